@@ -1,0 +1,134 @@
+package fcgisup
+
+import (
+	"gopkg.in/yaml.v3"
+)
+
+func (d *decoder) config(c *Config, root *yaml.Node) {
+	section([]field{{"apps", "one entry per app", func(d *decoder, n *yaml.Node, key string) {
+		d.mapping(n, key, func(k, v *yaml.Node, at string) {
+			app := Default(k.Value)
+			if msg := checkName(k.Value); msg != "" {
+				d.errorAt(k, at, "%s", msg)
+			}
+			section(appFields(&app))(d, v, at)
+			d.checkApp(&app, k, at)
+			c.Apps = append(c.Apps, app)
+		})
+	}}})(d, root, "")
+	if len(c.Apps) == 0 && len(d.errs) == 0 {
+		d.errorAt(root, "apps", "holds no app")
+	}
+	d.checkApart(c)
+}
+
+func appFields(a *App) []field {
+	return []field{
+		{"description", "what systemctl and status call the app", text(&a.Description)},
+		{"command", "argv, never given to a shell; a string is split as systemd.service(5) splits it; the first word is an absolute path", command(&a.Command)},
+		{"directory", "working directory of the workers", absolute(&a.Directory)},
+		{"user", "user of the workers", account(&a.User)},
+		{"group", "group of the workers; absent: the user's own", account(&a.Group)},
+		{"environment", "variables of the workers", environment(&a.Environment)},
+		{"environment_file", "file with more variables, systemd.exec(5); a leading - lets it be missing", environmentFile(&a.EnvironmentFile)},
+		{"after", "units to start after, systemd.unit(5)", unitNames(&a.After)},
+		{"wants", "units to start along", unitNames(&a.Wants)},
+		{"requires", "units that must run", unitNames(&a.Requires)},
+		{"instances", "numbered copies, one socket each, 1 to 10000", number(&a.Instances, 1, MaxInstances)},
+		{"workers", "processes that share an instance's socket: a number, or min, max and spare", workers(&a.Workers)},
+		{"activation", "lazy: an instance starts with its first request; fleet: any first request starts all; eager: at boot", oneOf(&a.Activation, Lazy, Fleet, Eager)},
+		{"listen", "unix path with %i for the instance's number, or IP:PORT of instance 1, the others on the ports after it", listen(&a.Listen)},
+		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
+		{"health", "the probe", section(healthFields(&a.Health))},
+		{"limits", "deadlines and bounds of a worker", section(limitFields(&a.Limits))},
+		{"restart", "backoff of a worker that fails before it is ready", section(restartFields(&a.Restart))},
+		{"stop_signal", "asks a worker to finish; SIGUSR1 is libfcgi's graceful stop", signal(&a.StopSignal)},
+		{"nginx", "the generated upstream and location", section(nginxFields(&a.Nginx))},
+		{"systemd", "the generated units", section(systemdFields(&a.Systemd))},
+	}
+}
+
+func workers(w *Workers) set {
+	return func(d *decoder, n *yaml.Node, key string) {
+		r := d.resolve(n, key)
+		if r == nil {
+			return
+		}
+		if r.Kind == yaml.ScalarNode {
+			number(&w.Max, 1, maxWorkers)(d, n, key)
+			w.Min = w.Max
+			return
+		}
+		section([]field{
+			{"min", "workers that always run once the instance is awake; 0 lets it sleep", number(&w.Min, 0, maxWorkers)},
+			{"max", "the most workers", number(&w.Max, 1, maxWorkers)},
+			{"spare", "idle workers kept ready", number(&w.Spare, 0, maxWorkers)},
+		})(d, n, key)
+	}
+}
+
+func socketFields(s *Socket) []field {
+	return []field{
+		{"user", "owner of the unix socket", account(&s.User)},
+		{"group", "group of the unix socket", account(&s.Group)},
+		{"mode", "octal mode of the unix socket", mode(&s.Mode)},
+		{"backlog", "how many connections may wait; the kernel caps it at net.core.somaxconn", number(&s.Backlog, 1, 1<<31-1)},
+	}
+}
+
+func healthFields(h *Health) []field {
+	return []field{
+		{"path", "a real request; absent: a padded FCGI_GET_VALUES ping", urlPath(&h.Path)},
+		{"script_name", "SCRIPT_NAME of the request, the prefix that the app is mounted at", urlPath(&h.ScriptName)},
+		{"method", "REQUEST_METHOD", method(&h.Method)},
+		{"host", "HTTP_HOST and SERVER_NAME", text(&h.Host)},
+		{"port", "SERVER_PORT", number(&h.Port, 1, 65535)},
+		{"params", "more CGI parameters", params(&h.Params)},
+		{"address", "a separate status socket, %i as in listen", listen(&h.Address)},
+		{"expect", "the right answer", section([]field{
+			{"status", "status codes and ranges, 200-399", statuses(&h.Expect.Status)},
+			{"body", "regular expression that the first 64 KiB must match", expression(&h.Expect.Body)},
+		})},
+		{"interval", "from the end of one probe to the next; 0: never", duration(&h.Interval)},
+		{"timeout", "bound on the whole exchange", positiveDuration(&h.Timeout)},
+		{"failures", "in a row, until the worker is unhealthy", number(&h.Failures, 1, 1000)},
+	}
+}
+
+func limitFields(l *Limits) []field {
+	return []field{
+		{"start_timeout", "spawn to ready", positiveDuration(&l.StartTimeout)},
+		{"stop_timeout", "stop signal to KILL", positiveDuration(&l.StopTimeout)},
+		{"request_timeout", "one request longer than this makes its worker stuck; 0: never", duration(&l.RequestTimeout)},
+		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
+		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
+		{"max_age", "recycles a worker, replacement first, jittered once; 0: never", duration(&l.MaxAge)},
+		{"max_memory", "recycles a worker that has grown over this, 512MiB; 0: never", size(&l.MaxMemory)},
+	}
+}
+
+func restartFields(r *Restart) []field {
+	return []field{
+		{"delay", "after the first failure", positiveDuration(&r.Delay)},
+		{"max_delay", "the longest", positiveDuration(&r.MaxDelay)},
+		{"factor", "growth from one failure to the next", factor(&r.Factor)},
+	}
+}
+
+func nginxFields(x *Nginx) []field {
+	return []field{
+		{"upstream", "name of the upstream block", nginxText(&x.Upstream)},
+		{"balance", "least_conn, round_robin, random, ip_hash or hash KEY", balance(&x.Balance)},
+		{"location", "prefix that the app is mounted at", location(&x.Location)},
+		{"params", "fastcgi_param pairs that add to, or replace, the generated ones", nginxParams(&x.Params)},
+	}
+}
+
+func systemdFields(s *Systemd) []field {
+	return []field{
+		{"socket", "more [Socket] directives; those of fcgisup are refused", directives(&s.Socket, ownedSocket)},
+		{"service", "more [Service] directives; those of fcgisup are refused", directives(&s.Service, ownedService)},
+		{"sandbox", "strict, or off", oneOf(&s.Sandbox, Strict, Off)},
+		{"supervise", "false: systemd runs the program itself", boolean(&s.Supervise)},
+	}
+}

@@ -1,0 +1,117 @@
+package fcgisup
+
+import (
+	"net/netip"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	maxWorkers = 1000
+	// maxAddresses bounds the instances of all apps together.
+	maxAddresses = 100_000
+)
+
+// at is where a value stands, or where its nearest parent does when a default is at fault.
+func (d *decoder) at(key string, fallback *yaml.Node) *yaml.Node {
+	for {
+		if n := d.nodes[key]; n != nil {
+			return n
+		}
+		i := strings.LastIndexByte(key, '.')
+		if i < 0 {
+			return fallback
+		}
+		key = key[:i]
+	}
+}
+
+// checkApp is what no single value can tell.
+func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
+	fail := func(sub, format string, args ...any) {
+		d.errorAt(d.at(key+"."+sub, k), key+"."+sub, format, args...)
+	}
+	switch {
+	case d.nodes[key+".command"] == nil:
+		d.errorAt(k, key+".command", "is missing: what shall run?")
+	case len(a.Command) == 0 && !d.failed(key+".command"):
+		fail("command", "is empty")
+	}
+	if w := a.Workers; w.Max < w.Min {
+		fail("workers.max", "must be at least workers.min (%d)", w.Min)
+	} else if w.Spare > w.Max {
+		fail("workers.spare", "must be at most workers.max (%d)", w.Max)
+	}
+	if a.Restart.MaxDelay < a.Restart.Delay {
+		fail("restart.max_delay", "must be at least restart.delay (%s)", a.Restart.Delay)
+	}
+	if err := a.Listen.check(a.Instances); err != nil {
+		fail("listen", "%v", err)
+	}
+	if !a.Health.Address.IsZero() {
+		if err := a.Health.Address.check(a.Instances); err != nil {
+			fail("health.address", "%v", err)
+		}
+	}
+	if !a.Systemd.Supervise && a.Workers.Max > 1 {
+		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
+	}
+}
+
+// failed tells whether a value or a part of it has an error already.
+func (d *decoder) failed(key string) bool {
+	for _, e := range d.errs {
+		if e.Key == key || strings.HasPrefix(e.Key, key+".") || strings.HasPrefix(e.Key, key+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+// checkApart refuses what two apps cannot share: an address, an upstream's name.
+func (d *decoder) checkApart(c *Config) {
+	taken, upstreams := claims{}, map[string]string{}
+	total := 0
+	for _, a := range c.Apps {
+		key := "apps." + a.Name
+		if total += a.Instances; total > maxAddresses {
+			d.errorAt(d.at(key+".instances", nil), key+".instances", "makes more than %d instances of all apps", maxAddresses)
+			return
+		}
+		for _, i := range a.Expand() {
+			if other, ok := taken.claim(i); !ok {
+				d.errorAt(d.at(key+".listen", nil), key+".listen", "%s and %s would both listen on %s", other, i, i.Address)
+				break
+			}
+		}
+		if other := upstreams[a.Nginx.Upstream]; other != "" {
+			d.errorAt(d.at(key+".nginx.upstream", nil), key+".nginx.upstream", "%s is app %s's upstream already", a.Nginx.Upstream, other)
+		}
+		upstreams[a.Nginx.Upstream] = a.Name
+	}
+}
+
+// claims knows which instance holds which address: by path for unix, by port
+// for TCP, where a wildcard host conflicts with every other.
+type claims map[string][]Instance
+
+func (c claims) claim(i Instance) (Instance, bool) {
+	key := i.Address.Addr
+	if i.Address.Network == "tcp" {
+		key = key[strings.LastIndexByte(key, ':'):]
+	}
+	for _, other := range c[key] {
+		if i.Address.Network == "unix" || i.Address == other.Address || wildcard(i.Address) || wildcard(other.Address) {
+			return other, false
+		}
+	}
+	c[key] = append(c[key], i)
+	return Instance{}, true
+}
+
+func wildcard(a Address) bool {
+	host := strings.Trim(a.Addr[:strings.LastIndexByte(a.Addr, ':')], "[]")
+	ip, err := netip.ParseAddr(host)
+	return err != nil || ip.IsUnspecified()
+}
