@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// try runs a command in the box and gives its output, both streams, and its exit code.
+func (b *box) try(argv ...string) (string, int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
+	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+	command.Dir = "/"
+	command.WaitDelay = 5 * time.Second
+	out, err := command.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return string(out) + err.Error(), -1
+	}
+	return string(out), command.ProcessState.ExitCode()
+}
+
+// run is try for what must succeed.
+func (b *box) run(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, code := b.try(argv...)
+	if code != 0 {
+		t.Fatalf("%s: exit %d\n%s%s", strings.Join(argv, " "), code, out, b.failures())
+	}
+	return out
+}
+
+// path is a file of the box seen from outside. Absolute symbolic links in it would lead outside.
+func (b *box) path(name string) string { return filepath.Join(b.root, name) }
+
+func (b *box) write(t *testing.T, name, content string, mode os.FileMode) {
+	t.Helper()
+	path := b.path(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	// Neither the umask nor the mode of an older file decides.
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *box) remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(b.path(name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *box) exists(name string) bool {
+	_, err := os.Lstat(b.path(name))
+	return err == nil
+}
+
+// copyFrom puts a file of this machine into the box.
+func (b *box) copyFrom(t *testing.T, source, name string, mode os.FileMode) {
+	t.Helper()
+	data, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write(t, name, string(data), mode)
+}
+
+// answer is what nginx in the box said.
+type answer struct {
+	status int
+	body   string
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %q", a.status, a.body) }
+
+// client speaks HTTP with the box's nginx over the unix socket it also listens on (see nginxConfig): a socket
+// file, unlike a port, can be reached from outside the box's network namespace.
+func (b *box) client() *http.Client {
+	return &http.Client{
+		Timeout: time.Minute,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", b.path(nginxSocket))
+			},
+		},
+	}
+}
+
+// get asks nginx for a path and gives what it said; an error is a failure to get any answer.
+func (b *box) get(path string) (answer, error) { return b.send(http.MethodGet, path, nil) }
+
+func (b *box) send(method, path string, body io.Reader) (answer, error) {
+	request, err := http.NewRequest(method, "http://box"+path, body)
+	if err != nil {
+		return answer{}, err
+	}
+	response, err := b.client().Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, string(text)}, err
+}
+
+// ok gets a path that must be answered 200.
+func (b *box) ok(t *testing.T, path string) string {
+	t.Helper()
+	got, err := b.get(path)
+	if err != nil || got.status != http.StatusOK {
+		t.Fatalf("GET %s = %v, %v; want 200\n%s", path, got, err, b.failures())
+	}
+	return got.body
+}
+
+func (b *box) journal(unit string) string {
+	out, _ := b.try("journalctl", "--no-pager", "-q", "-o", "short-precise", "-n", "60", "-u", unit)
+	return out
+}
+
+// property is one property of a unit, as systemctl show gives it.
+func (b *box) property(t *testing.T, unit, name string) string {
+	t.Helper()
+	return strings.TrimSpace(b.run(t, "systemctl", "show", "--value", "-p", name, unit))
+}
+
+func (b *box) number(t *testing.T, unit, name string) int {
+	t.Helper()
+	text := b.property(t, unit, name)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s of %s is %q, not a number", name, unit, text)
+	}
+	return n
+}
+
+// failures tells what a broken box has to say, for the message of a failing test.
+func (b *box) failures() string {
+	units, _ := b.try("systemctl", "list-units", "--failed", "--plain", "--no-legend")
+	log, _ := b.try("journalctl", "--no-pager", "-q", "-b", "-n", "40")
+	return "failed units:\n" + units + "\njournal:\n" + log
+}
+
+// eventually waits until check has no complaint.
+func (b *box) eventually(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	eventually(t, limit, check)
+}
+
+func eventually(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %v", limit, err)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// Exit codes; those of "check" are Nagios's.
+const (
+	exitDone  = 0
+	exitFail  = 1
+	exitUsage = 2
+)
+
+// exitError is an error with the exit code and the next step it stands for. A
+// nil cause exits silently: what there was to say has been said.
+type exitError struct {
+	code  int
+	hint  string
+	cause error
+}
+
+func (e *exitError) Error() string {
+	if e.cause == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.cause.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.cause }
+
+// usage marks what the person typed or wrote wrong.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code: exitUsage, hint: "fcgisup --help shows the commands, fcgisup COMMAND --help an example", cause: err}
+}
+
+// hinted adds the next step to a failure.
+func hinted(err error, hint string) error {
+	return &exitError{code: exitFail, hint: hint, cause: err}
+}
+
+// exit ends the command with a code and nothing more to say.
+func exit(code int) error { return &exitError{code: code} }
+
+// report prints an error and returns the exit code.
+func (c *cli) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var wrong fcgisup.Errors
+	if errors.As(err, &wrong) {
+		for _, e := range wrong {
+			fmt.Fprintln(c.stdio.err, e)
+		}
+		return exitUsage
+	}
+	e := &exitError{code: exitFail, cause: err}
+	errors.As(err, &e)
+	if e.cause == nil {
+		return e.code
+	}
+	fmt.Fprintf(c.stdio.err, "fcgisup: %v\n", err)
+	if hint := e.hint; hint != "" {
+		fmt.Fprintf(c.stdio.err, "hint: %s\n", hint)
+	}
+	return e.code
+}
+
+// load reads the configuration that applies. A file that cannot be had is a
+// usage error: the command cannot know what is meant.
+func (c *cli) load() (*fcgisup.Config, error) {
+	path, err := fcgisup.Find(c.config, c.getenv)
+	if errors.Is(err, fcgisup.ErrNoConfig) {
+		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := fcgisup.Load(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}
+	}
+	return cfg, err
+}
+
+// app picks an app of the configuration; an empty name means the only one.
+func app(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
+	if name == "" {
+		if len(cfg.Apps) == 1 {
+			return cfg.Apps[0], nil
+		}
+		return fcgisup.App{}, usage(fmt.Errorf("%s has %d apps: which one?", cfg.Path, len(cfg.Apps)))
+	}
+	a, ok := cfg.App(name)
+	if !ok {
+		return a, usage(fmt.Errorf("%s has no app %q", cfg.Path, name))
+	}
+	return a, nil
+}

@@ -1,0 +1,80 @@
+// Command fcgisup supervises FastCGI programs: it renders their systemd units
+// and nginx upstream, runs them behind inherited sockets and tells how they are.
+//
+// It is the only place that knows every package: it turns arguments into calls
+// and results into text. Each command has a file of its own.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// stdio is what a command reads and writes.
+type stdio struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// cli is what all commands share.
+type cli struct {
+	stdio
+	// config is --config.
+	config string
+	getenv func(string) string
+}
+
+// run is the whole program but for os.Exit; the result is the exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	c := &cli{stdio: io, getenv: os.Getenv}
+	root := c.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	return c.report(root.ExecuteContext(ctx))
+}
+
+func (c *cli) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fcgisup",
+		Short: "The supervisor that FastCGI never had",
+		Long: `fcgisup runs any FastCGI program as a fleet of supervised processes behind
+systemd sockets and nginx, and tells the truth about it.`,
+		Example: `  fcgisup demo                       see it work, nothing installed
+  fcgisup init && fcgisup validate   begin a configuration
+  fcgisup gen --instances 5          print units and nginx files
+  fcgisup status --watch             how the instances are`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.PersistentFlags().StringVar(&c.config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(c.commands()...)
+	usageArgs(root)
+	return root
+}
+
+// usageArgs makes every complaint about arguments a usage error.
+func usageArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			return usage(check(cmd, args))
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		usageArgs(sub)
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+func (c *cli) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate [FILE]",
+		Short: "Check the configuration, all errors at once",
+		Long: `validate reads the configuration and prints every error with its place, in
+file order. Exit code 0: good; 2: not.`,
+		Example: "  fcgisup validate /etc/fcgisup/fcgisup.yaml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				c.config = args[0]
+			}
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			for _, a := range cfg.Apps {
+				fmt.Fprintf(c.out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, plural(a.Instances, "instance"), span(a))
+			}
+			return nil
+		},
+	}
+}
+
+// span is where an app listens, first to last.
+func span(a fcgisup.App) string {
+	first, last := a.Instance(1), a.Instance(a.Instances)
+	if a.Instances == 1 {
+		return first.Address.String()
+	}
+	return fmt.Sprintf("%s to %s", first.Address, last.Address)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
