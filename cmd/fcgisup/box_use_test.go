@@ -3,10 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,55 +78,6 @@ func (b *box) copyFrom(t *testing.T, source, name string, mode os.FileMode) {
 	b.write(t, name, string(data), mode)
 }
 
-// answer is what nginx in the box said.
-type answer struct {
-	status int
-	body   string
-}
-
-func (a answer) String() string { return fmt.Sprintf("%d %q", a.status, a.body) }
-
-// client speaks HTTP with the box's nginx over the unix socket it also listens on (see nginxConfig): a socket
-// file, unlike a port, can be reached from outside the box's network namespace.
-func (b *box) client() *http.Client {
-	return &http.Client{
-		Timeout: time.Minute,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", b.path(nginxSocket))
-			},
-		},
-	}
-}
-
-// get asks nginx for a path and gives what it said; an error is a failure to get any answer.
-func (b *box) get(path string) (answer, error) { return b.send(http.MethodGet, path, nil) }
-
-func (b *box) send(method, path string, body io.Reader) (answer, error) {
-	request, err := http.NewRequest(method, "http://box"+path, body)
-	if err != nil {
-		return answer{}, err
-	}
-	response, err := b.client().Do(request)
-	if err != nil {
-		return answer{}, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, string(text)}, err
-}
-
-// ok gets a path that must be answered 200.
-func (b *box) ok(t *testing.T, path string) string {
-	t.Helper()
-	got, err := b.get(path)
-	if err != nil || got.status != http.StatusOK {
-		t.Fatalf("GET %s = %v, %v; want 200\n%s", path, got, err, b.failures())
-	}
-	return got.body
-}
-
 func (b *box) journal(unit string) string {
 	out, _ := b.try("journalctl", "--no-pager", "-q", "-o", "short-precise", "-n", "60", "-u", unit)
 	return out
@@ -176,4 +123,14 @@ func eventually(t *testing.T, limit time.Duration, check func() error) {
 			t.Fatalf("not within %v: %v", limit, err)
 		}
 	}
+}
+
+// running lists the units of a pattern that are active or on their way.
+func (b *box) running(pattern string) []string {
+	out, _ := b.try("systemctl", "list-units", "--state=active,activating,reloading,deactivating", "--plain", "--no-legend", pattern)
+	var units []string
+	for line := range strings.Lines(out) {
+		units = append(units, strings.Fields(line)[0])
+	}
+	return units
 }
