@@ -1,0 +1,331 @@
+package supervisor
+
+import "time"
+
+// State is what a worker slot is doing. The literal is the log value, the JSON
+// value and the metric label.
+type State string
+
+// The states. Draining, stopping and killing still have a process; backoff,
+// failing and stopped have none.
+const (
+	// Starting has a process that has not shown yet that it accepts.
+	Starting State = "starting"
+	// Ready has a process that accepts, or has accepted.
+	Ready State = "ready"
+	// Draining waits for the moment at which the process holds no connection.
+	Draining State = "draining"
+	// Stopping has sent the stop signal.
+	Stopping State = "stopping"
+	// Killing has sent SIGKILL to the process group.
+	Killing State = "killing"
+	// Backoff waits for the next attempt after a failure.
+	Backoff State = "backoff"
+	// Failing is backoff after failingAfter failures in a row: nothing suggests that the next will be better.
+	Failing State = "failing"
+	// Stopped is at rest.
+	Stopped State = "stopped"
+)
+
+// States are all of them, in the order of a life.
+var States = []State{Starting, Ready, Draining, Stopping, Killing, Backoff, Failing, Stopped}
+
+// Cause is why a worker was stopped or replaced: a value beside the state.
+type Cause string
+
+// The causes.
+const (
+	None         Cause = ""
+	Crash        Cause = "crash"
+	SpawnError   Cause = "spawn-error"
+	StartTimeout Cause = "start-timeout"
+	Probe        Cause = "probe"
+	Stuck        Cause = "stuck"
+	Age          Cause = "age"
+	Memory       Cause = "memory"
+	Operator     Cause = "operator"
+	Reload       Cause = "reload"
+	Idle         Cause = "idle"
+	Scale        Cause = "scale"
+	// Finished is exit status 0 after readiness: a normal end, php-cgi's every 500 requests.
+	Finished Cause = "finished"
+)
+
+// Causes are those that restarts are counted under.
+var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished}
+
+const (
+	// failingAfter failures before readiness, in a row, make a slot failing.
+	failingAfter = 3
+	// resend is the pause between stop signals: libfcgi loses one that arrives between its flag test and accept(2).
+	resend = time.Second
+	// lastWord is what a worker gets between a forced stop signal and KILL.
+	lastWord = 2 * time.Second
+	// rekill is the pause between KILLs; more than one is needed only for a group that still forks.
+	rekill = 5 * time.Second
+)
+
+// limits is what the machine needs of the configuration.
+type limits struct {
+	start, stop time.Duration
+	// delay is the wait before the attempt after n failures in a row; jitter is its caller's.
+	delay func(n int) time.Duration
+	// pause is the least time from one spawn to the next.
+	pause time.Duration
+}
+
+// kind of event.
+type kind string
+
+const (
+	start       kind = "start"        // goal up; also restarts at once what waits in backoff
+	stop        kind = "stop"         // goal down, with care for connections
+	kill        kind = "kill"         // goal down, at once
+	ready       kind = "ready"        // the process accepts
+	unhealthy   kind = "unhealthy"    // the process is stuck or answers wrong
+	released    kind = "released"     // the gate found no connection and has sent the stop signal
+	spawnFailed kind = "spawn-failed" // there is no process after all
+	exited      kind = "exited"       // the last process of the group is gone
+	orphaned    kind = "orphaned"     // the leader is gone, others of its group are not
+	deadline    kind = "deadline"     // the machine's deadline has come
+)
+
+var kinds = []kind{start, stop, kill, ready, unhealthy, released, spawnFailed, exited, orphaned, deadline}
+
+// event is what happened to a slot.
+type event struct {
+	kind kind
+	// cause comes with stop, kill and unhealthy.
+	cause Cause
+	// clean comes with exited and orphaned: exit status 0.
+	clean bool
+}
+
+// effect is what the instance does about it, in order.
+type effect string
+
+const (
+	doSpawn effect = "spawn"
+	// doGate starts to look for the moment to signal; it ends with released or with the process.
+	doGate   effect = "gate"
+	doSignal effect = "signal"
+	doKill   effect = "kill"
+	// doCount counts a connection that had to be cut.
+	doCount effect = "count-cut"
+)
+
+// machine is one worker slot. Its goal (up) and its fact (state) are apart:
+// operators change the goal, events change the fact.
+type machine struct {
+	state State
+	up    bool
+	// cause is why the process is being stopped, or why the last one went.
+	cause Cause
+	// attempt counts failures in a row before readiness.
+	attempt int
+	// proven tells whether the present process, or the last one, has been ready.
+	proven bool
+	// since is the last change of state.
+	since time.Time
+	// spawned is when the present process, or the last one, was started.
+	spawned time.Time
+	// deadline is when the state ends by itself; zero only in ready and stopped.
+	deadline time.Time
+	// stopBy is when asking ends and killing begins.
+	stopBy time.Time
+}
+
+// alive tells whether the slot has a process.
+func (m machine) alive() bool {
+	switch m.state {
+	case Starting, Ready, Draining, Stopping, Killing:
+		return true
+	case Backoff, Failing, Stopped:
+	}
+	return false
+}
+
+// leaving tells whether the process has been told, or is about to be told, to go.
+func (m machine) leaving() bool {
+	return m.state == Draining || m.state == Stopping || m.state == Killing
+}
+
+// step is the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
+func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
+	switch ev.kind {
+	case start:
+		return m.onStart(now, l)
+	case stop:
+		return m.onStop(ev.cause, now, l)
+	case kill:
+		return m.onKill(ev.cause, now)
+	case ready:
+		if m.state == Starting {
+			m.attempt, m.proven = 0, true
+			return m.enter(Ready, now, time.Time{}), nil
+		}
+	case unhealthy:
+		if m.state == Ready {
+			m.cause = ev.cause
+			return m.signal(now, now.Add(l.stop))
+		}
+	case released:
+		if m.state == Draining {
+			m.stopBy = later(m.stopBy, now.Add(lastWord))
+			return m.enter(Stopping, now, earlier(now.Add(resend), m.stopBy)), nil
+		}
+	case spawnFailed:
+		if m.state == Starting {
+			m.cause = SpawnError
+			return m.failed(now, l)
+		}
+	case exited:
+		return m.onExited(ev.clean, now, l)
+	case orphaned:
+		if m.state == Starting || m.state == Ready {
+			m.cause = lost(m.state, ev.clean)
+			return m.signal(now, now.Add(l.stop))
+		}
+	case deadline:
+		return m.onDeadline(now, l)
+	}
+	return m, nil
+}
+
+func (m machine) onStart(now time.Time, l limits) (machine, []effect) {
+	m.up = true
+	if m.alive() {
+		return m, nil
+	}
+	return m.spawn(now, l)
+}
+
+func (m machine) onStop(cause Cause, now time.Time, l limits) (machine, []effect) {
+	m.up = false
+	switch m.state {
+	case Starting, Ready:
+		m.cause = cause
+		m.stopBy = now.Add(l.stop)
+		return m.enter(Draining, now, m.stopBy), []effect{doGate}
+	case Backoff, Failing:
+		m.attempt = 0
+		return m.enter(Stopped, now, time.Time{}), nil
+	case Draining, Stopping, Killing, Stopped:
+	}
+	return m, nil
+}
+
+func (m machine) onKill(cause Cause, now time.Time) (machine, []effect) {
+	m.up = false
+	switch m.state {
+	case Starting, Ready, Draining, Stopping:
+		m.cause = cause
+		return m.enter(Killing, now, now.Add(rekill)), []effect{doKill}
+	case Backoff, Failing:
+		m.attempt = 0
+		return m.enter(Stopped, now, time.Time{}), nil
+	case Killing, Stopped:
+	}
+	return m, nil
+}
+
+func (m machine) onExited(clean bool, now time.Time, l limits) (machine, []effect) {
+	if !m.alive() {
+		return m, nil
+	}
+	if m.state == Starting || m.state == Ready {
+		m.cause = lost(m.state, clean)
+	}
+	switch {
+	case !m.up:
+		m.attempt = 0
+		return m.enter(Stopped, now, time.Time{}), nil
+	case !m.proven:
+		return m.failed(now, l)
+	}
+	return m.replace(now, l)
+}
+
+// lost names the end of a process that nobody asked to end.
+func lost(s State, clean bool) Cause {
+	if clean && s == Ready {
+		return Finished
+	}
+	return Crash
+}
+
+func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
+	if m.deadline.IsZero() || now.Before(m.deadline) {
+		return m, nil
+	}
+	switch m.state {
+	case Starting:
+		m.cause = StartTimeout
+		return m.signal(now, now.Add(l.stop))
+	case Draining:
+		m, effects := m.signal(now, now.Add(lastWord))
+		return m, append(effects, doCount)
+	case Stopping:
+		if now.Before(m.stopBy) {
+			m.deadline = earlier(now.Add(resend), m.stopBy)
+			return m, []effect{doSignal}
+		}
+		return m.enter(Killing, now, now.Add(rekill)), []effect{doKill}
+	case Killing:
+		m.deadline = now.Add(rekill)
+		return m, []effect{doKill}
+	case Backoff, Failing:
+		return m.spawn(now, l)
+	case Ready, Stopped:
+	}
+	return m, nil
+}
+
+// signal asks the process to stop, again and again until by.
+func (m machine) signal(now, by time.Time) (machine, []effect) {
+	m.stopBy = by
+	return m.enter(Stopping, now, earlier(now.Add(resend), by)), []effect{doSignal}
+}
+
+func (m machine) spawn(now time.Time, l limits) (machine, []effect) {
+	m.spawned, m.proven = now, false
+	return m.enter(Starting, now, now.Add(l.start)), []effect{doSpawn}
+}
+
+// replace follows a process that had been ready: at once, unless it was so
+// short that a loop of such would be a busy one.
+func (m machine) replace(now time.Time, l limits) (machine, []effect) {
+	if again := m.spawned.Add(l.pause); again.After(now) {
+		return m.enter(Backoff, now, again), nil
+	}
+	return m.spawn(now, l)
+}
+
+// failed follows an attempt that never became ready.
+func (m machine) failed(now time.Time, l limits) (machine, []effect) {
+	m.attempt++
+	wait := Backoff
+	if m.attempt >= failingAfter {
+		wait = Failing
+	}
+	return m.enter(wait, now, now.Add(l.delay(m.attempt))), nil
+}
+
+func (m machine) enter(s State, now, deadline time.Time) machine {
+	m.state, m.since, m.deadline = s, now, deadline
+	return m
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
