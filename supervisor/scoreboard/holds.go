@@ -1,0 +1,77 @@
+package scoreboard
+
+import (
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holdings says which processes hold which connections.
+type Holdings struct {
+	// By lists the holders of a connection in the order asked; a connection that a
+	// child inherited has several, one that nobody asked about holds has none.
+	By map[Inode][]int
+	// Unreadable says why the descriptors of a process could not be read. A
+	// process that has ended holds nothing and is not listed.
+	Unreadable map[int]error
+}
+
+// Holds looks for conns in the descriptor tables of pids (/proc/PID/fd). With no
+// connection to look for it reads nothing.
+func Holds(pids []int, conns []Conn) Holdings {
+	h := Holdings{By: make(map[Inode][]int, len(conns)), Unreadable: map[int]error{}}
+	if len(conns) == 0 {
+		return h
+	}
+	wanted := make(map[Inode]bool, len(conns))
+	for _, c := range conns {
+		wanted[c.Inode] = true
+	}
+	for _, pid := range pids {
+		err := eachSocket(pid, func(_ int, inode Inode) {
+			if !wanted[inode] {
+				return
+			}
+			// A dup in the same process is not another holder.
+			if by := h.By[inode]; len(by) == 0 || by[len(by)-1] != pid {
+				h.By[inode] = append(by, pid)
+			}
+		})
+		if err != nil && !isGone(err) {
+			h.Unreadable[pid] = err
+		}
+	}
+	return h
+}
+
+// eachSocket visits the descriptors of a process that are sockets.
+func eachSocket(pid int, visit func(fd int, inode Inode)) error {
+	path := procDir(pid) + "/fd"
+	dir, err := openProc(path, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	var (
+		buf    [4096]byte
+		failed error
+	)
+	err = eachNumber(dir, buf[:], func(fd int) {
+		inode, err := socketInode(dir, strconv.Itoa(fd))
+		switch {
+		case err == unix.ENOENT: // closed since
+		case err != nil:
+			failed = err
+		case inode != 0:
+			visit(fd, inode)
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the descriptors of process %d: %w", pid, procError("read", path, err))
+	}
+	return nil
+}
