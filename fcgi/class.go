@@ -1,0 +1,95 @@
+package fcgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Class says in one word why an exchange failed. The words are the values of
+// logs, JSON and metric labels; the set is closed.
+type Class string
+
+// The classes, from the socket inwards.
+const (
+	Refused    Class = "refused"    // nobody listens, or the socket cannot be used as configured
+	Missing    Class = "missing"    // no such socket file
+	Full       Class = "full"       // the accept queue is full: saturated, not down
+	Timeout    Class = "timeout"    // the deadline passed before the answer was complete
+	Protocol   Class = "protocol"   // the peer does not speak FastCGI, or its answer is cut short
+	Overloaded Class = "overloaded" // the worker said OVERLOADED or CANT_MPX_CONN
+	Status     Class = "status"     // a complete answer with an unexpected status
+	Body       Class = "body"       // a complete answer whose body does not match
+)
+
+// Classes returns every class once, in a fixed order, for metrics that start at zero.
+func Classes() []Class {
+	return []Class{Refused, Missing, Full, Timeout, Protocol, Overloaded, Status, Body}
+}
+
+// Error is a failed exchange: its class, and the cause for people.
+type Error struct {
+	Class Class
+	Err   error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause, so that errors.Is finds an errno or a context error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of err: "" for nil, Timeout for a bare deadline or
+// cancellation, Protocol for an error that this package did not make.
+func ClassOf(err error) Class {
+	var classed *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &classed):
+		return classed.Class
+	case isTimeout(err):
+		return Timeout
+	default:
+		return Protocol
+	}
+}
+
+func failf(class Class, format string, args ...any) error {
+	return &Error{Class: class, Err: fmt.Errorf(format, args...)}
+}
+
+func isTimeout(err error) bool {
+	// EAGAIN calls itself a timeout, and so does the net error around it.
+	if errors.Is(err, syscall.EAGAIN) {
+		return false
+	}
+	var netErr net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || (errors.As(err, &netErr) && netErr.Timeout())
+}
+
+// dialError explains a failed connect (errors of unix(7), tcp(7) and connect(2)).
+func dialError(address string, err error) error {
+	cause := err
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		cause = errno
+	}
+	class, advice := Refused, ""
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		class, cause, advice = Full, syscall.EAGAIN, ": the accept queue is full"
+	case errors.Is(err, syscall.ENOENT):
+		class = Missing
+	case errors.Is(err, syscall.ETIMEDOUT), isTimeout(err):
+		class = Timeout
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		advice = ": the mode of the socket or of a folder above it forbids this user"
+	case errors.Is(err, syscall.EPROTOTYPE):
+		advice = ": the socket is not a stream socket"
+	}
+	return failf(class, "cannot connect to %s: %w%s", address, cause, advice)
+}

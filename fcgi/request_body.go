@@ -1,0 +1,99 @@
+package fcgi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+var (
+	errLengthRequired = errors.New("chunked request body")
+	errTooLarge       = errors.New("chunked request body above the spool limit")
+)
+
+// bodyError is the client's failure to send its body.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// requestBody is a body whose size is known before it is read.
+type requestBody struct {
+	io.Reader
+	size  int64
+	spool *os.File // nil: streamed
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &bodyError{err}
+	}
+	return n, err
+}
+
+// Close gives the spool's disk space back.
+func (b *requestBody) Close() error {
+	if b.spool == nil {
+		return nil
+	}
+	return b.spool.Close()
+}
+
+func (f *Front) requestBody(r *http.Request) (*requestBody, error) {
+	if r.ContentLength >= 0 {
+		return &requestBody{Reader: r.Body, size: r.ContentLength}, nil
+	}
+	limit := f.SpoolLimit
+	switch {
+	case limit < 0:
+		return nil, errLengthRequired
+	case limit == 0:
+		limit = DefaultSpoolLimit
+	}
+	return spool(r.Body, f.SpoolDir, limit)
+}
+
+// spool copies a body of unknown size into a file that has no name any more.
+func spool(body io.Reader, dir string, limit int64) (_ *requestBody, err error) {
+	file, err := os.CreateTemp(dir, "fcgisup-body-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot spool a request body: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close() // the first error is the one to tell
+		}
+	}()
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, fmt.Errorf("cannot spool a request body: %w", err)
+	}
+	n, err := io.Copy(file, &requestBody{Reader: io.LimitReader(body, limit+1)})
+	if err != nil {
+		return nil, fmt.Errorf("cannot spool a request body: %w", err)
+	}
+	if n > limit {
+		return nil, errTooLarge
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("cannot spool a request body: %w", err)
+	}
+	return &requestBody{Reader: file, size: n, spool: file}, nil
+}
+
+func (f *Front) refuseBody(w http.ResponseWriter, r *http.Request, err error) {
+	code := http.StatusInternalServerError
+	var body *bodyError
+	switch {
+	case errors.Is(err, errLengthRequired):
+		code = http.StatusLengthRequired
+	case errors.Is(err, errTooLarge):
+		code = http.StatusRequestEntityTooLarge
+	case errors.As(err, &body):
+		code = http.StatusBadRequest
+	}
+	f.log().Warn("request refused", "uri", r.RequestURI, "status", code, "error", err)
+	refuse(w, code)
+}
