@@ -114,10 +114,7 @@ func (t thread) dir() string { return threadDir(t.pid, t.tid) }
 
 // eachThread visits the threads until visit returns false.
 func eachThread(s Stat, visit func(thread) bool) error {
-	if s.Threads <= 1 || !visit(thread{s.PID, s.PID}) {
-		if s.Threads <= 1 {
-			visit(thread{s.PID, s.PID})
-		}
+	if !visit(thread{s.PID, s.PID}) || s.Threads <= 1 {
 		return nil
 	}
 	tids, err := numbersIn(procDir(s.PID) + "/task")

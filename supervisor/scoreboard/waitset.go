@@ -15,6 +15,8 @@ const (
 	maxPollFDs = 1024
 	maxSetBits = 4096
 	maxFDInfo  = 256 << 10
+
+	pollRDNorm = 0x40 // POLLRDNORM: sockets report it with POLLIN
 )
 
 // epollSet tells whether the listener is in the thread's epoll set. Only entries
@@ -65,7 +67,7 @@ type pollFD struct {
 	Events int16
 }
 
-func (p pollFD) readable() bool { return p.Fd >= 0 && p.Events&(unix.POLLIN|unix.POLLRDNORM) != 0 }
+func (p pollFD) readable() bool { return p.Fd >= 0 && p.Events&(unix.POLLIN|pollRDNorm) != 0 }
 
 // pollFDs reads the array a poll or ppoll call was given. The caller may not touch
 // it before the call returns, so it is what the kernel waits for.
