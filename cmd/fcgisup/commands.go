@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
 		c.initCommand(),
+		c.genCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
 	}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// inlineFlags describe an app that has no configuration.
+type inlineFlags struct {
+	listen, user, group string
+	workers             int
+}
+
+// inlineNames are the flags that need -- COMMAND, and their keys in a configuration.
+var inlineNames = []string{"listen", "workers", "user", "group"}
+
+func (i *inlineFlags) define(f *pflag.FlagSet) {
+	f.StringVar(&i.listen, "listen", "", "with -- COMMAND: `ADDRESS`, a path with %i or IP:PORT (default /run/APP%i.sock)")
+	f.IntVar(&i.workers, "workers", 1, "with -- COMMAND: `NUMBER` of processes that share a socket")
+	f.StringVar(&i.user, "user", "", "with -- COMMAND: `USER` of the workers (default www-data)")
+	f.StringVar(&i.group, "group", "", "with -- COMMAND: `GROUP` of the workers (default the user's)")
+}
+
+// inlineSource is the app of a command line. It goes through the configuration's
+// own reader, so that the same rules hold.
+func (g *generation) inlineSource(names, command []string, changed func(string) bool) (*source, error) {
+	switch {
+	case g.config != "":
+		return nil, usage(errors.New("--config and -- COMMAND exclude each other"))
+	case len(command) == 0:
+		return nil, usage(errors.New("no command after --"))
+	case len(names) > 1:
+		return nil, usage(fmt.Errorf("one command is one app, not %s", strings.Join(names, " and ")))
+	}
+	program, err := absoluteProgram(command[0])
+	if err != nil {
+		return nil, usage(err)
+	}
+	argv := append([]string{program}, command[1:]...)
+	name := appName(program)
+	if len(names) == 1 {
+		name = names[0]
+	}
+	src := &source{inline: true}
+	fields := map[string]any{"command": argv}
+	values := map[string]string{
+		"listen": g.inline.listen, "workers": strconv.Itoa(g.inline.workers),
+		"user": g.inline.user, "group": g.inline.group, "instances": strconv.Itoa(g.instances),
+	}
+	for _, key := range append([]string{"instances"}, inlineNames...) {
+		if changed(key) {
+			fields[key] = values[key]
+			src.flags = append(src.flags, "--"+key, values[key])
+		}
+	}
+	src.flags = append(src.flags, g.binaryFlag()...)
+	cfg, err := inlineConfig(name, fields)
+	if err != nil {
+		return nil, usage(err)
+	}
+	src.apps = cfg.Apps
+	return src, nil
+}
+
+func inlineConfig(name string, fields map[string]any) (*fcgisup.Config, error) {
+	if err := fcgisup.CheckName(name); err != nil {
+		return nil, fmt.Errorf("the app's name %w", err)
+	}
+	for _, s := range append(stringsOf(fields), name) {
+		if !utf8.ValidString(s) {
+			return nil, fmt.Errorf("%q is not UTF-8", s)
+		}
+	}
+	text, err := yaml.Marshal(map[string]any{"apps": map[string]any{name: fields}})
+	if err != nil {
+		return nil, fmt.Errorf("internal error: %w", err)
+	}
+	cfg, err := fcgisup.Parse("the command line", text)
+	var wrong fcgisup.Errors
+	if errors.As(err, &wrong) {
+		return nil, inlineError(name, wrong[0])
+	}
+	return cfg, err
+}
+
+func stringsOf(fields map[string]any) []string {
+	var all []string
+	for _, v := range fields {
+		switch v := v.(type) {
+		case string:
+			all = append(all, v)
+		case []string:
+			all = append(all, v...)
+		}
+	}
+	return all
+}
+
+// inlineError says of the flag what the reader says of the key.
+func inlineError(name string, e *fcgisup.Error) error {
+	key, _, _ := strings.Cut(strings.TrimPrefix(e.Key, "apps."+name+"."), ".")
+	if strings.HasPrefix(key, "command") {
+		return fmt.Errorf("the command %s", e.Msg)
+	}
+	return fmt.Errorf("--%s: %s", key, e.Msg)
+}
+
+// absoluteProgram is the program's path: systemd and the supervisor take no other.
+func absoluteProgram(program string) (string, error) {
+	if filepath.IsAbs(program) {
+		return program, nil
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", fmt.Errorf("cannot find the command: %w", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", fmt.Errorf("cannot find the command: %w", err)
+	}
+	return path, nil
+}
+
+// appName makes a name of a program's: rt-server for /usr/share/rt/rt-server.fcgi.
+func appName(program string) string {
+	base, _, _ := strings.Cut(filepath.Base(program), ".")
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(base))
+	return strings.Trim(name, "-")
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// source is what gen renders, and how the files say where they come from.
+type source struct {
+	apps []fcgisup.App
+	// config is the file that the units read, empty for the system's.
+	config string
+	// inline is an app without a configuration file.
+	inline bool
+	// flags follow the app's name in the command that renders its files again.
+	flags []string
+}
+
+// source finds the apps: those of a command line, of a configuration or of the example.
+func (g *generation) source(names, command []string, changed func(string) bool) (*source, error) {
+	if g.binary == "" {
+		return nil, usage(errors.New("--binary needs a path"))
+	}
+	if command != nil {
+		return g.inlineSource(names, command, changed)
+	}
+	for _, flag := range inlineNames {
+		if changed(flag) {
+			return nil, usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+		}
+	}
+	cfg, err := g.load()
+	if errors.Is(err, fcgisup.ErrNoConfig) {
+		fmt.Fprintln(g.err, "fcgisup: no configuration found, so this is the built-in example (fcgisup init writes it)")
+		cfg, err = fcgisup.Parse("the built-in example", fcgisup.Example)
+	}
+	if err != nil {
+		return nil, err
+	}
+	src := &source{}
+	if src.config, err = g.unitConfig(); err != nil {
+		return nil, err
+	}
+	return src, g.choose(src, cfg, names, changed("instances"))
+}
+
+// choose takes the named apps of a configuration, all if there are no names, in the file's order.
+func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, scale bool) error {
+	for _, name := range names {
+		if _, err := app(cfg, name); err != nil {
+			return err
+		}
+	}
+	wanted := func(a fcgisup.App) bool { return len(names) == 0 || slices.Contains(names, a.Name) }
+	if scale {
+		var scaled []string
+		for _, a := range cfg.Apps {
+			if wanted(a) {
+				scaled = append(scaled, a.Name)
+			}
+		}
+		if err := cfg.Scale(g.instances, scaled); err != nil {
+			return usage(fmt.Errorf("cannot use --instances %d: %w", g.instances, err))
+		}
+		src.flags = append(src.flags, "--instances", strconv.Itoa(g.instances))
+	}
+	for _, a := range cfg.Apps {
+		if wanted(a) {
+			src.apps = append(src.apps, a)
+		}
+	}
+	if src.config != "" {
+		src.flags = append(src.flags, "--config", src.config)
+	}
+	src.flags = append(src.flags, g.binaryFlag()...)
+	return nil
+}
+
+// unitConfig is the configuration that the units shall read: one that somebody
+// named, else the system's. A ./fcgisup.yaml that was merely found is a draft.
+func (g *generation) unitConfig() (string, error) {
+	name := g.config
+	if name == "" {
+		name = g.getenv(fcgisup.EnvConfig)
+	}
+	if name == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return "", fmt.Errorf("cannot tell where %s is: %w", name, err)
+	}
+	if path == fcgisup.SystemConfig {
+		return "", nil
+	}
+	return path, nil
+}
+
+func (g *generation) binaryFlag() []string {
+	if g.binary == units.Binary {
+		return nil
+	}
+	return []string{"--binary", g.binary}
+}
+
+// generator is the command that renders one app's files again: the same for
+// gen, gen units and gen nginx, with and without --out, so that it is no drift.
+func (s *source) generator(a fcgisup.App) string {
+	argv := append([]string{"fcgisup", "gen", a.Name}, s.flags...)
+	if s.inline {
+		argv = append(append(argv, "--"), a.Command...)
+	}
+	for i, arg := range argv {
+		argv[i] = shellWord(arg)
+	}
+	return strings.Join(argv, " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellWord quotes an argument for sh(1), to be copied from a header.
+func shellWord(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// change is what a tree of files needs at one place.
+type change struct {
+	// place is the file on disk, name the path that gen prints.
+	place, name string
+	// verb is created, changed, unchanged or removed.
+	verb     string
+	old, new []byte
+	mode     fs.FileMode
+}
+
+// installed is where a rendered file belongs when it is in use.
+func installed(name string) string {
+	folder, file := path.Split(name)
+	switch {
+	case folder != "nginx/":
+		return path.Join("/etc/systemd/system", strings.TrimPrefix(name, "systemd/"))
+	case strings.HasSuffix(file, "-location.conf"):
+		return path.Join("/etc/nginx/snippets", file)
+	}
+	return path.Join("/etc/nginx/conf.d", file)
+}
+
+func (g *generation) place(name string) string {
+	if g.out == "" {
+		return installed(name)
+	}
+	return filepath.Join(g.out, filepath.FromSlash(name))
+}
+
+// compare tells how what is on disk differs, stale files last.
+func (g *generation) compare(src *source, files []fcgisup.File) ([]change, error) {
+	var changes []change
+	ours := map[string]bool{}
+	for _, f := range files {
+		c, err := compareFile(g.place(f.Path), f)
+		if err != nil {
+			return nil, err
+		}
+		ours[f.Path] = true
+		changes = append(changes, c)
+	}
+	if !g.units {
+		return changes, nil
+	}
+	stale, err := g.stale(src, ours)
+	return append(changes, stale...), err
+}
+
+func compareFile(place string, f fcgisup.File) (change, error) {
+	c := change{place: place, name: f.Path, verb: "unchanged", new: f.Data, mode: f.Mode}
+	old, err := os.ReadFile(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.verb = "created"
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("cannot compare %s: %w", f.Path, err)
+	}
+	c.old = old
+	if !bytes.Equal(old, f.Data) {
+		c.verb = "changed"
+	}
+	return c, nil
+}
+
+// stale finds unit files of the same apps that are no longer rendered, such as
+// the drop-in of an instance that is no more. Only a file that says that gen
+// made it for this app is ours to remove.
+func (g *generation) stale(src *source, ours map[string]bool) ([]change, error) {
+	folder := g.place("systemd")
+	if g.out == "" {
+		folder = path.Dir(installed("systemd/any"))
+	}
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for stale units: %w", err)
+	}
+	var changes []change
+	for _, e := range entries {
+		at := slices.IndexFunc(src.apps, func(a fcgisup.App) bool { return mayBelong(e.Name(), a) })
+		if at < 0 {
+			continue
+		}
+		name := "systemd/" + e.Name()
+		if e.IsDir() {
+			name += "/listen.conf"
+		}
+		if ours[name] {
+			continue
+		}
+		data, err := os.ReadFile(g.place(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot look for stale units: %w", err)
+		}
+		if generatedFor(data, src.apps[at].Name) {
+			changes = append(changes, change{place: g.place(name), name: name, verb: "removed", old: data})
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
+	})
+	return changes, nil
+}
+
+// mayBelong tells by its name whether a file may be one of the app's units.
+func mayBelong(file string, a fcgisup.App) bool {
+	rest, ok := strings.CutPrefix(file, a.Name+"-fastcgi")
+	if !ok {
+		return false
+	}
+	isDropIn := strings.HasPrefix(rest, "@") && strings.HasSuffix(rest, ".socket.d")
+	return isDropIn || rest == "-fleet.target"
+}
+
+// generatedFor tells whether gen wrote a file for this app.
+func generatedFor(data []byte, app string) bool {
+	line, _, _ := strings.Cut(string(data), "\n")
+	command, ok := strings.CutPrefix(line, units.Header)
+	words := strings.Fields(command)
+	return ok && len(words) >= 3 && slices.Equal(words[:3], []string{"fcgisup", "gen", app})
+}
+
+// drift prints what compare found as a diff.
+func (g *generation) drift(src *source, files []fcgisup.File) error {
+	changes, err := g.compare(src, files)
+	if err != nil {
+		return err
+	}
+	same := true
+	for _, c := range changes {
+		if c.verb == "unchanged" {
+			continue
+		}
+		same = false
+		from, to := c.place, c.place+" (generated)"
+		switch c.verb {
+		case "created":
+			from = os.DevNull
+		case "removed":
+			to = os.DevNull
+		}
+		if _, err := fmt.Fprint(g.cli.out, unifiedDiff(from, to, string(c.old), string(c.new))); err != nil {
+			return fmt.Errorf("cannot print the difference: %w", err)
+		}
+	}
+	if !same {
+		return exit(exitFail)
+	}
+	return nil
+}
+
+// write makes the tree what it should be and reports each file.
+func (g *generation) write(src *source, files []fcgisup.File) error {
+	changes, err := g.compare(src, files)
+	if err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for _, c := range changes {
+		if err := c.apply(touched); err != nil {
+			return err
+		}
+		fmt.Fprintf(g.cli.out, "%-9s  %s\n", c.verb, c.place)
+	}
+	for folder := range touched {
+		if err := syncFolder(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot write %s: %w", folder, err)
+		}
+	}
+	return nil
+}
+
+func (c change) apply(touched map[string]bool) error {
+	folder := filepath.Dir(c.place)
+	switch c.verb {
+	case "unchanged":
+		return nil
+	case "removed":
+		if err := os.Remove(c.place); err != nil {
+			return fmt.Errorf("cannot remove %s: %w", c.name, err)
+		}
+		// The folder of a drop-in goes too, unless the administrator has files in it.
+		if strings.HasSuffix(folder, ".d") && os.Remove(folder) == nil {
+			folder = filepath.Dir(folder)
+		}
+	default:
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("cannot write %s: %w", c.name, err)
+		}
+		if err := replaceFile(c.place, c.new, c.mode); err != nil {
+			return fmt.Errorf("cannot write %s: %w", c.name, err)
+		}
+		touched[filepath.Dir(folder)] = true
+	}
+	touched[folder] = true
+	return nil
+}
+
+// replaceFile puts a file in place in one step: a reader finds the old or the new one, never a part.
+func replaceFile(place string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), place)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// syncFolder makes renames last.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

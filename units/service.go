@@ -1,0 +1,199 @@
+package units
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// margin is how much longer systemd waits than the supervisor: the supervisor decides, systemd is the backstop.
+const margin = 10 * time.Second
+
+func (r renderer) service() unit {
+	s := section{name: "Service"}
+	if r.app.Systemd.Supervise {
+		r.supervised(&s)
+	} else {
+		r.plain(&s)
+	}
+	if r.app.Systemd.Sandbox == fcgisup.Strict {
+		r.sandbox(&s)
+	}
+	s.override(r.app.Systemd.Service, "systemd.service")
+	return unit{r.serviceUnit(), s}
+}
+
+func (r renderer) serviceUnit() section {
+	app := r.app
+	u := section{name: "Unit"}
+	u.set("Description", r.describe("FastCGI instance %i"))
+	u.set("PartOf", r.name(".target"))
+	u.because("Started by hand it needs its socket too, and stops with it.")
+	u.set("Requires", r.name("@%%i.socket"))
+	u.set("After", strings.Join(append([]string{r.name("@%%i.socket"), "network.target"}, app.After...), " "))
+	if len(app.Wants) > 0 {
+		u.set("Wants", strings.Join(app.Wants, " "))
+	}
+	if len(app.Requires) > 0 {
+		u.set("Requires", strings.Join(app.Requires, " "))
+	}
+	if app.Activation == fcgisup.Fleet {
+		u.because("activation: fleet. The first instance wakes the others.")
+		u.set("Wants", r.name("-fleet.target"))
+	}
+	if paths := r.mounts(); len(paths) > 0 {
+		u.set("RequiresMountsFor", strings.Join(paths, " "))
+	}
+	if app.Systemd.Supervise {
+		u.because("A start limit would fail the socket as well, for good. Fcgisup slows down by itself (restart:).")
+	} else {
+		u.because("A start limit would fail the socket as well, for good.")
+	}
+	u.set("StartLimitIntervalSec", "0")
+	return u
+}
+
+// mounts are the folders that may come from a mount of their own, a remote one
+// for instance; systemd sees those of WorkingDirectory= by itself.
+func (r renderer) mounts() []string {
+	var paths []string
+	for _, p := range []string{r.app.Command[0], r.app.Directory} {
+		p = filepath.Clean(p)
+		if p != "/" && !within(p, "/usr", "/bin", "/sbin", "/lib", "/opt") {
+			paths = append(paths, literal(quote(p)))
+		}
+	}
+	return slices.Compact(paths)
+}
+
+// supervised is a service whose main process is fcgisup.
+func (r renderer) supervised(s *section) {
+	app := r.app
+	s.set("Type", "notify")
+	s.set("NotifyAccess", "main")
+	r.account(s)
+	r.probeGroup(s)
+	if app.EnvironmentFile != "" {
+		s.because("Read by systemd as root; environment: is read by fcgisup, so that a reload applies it.")
+		s.set("EnvironmentFile", literal(app.EnvironmentFile))
+	}
+	s.set("ExecStart", r.start())
+	s.because("Systemd 252 has no Type=notify-reload.")
+	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
+	s.because("Ready comes with the first worker, or when the first attempt has failed: limits.start_timeout, stop_timeout and a margin.")
+	s.set("TimeoutStartSec", total(app.Limits.StartTimeout, app.Limits.StopTimeout, margin))
+	s.because("Above limits.stop_timeout: fcgisup drains its workers and kills those that do not end.")
+	s.set("TimeoutStopSec", total(app.Limits.StopTimeout, margin))
+	s.because("The loop reports only while it makes progress.")
+	s.set("WatchdogSec", "60s")
+	s.set("Restart", "always")
+	s.set("RestartSec", "1s")
+	s.because("It ends by itself only to sleep (limits.idle_timeout); its socket wakes it again.")
+	s.set("RestartPreventExitStatus", "0")
+	s.because("Only fcgisup gets the stop signal, since it knows which workers are busy; what remains after it is killed.")
+	s.set("KillMode", "mixed")
+	s.because("A worker out of memory is the supervisor's to replace, not a reason to stop the instance.")
+	s.set("OOMPolicy", "continue")
+	s.because("The control groups below this one belong to fcgisup.")
+	s.set("Delegate", "yes")
+	s.because("For the control socket. The FastCGI socket must never be in here: systemd removes the folder with the service.")
+	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
+	s.set("RuntimeDirectoryMode", "0755")
+}
+
+// plain is a service whose main process is the program itself.
+func (r renderer) plain(s *section) {
+	app := r.app
+	s.because("systemd.supervise: false. No supervisor: the program itself gets the socket as its standard input, as FastCGI has it.")
+	s.set("Type", "exec")
+	s.set("StandardInput", "socket")
+	s.because("Standard output would be the socket as well.")
+	s.set("StandardOutput", "journal")
+	s.set("StandardError", "journal")
+	r.account(s)
+	if app.Directory != "/" {
+		s.set("WorkingDirectory", literal(app.Directory))
+	}
+	for _, key := range sortedKeys(app.Environment) {
+		s.set("Environment", assignment(key, app.Environment[key]))
+	}
+	if app.EnvironmentFile != "" {
+		s.set("EnvironmentFile", literal(app.EnvironmentFile))
+	}
+	s.set("ExecStart", execLine(app.Command))
+	s.because("FastCGI programs end after some requests as a matter of course.")
+	s.set("Restart", "always")
+	s.set("RestartSec", span(app.Restart.Delay))
+	s.set("KillSignal", unix.SignalName(app.StopSignal))
+	s.set("TimeoutStopSec", span(app.Limits.StopTimeout))
+}
+
+// start is the supervisor's command line. One without a configuration file carries all that differs.
+func (r renderer) start() string {
+	app := r.app
+	argv := []string{r.o.Binary, "run"}
+	if !r.o.Inline && r.o.Config != fcgisup.SystemConfig {
+		argv = append(argv, "--config", r.o.Config)
+	}
+	argv = append(argv, "--app", app.Name, "--instance", "%i")
+	raw := []int{len(argv) - 1}
+	if r.o.Inline {
+		argv = append(argv, "--listen", app.Listen.String())
+		raw = append(raw, len(argv)-1)
+		if app.Workers.Max > 1 {
+			argv = append(argv, "--workers", strconv.Itoa(app.Workers.Max))
+		}
+		argv = append(append(argv, "--"), app.Command...)
+	}
+	return execLine(argv, raw...)
+}
+
+func (r renderer) account(s *section) {
+	if r.app.User != "" {
+		s.set("User", r.app.User)
+	}
+	if r.app.Group != "" {
+		s.set("Group", r.app.Group)
+	}
+}
+
+// probeGroup lets the supervisor connect to its own socket, which it has to
+// for a probe and which the descriptor that it holds does not allow.
+func (r renderer) probeGroup(s *section) {
+	app := r.app
+	own := app.Socket.User == app.User || app.Socket.Group == app.Group || app.Group == "" && app.Socket.Group == app.User
+	if app.Listen.Network() != "unix" || app.Health.Interval == 0 || own || app.User == "" {
+		return
+	}
+	if app.Socket.Mode&0o002 != 0 || app.Socket.Mode&0o020 == 0 {
+		return
+	}
+	s.because(fmt.Sprintf("A probe connects to the socket like the web server, and only %s may.", app.Socket.Group))
+	s.set("SupplementaryGroups", app.Socket.Group)
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// within tells whether a path is one of the folders or below one.
+func within(path string, folders ...string) bool {
+	for _, folder := range folders {
+		if path == folder || strings.HasPrefix(path, folder+"/") {
+			return true
+		}
+	}
+	return false
+}
