@@ -15,8 +15,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the goldens")
 
 var testLimits = limits{
-	start: 60 * time.Second,
-	stop:  30 * time.Second,
+	start: 3 * time.Second,
+	stop:  2 * time.Second,
 	pause: 100 * time.Millisecond,
 	delay: func(n int) time.Duration { return 100 * time.Millisecond << min(n-1, 4) },
 }
@@ -136,7 +136,7 @@ type place struct {
 	trace []string
 }
 
-// explore visits every reachable world; events come at once, or half a second late.
+// explore visits every reachable world; events come at once, or a second late.
 func explore(t *testing.T, visit func(place)) int {
 	t.Helper()
 	first := place{w: world{m: machine{state: Stopped}}, now: epoch}
@@ -150,7 +150,7 @@ func explore(t *testing.T, visit func(place)) int {
 			if !p.w.can(ev.kind) {
 				continue
 			}
-			for _, late := range []time.Duration{0, 500 * time.Millisecond} {
+			for _, late := range []time.Duration{0, time.Second} {
 				now := p.now.Add(late)
 				if d := p.w.m.deadline; ev.kind != deadline && !d.IsZero() && !now.Before(d) {
 					continue // the deadline comes first
@@ -330,7 +330,7 @@ func TestStories(t *testing.T) {
 			{event{kind: start}, 0, Starting}, {event{kind: orphaned, clean: true}, 0, Stopping}, {event{kind: exited}, 0, Backoff},
 		},
 		"start timeout": {
-			{event{kind: start}, 0, Starting}, {event{kind: deadline}, time.Minute, Stopping}, {event{kind: exited}, 0, Backoff},
+			{event{kind: start}, 0, Starting}, {event{kind: deadline}, 3 * time.Second, Stopping}, {event{kind: exited}, 0, Backoff},
 		},
 		"a second thought during draining restarts after the exit": {
 			{event{kind: start}, 0, Starting}, {event{kind: ready}, time.Second, Ready}, {event{kind: stop, cause: Operator}, 0, Draining},

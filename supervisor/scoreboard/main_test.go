@@ -106,7 +106,7 @@ var roles = map[string]func() error{
 		}
 	},
 	"sleep":     func() error { time.Sleep(time.Hour); return nil },
-	"family":    family3,
+	"family":    startFamily,
 	"observer":  observe,
 	"foreigner": foreign,
 }
@@ -348,7 +348,7 @@ func await(t testing.TB, pid int, l *Listener, want State) {
 	}
 }
 
-// lines reads numbers that a role prints, one a line.
+// readNumbers reads numbers that a role prints, one a line.
 func readNumbers(t testing.TB, r *bufio.Reader, n int) []int {
 	t.Helper()
 	var list []int

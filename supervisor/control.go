@@ -1,0 +1,76 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+)
+
+// ControlName is the control socket's name inside an instance's runtime folder.
+const ControlName = "control.sock"
+
+// Control is the supervisor's interface for commands: GET /status, GET
+// /metrics, POST /restart?instance=N and POST /reload. It has no authentication
+// but the socket's mode: who can connect can restart.
+func (s *Supervisor) Control(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, s.Snapshot())
+	})
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
+		number := 0
+		if text := r.URL.Query().Get("instance"); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				reply(w, http.StatusBadRequest, outcome{"instance must be a number from 1"})
+				return
+			}
+			number = n
+		}
+		finish(w, s.Restart(r.Context(), number))
+	})
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
+		finish(w, s.Reload(r.Context()))
+	})
+	return mux
+}
+
+// outcome is the body of what is no status; Error is empty for success.
+type outcome struct {
+	Error string `json:"error,omitempty"`
+}
+
+func finish(w http.ResponseWriter, err error) {
+	if err != nil {
+		reply(w, http.StatusConflict, outcome{err.Error()})
+		return
+	}
+	reply(w, http.StatusOK, outcome{})
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+}
+
+// ListenControl listens on a control socket that its owner and group may use. A
+// stale file is replaced, a live one is an error that names its owner.
+func ListenControl(path string) (net.Listener, error) {
+	if err := clearStale(path); err != nil {
+		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot set the control socket's mode: %w", err), l.Close())
+	}
+	return l, nil
+}

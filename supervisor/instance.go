@@ -1,0 +1,419 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// host is what an instance needs of the operating system.
+type host interface {
+	// spawn starts a worker; line gets its output, gone is called as described at child.
+	spawn(l Launch, line func(string), gone func(e Exit, left bool)) (process, error)
+	// arm has f called once, as soon as a connection waits.
+	arm(f func()) error
+	disarm()
+	// pending tells whether a connection waits.
+	pending() bool
+	queue() (scoreboard.Queue, error)
+	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
+	accept() net.Conn
+	// retire takes away the path of a socket that is ours, so that no more
+	// requests come; false when it is not.
+	retire() bool
+}
+
+// instance is one socket and the workers behind it. Its goroutine, run, owns
+// everything below inbox; others reach it by post.
+type instance struct {
+	in   fcgisup.Instance
+	host host
+	opt  *Options
+	log  *slog.Logger
+	// wakeAll, if set, is called when the first request comes.
+	wakeAll func()
+
+	inbox  chan func(now time.Time)
+	done   chan struct{}
+	status atomic.Pointer[Status]
+	// settled is closed once a first worker is ready or has failed, or none is wanted.
+	settled chan struct{}
+
+	ctx        context.Context // ends with run
+	app        fcgisup.App
+	launch     Launch
+	generation int
+	slots      []*slot
+	awake      bool
+	leaving    bool
+	leaveBy    time.Time
+	roll       *roll
+	configErr  string
+
+	restarts map[Cause]uint64
+	failure  *Failure
+	cut      uint64
+	refused  uint64
+
+	probe     *ProbeStatus
+	probeAt   time.Time
+	probing   bool
+	probeFail map[string]uint64
+
+	waiting  arrivals
+	sampleAt time.Time
+	watching bool
+	answers  chan struct{}
+
+	state InstanceState
+	since time.Time
+}
+
+// inboxSize lets news wait while a worker is being forked.
+const inboxSize = 64
+
+func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Options) *instance {
+	i := &instance{
+		in:         in,
+		host:       h,
+		opt:        opt,
+		log:        opt.Log.With("app", in.App, "instance", in.Number),
+		inbox:      make(chan func(time.Time), inboxSize),
+		done:       make(chan struct{}),
+		settled:    make(chan struct{}),
+		app:        app,
+		launch:     l,
+		generation: 1,
+		restarts:   map[Cause]uint64{},
+		probeFail:  map[string]uint64{},
+		answers:    make(chan struct{}, maxAnswers),
+		state:      Sleeping,
+	}
+	return i
+}
+
+// run is the instance's life: it returns when ctx has ended and every worker is gone.
+func (i *instance) run(ctx context.Context) {
+	defer close(i.done)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	i.ctx = work
+	i.begin(time.Now())
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	ending := ctx.Done()
+	for {
+		now := time.Now()
+		i.tick(now)
+		i.publish(now)
+		if i.leaving && len(i.slots) == 0 {
+			i.settle()
+			return
+		}
+		timer.Reset(wait(now, i.next()))
+		select {
+		case f := <-i.inbox:
+			f(time.Now())
+		case <-timer.C:
+		case <-ending:
+			ending = nil
+			i.leave(time.Now())
+		}
+	}
+}
+
+// wait is how long until t; a zero t is never.
+func wait(now, t time.Time) time.Duration {
+	if t.IsZero() {
+		return math.MaxInt64
+	}
+	return max(t.Sub(now), 0)
+}
+
+// post has f run by the instance's goroutine; it is dropped when that has ended.
+func (i *instance) post(f func(now time.Time)) {
+	select {
+	case i.inbox <- f:
+	case <-i.done:
+	}
+}
+
+// do runs f in the instance's goroutine and waits for it.
+func (i *instance) do(ctx context.Context, f func(now time.Time)) error {
+	finished := make(chan struct{})
+	select {
+	case i.inbox <- func(now time.Time) { f(now); close(finished) }:
+	case <-i.done:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-finished:
+		return nil
+	case <-i.done:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errStopped = errors.New("the instance has stopped")
+
+func (i *instance) begin(now time.Time) {
+	i.since = now
+	if i.app.Activation == fcgisup.Eager {
+		i.wake(now)
+		return
+	}
+	if !i.host.pending() {
+		i.settle()
+	}
+	i.watch()
+}
+
+// watch arms the listener; when it tells, a sleeping instance wakes and a
+// failing one begins to measure how long requests wait.
+func (i *instance) watch() {
+	if i.watching {
+		return
+	}
+	i.watching = true
+	err := i.host.arm(func() {
+		i.post(func(now time.Time) {
+			i.watching = false
+			if !i.awake && !i.leaving {
+				i.log.Info("first request")
+				i.wake(now)
+				if i.wakeAll != nil {
+					i.wakeAll()
+				}
+			}
+			i.sampleAt = now
+		})
+	})
+	if err != nil { // without a watch the only safe thing is to be awake
+		i.watching = false
+		i.log.Error("cannot wait for connections", "error", err)
+		i.awake = true
+	}
+}
+
+func (i *instance) wake(now time.Time) {
+	if i.leaving || i.awake {
+		return
+	}
+	i.awake = true
+	i.sampleAt = now
+}
+
+// settle says that the outcome of the beginning is known.
+func (i *instance) settle() {
+	select {
+	case <-i.settled:
+	default:
+		close(i.settled)
+	}
+}
+
+// tick does everything that is due.
+func (i *instance) tick(now time.Time) {
+	for _, s := range slices.Clone(i.slots) {
+		if d := s.m.deadline; !d.IsZero() && !now.Before(d) {
+			i.happen(s, event{kind: deadline}, now)
+		}
+		if s.m.state == Starting && !now.Before(s.lookAt) {
+			i.lookAtStarting(s, now)
+		}
+	}
+	i.advanceRoll(now)
+	i.fill(now)
+	i.tickLeaving(now)
+	i.sample(now)
+	i.tickProbe(now)
+	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
+}
+
+// next is when tick is due again without news.
+func (i *instance) next() time.Time {
+	var next time.Time
+	soonest := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, s := range i.slots {
+		soonest(s.m.deadline)
+		if s.m.state == Starting {
+			soonest(s.lookAt)
+		}
+	}
+	soonest(i.sampleAt)
+	soonest(i.leaveBy)
+	if !i.probing {
+		soonest(i.probeAt)
+	}
+	return next
+}
+
+// wanted is how many workers an awake instance keeps.
+func wanted(w fcgisup.Workers) int {
+	return min(max(w.Min, 1)+w.Spare, w.Max)
+}
+
+// fill makes the number of workers what it should be.
+func (i *instance) fill(now time.Time) {
+	if !i.awake || i.leaving {
+		return
+	}
+	up := 0
+	for _, s := range i.slots {
+		if s.m.up && !s.spare {
+			up++
+		}
+	}
+	for want := wanted(i.app.Workers); up < want; up++ {
+		i.add(i.launch, now)
+	}
+	for want := wanted(i.app.Workers); up > want; up-- {
+		i.retireOne(now)
+	}
+}
+
+// add makes a slot and starts it.
+func (i *instance) add(l Launch, now time.Time) *slot {
+	s := &slot{m: machine{state: Stopped}, launch: l, generation: i.generation}
+	i.slots = append(i.slots, s)
+	i.happen(s, event{kind: start}, now)
+	return s
+}
+
+// retireOne stops the newest worker that is still wanted.
+func (i *instance) retireOne(now time.Time) {
+	for _, s := range slices.Backward(i.slots) {
+		if s.m.up && !s.spare {
+			i.happen(s, event{kind: stop, cause: Scale}, now)
+			return
+		}
+	}
+}
+
+// leave begins the end: no new requests where the socket is ours, then no workers.
+func (i *instance) leave(now time.Time) {
+	if i.leaving {
+		return
+	}
+	i.leaving = true
+	i.endRoll(errStopped)
+	i.host.disarm()
+	i.probeAt, i.sampleAt = time.Time{}, time.Time{}
+	i.leaveBy = now
+	if i.host.retire() && i.ready() {
+		i.leaveBy = now.Add(i.app.Limits.StopTimeout)
+	}
+}
+
+// tickLeaving tells the workers to go: at once under a socket that outlives us,
+// else as soon as the queue is empty, since what waits in it ends with the socket.
+func (i *instance) tickLeaving(now time.Time) {
+	if i.leaveBy.IsZero() {
+		return
+	}
+	if now.Before(i.leaveBy) && i.ready() && i.host.pending() {
+		i.sampleAt = now.Add(firstPause)
+		return
+	}
+	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
+	for _, s := range i.slots {
+		i.happen(s, event{kind: stop, cause: Operator}, now)
+	}
+}
+
+// killAll is the second SIGTERM.
+func (i *instance) killAll(now time.Time) {
+	i.leave(now)
+	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
+	for _, s := range i.slots {
+		i.happen(s, event{kind: kill, cause: Operator}, now)
+	}
+}
+
+// ready tells whether any worker accepts.
+func (i *instance) ready() bool {
+	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == Ready })
+}
+
+// alive tells whether any worker has a process.
+func (i *instance) alive() bool {
+	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.alive() })
+}
+
+func (i *instance) limits() limits {
+	return limits{
+		start: i.app.Limits.StartTimeout,
+		stop:  i.app.Limits.StopTimeout,
+		pause: i.app.Restart.Delay,
+		delay: func(n int) time.Duration { return jitter(delay(i.app.Restart, n), rand.Float64()) },
+	}
+}
+
+// delay is the wait after n failures in a row.
+func delay(r fcgisup.Restart, n int) time.Duration {
+	d := float64(r.Delay) * math.Pow(r.Factor, float64(n-1))
+	return time.Duration(min(d, float64(r.MaxDelay)))
+}
+
+// jitter takes up to a tenth off, so that what failed together does not try
+// together, and max_delay stays the longest.
+func jitter(d time.Duration, random float64) time.Duration {
+	return d - time.Duration(float64(d)*0.1*random)
+}
+
+func (i *instance) line(text string) {
+	i.opt.Output(i.in, text)
+}
+
+// publish makes what others may see.
+func (i *instance) publish(now time.Time) {
+	if s := instanceState(i.slots, i.leaving); s != i.state {
+		i.log.Info("instance", "from", i.state, "to", s)
+		i.state, i.since = s, now
+	}
+	st := &Status{
+		App: i.in.App, Instance: i.in.Number, Address: i.in.Address.Addr,
+		State: i.state, Since: i.since,
+		Workers:       make([]WorkerStatus, 0, len(i.slots)),
+		Restarts:      map[Cause]uint64{},
+		LastFailure:   i.failure,
+		ProbeFailures: map[string]uint64{},
+		Probe:         i.probe,
+		Refused:       i.refused,
+		Cut:           i.cut,
+		Rolling:       i.roll != nil,
+		ConfigError:   i.configErr,
+	}
+	for _, c := range Causes {
+		st.Restarts[c] = i.restarts[c]
+	}
+	for _, class := range ProbeClasses {
+		st.ProbeFailures[class] = i.probeFail[class]
+	}
+	for _, s := range i.slots {
+		w := WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
+		if s.m.state == Backoff || s.m.state == Failing {
+			next := s.m.deadline
+			w.Next = &next
+		}
+		st.Workers = append(st.Workers, w)
+	}
+	i.status.Store(st)
+}

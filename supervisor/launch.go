@@ -1,0 +1,183 @@
+package supervisor
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// Launch is everything that a worker's process is started with, so that two
+// equal ones need no restart between them.
+type Launch struct {
+	Argv       []string
+	Dir        string
+	Env        []string
+	UID, GID   int
+	Groups     []int
+	Switch     bool // to UID, GID and Groups
+	StopSignal syscall.Signal
+}
+
+// Equal tells whether both start the same program in the same way.
+func (l Launch) Equal(o Launch) bool {
+	return slices.Equal(l.Argv, o.Argv) && l.Dir == o.Dir && slices.Equal(l.Env, o.Env) &&
+		l.Switch == o.Switch && l.UID == o.UID && l.GID == o.GID && slices.Equal(l.Groups, o.Groups) &&
+		l.StopSignal == o.StopSignal
+}
+
+// ours are the variables that speak to the supervisor and would mislead a worker.
+var ours = []string{
+	"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvConfig,
+}
+
+// NewLaunch works out how an app's workers are started from an environment
+// like os.Environ. Only root switches to the app's user.
+func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
+	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal}
+	env := map[string]string{}
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && !slices.Contains(ours, k) {
+			env[k] = v
+		}
+	}
+	fromFile, err := environmentFile(app.EnvironmentFile)
+	if err != nil {
+		return l, err
+	}
+	if os.Geteuid() == 0 && app.User != "" {
+		if err := l.become(app, env); err != nil {
+			return l, err
+		}
+	}
+	maps.Copy(env, fromFile)
+	maps.Copy(env, app.Environment)
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		l.Env = append(l.Env, k+"="+env[k])
+	}
+	return l, nil
+}
+
+// become looks up the app's user, its group and its supplementary groups, and
+// sets the variables that systemd sets with User=, systemd.exec(5).
+func (l *Launch) become(app fcgisup.App, env map[string]string) error {
+	u, err := user.Lookup(app.User)
+	if err != nil {
+		if u, err = user.LookupId(app.User); err != nil {
+			return fmt.Errorf("cannot find user %q of app %s", app.User, app.Name)
+		}
+	}
+	l.Switch = true
+	l.UID, _ = strconv.Atoi(u.Uid)
+	l.GID, _ = strconv.Atoi(u.Gid)
+	if app.Group != "" {
+		if l.GID, err = lookupGroup(app.Group); err != nil {
+			return fmt.Errorf("cannot find group %q of app %s", app.Group, app.Name)
+		}
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return fmt.Errorf("cannot list the groups of user %q: %w", app.User, err)
+	}
+	for _, id := range ids {
+		if n, err := strconv.Atoi(id); err == nil {
+			l.Groups = append(l.Groups, n)
+		}
+	}
+	slices.Sort(l.Groups)
+	env["USER"], env["LOGNAME"], env["HOME"] = u.Username, u.Username, u.HomeDir
+	return nil
+}
+
+func lookupGroup(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		if g, err = user.LookupGroupId(name); err != nil {
+			return 0, err
+		}
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+func lookupUser(name string) (int, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		if u, err = user.LookupId(name); err != nil {
+			return 0, err
+		}
+	}
+	return strconv.Atoi(u.Uid)
+}
+
+// environmentFile reads KEY=VALUE lines as systemd.exec(5) does for
+// EnvironmentFile=. A file that we may not read is systemd's business: it has
+// read it as root and passed on what it says.
+func environmentFile(path string) (map[string]string, error) {
+	name, optional := strings.CutPrefix(path, "-")
+	if name == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, fs.ErrPermission) && os.Getenv("INVOCATION_ID") != "":
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the environment file: %w", err)
+	}
+	return parseEnvironment(data), nil
+}
+
+// parseEnvironment takes what systemd takes: comments, quoted values, a
+// backslash that continues a line. What is not an assignment is skipped, as there.
+func parseEnvironment(data []byte) map[string]string {
+	env := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, fcgisup.MaxConfigSize)
+	text := ""
+	for lines.Scan() {
+		line := text + lines.Text()
+		if text = ""; strings.HasSuffix(line, `\`) {
+			text = strings.TrimSuffix(line, `\`)
+			continue
+		}
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if key = strings.TrimSpace(key); !ok || key == "" || strings.ContainsAny(key, " \t") {
+			continue
+		}
+		env[key] = unquote(strings.TrimSpace(value))
+	}
+	return env
+}
+
+// unquote undoes one pair of quotes, and in double quotes the backslashes before " \ $ and `.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != s[len(s)-1] {
+		return s
+	}
+	switch s[0] {
+	case '\'':
+		return s[1 : len(s)-1]
+	case '"':
+		return escapes.Replace(s[1 : len(s)-1])
+	}
+	return s
+}
+
+var escapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\$`, `$`, "\\`", "`")

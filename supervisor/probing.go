@@ -1,0 +1,134 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+)
+
+// Classes of probe errors that the kernel's view can excuse: they are what a
+// busy worker looks like from outside.
+const (
+	classTimeout = "timeout"
+	classFull    = "full"
+)
+
+// ProbeClasses are the classes of probe errors, which are those of package fcgi.
+var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol", "overloaded", "status", "body"}
+
+// tickProbe sends the probe that is due, unless it would wait behind real requests.
+func (i *instance) tickProbe(now time.Time) {
+	if i.leaving || i.probing || i.probeAt.IsZero() || now.Before(i.probeAt) {
+		return
+	}
+	h := i.app.Health
+	if h.Interval == 0 || !i.ready() {
+		i.probeAt = time.Time{} // onReady sets it again
+		return
+	}
+	if h.Address.IsZero() && !i.anyIdle() {
+		i.probed(now, ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"})
+		return
+	}
+	i.probing = true
+	go func() {
+		ctx, cancel := context.WithTimeout(i.ctx, h.Timeout)
+		defer cancel()
+		begin := time.Now()
+		r := i.opt.Probe(ctx, i.app, i.in)
+		took := time.Since(begin)
+		i.post(func(now time.Time) {
+			i.probing = false
+			if i.ctx.Err() == nil && !i.leaving {
+				i.judge(now, r, took)
+			}
+		})
+	}()
+}
+
+// anyIdle tells whether some ready worker would serve the next request; true where that cannot be known.
+func (i *instance) anyIdle() bool {
+	for _, s := range i.slots {
+		if s.m.state != Ready {
+			continue
+		}
+		if l := s.proc.look(); l.held == 0 || l.accepting || l.unknown != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// judge turns a probe's result into a verdict. The kernel comes first: a worker
+// that serves somebody is busy, not dead.
+func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
+	p := ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
+	if r.Err != nil {
+		p.Class, p.Error = r.Class, r.Err.Error()
+		i.probeFail[r.Class]++
+		if (r.Class == classTimeout || r.Class == classFull) && len(i.guilty()) == 0 {
+			p.OK, p.Skipped = true, "it waited behind requests that are being served"
+		}
+	}
+	i.probed(now, p)
+	if p.OK {
+		return
+	}
+	i.log.Warn("probe failed", "class", p.Class, "error", p.Error, "failures", i.probe.Failures)
+	if i.probe.Failures >= i.app.Health.Failures {
+		i.condemn(now)
+	}
+}
+
+// probed records a probe and plans the next.
+func (i *instance) probed(now time.Time, p ProbeStatus) {
+	if !p.OK {
+		p.Failures = 1
+		if i.probe != nil {
+			p.Failures += i.probe.Failures
+		}
+	}
+	i.probe = &p
+	i.probeAt = now.Add(i.app.Health.Interval)
+}
+
+// guilty are the ready workers that do not serve anybody and yet let a probe
+// time out: those that hold a connection whose client (the probe) has gone, else
+// those that hold none.
+func (i *instance) guilty() []*slot {
+	var orphaned, free []*slot
+	for _, s := range i.slots {
+		if s.m.state != Ready {
+			continue
+		}
+		switch l := s.proc.look(); {
+		case l.held > 0:
+		case l.orphans > 0:
+			orphaned = append(orphaned, s)
+		default:
+			free = append(free, s)
+		}
+	}
+	if len(orphaned) > 0 {
+		return orphaned
+	}
+	return free
+}
+
+// condemn acts on too many failures in a row. What does not answer is stopped
+// and, if need be, killed. What answers wrong still serves, so it is replaced as
+// gently as by a restart; on a shared socket it may be any worker, so all are.
+func (i *instance) condemn(now time.Time) {
+	last := *i.probe
+	last.Failures = 0
+	i.probe = &last
+	if last.Class != classTimeout && last.Class != classFull {
+		if i.roll == nil {
+			i.beginRoll(Probe, i.app, i.launch, make(chan error, 1), now)
+		}
+		return
+	}
+	for _, s := range i.guilty() {
+		s.why = last.Class + ": " + last.Error
+		i.happen(s, event{kind: unhealthy, cause: Probe}, now)
+	}
+}

@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// process is a worker as its instance sees it: a process group.
+type process interface {
+	// pid is the leader's, and the group's.
+	pid() int
+	// signal goes to the whole group, and wakes it if it is stopped.
+	signal(syscall.Signal) error
+	// look says what the group is doing about the listener.
+	look() look
+	// release signals the group at a moment when it holds no connection; false
+	// when ctx ended before there was one. See gate.go.
+	release(ctx context.Context, sig syscall.Signal) bool
+	// lines are the last that it wrote.
+	lines() []string
+}
+
+// look is what the kernel says a worker is doing.
+type look struct {
+	// accepting: some thread would take the next connection.
+	accepting bool
+	// polling: some thread waits for descriptors that cannot be told.
+	polling bool
+	// held counts accepted connections whose client is there, orphans those whose client has gone.
+	held, orphans int
+	// unknown is why the above may be short of the truth; empty when it is not.
+	unknown string
+}
+
+// idle is a worker that the next request would be served by.
+func (l look) idle() bool { return l.held == 0 && l.orphans == 0 && (l.accepting || l.polling) }
+
+// took tells whether the worker has accepted at least once.
+func (l look) took() bool { return l.held+l.orphans > 0 }
+
+// group is a worker's process group.
+type group struct {
+	leader  int
+	spawner *Spawner
+	groups  *scoreboard.Groups
+	socket  *Socket
+	tail    *tail
+}
+
+func (g *group) pid() int { return g.leader }
+
+func (g *group) lines() []string { return g.tail.Lines() }
+
+func (g *group) signal(sig syscall.Signal) error {
+	err := g.spawner.signal(g.leader, sig)
+	if sig == syscall.SIGKILL || sig == syscall.SIGSTOP {
+		return err
+	}
+	return errors.Join(err, g.spawner.signal(g.leader, syscall.SIGCONT))
+}
+
+func (g *group) look() look {
+	var l look
+	pids, err := g.groups.Members(g.leader)
+	if err != nil {
+		l.unknown = err.Error()
+		return l
+	}
+	for _, pid := range pids {
+		a, err := scoreboard.Accepting(pid, g.socket.listener.Inode())
+		switch {
+		case err != nil: // it has ended meanwhile
+		case a.State == scoreboard.InAccept:
+			l.accepting = true
+		case a.State == scoreboard.Polling:
+			l.polling = true
+		case a.State == scoreboard.Unknown:
+			l.unknown = a.Reason
+		}
+	}
+	held, err := g.holding(pids)
+	if err != nil {
+		l.unknown = err.Error()
+	}
+	for _, c := range held {
+		if c.Gone {
+			l.orphans++
+		} else {
+			l.held++
+		}
+	}
+	return l
+}
+
+// holding are the accepted connections that these processes have open.
+func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
+	conns, err := g.socket.listener.Accepted()
+	if err != nil {
+		return nil, err
+	}
+	by := scoreboard.Holds(pids, conns)
+	var held []scoreboard.Conn
+	for _, c := range conns {
+		if len(by.By[c.Inode]) > 0 {
+			held = append(held, c)
+		}
+	}
+	for pid, err := range by.Unreadable {
+		return held, fmt.Errorf("cannot read the descriptors of process %d: %w", pid, err)
+	}
+	return held, nil
+}
+
+// spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.
+func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (process, error) {
+	// A Go worker makes the shared description non-blocking for everybody, and it
+	// stays so after that worker: libfcgi would exit 0 at once.
+	if err := h.socket.listener.SetBlocking(); err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a pipe for the worker's output: %w", err)
+	}
+	attr := &syscall.ProcAttr{
+		Dir:   l.Dir,
+		Env:   l.Env,
+		Files: []uintptr{uintptr(h.socket.fd), w.Fd(), w.Fd()},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if l.Switch {
+		attr.Sys.Credential = credential(l)
+	}
+	pid, err := h.spawner.start(l.Argv, attr, gone)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}}
+	go func() {
+		defer r.Close()
+		follow(r, func(text string) {
+			g.tail.add(text)
+			line(fmt.Sprintf("%d: %s", pid, text))
+		})
+	}()
+	return g, nil
+}
+
+func credential(l Launch) *syscall.Credential {
+	c := &syscall.Credential{Uid: uint32(l.UID), Gid: uint32(l.GID)}
+	for _, id := range l.Groups {
+		c.Groups = append(c.Groups, uint32(id))
+	}
+	return c
+}
+
+// ready descriptors of a listener, without waiting and without accepting.
+func pending(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1 && fds[0].Revents&unix.POLLIN != 0
+}
+
+// pauses of looking for the moment at which a worker holds no connection.
+const (
+	firstPause = 2 * time.Millisecond
+	lastPause  = 20 * time.Millisecond
+)

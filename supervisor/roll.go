@@ -1,0 +1,118 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// roll replaces an instance's workers one by one, each only when its
+// replacement is ready. It ends at the first replacement that does not come up;
+// the workers not yet replaced go on.
+type roll struct {
+	cause  Cause
+	launch Launch
+	// todo are the workers still to be replaced.
+	todo []*slot
+	// old and fresh are the pair at work; old is nil when there is none to lose.
+	old, fresh *slot
+	// proven is set once fresh has been ready.
+	proven bool
+	reply  chan<- error
+}
+
+// beginRoll starts one; reply (buffered) gets its outcome.
+func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
+	switch {
+	case i.leaving:
+		reply <- errStopped
+		return
+	case i.roll != nil:
+		reply <- fmt.Errorf("%s is being restarted already", i.in)
+		return
+	}
+	i.generation++
+	i.app = app
+	if !i.awake {
+		i.launch = l
+		reply <- nil
+		return
+	}
+	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply}
+}
+
+func (i *instance) endRoll(err error) {
+	if i.roll != nil {
+		i.roll.reply <- err
+		i.roll = nil
+	}
+}
+
+// advanceRoll does the next thing that the roll waits for, if it has come.
+func (i *instance) advanceRoll(now time.Time) {
+	for i.roll != nil && i.stepRoll(now) {
+	}
+}
+
+// stepRoll tells whether there may be more to do at once.
+func (i *instance) stepRoll(now time.Time) bool {
+	r := i.roll
+	switch {
+	case r.fresh == nil && len(r.todo) == 0:
+		i.launch = r.launch
+		i.endRoll(nil)
+		return false
+	case r.fresh == nil:
+		i.beginPair(r, now)
+		return true
+	case r.fresh.m.attempt > 0:
+		i.abortRoll(r, now)
+		return false
+	case !r.proven && r.fresh.m.state != Ready:
+		return false
+	case !r.proven:
+		r.proven, r.fresh.spare = true, false
+		i.launch = r.launch // the new generation works: what comes later is of it
+		if r.old != nil {
+			i.happen(r.old, event{kind: stop, cause: r.cause}, now)
+		}
+		return true
+	case r.old != nil && r.old.m.state != Stopped:
+		return false // one at a time
+	}
+	r.old, r.fresh, r.proven = nil, nil, false
+	return true
+}
+
+// beginPair starts a replacement. A worker that is not ready serves nobody, and goes at once.
+func (i *instance) beginPair(r *roll, now time.Time) {
+	s := r.todo[0]
+	r.todo = r.todo[1:]
+	if !s.m.up || !slices.Contains(i.slots, s) {
+		return
+	}
+	if s.m.state == Ready {
+		r.old = s
+	} else {
+		i.happen(s, event{kind: stop, cause: r.cause}, now)
+	}
+	r.fresh = i.add(r.launch, now)
+	r.fresh.spare = r.old != nil
+}
+
+// abortRoll leaves the old generation serving. A replacement that took nobody's place stays and tries on.
+func (i *instance) abortRoll(r *roll, now time.Time) {
+	detail := "it ended before it was ready"
+	if i.failure != nil {
+		detail = i.failure.Detail
+	}
+	if r.fresh.spare {
+		i.happen(r.fresh, event{kind: kill, cause: r.cause}, now)
+	} else {
+		i.launch = r.launch
+	}
+	i.log.Error("replacement did not come up, restart abandoned", "cause", r.cause, "detail", detail)
+	i.endRoll(fmt.Errorf("%s: the replacement did not come up: %s", i.in, detail))
+}

@@ -1,0 +1,177 @@
+package scoreboard
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAcceptingByEveryCall(t *testing.T) {
+	for _, name := range []string{"accept", "poll", "select", "epoll", "net"} {
+		t.Run(name, func(t *testing.T) {
+			l := listenUnix(t, 8)
+			p := role(t, name, l.fd)
+			await(t, p.pid, l, InAccept)
+			if a, _ := Accepting(p.pid, l.Inode()+1); a.State != Other {
+				t.Errorf("about another listener: %+v", a)
+			}
+			p.signal(t, unix.SIGSTOP)
+			eventually(t, "stopped", func() bool { ok, err := Stopped(p.pid); return err == nil && ok })
+			if a, err := Accepting(p.pid, l.Inode()); err != nil || a.State != Other || !strings.Contains(a.Reason, "T") {
+				t.Errorf("while stopped: %+v, %v", a, err)
+			}
+			p.signal(t, unix.SIGCONT)
+			await(t, p.pid, l, InAccept)
+			if ok, err := Stopped(p.pid); ok || err != nil {
+				t.Errorf("after SIGCONT: stopped %v, %v", ok, err)
+			}
+			c := dial(t, l)
+			wantConns(t, l, 1)
+			if name != "net" { // a server with goroutines goes on accepting
+				await(t, p.pid, l, Other)
+			}
+			c.send(t)
+			wantConns(t, l, 0)
+			await(t, p.pid, l, InAccept)
+		})
+	}
+}
+
+func TestNotAccepting(t *testing.T) {
+	for name, want := range map[string]State{
+		"sleep": Other, "poll-elsewhere": Other, "select-elsewhere": Other, "epoll-elsewhere": Other, "epoll-nested": Polling,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := listenUnix(t, 8)
+			p := role(t, name, l.fd)
+			call := strings.TrimSuffix(strings.TrimSuffix(name, "-elsewhere"), "-nested")
+			if call != "sleep" {
+				await(t, p.pid, l, want)
+				eventually(t, "the call", func() bool { return blockedIn(p.pid, call) })
+			}
+			if a, err := Accepting(p.pid, l.Inode()); err != nil || a.State != want {
+				t.Errorf("%+v, %v; want %s", a, err, want)
+			}
+		})
+	}
+}
+
+// blockedIn tells whether a thread other than the runtime's own waits in a call.
+func blockedIn(pid int, name string) bool {
+	found := false
+	tids, _ := numbersIn(procDir(pid) + "/task")
+	for _, tid := range tids {
+		c, kind, err := (thread{pid, tid}).call()
+		found = found || err == nil && map[string]callKind{
+			"poll": pollCall, "select": selectCall, "epoll": epollCall,
+		}[name] == kind && (kind != pollCall || c.args[1] > 0)
+	}
+	return found
+}
+
+func TestSingleThreadedWorker(t *testing.T) {
+	l := listenUnix(t, 8)
+	p := perl(t, perlWorker, l.fd)
+	await(t, p.pid, l, InAccept)
+	c := dial(t, l)
+	conn := wantConns(t, l, 1)[0]
+	eventually(t, "it reads from the client", func() bool {
+		list, err := Reading(p.pid)
+		must(t, err)
+		return slices.Equal(list, []Inode{conn.Inode})
+	})
+	c.send(t)
+	await(t, p.pid, l, InAccept)
+	if list, err := Reading(p.pid); err != nil || len(list) != 0 {
+		t.Errorf("reads %v in accept (%v)", list, err)
+	}
+	main := thread{p.pid, p.pid}
+	if a := main.byWchan(unix.EPERM); a.State != Polling || !strings.Contains(a.Reason, unix.EPERM.Error()) {
+		t.Errorf("without its syscall: %+v", a)
+	}
+}
+
+// A 5.10-style poll(2) of C programs restarts under another number after SIGCONT.
+func TestPollAfterStop(t *testing.T) {
+	l := listenUnix(t, 8)
+	p := perl(t, `require "syscall.ph" if 0; my $s = pack("lss", 0, 1, 0); while (syscall(`+strconv.Itoa(unix.SYS_PPOLL)+`, $s, 1, 0, 0, 8) >= 0 || 1) {}`, l.fd)
+	await(t, p.pid, l, InAccept)
+	p.signal(t, unix.SIGSTOP)
+	eventually(t, "stopped", func() bool { ok, err := Stopped(p.pid); return err == nil && ok })
+	p.signal(t, unix.SIGCONT)
+	await(t, p.pid, l, InAccept)
+}
+
+func TestGone(t *testing.T) {
+	p := role(t, "sleep", -1)
+	must(t, unix.Kill(p.pid, unix.SIGKILL))
+	eventually(t, "a zombie", func() bool { s, err := ReadStat(p.pid); return err == nil && s.State == 'Z' })
+	if a, err := Accepting(p.pid, 1); err != nil || a.State != Other {
+		t.Errorf("a zombie: %+v, %v", a, err)
+	}
+	p.Wait()
+	_, errStat := ReadStat(p.pid)
+	_, errStopped := Stopped(p.pid)
+	a, errAccepting := Accepting(p.pid, 1)
+	_, errReading := Reading(p.pid)
+	_, _, errMemory := Memory(p.pid)
+	for i, err := range []error{errStat, errStopped, errAccepting, errReading, errMemory} {
+		if !errors.Is(err, ErrGone) {
+			t.Errorf("%d: %v, want ErrGone", i, err)
+		}
+	}
+	if a.State != Unknown {
+		t.Errorf("state %s", a.State)
+	}
+	if h := Holds([]int{p.pid}, []Conn{{Inode: 1}}); len(h.Unreadable) != 0 || len(h.By) != 0 {
+		t.Errorf("%+v", h)
+	}
+	if e := Gather(p.pid); len(e.Missing) == 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestStatOfAWildName(t *testing.T) {
+	p := perl(t, `$0 = "a) R 1 (b"; open(my $c, ">", "/proc/self/comm"); print $c "x) Z (y"; close $c; sleep 3600`, -1)
+	eventually(t, "the name", func() bool { s, err := ReadStat(p.pid); return err == nil && s.Command == "x) Z (y" })
+	s, err := ReadStat(p.pid)
+	must(t, err)
+	if s.PID != p.pid || s.Parent != os.Getpid() || s.Group != p.pid || s.Threads != 1 || s.Start == 0 || !s.Alive() {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	n, kind, err := Memory(os.Getpid())
+	if err != nil || kind != PSS || n < 1<<20 || n > 1<<40 {
+		t.Errorf("%d %s %v", n, kind, err)
+	}
+}
+
+func TestEvidence(t *testing.T) {
+	l := listenUnix(t, 8)
+	p := perl(t, perlWorker, l.fd)
+	await(t, p.pid, l, InAccept)
+	e := Gather(p.pid)
+	if e.Stat.PID != p.pid || len(e.Threads) != 1 || len(e.Command) != 3 || e.Command[1] != "-e" ||
+		!slices.Contains(e.Sockets, "0 socket:["+strconv.FormatUint(uint64(l.Inode()), 10)+"]") {
+		t.Fatalf("%+v", e)
+	}
+	if th := e.Threads[0]; th.Wchan == "" || th.Syscall == "" || (th.Stack == "" && len(e.Missing) == 0) {
+		t.Errorf("%+v", th)
+	}
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("worker killed", "evidence", e)
+	for _, want := range []string{"evidence.pid=" + strconv.Itoa(p.pid), "evidence.state=S", "wchan=" + e.Threads[0].Wchan} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s lacks %s", b.String(), want)
+		}
+	}
+}

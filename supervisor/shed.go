@@ -1,0 +1,106 @@
+package supervisor
+
+import (
+	"context"
+	"math"
+	"net"
+	"slices"
+	"time"
+)
+
+const (
+	// sampleEvery is how often a queue that nobody serves is measured.
+	sampleEvery = 250 * time.Millisecond
+	// maxAnswers bounds the 503s being written at once, answerTime one of them.
+	maxAnswers = 64
+	answerTime = 2 * time.Second
+)
+
+// sample measures how long requests have waited while no worker is ready, and
+// answers 503 to those that have waited for queue_timeout if none can live.
+func (i *instance) sample(now time.Time) {
+	if i.leaving {
+		return
+	}
+	if !i.awake || i.ready() {
+		i.sampleAt = time.Time{}
+		return
+	}
+	if i.sampleAt.IsZero() || now.Before(i.sampleAt) {
+		if i.sampleAt.IsZero() {
+			i.watch()
+		}
+		return
+	}
+	i.waiting.observe(now, i.queued())
+	if i.mayRefuse() {
+		for range i.waiting.overdue(now, i.app.Limits.QueueTimeout) {
+			if !i.refuse(now) {
+				break
+			}
+		}
+	}
+	if len(i.waiting.since) == 0 {
+		i.sampleAt = time.Time{}
+		i.watch()
+		return
+	}
+	i.sampleAt = now.Add(sampleEvery)
+}
+
+// queued is the length of the queue; where it cannot be read, whether there is one.
+func (i *instance) queued() int {
+	if q, err := i.host.queue(); err == nil {
+		return q.Length
+	}
+	if i.host.pending() {
+		return max(len(i.waiting.since), 1)
+	}
+	return 0
+}
+
+// mayRefuse is the one condition under which we accept: no process of ours
+// could, and the next one is not likely to either.
+func (i *instance) mayRefuse() bool {
+	return i.app.Limits.QueueTimeout > 0 && !i.alive() &&
+		slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == Failing })
+}
+
+// refuse answers the head of the queue; false when there is none or too many are being answered.
+func (i *instance) refuse(now time.Time) bool {
+	select {
+	case i.answers <- struct{}{}:
+	default:
+		return false
+	}
+	conn := i.host.accept()
+	if conn == nil {
+		<-i.answers
+		return false
+	}
+	i.waiting.since = i.waiting.since[1:]
+	i.refused++
+	go i.answer(conn, i.retryAfter(now))
+	return true
+}
+
+func (i *instance) answer(conn net.Conn, retry time.Duration) {
+	defer func() { <-i.answers }()
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(i.ctx, answerTime)
+	defer cancel()
+	if err := i.opt.Unavailable(ctx, conn, retry); err != nil {
+		i.log.Debug("cannot answer 503", "error", err)
+	}
+}
+
+// retryAfter is when the next attempt is due, in whole seconds, at least one.
+func (i *instance) retryAfter(now time.Time) time.Duration {
+	soonest := i.app.Restart.MaxDelay
+	for _, s := range i.slots {
+		if s.m.state == Failing || s.m.state == Backoff {
+			soonest = min(soonest, s.m.deadline.Sub(now))
+		}
+	}
+	return time.Duration(max(math.Ceil(soonest.Seconds()), 1)) * time.Second
+}

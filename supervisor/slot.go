@@ -1,0 +1,220 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"syscall"
+	"time"
+)
+
+// pauses between looks at a starting worker.
+const (
+	firstLook = 2 * time.Millisecond
+	lastLook  = 50 * time.Millisecond
+	// askAfter is how long a worker polls something that cannot be told until it is asked by a probe.
+	askAfter = 250 * time.Millisecond
+)
+
+// slot is one place in the pool: a machine and the process that it is about.
+type slot struct {
+	m      machine
+	launch Launch
+	// generation is the instance's when the slot was made.
+	generation int
+	// proc is nil without a process; seq tells it from earlier ones of the slot.
+	proc process
+	seq  int
+	exit Exit
+	// lookAt is when a starting worker is looked at next, pause what follows.
+	lookAt time.Time
+	pause  time.Duration
+	asked  time.Time
+	// spare is set for a replacement whose predecessor has not been told to go.
+	spare bool
+	// endGate stops looking for the moment to signal.
+	endGate context.CancelFunc
+	// why is the error behind the machine's cause, if there is one.
+	why string
+}
+
+func (s *slot) pid() int {
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.pid()
+}
+
+// happen feeds an event to a slot and performs what follows.
+func (i *instance) happen(s *slot, ev event, now time.Time) {
+	before, pid := s.m, s.pid()
+	var effects []effect
+	s.m, effects = step(s.m, ev, now, i.limits())
+	if before.alive() && !s.m.alive() || ev.kind == exited {
+		i.ended(s, before, now)
+	}
+	if s.m.state != before.state {
+		i.logTransition(s, before, pid)
+		if before.state == Draining && s.endGate != nil {
+			s.endGate()
+			s.endGate = nil
+		}
+		if s.m.state == Ready {
+			i.onReady(s, now)
+		}
+	}
+	for _, e := range effects {
+		i.perform(s, e, now)
+	}
+}
+
+func (i *instance) perform(s *slot, e effect, now time.Time) {
+	switch e {
+	case doSpawn:
+		i.spawn(s, now)
+	case doGate:
+		ctx, cancel := context.WithCancel(context.Background())
+		s.endGate = cancel
+		proc, seq, sig := s.proc, s.seq, s.launch.StopSignal
+		go func() {
+			if proc.release(ctx, sig) {
+				i.post(func(now time.Time) { i.about(s, seq, event{kind: released}, now) })
+			}
+		}()
+	case doSignal:
+		i.signal(s, s.launch.StopSignal)
+	case doKill:
+		i.signal(s, syscall.SIGKILL)
+	case doCount:
+		i.cut++
+		i.log.Warn("stop timeout: signalled while connections may be open", "pid", s.pid())
+	}
+}
+
+func (i *instance) signal(s *slot, sig syscall.Signal) {
+	if err := s.proc.signal(sig); err != nil {
+		i.log.Error("cannot signal a worker", "pid", s.pid(), "error", err)
+	}
+}
+
+func (i *instance) spawn(s *slot, now time.Time) {
+	s.seq++
+	s.why, s.exit = "", Exit{}
+	seq := s.seq
+	proc, err := i.host.spawn(s.launch, i.line, func(e Exit, left bool) {
+		i.post(func(now time.Time) {
+			if seq == s.seq {
+				s.exit = e
+			}
+			ev := event{kind: exited, clean: e.Clean()}
+			if left {
+				ev.kind = orphaned
+			}
+			i.about(s, seq, ev, now)
+		})
+	})
+	if err != nil {
+		s.why = err.Error()
+		i.happen(s, event{kind: spawnFailed}, now)
+		return
+	}
+	s.proc = proc
+	s.pause, s.lookAt, s.asked = firstLook, now.Add(firstLook), time.Time{}
+}
+
+// about is happen for news from another goroutine, which may be about a process that is no more.
+func (i *instance) about(s *slot, seq int, ev event, now time.Time) {
+	if seq == s.seq && s.m.alive() {
+		i.happen(s, ev, now)
+	}
+}
+
+// ended does the books for a process that is gone, or never was.
+func (i *instance) ended(s *slot, before machine, now time.Time) {
+	i.restarts[s.m.cause]++
+	if !before.proven {
+		i.settle()
+	}
+	switch s.m.cause {
+	case Crash, SpawnError, StartTimeout, Probe, Stuck:
+		f := &Failure{At: now, Cause: s.m.cause, PID: s.pid(), Detail: s.why}
+		if f.Detail == "" {
+			f.Detail = s.exit.String()
+		}
+		if s.proc != nil {
+			f.Output = s.proc.lines()
+		}
+		if s.m.cause == StartTimeout {
+			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
+		}
+		i.failure = f
+	}
+	s.proc = nil
+}
+
+func (i *instance) onReady(s *slot, now time.Time) {
+	i.settle()
+	i.waiting = arrivals{}
+	if i.probeAt.IsZero() {
+		i.probeAt = now.Add(i.app.Health.Interval)
+	}
+}
+
+func (i *instance) logTransition(s *slot, before machine, pid int) {
+	level := slog.LevelInfo
+	args := []any{"from", before.state, "to", s.m.state}
+	if pid == 0 {
+		pid = s.pid()
+	}
+	if pid != 0 {
+		args = append(args, "pid", pid)
+	}
+	if s.m.cause != None && s.m.state != Ready && (s.m.state != Starting || before.state != Stopped) {
+		args = append(args, "cause", s.m.cause)
+	}
+	switch s.m.state {
+	case Backoff, Failing:
+		level = slog.LevelWarn
+		args = append(args, "attempt", s.m.attempt, "next_in", s.m.deadline.Sub(s.m.since).Round(time.Millisecond))
+		if i.failure != nil {
+			args = append(args, "detail", i.failure.Detail)
+		}
+	case Killing:
+		level = slog.LevelWarn
+	}
+	i.log.Log(context.Background(), level, "worker", args...)
+}
+
+// lookAtStarting finds out whether a starting worker accepts.
+func (i *instance) lookAtStarting(s *slot, now time.Time) {
+	l := s.proc.look()
+	switch {
+	case l.accepting || l.took():
+		i.happen(s, event{kind: ready}, now)
+		return
+	case (l.polling || l.unknown != "") && now.Sub(s.m.spawned) > askAfter:
+		i.ask(s, now)
+	}
+	s.pause = min(s.pause*3/2, lastLook)
+	s.lookAt = now.Add(s.pause)
+}
+
+// ask sends a probe where looking cannot tell. With siblings on the socket the
+// answer would be anybody's, and waiting for descriptors must do.
+func (i *instance) ask(s *slot, now time.Time) {
+	if l := len(i.slots); l > 1 {
+		i.happen(s, event{kind: ready}, now)
+		return
+	}
+	if now.Sub(s.asked) < i.app.Health.Timeout {
+		return
+	}
+	s.asked = now
+	seq := s.seq
+	go func() {
+		ctx, cancel := context.WithTimeout(i.ctx, i.app.Health.Timeout)
+		defer cancel()
+		if r := i.opt.Probe(ctx, i.app, i.in); r.Err == nil {
+			i.post(func(now time.Time) { i.about(s, seq, event{kind: ready}, now) })
+		}
+	}()
+}

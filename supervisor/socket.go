@@ -1,0 +1,304 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// Socket is a listening socket, held as a raw descriptor: package net would set
+// O_NONBLOCK on the description that it shares with the workers.
+type Socket struct {
+	file     *os.File // keeps fd open
+	fd       int
+	listener *scoreboard.Listener
+	// bound identifies the file of a unix socket that we made; nil for an inherited one.
+	bound *bound
+}
+
+// bound is a socket file: what we made and may remove.
+type bound struct {
+	path     string
+	dev, ino uint64
+}
+
+// FD is the listening descriptor.
+func (s *Socket) FD() int { return s.fd }
+
+// Close closes our copy of the listener, and removes the file of a socket that
+// we made if the path still leads to it.
+func (s *Socket) Close() error {
+	err := s.unlink()
+	return errors.Join(err, s.listener.Close(), s.file.Close())
+}
+
+func (s *Socket) unlink() error {
+	if s.bound == nil {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(s.bound.path, &st); err != nil || st.Dev != s.bound.dev || st.Ino != s.bound.ino {
+		return nil // gone, or somebody else's by now
+	}
+	if err := os.Remove(s.bound.path); err != nil {
+		return fmt.Errorf("cannot remove our socket: %w", err)
+	}
+	s.bound = nil
+	return nil
+}
+
+func newSocket(f *os.File, b *bound) (*Socket, error) {
+	// Fd makes a non-blocking description blocking, which is what workers need.
+	fd := int(f.Fd())
+	listener, err := scoreboard.Open(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := listener.SetBlocking(); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return &Socket{file: f, fd: fd, listener: listener, bound: b}, nil
+}
+
+// Adopt matches inherited descriptors to instances: by the name that the
+// descriptor was given (FileDescriptorName=, sd_listen_fds(3)), which is the
+// app's, if that leaves no choice; else by address. It takes all descriptors,
+// or none.
+func Adopt(files []*os.File, want []fcgisup.Instance) (map[fcgisup.Instance]*Socket, error) {
+	got := map[fcgisup.Instance]*Socket{}
+	fail := func(err error) (map[fcgisup.Instance]*Socket, error) {
+		for _, s := range got {
+			err = errors.Join(err, s.Close())
+		}
+		return nil, err
+	}
+	for i, f := range files {
+		s, err := newSocket(f, nil)
+		if err != nil {
+			return fail(fmt.Errorf("cannot adopt descriptor %d (%s): %w", 3+i, f.Name(), err))
+		}
+		in, ok := owner(s.listener.String(), f.Name(), want, len(files))
+		if !ok {
+			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): no instance of app %s listens on %s",
+				3+i, f.Name(), want[0].App, s.listener), s.Close()))
+		}
+		if got[in] != nil {
+			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): %s has a socket already", 3+i, f.Name(), in), s.Close()))
+		}
+		got[in] = s
+	}
+	for _, in := range want {
+		if got[in] == nil {
+			return fail(fmt.Errorf("cannot adopt the inherited sockets: none is for %s (%s)", in, in.Address))
+		}
+	}
+	return got, nil
+}
+
+// owner finds the instance that a descriptor is for.
+func owner(address, name string, want []fcgisup.Instance, files int) (fcgisup.Instance, bool) {
+	for _, in := range want {
+		if name == in.String() || name == in.App && len(want) == 1 && files == 1 {
+			return in, true
+		}
+	}
+	for _, in := range want {
+		if sameAddress(in.Address, address) {
+			return in, true
+		}
+	}
+	return fcgisup.Instance{}, false
+}
+
+func sameAddress(want fcgisup.Address, bound string) bool {
+	if want.Addr == bound {
+		return true
+	}
+	if want.Network != "tcp" {
+		return false
+	}
+	h1, p1, err1 := net.SplitHostPort(want.Addr)
+	h2, p2, err2 := net.SplitHostPort(bound)
+	anyHost := func(h string) bool { return h == "" || h == "0.0.0.0" || h == "::" }
+	return err1 == nil && err2 == nil && p1 == p2 && (h1 == h2 || anyHost(h1) && anyHost(h2))
+}
+
+// ListenOn makes the socket of an instance that inherited none. A socket file
+// that nobody listens on is replaced; one that somebody does is an error that
+// names who.
+func ListenOn(in fcgisup.Instance, opt fcgisup.Socket) (*Socket, error) {
+	var s *Socket
+	var err error
+	if in.Address.Network == "unix" {
+		s, err = listenUnix(in.Address.Addr, opt)
+	} else {
+		s, err = listenTCP(in.Address.Addr, opt.Backlog)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s for %s: %w", in.Address, in, err)
+	}
+	return s, nil
+}
+
+func listenTCP(address string, backlog int) (*Socket, error) {
+	a, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	family, sa := sockaddr(a)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), address)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return nil, errors.Join(os.NewSyscallError("setsockopt", err), f.Close())
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		return nil, errors.Join(os.NewSyscallError("bind", err), f.Close())
+	}
+	return listening(f, backlog, nil)
+}
+
+// sockaddr is bind(2)'s form; no IP means every address, IPv6 and IPv4.
+func sockaddr(a *net.TCPAddr) (family int, sa unix.Sockaddr) {
+	if ip := a.IP.To4(); ip != nil {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}
+	}
+	six := &unix.SockaddrInet6{Port: a.Port}
+	copy(six.Addr[:], a.IP.To16())
+	return unix.AF_INET6, six
+}
+
+func listening(f *os.File, backlog int, b *bound) (*Socket, error) {
+	if err := unix.Listen(int(f.Fd()), backlog); err != nil {
+		return nil, errors.Join(os.NewSyscallError("listen", err), f.Close())
+	}
+	s, err := newSocket(f, b)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return s, nil
+}
+
+// listenUnix sets owner and mode between bind and listen, when nobody can connect yet.
+func listenUnix(path string, opt fcgisup.Socket) (*Socket, error) {
+	unlock, err := lockFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := clearStale(path); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return nil, errors.Join(os.NewSyscallError("bind", err), f.Close())
+	}
+	b, err := dress(path, opt)
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(path))
+	}
+	return listening(f, opt.Backlog, b)
+}
+
+// dress gives a socket file its owner and mode. Only root can give files away.
+func dress(path string, opt fcgisup.Socket) (*bound, error) {
+	if os.Geteuid() == 0 {
+		uid, gid := -1, -1
+		var err error
+		if opt.User != "" {
+			if uid, err = lookupUser(opt.User); err != nil {
+				return nil, fmt.Errorf("cannot find the socket's user: %w", err)
+			}
+		}
+		if opt.Group != "" {
+			if gid, err = lookupGroup(opt.Group); err != nil {
+				return nil, fmt.Errorf("cannot find the socket's group: %w", err)
+			}
+		}
+		if err := os.Lchown(path, uid, gid); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.Chmod(path, opt.Mode); err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return nil, err
+	}
+	return &bound{path: path, dev: st.Dev, ino: st.Ino}, nil
+}
+
+// lockFolder keeps two of us from taking each other's fresh socket for a stale one.
+func lockFolder(path string) (unlock func(), err error) {
+	folder, err := os.Open(path[:strings.LastIndexByte(path, '/')+1])
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(os.NewSyscallError("flock", err), folder.Close())
+	}
+	return func() { _ = folder.Close() }, nil
+}
+
+// clearStale removes a socket file that nobody listens on. A connection tells,
+// since the file's name proves nothing; it is closed at once, and made only
+// when the path is taken, which is an error or the remains of a crash.
+func clearStale(path string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return errors.New("the path is taken by a file that is no socket")
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
+	case err == nil:
+		return fmt.Errorf("the socket is in use by %s", peer(fd))
+	case errors.Is(err, unix.EAGAIN):
+		return errors.New("the socket is in use by another process, and its queue is full")
+	case errors.Is(err, unix.ECONNREFUSED):
+		return os.Remove(path)
+	default:
+		return os.NewSyscallError("connect", err)
+	}
+}
+
+// peer names who called listen(2) on the other side, SO_PEERCRED in unix(7).
+func peer(fd int) string {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || cred.Pid == 0 {
+		return "another process"
+	}
+	text := "process " + strconv.Itoa(int(cred.Pid))
+	if stat, err := scoreboard.ReadStat(int(cred.Pid)); err == nil {
+		text += " (" + stat.Command + ")"
+	}
+	uid := strconv.Itoa(int(cred.Uid))
+	if u, err := user.LookupId(uid); err == nil {
+		return text + " of user " + u.Username
+	}
+	return text + " of user " + uid
+}

@@ -1,0 +1,208 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	ossignal "os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Exit is how a worker ended.
+type Exit struct {
+	Status syscall.WaitStatus
+}
+
+// Clean is exit status 0.
+func (e Exit) Clean() bool { return e.Status.Exited() && e.Status.ExitStatus() == 0 }
+
+func (e Exit) String() string {
+	switch {
+	case e.Status.Exited():
+		return fmt.Sprintf("exit status %d", e.Status.ExitStatus())
+	case e.Status.CoreDump():
+		return fmt.Sprintf("signal %s, core dumped", e.Status.Signal())
+	case e.Status.Signaled():
+		return fmt.Sprintf("signal %s", e.Status.Signal())
+	}
+	return fmt.Sprintf("wait status %#x", int(e.Status))
+}
+
+// sweep is how often a process group without its leader is looked at.
+const sweep = 50 * time.Millisecond
+
+// Spawner starts workers and is their only waiter.
+//
+// All of them are forked by one OS thread, because PR_SET_PDEATHSIG fires when
+// the thread that forked ends (prctl(2)), and Go ends threads as it likes.
+type Spawner struct {
+	forks chan func()
+	done  chan struct{}
+	// mu is held over fork and registration, and over wait and removal, so no
+	// exit comes before its process is known and no signal goes to a number
+	// that belongs to somebody else by now.
+	mu       sync.Mutex
+	children map[int]*child
+	// everybody: as PID 1, orphans of others are ours to reap.
+	everybody bool
+}
+
+// child is a process group that we started.
+type child struct {
+	// gone is told twice at most: when the leader has ended but others of its
+	// group live on (left), and when the group is empty.
+	gone       func(e Exit, left bool)
+	leaderGone bool
+	exit       Exit
+}
+
+// NewSpawner starts the thread that forks and the goroutine that waits; Close ends both.
+func NewSpawner() *Spawner {
+	s := &Spawner{
+		forks:     make(chan func()),
+		done:      make(chan struct{}),
+		children:  map[int]*child{},
+		everybody: os.Getpid() == 1,
+	}
+	go s.thread()
+	go s.wait()
+	return s
+}
+
+// Close stops waiting; processes that are left die with this one.
+func (s *Spawner) Close() { close(s.done) }
+
+func (s *Spawner) thread() {
+	runtime.LockOSThread() // for good: unlocking would let the thread end before its children
+	for {
+		select {
+		case fork := <-s.forks:
+			fork()
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// start forks and execs, and has gone called as described at child. It blocks
+// until exec has succeeded or failed.
+func (s *Spawner) start(argv []string, attr *syscall.ProcAttr, gone func(Exit, bool)) (int, error) {
+	var pid int
+	var err error
+	forked := make(chan struct{})
+	fork := func() {
+		defer close(forked)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if pid, err = syscall.ForkExec(argv[0], argv, attr); err == nil {
+			s.children[pid] = &child{gone: gone}
+		}
+	}
+	select {
+	case s.forks <- fork:
+		<-forked
+	case <-s.done:
+		return 0, errors.New("cannot spawn: the spawner is closed")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot execute %s: %w", argv[0], err)
+	}
+	return pid, nil
+}
+
+// signal signals a whole group that we started; a group that is gone is no error.
+func (s *Spawner) signal(pid int, sig syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.children[pid] == nil {
+		return nil
+	}
+	if err := syscall.Kill(-pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("cannot send %s to process group %d: %w", sig, pid, err)
+	}
+	return nil
+}
+
+func (s *Spawner) wait() {
+	died := make(chan os.Signal, 1)
+	ossignal.Notify(died, syscall.SIGCHLD)
+	defer ossignal.Stop(died)
+	var again <-chan time.Time
+	for {
+		if again = nil; s.reap() {
+			again = time.After(sweep)
+		}
+		select {
+		case <-died:
+		case <-again:
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// reap collects who has ended; true while a group lives on without its leader.
+func (s *Spawner) reap() bool {
+	var calls []func()
+	s.mu.Lock()
+	for pid, c := range s.children {
+		if c.leaderGone {
+			continue
+		}
+		if status, ok := waitFor(pid); ok {
+			c.leaderGone, c.exit = true, Exit{status}
+		}
+	}
+	if s.everybody {
+		s.reapOrphans()
+	}
+	lingering := false
+	for pid, c := range s.children {
+		if !c.leaderGone {
+			continue
+		}
+		left := syscall.Kill(-pid, 0) == nil
+		if !left {
+			delete(s.children, pid)
+		}
+		lingering = lingering || left
+		calls = append(calls, func() { c.gone(c.exit, left) })
+	}
+	s.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+	return lingering
+}
+
+// waitFor reaps one process if it has ended.
+func waitFor(pid int) (syscall.WaitStatus, bool) {
+	var status syscall.WaitStatus
+	for {
+		got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		return status, err == nil && got == pid
+	}
+}
+
+// reapOrphans is PID 1's duty towards processes whose parents have ended.
+func (s *Spawner) reapOrphans() {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if c := s.children[pid]; c != nil {
+			c.leaderGone, c.exit = true, Exit{status}
+		}
+	}
+}

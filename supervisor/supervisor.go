@@ -1,0 +1,269 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// Options is what a supervisor is made of.
+type Options struct {
+	App fcgisup.App
+	// Sockets holds one socket for each instance to supervise. They stay the
+	// caller's: Run does not close them.
+	Sockets map[fcgisup.Instance]*Socket
+	Spawner *Spawner
+	// Environ is what workers inherit, as os.Environ has it.
+	Environ []string
+	// Probe asks an instance once; ctx bounds the whole exchange.
+	Probe func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) ProbeResult
+	// Unavailable answers 503 on an accepted connection; ctx bounds it.
+	Unavailable func(ctx context.Context, conn net.Conn, retryAfter time.Duration) error
+	// Reload reads the app's configuration anew. Nil: there is none to read.
+	Reload func() (fcgisup.App, error)
+	// Output gets each line that a worker writes, "PID: TEXT".
+	Output func(in fcgisup.Instance, line string)
+	Log    *slog.Logger
+}
+
+// Supervisor runs the instances of one app.
+type Supervisor struct {
+	opt       Options
+	watcher   *watcher
+	instances []*instance
+	sockets   []*Socket
+	// reloading lets one reload or restart run at a time.
+	reloading sync.Mutex
+}
+
+// New checks that the app can be run at all: its user exists, its environment
+// file can be read, its program is there to execute is left to the first spawn.
+func New(opt Options) (*Supervisor, error) {
+	launch, err := NewLaunch(opt.App, opt.Environ)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("cannot wait for connections: %w", err)
+	}
+	s := &Supervisor{opt: opt, watcher: w}
+	groups := &scoreboard.Groups{}
+	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
+	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
+		socket := opt.Sockets[in]
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups}
+		i := newInstance(in, opt.App, launch, h, &s.opt)
+		if opt.App.Activation == fcgisup.Fleet {
+			i.wakeAll = s.wakeAll
+		}
+		i.publish(time.Now())
+		s.instances = append(s.instances, i)
+		s.sockets = append(s.sockets, socket)
+	}
+	return s, nil
+}
+
+// Run supervises until ctx has ended and every worker is gone.
+func (s *Supervisor) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, i := range s.instances {
+		running.Go(func() { i.run(ctx) })
+	}
+	running.Wait()
+	return s.watcher.close()
+}
+
+// wakeAll is what a fleet does on its first request.
+func (s *Supervisor) wakeAll() {
+	for _, i := range s.instances {
+		go i.post(i.wake)
+	}
+}
+
+// Settled is closed once every instance has a ready worker, has failed once, or sleeps.
+func (s *Supervisor) Settled(ctx context.Context) <-chan struct{} {
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		for _, i := range s.instances {
+			select {
+			case <-i.settled:
+			case <-i.done:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return all
+}
+
+// Alive tells whether every instance's goroutine still takes orders; it waits for ctx at most.
+func (s *Supervisor) Alive(ctx context.Context) bool {
+	for _, i := range s.instances {
+		if err := i.do(ctx, func(time.Time) {}); err != nil && !errors.Is(err, errStopped) {
+			return false
+		}
+	}
+	return true
+}
+
+// Kill ends all workers at once; Run returns soon after. For the second SIGTERM.
+func (s *Supervisor) Kill() {
+	for _, i := range s.instances {
+		i.post(i.killAll)
+	}
+}
+
+// Restart replaces the workers of one instance, 0 for all of them one after the
+// other, replacement first. It stops at the first that does not come up.
+func (s *Supervisor) Restart(ctx context.Context, number int) error {
+	return s.rollEach(ctx, number, func(i *instance, now time.Time, reply chan<- error) {
+		i.beginRoll(Operator, i.app, i.launch, reply, now)
+	})
+}
+
+// Reload applies the configuration as it is now. Workers are replaced, as by
+// Restart, only if what they are started with has changed. A configuration that
+// cannot be read changes nothing; the error is kept in the status.
+func (s *Supervisor) Reload(ctx context.Context) error {
+	if s.opt.Reload == nil {
+		return errors.New("cannot reload: this supervisor was started without a configuration file")
+	}
+	app, err := s.opt.Reload()
+	var launch Launch
+	if err == nil {
+		launch, err = NewLaunch(app, s.opt.Environ)
+	}
+	if err != nil {
+		s.noteConfig(ctx, err.Error())
+		return fmt.Errorf("cannot reload, going on as before: %w", err)
+	}
+	s.noteConfig(ctx, "")
+	return s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
+		if i.launch.Equal(launch) {
+			i.app = app
+			reply <- nil
+			return
+		}
+		i.beginRoll(Reload, app, launch, reply, now)
+	})
+}
+
+func (s *Supervisor) noteConfig(ctx context.Context, text string) {
+	for _, i := range s.instances {
+		_ = i.do(ctx, func(time.Time) { i.configErr = text })
+	}
+}
+
+func (s *Supervisor) rollEach(ctx context.Context, number int, begin func(*instance, time.Time, chan<- error)) error {
+	if !s.reloading.TryLock() {
+		return errors.New("a restart or reload is under way")
+	}
+	defer s.reloading.Unlock()
+	found := false
+	for _, i := range s.instances {
+		if number != 0 && i.in.Number != number {
+			continue
+		}
+		found = true
+		reply := make(chan error, 1)
+		if err := i.do(ctx, func(now time.Time) { begin(i, now, reply) }); err != nil {
+			return err
+		}
+		select {
+		case err := <-reply:
+			if err != nil {
+				return err
+			}
+		case <-i.done:
+			return errStopped
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if !found {
+		return fmt.Errorf("no instance %d of app %s is run here", number, s.opt.App.Name)
+	}
+	return nil
+}
+
+// Snapshot is every instance's status now, by number.
+func (s *Supervisor) Snapshot() []Status {
+	all := make([]Status, len(s.instances))
+	for n, i := range s.instances {
+		all[n] = *i.status.Load()
+		s.sockets[n].measure(&all[n])
+	}
+	return all
+}
+
+// measure adds what is read from the kernel only when somebody asks.
+func (s *Socket) measure(st *Status) {
+	q, err := s.listener.Queue()
+	if err != nil {
+		st.Missing = append(st.Missing, "queue: "+err.Error())
+		return
+	}
+	st.Queue = &q.Length
+	if limit, known := q.Capacity.Value(); known {
+		st.Backlog = &limit
+	}
+}
+
+// realHost is the host that is no test's.
+type realHost struct {
+	socket  *Socket
+	watcher *watcher
+	spawner *Spawner
+	groups  *scoreboard.Groups
+}
+
+func (h *realHost) arm(f func()) error { return h.watcher.arm(h.socket.fd, f) }
+
+func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
+
+func (h *realHost) pending() bool { return pending(h.socket.fd) }
+
+func (h *realHost) queue() (scoreboard.Queue, error) { return h.socket.listener.Queue() }
+
+func (h *realHost) accept() net.Conn { return h.socket.accept() }
+
+func (h *realHost) retire() bool {
+	if h.socket.bound == nil {
+		return false
+	}
+	return h.socket.unlink() == nil
+}
+
+// accept takes the head of the queue without ever blocking or touching the
+// shared description: poll(2) says that there is one, and nobody else accepts.
+func (s *Socket) accept() net.Conn {
+	if !pending(s.fd) {
+		return nil
+	}
+	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), s.listener.String())
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil
+	}
+	return conn
+}

@@ -1,0 +1,101 @@
+package supervisor
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// watcher waits for connections on raw listeners, without accepting: epoll(7),
+// level-triggered and one-shot, so that a connection which is queued when a
+// listener is armed is told at once, and nothing is told twice.
+type watcher struct {
+	epoll int
+	stop  int // eventfd that ends wait
+	mu    sync.Mutex
+	armed map[int32]func()
+	ended chan struct{}
+}
+
+func newWatcher() (*watcher, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(epoll))
+	}
+	w := &watcher{epoll: epoll, stop: stop, armed: map[int32]func(){}, ended: make(chan struct{})}
+	if err := w.control(stop, unix.EPOLLIN); err != nil {
+		return nil, errors.Join(err, unix.Close(stop), unix.Close(epoll))
+	}
+	go w.wait()
+	return w, nil
+}
+
+// arm has f called once, soon after a connection waits on the listener fd.
+func (w *watcher) arm(fd int, f func()) error {
+	w.mu.Lock()
+	w.armed[int32(fd)] = f
+	w.mu.Unlock()
+	return w.control(fd, unix.EPOLLIN|unix.EPOLLONESHOT)
+}
+
+// disarm takes an arm back; f may be running already.
+func (w *watcher) disarm(fd int) {
+	w.mu.Lock()
+	delete(w.armed, int32(fd))
+	w.mu.Unlock()
+	_ = w.control(fd, 0)
+}
+
+func (w *watcher) control(fd int, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	err := unix.EpollCtl(w.epoll, unix.EPOLL_CTL_MOD, fd, &ev)
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, fd, &ev)
+	}
+	return os.NewSyscallError("epoll_ctl", err)
+}
+
+func (w *watcher) wait() {
+	defer close(w.ended)
+	events := make([]unix.EpollEvent, 16)
+	for {
+		n, err := unix.EpollWait(w.epoll, events, -1)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		for _, ev := range events[:n] {
+			if int(ev.Fd) == w.stop {
+				return
+			}
+			w.tell(ev.Fd)
+		}
+	}
+}
+
+func (w *watcher) tell(fd int32) {
+	w.mu.Lock()
+	f := w.armed[fd]
+	delete(w.armed, fd)
+	w.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// close ends the waiting; nothing is told after it.
+func (w *watcher) close() error {
+	_, err := unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	if err == nil {
+		<-w.ended
+	}
+	return errors.Join(err, unix.Close(w.stop), unix.Close(w.epoll))
+}
