@@ -18,7 +18,7 @@ import (
 // child in a session of its own; it prints their pids in that order.
 func startFamily() error {
 	child := sleeper()
-	parent := exec.Command("/bin/sh", "-c", "sleep 3600 >/dev/null & echo $!")
+	parent := exec.Command("/bin/sh", "-c", "sleep 3600 >/dev/null 2>&1 & echo $!")
 	orphan, err := parent.Output()
 	if err != nil {
 		return err
@@ -75,15 +75,15 @@ func observe() error {
 	}
 	held := Holds([]int{pid}, conns)
 	reading, err := Reading(pid)
-	ok := q.Source == SockDiag && len(waiting) == 0 && slices.Equal(members, []int{pid}) && kind == PSS &&
+	ok := q.Source != ProcNet && len(waiting) == 0 && slices.Equal(members, []int{pid}) && kind == PSS &&
 		slices.Equal(held.By[conns[0].Inode], []int{pid}) && len(reading) == 1 && reading[0] == conns[0].Inode
 	// Somebody else's process must say so, and not be idle.
 	strange := Holds([]int{os.Getppid()}, conns)
 	a, errA := Accepting(os.Getppid(), l.Inode())
 	ok = ok && strange.Unreadable[os.Getppid()] != nil && a.State == Unknown && errA == nil
 	if !ok || err != nil {
-		return fmt.Errorf("queue %+v members %v memory %s held %+v reading %v (%v); stranger %+v %+v (%v)",
-			q, members, kind, held, reading, err, strange, a, errA)
+		return fmt.Errorf("queue %+v waiting %+v members %v memory %s held %+v reading %v (%v); stranger %+v %+v (%v)",
+			q, waiting, members, kind, held, reading, err, strange, a, errA)
 	}
 	fmt.Println("seen")
 	return nil
