@@ -64,8 +64,7 @@ func (r renderer) serviceUnit() section {
 // for instance; systemd sees those of WorkingDirectory= by itself.
 func (r renderer) mounts() []string {
 	var paths []string
-	for _, p := range []string{r.app.Command[0], r.app.Directory} {
-		p = filepath.Clean(p)
+	for _, p := range []string{filepath.Dir(r.app.Command[0]), filepath.Clean(r.app.Directory)} {
 		if p != "/" && !within(p, "/usr", "/bin", "/sbin", "/lib", "/opt") {
 			paths = append(paths, literal(quote(p)))
 		}
