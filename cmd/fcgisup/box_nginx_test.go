@@ -34,14 +34,14 @@ func (b *box) startNginx(t *testing.T) {
 	b.run(t, "systemctl", "start", "nginx.service")
 }
 
-// site makes a server that includes the app's locations, found in /etc/nginx/locations. It listens on a unix
+// site makes a server that includes the app's location file, found in /etc/nginx/locations. It listens on a unix
 // socket, which unlike a port can be reached from outside the box's network namespace.
 func (b *box) site(t *testing.T, app string) {
 	t.Helper()
 	b.write(t, "/etc/nginx/sites-enabled/"+app+".conf", fmt.Sprintf(`server {
 	listen unix:%s;
 	client_max_body_size 64m;
-	include /etc/nginx/locations/%s-*.conf;
+	include /etc/nginx/locations/%s-location.conf;
 }
 `, siteSocket(app), app), 0o644)
 }
@@ -57,7 +57,7 @@ func (b *box) reloadNginx(t *testing.T) {
 	}
 	before := b.nginxWorkers()
 	b.run(t, "systemctl", "reload", "nginx.service")
-	eventually(t, 20*time.Second, func() error {
+	within(t, 20*time.Second, func() error {
 		now := b.nginxWorkers()
 		stale := slices.ContainsFunc(now, func(pid string) bool { return slices.Contains(before, pid) })
 		if stale || len(now) == 0 {

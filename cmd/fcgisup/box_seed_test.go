@@ -73,7 +73,7 @@ func TestBoxSeed(t *testing.T) {
 		start := time.Now()
 		b.run(t, "systemctl", "kill", "-s", "KILL", b.running("seed@*.service")[0])
 		var failed string
-		eventually(t, 20*time.Second, func() error {
+		within(t, 20*time.Second, func() error {
 			failed = strings.TrimSpace(b.run(t, "systemctl", "list-units", "--failed", "--plain", "--no-legend", "seed@*.socket"))
 			if failed == "" {
 				return fmt.Errorf("no socket has failed")

@@ -25,7 +25,7 @@ type box struct {
 // newBox boots a box and ends it with the test. Several subtests may share one, with apps of different names.
 func newBox(t *testing.T) *box {
 	t.Helper()
-	requireBox(t)
+	needBox(t)
 	cgroup, err := cgroup2Mount()
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func newBox(t *testing.T) *box {
 	}
 	b := &box{}
 	b.boot(t, filepath.Join(cgroup, filepath.Base(dir)), dir)
-	b.eventually(t, 60*time.Second, func() error {
+	within(t, 60*time.Second, func() error {
 		if state, _ := b.try("systemctl", "is-system-running"); strings.TrimSpace(state) != "running" {
 			return fmt.Errorf("systemd in the box is %q\n%s", strings.TrimSpace(state), b.failures())
 		}
@@ -94,8 +94,8 @@ func (b *box) assertGone(t *testing.T, cgroup, dir string) {
 	}
 }
 
-// requireBox skips where a box cannot be had, but not in CI: there these tests must run.
-func requireBox(t *testing.T) {
+// needBox skips where a box cannot be had, but not in CI: there these tests must run.
+func needBox(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root, for namespaces and systemd")
@@ -103,12 +103,12 @@ func requireBox(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots systemd; skipped by -short")
 	}
-	require(t, "/lib/systemd/systemd", "/usr/bin/unshare", "/usr/bin/nsenter", "/sbin/pivot_root",
+	needFiles(t, "/lib/systemd/systemd", "/usr/bin/unshare", "/usr/bin/nsenter", "/sbin/pivot_root",
 		"/usr/sbin/nginx", "/usr/bin/dbus-daemon", "/usr/bin/perl")
 }
 
-// require skips the test when one of the files is missing, and fails it in CI.
-func require(t *testing.T, files ...string) {
+// needFiles skips the test when one of the files is missing, and fails it in CI.
+func needFiles(t *testing.T, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		if _, err := os.Stat(file); err == nil {

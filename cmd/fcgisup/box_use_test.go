@@ -106,13 +106,8 @@ func (b *box) failures() string {
 	return "failed units:\n" + units + "\njournal:\n" + log
 }
 
-// eventually waits until check has no complaint.
-func (b *box) eventually(t *testing.T, limit time.Duration, check func() error) {
-	t.Helper()
-	eventually(t, limit, check)
-}
-
-func eventually(t *testing.T, limit time.Duration, check func() error) {
+// within waits until check has no complaint.
+func within(t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
 		err := check()
