@@ -94,8 +94,8 @@ func (a *answerReader) end(h recordHeader) (verdict, error) {
 
 // stream hands on a record as it comes in, so one that trickles is seen at once.
 func (a *answerReader) stream(dst io.Writer, h recordHeader) error {
-	if a.buf == nil {
-		a.buf = make([]byte, copyBuffer)
+	if want := min(h.length, copyBuffer); len(a.buf) < want {
+		a.buf = make([]byte, want)
 	}
 	for left := h.length; left > 0; {
 		n, err := a.wire.Read(a.buf[:min(left, len(a.buf))])
@@ -104,8 +104,9 @@ func (a *answerReader) stream(dst io.Writer, h recordHeader) error {
 			if _, err := dst.Write(a.buf[:n]); err != nil {
 				return &consumerError{err}
 			}
-			// With more already here, the next write carries the flush.
-			if f, ok := dst.(flusher); ok && a.wire.Buffered() == 0 {
+			// With more already here, padding aside, the next write carries the flush.
+			here := a.wire.Buffered()
+			if f, ok := dst.(flusher); ok && (here == 0 || left == 0 && here <= h.padding) {
 				f.Flush()
 			}
 		}
