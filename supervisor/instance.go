@@ -41,6 +41,8 @@ type instance struct {
 	log  *slog.Logger
 	// wakeAll, if set, is called when the first request comes.
 	wakeAll func()
+	// news is called after each step that others may see.
+	news func()
 
 	inbox  chan func(now time.Time)
 	done   chan struct{}
@@ -97,6 +99,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		probeFail:  map[string]uint64{},
 		answers:    make(chan struct{}, maxAnswers),
 		state:      Sleeping,
+		news:       func() {},
 	}
 	return i
 }
@@ -416,4 +419,5 @@ func (i *instance) publish(now time.Time) {
 		st.Workers = append(st.Workers, w)
 	}
 	i.status.Store(st)
+	i.news()
 }

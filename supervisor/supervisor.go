@@ -45,6 +45,8 @@ type Supervisor struct {
 	watcher   *watcher
 	instances []*instance
 	sockets   []*Socket
+	// changed has room for one: more news is no news.
+	changed chan struct{}
 	// reloading lets one reload or restart run at a time.
 	reloading sync.Mutex
 }
@@ -60,7 +62,7 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	s := &Supervisor{opt: opt, watcher: w}
+	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups := &scoreboard.Groups{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
@@ -70,6 +72,7 @@ func New(opt Options) (*Supervisor, error) {
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
 		}
+		i.news = s.tellChanged
 		i.publish(time.Now())
 		s.instances = append(s.instances, i)
 		s.sockets = append(s.sockets, socket)
@@ -109,6 +112,16 @@ func (s *Supervisor) Settled(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return all
+}
+
+// Changed gets a value some time after the state of an instance or the number of its workers has changed.
+func (s *Supervisor) Changed() <-chan struct{} { return s.changed }
+
+func (s *Supervisor) tellChanged() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
 }
 
 // Alive tells whether every instance's goroutine still takes orders; it waits for ctx at most.

@@ -7,6 +7,7 @@ func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
 		c.initCommand(),
 		c.genCommand(),
+		c.runCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
 	}

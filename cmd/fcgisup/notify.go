@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// notifier tells systemd how we are, sd_notify(3). Without systemd it only reloads.
+type notifier struct {
+	sup *supervisor.Supervisor
+	log *slog.Logger
+
+	mu     sync.Mutex
+	status string
+	ended  bool
+}
+
+func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
+	return &notifier{sup: sup, log: log}
+}
+
+func (n *notifier) say(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		n.log.Warn("cannot notify systemd", "error", err)
+	}
+}
+
+// run says READY once the beginning is over, then STATUS when it changes, and
+// WATCHDOG while every instance's loop takes orders.
+func (n *notifier) run(ctx context.Context) {
+	select {
+	case <-n.sup.Settled(ctx):
+	case <-ctx.Done():
+		return
+	}
+	n.say(daemon.SdNotifyReady + "\n" + n.statusLine())
+	watchdog, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		n.log.Warn("cannot read the watchdog's interval", "error", err)
+	}
+	var beat <-chan time.Time
+	if watchdog > 0 {
+		t := time.NewTicker(watchdog / 2)
+		defer t.Stop()
+		beat = t.C
+	}
+	for {
+		select {
+		case <-n.sup.Changed():
+			n.changed()
+		case <-beat:
+			n.watchdog(ctx, watchdog/2)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *notifier) watchdog(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if n.sup.Alive(ctx) {
+		n.say(daemon.SdNotifyWatchdog)
+		return
+	}
+	n.log.Error("an instance's loop does not answer; the watchdog is not told")
+}
+
+func (n *notifier) changed() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	line := n.statusLine()
+	if line == n.status || n.ended {
+		return
+	}
+	n.status = line
+	n.say(line)
+}
+
+// stopping is the last word: what follows would overwrite it.
+func (n *notifier) stopping() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended = true
+	n.say(daemon.SdNotifyStopping + "\nSTATUS=stopping: waiting for requests to end")
+}
+
+func (n *notifier) reload(ctx context.Context) {
+	n.say(daemon.SdNotifyReloading)
+	if err := n.sup.Reload(ctx); err != nil {
+		n.log.Error("reload failed", "error", err)
+	} else {
+		n.log.Info("reloaded")
+	}
+	n.say(daemon.SdNotifyReady)
+}
+
+func (n *notifier) statusLine() string { return "STATUS=" + summary(n.sup.Snapshot()) }
+
+// summary is a line for people: "up: 1 of 1 workers ready, 3 restarts".
+func summary(all []supervisor.Status) string {
+	states := map[supervisor.InstanceState]int{}
+	ready, slots, restarts := 0, 0, uint64(0)
+	for _, st := range all {
+		states[st.State]++
+		slots += len(st.Workers)
+		for _, w := range st.Workers {
+			if w.State == supervisor.Ready {
+				ready++
+			}
+		}
+		for _, n := range st.Restarts {
+			restarts += n
+		}
+	}
+	var parts []string
+	for _, s := range supervisor.InstanceStates {
+		if n := states[s]; n > 0 && len(all) == 1 {
+			parts = append(parts, string(s))
+		} else if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	line := strings.Join(parts, ", ")
+	if slots > 0 {
+		line += fmt.Sprintf(": %d of %s ready", ready, plural(slots, "worker"))
+	}
+	if restarts > 0 {
+		line += ", " + plural(int(restarts), "restart")
+	}
+	if i := slices.IndexFunc(all, failing); i >= 0 {
+		line += "; " + string(all[i].LastFailure.Cause) + ": " + all[i].LastFailure.Detail
+	}
+	return strings.ReplaceAll(line, "\n", " ")
+}
+
+func failing(st supervisor.Status) bool {
+	return st.State == supervisor.InstanceFailing && st.LastFailure != nil
+}

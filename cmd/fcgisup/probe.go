@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// probe asks an instance what its health: section says.
+func probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult {
+	response, err := fcgi.Probe(ctx, probeRequest(app, in))
+	return supervisor.ProbeResult{Err: err, Class: string(fcgi.ClassOf(err)), Status: response.Status}
+}
+
+func probeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {
+	h := app.Health
+	address := in.Address
+	if !h.Address.IsZero() {
+		address = h.Address.Address(in.Number)
+	}
+	return fcgi.Request{
+		Network: address.Network, Address: address.Addr,
+		Method: h.Method, ScriptName: h.ScriptName, Path: h.Path, Host: h.Host, Port: h.Port,
+		Params: h.Params,
+		Expect: expect(h.Expect),
+	}
+}
+
+func expect(e fcgisup.Expect) fcgi.Expect {
+	x := fcgi.Expect{Body: e.Body}
+	for _, r := range e.Status {
+		x.Status = append(x.Status, fcgi.StatusRange{First: r.Min, Last: r.Max})
+	}
+	return x
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// runner is one "fcgisup run".
+type runner struct {
+	*cli
+	source  runSource
+	http    string
+	metrics string
+	control string
+	debug   bool
+
+	log *slog.Logger
+	// servers are what listens beside the instances.
+	servers []*http.Server
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	r := &runner{cli: c}
+	cmd := &cobra.Command{
+		Use:   "run [--app APP] [--instance N] [-- COMMAND...]",
+		Short: "Supervise an app's instances",
+		Long: `run supervises one instance of an app, or all of them, until SIGTERM.
+
+It adopts the listening sockets that systemd passes (LISTEN_FDS, matched by
+FileDescriptorName=, else by address); without any it makes its own. An
+instance starts its workers with its first request (activation: lazy), each
+with the socket as its standard input.
+
+SIGTERM and SIGINT stop gently: no worker is signalled while it serves. A second
+one kills. SIGHUP applies the configuration anew.
+
+After -- comes the command of an app that no configuration describes; it runs as
+whoever runs fcgisup, unless --user says otherwise.`,
+		Example: `  fcgisup run --app rt --instance 1
+  fcgisup run --listen /run/hello.sock --workers 4 -- /usr/local/bin/hello.fcgi
+  fcgisup run --listen 127.0.0.1:9000 --http 127.0.0.1:8080 -- /usr/bin/php-cgi`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if at := cmd.ArgsLenAtDash(); at >= 0 {
+				r.source.command, args = args[at:], args[:at]
+			}
+			if len(args) > 0 {
+				return usage(fmt.Errorf("unexpected argument %q; the app is named by --app, the command follows --", args[0]))
+			}
+			r.source.changed = cmd.Flags().Changed
+			return r.run(cmd.Context())
+		},
+	}
+	r.source.define(cmd.Flags())
+	cmd.Flags().StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
+	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve /metrics on `ADDRESS`")
+	cmd.Flags().StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
+	cmd.Flags().BoolVar(&r.debug, "debug", false, "log more")
+	return cmd
+}
+
+func (r *runner) run(ctx context.Context) error {
+	app, instances, err := r.source.load(r.cli)
+	if err != nil {
+		return err
+	}
+	errs := newNeverBlocks(r.err)
+	defer errs.close()
+	r.log = newLogger(errs, r.getenv, r.debug)
+
+	sockets, err := r.sockets(app, instances)
+	if err != nil {
+		return err
+	}
+	defer closeSockets(sockets, r.log)
+	spawner := supervisor.NewSpawner()
+	defer spawner.Close()
+
+	sup, err := supervisor.New(supervisor.Options{
+		App:         app,
+		Sockets:     sockets,
+		Spawner:     spawner,
+		Environ:     os.Environ(),
+		Probe:       probe,
+		Unavailable: fcgi.Unavailable,
+		Reload:      r.source.reloader(r.cli),
+		Output: func(in fcgisup.Instance, line string) {
+			fmt.Fprintf(errs, "%s %s\n", in, line)
+		},
+		Log: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.serve(sup, app, instances); err != nil {
+		return err
+	}
+	defer r.closeServers()
+	r.log.Info("fcgisup runs", "version", versionText(), "app", app.Name, "instances", len(instances), "command", app.Command)
+	return r.untilStopped(ctx, sup)
+}
+
+// untilStopped runs the supervisor, and obeys signals and systemd.
+func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	n := newNotifier(sup, r.log)
+	ended := make(chan error, 1)
+	go func() { ended <- sup.Run(ctx) }()
+	go n.run(ctx)
+	stopping := false
+	for {
+		select {
+		case err := <-ended:
+			r.log.Info("fcgisup ends")
+			return err
+		case sig := <-signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				go n.reload(ctx)
+			case stopping:
+				r.log.Warn("second signal: killing", "signal", sig.String())
+				sup.Kill()
+			default:
+				r.log.Info("stopping", "signal", sig.String())
+				stopping = true
+				n.stopping()
+				stop()
+			}
+		}
+	}
+}
+
+// sockets adopts what systemd passed, or makes the instances' own.
+func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance) (map[fcgisup.Instance]*supervisor.Socket, error) {
+	if files := activation.Files(true); len(files) > 0 {
+		return supervisor.Adopt(files, instances)
+	}
+	made := map[fcgisup.Instance]*supervisor.Socket{}
+	for _, in := range instances {
+		s, err := supervisor.ListenOn(in, app.Socket)
+		if err != nil {
+			closeSockets(made, r.log)
+			return nil, err
+		}
+		made[in] = s
+	}
+	return made, nil
+}
+
+func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Logger) {
+	for in, s := range sockets {
+		if err := s.Close(); err != nil {
+			log.Warn("cannot close a socket", "instance", in.String(), "error", err)
+		}
+	}
+}
+
+// serve opens the control socket and what was asked for beside it.
+func (r *runner) serve(sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance) error {
+	metrics := metricsHandler(sup)
+	if path := r.controlPath(app, instances); path != "" {
+		l, err := supervisor.ListenControl(path)
+		switch {
+		case err == nil:
+			r.listen(l, sup.Control(metrics))
+		case r.control != "":
+			return err
+		default: // requests matter more than being asked about them
+			r.log.Error("there will be no control socket", "error", err)
+		}
+	}
+	if r.metrics != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", metrics)
+		if err := r.listenTCP(r.metrics, mux); err != nil {
+			return err
+		}
+	}
+	if r.http != "" {
+		return r.listenTCP(r.http, r.front(app, instances))
+	}
+	return nil
+}
+
+func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
+	f := &fcgi.Front{ScriptName: app.Health.ScriptName, Params: app.Health.Params, Log: r.log}
+	for _, in := range instances {
+		f.Backends = append(f.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
+	}
+	return f
+}
+
+func (r *runner) listenTCP(address string, h http.Handler) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		r.closeServers()
+		return fmt.Errorf("cannot serve HTTP: %w", err)
+	}
+	r.log.Info("serving", "address", l.Addr().String())
+	r.listen(l, h)
+	return nil
+}
+
+func (r *runner) listen(l net.Listener, h http.Handler) {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	r.servers = append(r.servers, s)
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			r.log.Error("server ended", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+func (r *runner) closeServers() {
+	for _, s := range r.servers {
+		_ = s.Close()
+	}
+}
+
+func metricsHandler(sup *supervisor.Supervisor) http.Handler {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "fcgisup_build_info",
+		Help:        "1, with the version in the labels.",
+		ConstLabels: prometheus.Labels{"version": versionText(), "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	reg.MustRegister(sup.Collector(), build)
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+}

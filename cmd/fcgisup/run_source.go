@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// runSource is what run shall run, as the command line says it.
+type runSource struct {
+	app      string
+	instance int
+	command  []string
+	inline   inlineFlags
+	changed  func(flag string) bool
+	// path is the configuration file that was read, absolute, for reload.
+	path string
+}
+
+func (s *runSource) define(f *pflag.FlagSet) {
+	f.StringVar(&s.app, "app", "", "`NAME` of the app (default the only one)")
+	f.IntVar(&s.instance, "instance", 0, "`NUMBER` of the instance (default all)")
+	s.inline.define(f)
+}
+
+// load returns the app and the instances of it that are meant.
+func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
+	a, err := s.find(c)
+	if err != nil {
+		return a, nil, err
+	}
+	if !s.changed("instance") {
+		return a, a.Expand(), nil
+	}
+	// The number may exceed instances: the units decide how many there are.
+	if s.instance < 1 || s.instance > fcgisup.MaxInstances {
+		return a, nil, usage(fmt.Errorf("--instance %d is not between 1 and %d", s.instance, fcgisup.MaxInstances))
+	}
+	return a, []fcgisup.Instance{a.Instance(s.instance)}, nil
+}
+
+func (s *runSource) find(c *cli) (fcgisup.App, error) {
+	if s.command != nil {
+		return s.inlineApp(c)
+	}
+	for _, flag := range inlineNames {
+		if s.changed(flag) {
+			return fcgisup.App{}, usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+		}
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return fcgisup.App{}, err
+	}
+	if s.path, err = filepath.Abs(cfg.Path); err != nil {
+		return fcgisup.App{}, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
+	}
+	return app(cfg, s.app)
+}
+
+// inlineApp is the app of a command line: eager in nothing, the caller's user.
+func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
+	if c.config != "" {
+		return fcgisup.App{}, usage(errors.New("--config and -- COMMAND exclude each other"))
+	}
+	if len(s.command) == 0 {
+		return fcgisup.App{}, usage(errors.New("no command after --"))
+	}
+	program, err := absoluteProgram(s.command[0])
+	if err != nil {
+		return fcgisup.App{}, usage(err)
+	}
+	name := s.app
+	if name == "" {
+		name = appName(program)
+	}
+	fields := map[string]any{"command": append([]string{program}, s.command[1:]...)}
+	values := map[string]string{
+		"listen": s.inline.listen, "workers": strconv.Itoa(s.inline.workers),
+		"user": s.inline.user, "group": s.inline.group,
+	}
+	for _, key := range inlineNames {
+		if s.changed(key) {
+			fields[key] = values[key]
+		}
+	}
+	cfg, err := inlineConfig(name, fields)
+	if err != nil {
+		return fcgisup.App{}, usage(err)
+	}
+	a := cfg.Apps[0]
+	if !s.changed("user") {
+		a.User = ""
+		a.Socket.User, a.Socket.Group = "", "" // whoever runs this owns the socket too
+	}
+	return a, nil
+}
+
+// reloader reads the same app from the same file again; nil without a file.
+func (s *runSource) reloader(*cli) func() (fcgisup.App, error) {
+	if s.path == "" {
+		return nil
+	}
+	path, name := s.path, s.app
+	return func() (fcgisup.App, error) {
+		cfg, err := fcgisup.Load(path)
+		if err != nil {
+			return fcgisup.App{}, err
+		}
+		return app(cfg, name)
+	}
+}
+
+// controlRoot is where systemd makes the instances' runtime folders.
+const controlRoot = "/run/fcgisup"
+
+// controlPath is --control, else systemd's runtime folder, else, for root, a
+// folder where status finds it. Empty: there is none.
+func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
+	if r.control != "" {
+		return r.control
+	}
+	if dir := r.getenv("RUNTIME_DIRECTORY"); dir != "" {
+		return filepath.Join(dir, supervisor.ControlName)
+	}
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	name := a.Name
+	if r.source.changed("instance") {
+		name = fmt.Sprintf("%s-%d", a.Name, instances[0].Number)
+	}
+	dir := filepath.Join(controlRoot, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		r.log.Warn("no folder for the control socket", "error", err)
+		return ""
+	}
+	return filepath.Join(dir, supervisor.ControlName)
+}
