@@ -2,7 +2,6 @@ package units
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,19 +36,18 @@ func (r renderer) serviceUnit() section {
 	u.set("PartOf", r.name(".target"))
 	u.because("Started by hand it needs its socket too, and stops with it.")
 	u.set("Requires", r.name("@%%i.socket"))
-	u.set("After", strings.Join(append([]string{r.name("@%%i.socket"), "network.target"}, app.After...), " "))
+	u.set("After", strings.Join(slices.Concat([]string{r.name("@%%i.socket"), "network.target", "remote-fs.target"}, app.After, r.late()), " "))
 	if len(app.Wants) > 0 {
 		u.set("Wants", strings.Join(app.Wants, " "))
 	}
 	if len(app.Requires) > 0 {
-		u.set("Requires", strings.Join(app.Requires, " "))
+		u.because("requires: stops with them (PartOf=) and starts them (ExecStartPre=). With Requires= a failing one fails the start",
+			"before it begins, and the waiting request begins it again at once: thousands of times a second.")
+		u.set("PartOf", strings.Join(app.Requires, " "))
 	}
 	if app.Activation == fcgisup.Fleet {
 		u.because("activation: fleet. The first instance wakes the others.")
 		u.set("Wants", r.name("-fleet.target"))
-	}
-	if paths := r.mounts(); len(paths) > 0 {
-		u.set("RequiresMountsFor", strings.Join(paths, " "))
 	}
 	if app.Systemd.Supervise {
 		u.because("A start limit would fail the socket as well, for good. Fcgisup slows down by itself (restart:).")
@@ -60,16 +58,18 @@ func (r renderer) serviceUnit() section {
 	return u
 }
 
-// mounts are the folders that may come from a mount of their own, a remote one
-// for instance; systemd sees those of WorkingDirectory= by itself.
-func (r renderer) mounts() []string {
-	var paths []string
-	for _, p := range []string{filepath.Dir(r.app.Command[0]), filepath.Clean(r.app.Directory)} {
-		if p != "/" && !within(p, "/usr", "/bin", "/sbin", "/lib", "/opt") {
-			paths = append(paths, literal(quote(p)))
-		}
+// late are the required units that after: does not name.
+func (r renderer) late() []string {
+	return slices.DeleteFunc(slices.Clone(r.app.Requires), func(unit string) bool { return slices.Contains(r.app.After, unit) })
+}
+
+// required starts what requires: names, and fails the start, to be tried again after RestartSec=, when that fails.
+func (r renderer) required(s *section) {
+	if len(r.app.Requires) == 0 {
+		return
 	}
-	return slices.Compact(paths)
+	s.because("requires: the + is root, for the user may not start units.")
+	s.set("ExecStartPre", "+"+execLine(append([]string{"/bin/systemctl", "start", "--"}, r.app.Requires...)))
 }
 
 // supervised is a service whose main process is fcgisup.
@@ -83,6 +83,7 @@ func (r renderer) supervised(s *section) {
 		s.because("Read by systemd as root; environment: is read by fcgisup, so that a reload applies it.")
 		s.set("EnvironmentFile", literal(app.EnvironmentFile))
 	}
+	r.required(s)
 	s.set("ExecStart", r.start())
 	s.because("Systemd 252 has no Type=notify-reload.")
 	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
@@ -126,6 +127,7 @@ func (r renderer) plain(s *section) {
 	if app.EnvironmentFile != "" {
 		s.set("EnvironmentFile", literal(app.EnvironmentFile))
 	}
+	r.required(s)
 	s.set("ExecStart", execLine(app.Command))
 	s.because("FastCGI programs end after some requests as a matter of course.")
 	s.set("Restart", "always")

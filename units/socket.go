@@ -33,7 +33,7 @@ func (r renderer) socketSection() section {
 	} else {
 		s.because(fmt.Sprintf("ListenStream= is in %s: a template cannot add numbers.", r.name("@N.socket.d/listen.conf")))
 		s.set("Accept", "no")
-		if late(app.Listen.Host) {
+		if beyondHost(app.Listen.Host) {
 			s.because("The address may not be up yet when the socket is.")
 			s.set("FreeBind", "yes")
 		}
@@ -63,8 +63,8 @@ func (r renderer) listenDropIn(i fcgisup.Instance) unit {
 	return unit{s}
 }
 
-// late tells an address that the network may bring after the sockets have been opened.
-func late(host string) bool {
+// beyondHost tells an address that the network may bring after the sockets have been opened.
+func beyondHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && !ip.IsLoopback() && !ip.IsUnspecified()
 }

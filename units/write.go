@@ -19,8 +19,8 @@ type section struct {
 
 type directive struct{ why, key, value string }
 
-// because gives the reason for the directives that follow, up to the next reason.
-func (s *section) because(why string) { s.why = why }
+// because gives the reason for the directive that follows, one line each.
+func (s *section) because(why ...string) { s.why = strings.Join(why, "\n") }
 
 // set adds a directive; the value is systemd syntax already.
 func (s *section) set(key, value string) {
@@ -29,8 +29,8 @@ func (s *section) set(key, value string) {
 }
 
 // override lets the administrator's directives replace ours of the same name,
-// where ours stood; the others follow under the key that holds them. A key
-// without values removes ours.
+// where ours stood; the others follow under the key that holds them, as do
+// commands, which add up. A key without values removes ours.
 func (s *section) override(extra map[string][]string, from string) {
 	keys := make([]string, 0, len(extra))
 	for key := range extra {
@@ -41,7 +41,7 @@ func (s *section) override(extra map[string][]string, from string) {
 	for _, key := range keys {
 		same := func(d directive) bool { return d.key == key }
 		at := slices.IndexFunc(s.directives, same)
-		if at < 0 {
+		if at < 0 || strings.HasPrefix(key, "Exec") {
 			for _, value := range extra[key] {
 				s.set(key, value)
 			}
@@ -67,7 +67,9 @@ func (u unit) bytes(generator string) []byte {
 		b.WriteString("\n[" + s.name + "]\n")
 		for _, d := range s.directives {
 			if d.why != "" {
-				comment(&b, d.why)
+				for line := range strings.SplitSeq(d.why, "\n") {
+					comment(&b, line)
+				}
 			}
 			b.WriteString(d.key + "=" + d.value)
 			// A backslash would join the next line to this one; the white space after it systemd drops.

@@ -199,6 +199,13 @@ func TestCasesNginx(t *testing.T) {
 }
 
 // nginxTest lets nginx read what is in dir/nginx as a site.
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func nginxTest(t *testing.T, dir string) {
 	t.Helper()
 	config := `pid ` + dir + `/pid;
