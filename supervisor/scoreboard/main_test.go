@@ -169,9 +169,15 @@ type process struct {
 // group of its own.
 func role(t testing.TB, name string, listener int) process {
 	t.Helper()
+	return start(t, playing(name), listener)
+}
+
+// playing is the command of a role. The race detector's second of sleep at exit is
+// for the tests, not for what they start.
+func playing(role string) *exec.Cmd {
 	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), roleVariable+"="+name)
-	return start(t, c, listener)
+	c.Env = append(os.Environ(), roleVariable+"="+role, "GORACE=atexit_sleep_ms=0")
+	return c
 }
 
 func start(t testing.TB, c *exec.Cmd, listener int) process {

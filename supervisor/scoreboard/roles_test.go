@@ -48,8 +48,7 @@ func observe() error {
 		return err
 	}
 	defer l.Close()
-	worker := exec.Command("/proc/self/exe")
-	worker.Env = append(os.Environ(), roleVariable+"=accept")
+	worker := playing("accept")
 	worker.Stdin = os.Stdin
 	worker.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := worker.Start(); err != nil {
@@ -145,8 +144,7 @@ func asRole(t *testing.T, name string, l *Listener) *exec.Cmd {
 	unix.CloseOnExec(fd)
 	f := os.NewFile(uintptr(fd), "listener")
 	t.Cleanup(func() { f.Close() })
-	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), roleVariable+"="+name)
+	c := playing(name)
 	c.Stdin = f
 	return c
 }
@@ -190,8 +188,7 @@ func TestForeignNamespace(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
-	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), roleVariable+"=family")
+	c := playing("family")
 	out, err := c.StdoutPipe()
 	must(t, err)
 	p := start(t, c, -1)
