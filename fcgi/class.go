@@ -74,6 +74,10 @@ func isTimeout(err error) bool {
 // dialError explains a failed connect (errors of unix(7), tcp(7) and connect(2)).
 func dialError(address string, err error) error {
 	cause := err
+	var op *net.OpError
+	if errors.As(err, &op) {
+		cause = op.Err // without the address, which is said already
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		cause = errno
