@@ -2,6 +2,7 @@ package scoreboard
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -56,7 +57,7 @@ func Accepting(pid int, listener Inode) (Acceptance, error) {
 	if err != nil {
 		return Acceptance{State: Unknown, Reason: err.Error()}, err
 	}
-	if s.stopped() {
+	if s.asleep() {
 		// A stopped thread still shows the call it will go back to.
 		return Acceptance{State: Other, Reason: "process state " + string(s.State)}, nil
 	}
@@ -74,6 +75,10 @@ func Accepting(pid int, listener Inode) (Acceptance, error) {
 	return best, nil
 }
 
+// asleep tells whether nothing in the process runs: it is dead, or stopped as far
+// as its first thread shows.
+func (s Stat) asleep() bool { return !s.Alive() || s.State != 'Z' && s.halted() }
+
 // Reading lists the sockets from which a thread of the process is blocked reading
 // (read, readv, recv…, or a poll for that socket alone): the worker has nothing to
 // do there until the client sends. That is a kept-alive connection at rest or an
@@ -81,7 +86,7 @@ func Accepting(pid int, listener Inode) (Acceptance, error) {
 // and blocks in its loop, so an empty list says nothing about it.
 func Reading(pid int) ([]Inode, error) {
 	s, err := ReadStat(pid)
-	if err != nil || s.stopped() {
+	if err != nil || s.asleep() {
 		return nil, err
 	}
 	var (
@@ -249,7 +254,7 @@ func (t thread) wchan() (string, error) {
 
 // socket is the inode of a descriptor of the thread's process, 0 for no socket.
 func (t thread) socket(fd int) (Inode, error) {
-	inode, err := socketInode(unix.AT_FDCWD, fmt.Sprintf("%s/fd/%d", procDir(t.pid), fd))
+	inode, err := socketInode(unix.AT_FDCWD, t.dir()+"/fd/"+strconv.Itoa(fd))
 	if err == unix.ENOENT {
 		return 0, nil // closed since
 	}

@@ -94,13 +94,11 @@ func benchmarkSample(b *testing.B, busy, all bool) {
 	var groups Groups
 	var tracker Tracker
 	for b.Loop() {
+		members, err := groups.All(pids)
+		must(b, err)
 		var workers []Worker
-		for _, pid := range pids {
-			members, err := groups.Members(pid)
-			if err != nil || len(members) != 1 {
-				b.Fatal(members, err)
-			}
-			workers = append(workers, Worker{ID: pid, PIDs: members})
+		for i, pid := range pids {
+			workers = append(workers, Worker{ID: pid, PIDs: members[i]})
 		}
 		board := tracker.Observe(sampleOf(l, workers))
 		if busy && (len(board.Requests) != 8 || len(board.Waiting) != 2 || board.Unattributed != 0) {

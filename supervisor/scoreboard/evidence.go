@@ -80,7 +80,7 @@ func (e *Evidence) thread(t thread) {
 	seen := ThreadEvidence{TID: t.tid, State: s.State}
 	for name, to := range map[string]*string{"wchan": &seen.Wchan, "syscall": &seen.Syscall, "stack": &seen.Stack} {
 		var buf [4096]byte
-		b, err := readProc(t.dir()+"/"+name, buf[:])
+		b, err := readProcWhole(t.dir()+"/"+name, buf[:])
 		e.miss(err)
 		*to = strings.Join(strings.Fields(string(bytes.ReplaceAll(b, []byte("[<0>] "), nil))), " ")
 	}

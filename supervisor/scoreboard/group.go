@@ -29,14 +29,23 @@ func Members(pgid int) ([]int, error) {
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(pid int) bool {
-		group, err := unix.Getpgid(pid)
-		return err != nil || group != pgid || !aliveIn(pid, pgid)
+		return !aliveIn(pid, pgid)
 	})
 	slices.Sort(list)
 	return list, nil
 }
 
+// aliveIn tells whether pid lives in the group. A zombie has no executable any
+// more: that link is a quarter of the price of the stat file, which answers where
+// the link may not be read.
 func aliveIn(pid, pgid int) bool {
+	if group, err := unix.Getpgid(pid); err != nil || group != pgid {
+		return false
+	}
+	var b [1]byte
+	if _, err := unix.Readlink(procDir(pid)+"/exe", b[:]); err == nil {
+		return true
+	}
 	s, err := ReadStat(pid)
 	return err == nil && s.Group == pgid && s.Alive()
 }
@@ -68,20 +77,37 @@ const (
 
 // Members lists the live processes of a group, by pid.
 func (g *Groups) Members(pgid int) ([]int, error) {
+	lists, err := g.All([]int{pgid})
+	if err != nil {
+		return nil, err
+	}
+	return lists[0], nil
+}
+
+// All lists the live processes of several groups, in the order asked, for the
+// price of one look.
+func (g *Groups) All(pgids []int) ([][]int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, known := g.members[pgid]; !known {
-		if g.members == nil {
-			g.members = map[int][]int{}
+	if g.members == nil {
+		g.members = map[int][]int{}
+	}
+	for _, pgid := range pgids {
+		if _, known := g.members[pgid]; !known {
+			g.members[pgid] = nil
+			g.looks = 0
 		}
-		g.members[pgid] = nil
-		g.looks = 0
 	}
 	if err := g.look(); err != nil {
-		return nil, fmt.Errorf("cannot list process group %d: %w", pgid, err)
+		return nil, fmt.Errorf("cannot list process groups %v: %w", pgids, err)
 	}
-	g.members[pgid] = slices.DeleteFunc(g.members[pgid], func(pid int) bool { return !aliveIn(pid, pgid) })
-	return slices.Clone(g.members[pgid]), nil
+	lists := make([][]int, len(pgids))
+	for i, pgid := range pgids {
+		live := slices.DeleteFunc(g.members[pgid], func(pid int) bool { return !aliveIn(pid, pgid) })
+		g.members[pgid] = live
+		lists[i] = slices.Clone(live)
+	}
+	return lists, nil
 }
 
 // Forget ends the bookkeeping for a group.

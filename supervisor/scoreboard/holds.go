@@ -47,17 +47,42 @@ func Holds(pids []int, conns []Conn) Holdings {
 
 // eachSocket visits the descriptors of a process that are sockets.
 func eachSocket(pid int, visit func(fd int, inode Inode)) error {
-	path := procDir(pid) + "/fd"
+	n, err := eachSocketIn(procDir(pid)+"/fd", visit)
+	if err == nil && n == 0 && aliveWithoutLeader(pid) {
+		err = eachSocketOfThreads(pid, visit)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the descriptors of process %d: %w", pid, err)
+	}
+	return nil
+}
+
+// eachSocketOfThreads reads the table through the first thread that shows one.
+func eachSocketOfThreads(pid int, visit func(fd int, inode Inode)) error {
+	tids, err := numbersIn(procDir(pid) + "/task")
+	for _, tid := range tids {
+		n, err := eachSocketIn(threadDir(pid, tid)+"/fd", visit)
+		if n > 0 || err != nil && !isGone(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// eachSocketIn returns how many descriptors there are, sockets or not.
+func eachSocketIn(path string, visit func(fd int, inode Inode)) (int, error) {
 	dir, err := openProc(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unix.Close(dir)
 	var (
 		buf    [4096]byte
+		n      int
 		failed error
 	)
 	err = eachNumber(dir, buf[:], func(fd int) {
+		n++
 		inode, err := socketInode(dir, strconv.Itoa(fd))
 		switch {
 		case err == unix.ENOENT: // closed since
@@ -71,7 +96,7 @@ func eachSocket(pid int, visit func(fd int, inode Inode)) error {
 		err = failed
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read the descriptors of process %d: %w", pid, procError("read", path, err))
+		return n, procError("read", path, err)
 	}
-	return nil
+	return n, nil
 }

@@ -39,15 +39,7 @@ func TestMain(m *testing.M) {
 // Every role has the listener on fd 0, answers each byte it is sent by closing
 // the connection, and dies with the test.
 var roles = map[string]func() error{
-	"accept": func() error {
-		for {
-			fd, _, err := unix.Accept(0)
-			if err != nil {
-				return err
-			}
-			serveOne(fd)
-		}
-	},
+	"accept": acceptLoop,
 	"poll": func() error {
 		for {
 			if _, err := unix.Poll([]unix.PollFd{{Fd: 1, Events: unix.POLLPRI}, {Fd: 0, Events: unix.POLLIN}}, -1); err != nil && err != unix.EINTR {
@@ -105,10 +97,21 @@ var roles = map[string]func() error{
 			}()
 		}
 	},
+	"headless":  headless,
 	"sleep":     func() error { time.Sleep(time.Hour); return nil },
 	"family":    startFamily,
 	"observer":  observe,
 	"foreigner": foreign,
+}
+
+func acceptLoop() error {
+	for {
+		fd, _, err := unix.Accept(0)
+		if err != nil {
+			return err
+		}
+		serveOne(fd)
+	}
 }
 
 func acceptAndServe() {

@@ -3,6 +3,7 @@ package scoreboard
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +25,12 @@ type Stat struct {
 	Start uint64
 }
 
-// Alive tells whether the process can still run: no zombie, not dead.
-func (s Stat) Alive() bool { return s.State != 'Z' && s.State != 'X' }
+// Alive tells whether the process can still run. One whose first thread has ended
+// shows as a zombie although its other threads go on.
+func (s Stat) Alive() bool { return s.State != 'X' && (s.State != 'Z' || s.Threads > 1) }
 
-func (s Stat) stopped() bool { return s.State == 'T' || s.State == 't' || !s.Alive() }
+// halted is about the thread that the stat was read of.
+func (s Stat) halted() bool { return strings.IndexByte("TtZX", s.State) >= 0 }
 
 // ReadStat reads the stat of a process; [ErrGone] when there is none.
 func ReadStat(pid int) (Stat, error) { return readStat(procDir(pid)) }
@@ -50,8 +53,8 @@ func readStat(dir string) (Stat, error) {
 // uninterruptible wait only when that ends.
 func Stopped(pid int) (bool, error) {
 	s, err := ReadStat(pid)
-	if err != nil || !s.stopped() || s.Threads <= 1 {
-		return err == nil && s.stopped(), err
+	if err != nil || !s.halted() || s.Threads <= 1 {
+		return err == nil && s.halted(), err
 	}
 	tids, err := numbersIn(procDir(pid) + "/task")
 	if err != nil {
@@ -62,7 +65,7 @@ func Stopped(pid int) (bool, error) {
 		if isGone(err) {
 			continue
 		}
-		if err != nil || !t.stopped() {
+		if err != nil || !t.halted() {
 			return false, err
 		}
 	}
@@ -98,7 +101,17 @@ func Memory(pid int) (bytes uint64, kind MemoryKind, err error) {
 	if err != nil {
 		return 0, RSS, fmt.Errorf("cannot read the memory of process %d: %w", pid, err)
 	}
+	if pages == 0 && aliveWithoutLeader(pid) {
+		return 0, RSS, fmt.Errorf("%w: the first thread of process %d has ended", ErrUnsupported, pid)
+	}
 	return pages * uint64(os.Getpagesize()), RSS, nil
+}
+
+// aliveWithoutLeader tells whether the process goes on without its first thread.
+// The files of /proc/PID speak of that thread, and are then empty.
+func aliveWithoutLeader(pid int) bool {
+	s, err := ReadStat(pid)
+	return err == nil && s.State == 'Z' && s.Alive()
 }
 
 // exists tells whether pid is a process, and not a thread of one: tgkill(2) with

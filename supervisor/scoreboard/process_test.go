@@ -109,6 +109,30 @@ func TestPollAfterStop(t *testing.T) {
 	await(t, p.pid, l, InAccept)
 }
 
+// A process whose first thread has ended looks like a zombie, and is none.
+func TestHeadlessProcess(t *testing.T) {
+	l := listenUnix(t, 8)
+	p := role(t, "headless", l.fd)
+	eventually(t, "the first thread's end", func() bool { s, err := ReadStat(p.pid); return err == nil && s.State == 'Z' })
+	await(t, p.pid, l, InAccept)
+	if list, err := Members(p.pid); err != nil || !slices.Equal(list, []int{p.pid}) {
+		t.Errorf("members %v, %v", list, err)
+	}
+	if ok, err := Stopped(p.pid); ok || err != nil {
+		t.Errorf("stopped %v, %v", ok, err)
+	}
+	dial(t, l)
+	conns := wantConns(t, l, 1)
+	if h := Holds([]int{p.pid}, conns); !slices.Equal(h.By[conns[0].Inode], []int{p.pid}) {
+		t.Errorf("%+v", h)
+	}
+	if _, _, err := Memory(p.pid); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("memory: %v", err)
+	}
+	p.signal(t, unix.SIGSTOP)
+	eventually(t, "stopped", func() bool { ok, err := Stopped(p.pid); return err == nil && ok })
+}
+
 func TestGone(t *testing.T) {
 	p := role(t, "sleep", -1)
 	must(t, unix.Kill(p.pid, unix.SIGKILL))

@@ -14,9 +14,25 @@ func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
 func threadDir(pid, tid int) string { return procDir(pid) + "/task/" + strconv.Itoa(tid) }
 
-// readProc reads a small file of /proc whole into buf, cutting at its end. It
-// avoids package os, whose poller registration costs more than the read.
+// readProc reads a file of /proc that the kernel makes in one piece, cutting it at
+// the end of buf. It avoids package os, whose poller registration costs as much as
+// the read.
 func readProc(path string, buf []byte) ([]byte, error) {
+	fd, err := openProc(path, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	n, err := readRetrying(fd, buf)
+	if err != nil {
+		return nil, procError("read", path, err)
+	}
+	return buf[:n], nil
+}
+
+// readProcWhole reads on until the end of the file or of buf: lists come in
+// pieces.
+func readProcWhole(path string, buf []byte) ([]byte, error) {
 	fd, err := openProc(path, unix.O_RDONLY)
 	if err != nil {
 		return nil, err

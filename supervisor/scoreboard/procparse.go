@@ -66,26 +66,54 @@ func parseStat(b []byte) (Stat, error) {
 	if !ok {
 		return Stat{}, errNotProc
 	}
-	const (
-		state, parent, group, session, threads, start = 0, 1, 2, 3, 17, 19
-	)
-	f := bytes.Fields(b[end+1:])
-	if len(f) <= start || len(f[state]) != 1 {
-		return Stat{}, errNotProc
-	}
-	s := Stat{PID: pid, Command: string(b[open+1 : end]), State: f[state][0]}
-	for i, p := range map[int]*int{parent: &s.Parent, group: &s.Group, session: &s.Session, threads: &s.Threads} {
-		n, err := strconv.Atoi(string(f[i]))
-		if err != nil {
+	s := Stat{PID: pid, Command: string(b[open+1 : end])}
+	fields := 0
+	for b = b[end+1:]; len(b) > 0 && fields <= statStart; fields++ {
+		var field []byte
+		field, b, _ = bytes.Cut(bytes.TrimLeft(b, " "), []byte{' '})
+		if !s.set(fields, field) {
 			return Stat{}, errNotProc
 		}
-		*p = n
 	}
-	var err error
-	if s.Start, err = strconv.ParseUint(string(f[start]), 10, 64); err != nil {
+	if fields <= statStart {
 		return Stat{}, errNotProc
 	}
 	return s, nil
+}
+
+// The fields behind the command, counted from 0.
+const (
+	statState   = 0
+	statParent  = 1
+	statGroup   = 2
+	statSession = 3
+	statThreads = 17
+	statStart   = 19
+)
+
+func (s *Stat) set(field int, value []byte) (ok bool) {
+	switch field {
+	case statState:
+		if ok = len(value) == 1; ok {
+			s.State = value[0]
+		}
+		return ok
+	case statParent:
+		s.Parent, ok = parseNumber(value)
+	case statGroup:
+		s.Group, ok = parseNumber(value)
+	case statSession:
+		s.Session, ok = parseNumber(value)
+	case statThreads:
+		s.Threads, ok = parseNumber(value)
+	case statStart:
+		var err error
+		s.Start, err = strconv.ParseUint(string(value), 10, 64)
+		ok = err == nil
+	default:
+		ok = true
+	}
+	return ok
 }
 
 // call is the line of /proc/PID/syscall: the call a thread is blocked in, and

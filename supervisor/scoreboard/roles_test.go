@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -36,6 +37,30 @@ func startFamily() error {
 	for {
 		unix.Pause()
 	}
+}
+
+// headless goes on without its first thread, as a C program does whose main calls
+// pthread_exit.
+func headless() error {
+	failed := make(chan error)
+	go func() { failed <- acceptLoop() }()
+	for unix.Gettid() != os.Getpid() {
+		// Keep this thread, so that the next goroutine gets another.
+		next := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			if unix.Gettid() == os.Getpid() {
+				unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+			}
+			next <- struct{}{}
+			select {}
+		}()
+		<-next
+	}
+	runtime.LockOSThread()
+	go func() { <-failed; os.Exit(1) }()
+	unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+	return nil
 }
 
 func sleeper() *exec.Cmd { return exec.Command("/bin/sleep", "3600") }

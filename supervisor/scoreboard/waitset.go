@@ -39,7 +39,7 @@ func (t thread) epollSet(epfd int, listener Inode) (bool, error) {
 		}
 	}
 	for _, w := range list {
-		link, err := os.Readlink(procDir(t.pid) + "/fd/" + strconv.Itoa(w.fd))
+		link, err := os.Readlink(t.dir() + "/fd/" + strconv.Itoa(w.fd))
 		if err == nil && link == "anon_inode:[eventpoll]" {
 			nested = fmt.Errorf("%w: fd %d in it is another epoll set", ErrUnsupported, w.fd)
 		}
@@ -48,9 +48,9 @@ func (t thread) epollSet(epfd int, listener Inode) (bool, error) {
 }
 
 func (t thread) targets(epfd int) ([]target, error) {
-	path := procDir(t.pid) + "/fdinfo/" + strconv.Itoa(epfd)
+	path := t.dir() + "/fdinfo/" + strconv.Itoa(epfd)
 	for size := 4096; size <= maxFDInfo; size *= 4 {
-		b, err := readProc(path, make([]byte, size))
+		b, err := readProcWhole(path, make([]byte, size))
 		if err != nil {
 			return nil, err
 		}
