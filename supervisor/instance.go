@@ -99,6 +99,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		probeFail:  map[string]uint64{},
 		answers:    make(chan struct{}, maxAnswers),
 		state:      Sleeping,
+		since:      time.Now(),
 		news:       func() {},
 	}
 	return i
@@ -173,7 +174,6 @@ func (i *instance) do(ctx context.Context, f func(now time.Time)) error {
 var errStopped = errors.New("the instance has stopped")
 
 func (i *instance) begin(now time.Time) {
-	i.since = now
 	if i.app.Activation == fcgisup.Eager {
 		i.wake(now)
 		return

@@ -5,9 +5,15 @@ import "github.com/spf13/cobra"
 // commands are all there are, in the order of --help.
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.demoCommand(),
+		c.demoWorkerCommand(),
 		c.initCommand(),
 		c.genCommand(),
 		c.runCommand(),
+		c.checkCommand(),
+		c.statusCommand(),
+		c.restartCommand(),
+		c.reloadCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
 	}

@@ -48,6 +48,12 @@ func hinted(err error, hint string) error {
 // exit ends the command with a code and nothing more to say.
 func exit(code int) error { return &exitError{code: code} }
 
+// said tells whether an error only carries an exit code.
+func said(err error) bool {
+	var e *exitError
+	return errors.As(err, &e) && e.cause == nil
+}
+
 // report prints an error and returns the exit code.
 func (c *cli) report(err error) int {
 	if err == nil {

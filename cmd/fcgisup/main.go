@@ -40,7 +40,12 @@ func run(ctx context.Context, args []string, io stdio) int {
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	return c.report(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	code := c.report(err)
+	if cmd.Name() == "check" && code != exitDone && !said(err) {
+		return nagiosUnknown
+	}
+	return code
 }
 
 func (c *cli) rootCommand() *cobra.Command {

@@ -44,37 +44,62 @@ func (l *Listener) unixAccepted() ([]Conn, error) {
 }
 
 func (l *Listener) unixAcceptedDiag() ([]Conn, error) {
-	show, ours := uint32(showPeer|showName), func(s unixSocket) bool { return string(s.name) == l.addr.unix }
-	if !l.addr.abstract() {
-		bound, err := l.boundTo()
-		if err != nil {
-			return nil, err
-		}
-		show, ours = showPeer|showVFS, func(s unixSocket) bool { return s.bound && s.file == bound }
+	show, ours, err := l.recognize()
+	if err != nil {
+		return nil, err
 	}
 	conns := []Conn{}
-	request := unixRequest(0, 1<<stateEstablished, show)
-	err := l.ask(func(c *diagConn) error {
-		conns = conns[:0]
-		return c.dump(request[:], func(payload []byte) error {
-			s, err := parseUnixSocket(payload)
-			if err == nil && s.kind == unix.SOCK_STREAM && s.inode != 0 && ours(s) {
-				conns = append(conns, Conn{Inode: Inode(s.inode), Peer: Inode(s.peer), Gone: s.peer == 0})
-			}
-			return err
-		})
+	err = l.eachEstablished(show, func(s unixSocket) {
+		if ours(s) {
+			conns = append(conns, s.conn())
+		}
 	})
 	return conns, err
 }
 
+// recognize says by what a socket accepted from this listener is known, and what
+// must be asked for to see it. The caller holds l.mu.
+func (l *Listener) recognize() (show uint32, ours func(unixSocket) bool, err error) {
+	if l.addr.abstract() {
+		return showPeer | showName, func(s unixSocket) bool { return string(s.name) == l.addr.unix }, nil
+	}
+	bound, err := l.boundTo()
+	return showPeer | showVFS, func(s unixSocket) bool { return s.bound && s.file == bound }, err
+}
+
+// eachEstablished visits the connected unix stream sockets that some process has.
+// The caller holds l.mu.
+func (l *Listener) eachEstablished(show uint32, visit func(unixSocket)) error {
+	request := unixRequest(0, 1<<stateEstablished, show)
+	return l.ask(func(c *diagConn) error {
+		return c.dump(request[:], func(payload []byte) error {
+			s, err := parseUnixSocket(payload)
+			if err == nil && s.kind == unix.SOCK_STREAM && s.inode != 0 {
+				visit(s)
+			}
+			return err
+		})
+	})
+}
+
 func (l *Listener) tcpAccepted() ([]Conn, error) {
-	conns := []Conn{}
+	_, conns, err := l.tcpConnections()
+	return conns, err
+}
+
+// tcpConnections splits the connections at the listener by whether somebody has
+// accepted them: those that wait have no inode yet.
+func (l *Listener) tcpConnections() ([]Waiter, []Conn, error) {
+	waiters, conns := []Waiter{}, []Conn{}
 	err := l.eachTCP(func(s inetSocket) {
-		if s.inode != 0 {
-			conns = append(conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: s.state == stateCloseWait})
+		gone := s.state == stateCloseWait
+		if s.inode == 0 {
+			waiters = append(waiters, Waiter{Remote: s.remote, Gone: gone})
+		} else {
+			conns = append(conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: gone})
 		}
 	})
-	return conns, err
+	return waiters, conns, err
 }
 
 // eachTCP visits the open connections at the listener's port and address, those

@@ -95,13 +95,8 @@ func (l *Listener) unixWaitingLong() ([]Waiter, error) {
 }
 
 func (l *Listener) tcpWaiting() ([]Waiter, error) {
-	w := []Waiter{}
-	err := l.eachTCP(func(s inetSocket) {
-		if s.inode == 0 {
-			w = append(w, Waiter{Remote: s.remote, Gone: s.state == stateCloseWait})
-		}
-	})
-	return w, err
+	waiters, _, err := l.tcpConnections()
+	return waiters, err
 }
 
 // unsupported marks what a sandbox or an absent kernel module refuses, so that a

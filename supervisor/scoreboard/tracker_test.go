@@ -253,19 +253,17 @@ func TestTrackerOnRealSockets(t *testing.T) {
 	})
 }
 
-// sampleOf is the order in which a look asks: who waits before who was accepted,
-// so that nobody is missed in between.
 func sampleOf(l *Listener, workers []Worker) Sample {
-	s := Sample{At: time.Now(), Workers: workers}
-	s.Queue, s.QueueErr = l.Queue()
-	if s.Queue.Length > 0 {
-		s.Waiters, s.WaitersErr = l.Waiting()
-	}
-	s.Conns, s.ConnsErr = l.Accepted()
+	s := l.Look()
+	s.At, s.Workers = time.Now(), workers
+	s.Held = Holds(pidsOf(workers), s.Conns)
+	return s
+}
+
+func pidsOf(workers []Worker) []int {
 	var pids []int
 	for _, w := range workers {
 		pids = append(pids, w.PIDs...)
 	}
-	s.Held = Holds(pids, s.Conns)
-	return s
+	return pids
 }

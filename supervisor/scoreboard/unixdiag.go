@@ -97,3 +97,7 @@ func (s *unixSocket) waiters() []Waiter {
 	}
 	return w
 }
+
+func (s *unixSocket) conn() Conn {
+	return Conn{Inode: Inode(s.inode), Peer: Inode(s.peer), Gone: s.peer == 0}
+}

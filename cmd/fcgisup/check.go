@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// Exit codes of check, which are those of a Nagios plugin.
+const (
+	nagiosOK       = 0
+	nagiosWarning  = 1
+	nagiosCritical = 2
+	nagiosUnknown  = 3
+)
+
+var nagiosWords = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+// checkAtOnce bounds the probes under way.
+const checkAtOnce = 64
+
+// checker is one "fcgisup check".
+type checker struct {
+	*cli
+	app     string
+	json    bool
+	timeout time.Duration
+	params  map[string]string
+	request fcgi.Request
+	expect  string
+	body    string
+	changed func(flag string) bool
+}
+
+// checked is the result for one backend, and its JSON.
+type checked struct {
+	Instance        string  `json:"instance,omitempty"`
+	Address         string  `json:"address"`
+	Result          string  `json:"result"`
+	Class           string  `json:"class,omitempty"`
+	Error           string  `json:"error,omitempty"`
+	Status          int     `json:"status,omitempty"`
+	AppStatus       uint32  `json:"app_status,omitempty"`
+	Stderr          string  `json:"stderr,omitempty"`
+	Sleeping        bool    `json:"sleeping,omitempty"`
+	DurationSeconds float64 `json:"duration_seconds"`
+
+	code int
+}
+
+func (c *cli) checkCommand() *cobra.Command {
+	k := &checker{cli: c}
+	cmd := &cobra.Command{
+		Use:   "check [ADDRESS...]",
+		Short: "Probe backends once, as a Nagios plugin does",
+		Long: `check asks every ADDRESS (a socket path or HOST:PORT) once, all at the same time,
+and prints a line for each. Without --path it sends a ping that no application
+sees; with it, a real request.
+
+Without ADDRESS it asks the instances of the configuration as their health:
+section says. Those that sleep are left asleep.
+
+Exit code 0: all answered right; 1: some are busy (queue full or overloaded);
+2: some are wrong or do not answer; 3: it could not be tried.`,
+		Example: `  fcgisup check /run/rt1.sock --path /static/images/bpslogo.png --expect 200
+  fcgisup check 127.0.0.1:9000 --path /ping --param SCRIPT_FILENAME=/ping --body pong
+  fcgisup check --app rt --json`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k.changed = cmd.Flags().Changed
+			return k.run(cmd.Context(), args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all of the configuration)")
+	f.BoolVar(&k.json, "json", false, "print a JSON array")
+	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`LIMIT` on each whole exchange")
+	f.StringVar(&k.request.Path, "path", "", "request this `PATH`")
+	f.StringVar(&k.request.ScriptName, "script-name", "", "`PREFIX` that the application is mounted at")
+	f.StringVar(&k.request.Method, "method", "", "request `METHOD` (default GET)")
+	f.StringVar(&k.request.Host, "host", "", "`NAME` of the host that is asked (default localhost)")
+	f.StringToStringVar(&k.params, "param", nil, "one more CGI parameter `KEY=VALUE`; repeatable")
+	f.StringVar(&k.expect, "expect", "", "expected `STATUS`, 200-299,304 (default 200-399)")
+	f.StringVar(&k.body, "body", "", "`REGEXP` that the body must match")
+	return cmd
+}
+
+// target is a backend to ask.
+type target struct {
+	name    string
+	request fcgi.Request
+	timeout time.Duration
+	asleep  bool
+}
+
+func (k *checker) run(ctx context.Context, args []string) error {
+	targets, err := k.targets(args)
+	if err != nil {
+		return err
+	}
+	results := make([]checked, len(targets))
+	var group errgroup.Group
+	group.SetLimit(checkAtOnce)
+	for i, t := range targets {
+		group.Go(func() error {
+			results[i] = t.ask(ctx)
+			return nil
+		})
+	}
+	_ = group.Wait() // none returns an error
+	if err := k.print(results); err != nil {
+		return err
+	}
+	worst := nagiosOK
+	for _, r := range results {
+		worst = max(worst, r.code)
+	}
+	if worst == nagiosOK {
+		return nil
+	}
+	return exit(worst)
+}
+
+func (t target) ask(ctx context.Context) checked {
+	r := checked{Instance: t.name, Address: t.request.Address}
+	if t.asleep {
+		r.Sleeping, r.Result = true, nagiosWords[nagiosOK]
+		return r
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	response, err := fcgi.Probe(ctx, t.request)
+	r.Status, r.AppStatus = response.Status, response.AppStatus
+	r.Stderr = strings.ToValidUTF8(string(response.Stderr), "\uFFFD")
+	r.DurationSeconds = response.Elapsed.Seconds()
+	if err != nil {
+		r.Class, r.Error = string(fcgi.ClassOf(err)), err.Error()
+		r.code = severity(fcgi.ClassOf(err))
+	}
+	r.Result = nagiosWords[r.code]
+	return r
+}
+
+// severity: a worker that says it is busy, or whose queue is full, is not down.
+func severity(c fcgi.Class) int {
+	switch c {
+	case fcgi.Full, fcgi.Overloaded:
+		return nagiosWarning
+	}
+	return nagiosCritical
+}
+
+func (k *checker) targets(args []string) ([]target, error) {
+	if len(args) == 0 {
+		return k.configured()
+	}
+	if k.app != "" {
+		return nil, usage(errors.New("--app and ADDRESS exclude each other"))
+	}
+	r := k.request
+	r.Params = k.params
+	if err := k.applyExpect(&r); err != nil {
+		return nil, usage(err)
+	}
+	var all []target
+	for _, arg := range args {
+		a, err := fcgisup.ParseAddress(arg)
+		if err != nil {
+			return nil, usage(err)
+		}
+		r.Network, r.Address = a.Network, a.Addr
+		all = append(all, target{request: r, timeout: k.timeout})
+	}
+	return all, nil
+}
+
+// applyExpect lets the flags replace what a request expects.
+func (k *checker) applyExpect(r *fcgi.Request) error {
+	if k.expect != "" {
+		ranges, err := fcgisup.ParseStatuses(k.expect)
+		if err != nil {
+			return fmt.Errorf("--expect: %w", err)
+		}
+		r.Expect.Status = expect(fcgisup.Expect{Status: ranges}).Status
+	}
+	if k.body != "" {
+		re, err := regexp.Compile(k.body)
+		if err != nil {
+			return fmt.Errorf("--body: %w", err)
+		}
+		r.Expect.Body = re
+	}
+	return nil
+}
+
+// configured are the instances of the configuration, asked as it says but for the flags.
+func (k *checker) configured() ([]target, error) {
+	cfg, err := k.load()
+	if err != nil {
+		return nil, err
+	}
+	apps := cfg.Apps
+	if k.app != "" {
+		a, err := app(cfg, k.app)
+		if err != nil {
+			return nil, err
+		}
+		apps = []fcgisup.App{a}
+	}
+	var all []target
+	for _, a := range apps {
+		for _, in := range a.Expand() {
+			r := probeRequest(a, in)
+			if err := k.override(&r); err != nil {
+				return nil, usage(err)
+			}
+			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, asleep: a.Systemd.Supervise && asleep(in)}
+			if k.changed("timeout") {
+				t.timeout = k.timeout
+			}
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
+func (k *checker) override(r *fcgi.Request) error {
+	for flag, set := range map[string]func(){
+		"path":        func() { r.Path = k.request.Path },
+		"script-name": func() { r.ScriptName = k.request.ScriptName },
+		"method":      func() { r.Method = k.request.Method },
+		"host":        func() { r.Host = k.request.Host },
+	} {
+		if k.changed(flag) {
+			set()
+		}
+	}
+	if len(k.params) > 0 {
+		merged := map[string]string{}
+		for _, m := range []map[string]string{r.Params, k.params} {
+			for name, v := range m {
+				merged[name] = v
+			}
+		}
+		r.Params = merged
+	}
+	return k.applyExpect(r)
+}
+
+// asleep tells whether an instance waits for its first request: its supervisor
+// says so, or systemd holds its socket and no supervisor runs.
+func asleep(in fcgisup.Instance) bool {
+	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
+		path := filepath.Join(controlRoot, dir, supervisor.ControlName)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		all, err := fetchStatus(context.Background(), path)
+		if err != nil {
+			return false
+		}
+		for _, st := range all {
+			if st.Instance == in.Number {
+				return st.State == supervisor.Sleeping
+			}
+		}
+	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	unit := fmt.Sprintf("/etc/systemd/system/%s-fastcgi@.service", in.App)
+	if _, err := os.Stat(unit); err != nil {
+		return false
+	}
+	if in.Address.Network == "unix" {
+		_, err := os.Stat(in.Address.Addr)
+		return err == nil
+	}
+	return true
+}
+
+func (k *checker) print(results []checked) error {
+	if k.json {
+		e := json.NewEncoder(k.out)
+		e.SetIndent("", "  ")
+		return e.Encode(results)
+	}
+	w := tabwriter.NewWriter(k.out, 0, 0, 2, ' ', 0)
+	for _, r := range results {
+		where := r.Address
+		if r.Instance != "" {
+			where = r.Instance + "  " + r.Address
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Result, where, r.text())
+	}
+	return w.Flush()
+}
+
+func (r checked) text() string {
+	took := time.Duration(r.DurationSeconds * float64(time.Second)).Round(10 * time.Microsecond)
+	switch {
+	case r.Sleeping:
+		return "sleeping, not asked"
+	case r.Error != "":
+		return fmt.Sprintf("%s: %s", r.Class, r.Error)
+	case r.Status != 0:
+		return fmt.Sprintf("status %d in %s", r.Status, took)
+	}
+	return fmt.Sprintf("alive, in %s", took)
+}

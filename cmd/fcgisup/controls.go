@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// controlPaths are --control, or all control sockets of this host.
+func controlPaths(explicit string) ([]string, error) {
+	if explicit != "" {
+		return []string{explicit}, nil
+	}
+	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", supervisor.ControlName))
+	if err != nil {
+		return nil, fmt.Errorf("internal error: %w", err)
+	}
+	if len(paths) == 0 {
+		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", controlRoot),
+			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
+	}
+	return paths, nil
+}
+
+// controlClient speaks HTTP over one control socket.
+func controlClient(path string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		},
+		DisableKeepAlives: true,
+	}}
+}
+
+// statusPatience bounds the wait for one supervisor's answer.
+const statusPatience = 5 * time.Second
+
+func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	var all []supervisor.Status
+	err := control(ctx, path, http.MethodGet, "/status", &all)
+	return all, err
+}
+
+// control asks a supervisor; into gets the answer's JSON.
+func control(ctx context.Context, path, method, target string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://fcgisup"+target, nil)
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	resp, err := controlClient(path).Do(req)
+	if err != nil {
+		return unreachable(path, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var said struct{ Error string }
+		if json.NewDecoder(resp.Body).Decode(&said) != nil || said.Error == "" {
+			said.Error = resp.Status
+		}
+		return errors.New(said.Error)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
+	}
+	return nil
+}
+
+// unreachable drops the made-up URL from a client error.
+func unreachable(path string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	err = fmt.Errorf("cannot reach the supervisor at %s: %w", path, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return hinted(err, "the control socket is its supervisor's user's; try as root")
+	}
+	return err
+}
+
+// selection is APP or APP@N; an empty app is all.
+type selection struct {
+	app      string
+	instance int // 0: all
+}
+
+func parseSelection(s string) (selection, error) {
+	name, number, numbered := strings.Cut(s, "@")
+	if err := fcgisup.CheckName(name); err != nil {
+		return selection{}, err
+	}
+	if !numbered {
+		return selection{app: name}, nil
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		return selection{}, fmt.Errorf("%q is neither APP nor APP@N", s)
+	}
+	return selection{name, n}, nil
+}
+
+func (s selection) has(st supervisor.Status) bool {
+	return (s.app == "" || s.app == st.App) && (s.instance == 0 || s.instance == st.Instance)
+}
+
+func (s selection) String() string {
+	if s.instance == 0 {
+		return s.app
+	}
+	return fmt.Sprintf("%s@%d", s.app, s.instance)
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// watchEvery is the pace of --watch.
+const watchEvery = time.Second
+
+// statuser is one "fcgisup status".
+type statuser struct {
+	*cli
+	control string
+	json    bool
+	watch   bool
+	which   selection
+}
+
+func (c *cli) statusCommand() *cobra.Command {
+	s := &statuser{cli: c}
+	cmd := &cobra.Command{
+		Use:   "status [APP[@N]]",
+		Short: "Show how the instances are",
+		Long: `status asks every supervisor on this host, found by its control socket under
+` + controlRoot + `, or the one at --control, and shows a line per instance.`,
+		Example: `  fcgisup status
+  fcgisup status rt --watch
+  fcgisup status rt@3 --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				var err error
+				if s.which, err = parseSelection(args[0]); err != nil {
+					return usage(err)
+				}
+			}
+			if s.watch {
+				return s.watching(cmd.Context())
+			}
+			return s.once(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&s.control, "control", "", "`PATH` of one control socket")
+	cmd.Flags().BoolVar(&s.json, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&s.watch, "watch", false, "show it anew every second until interrupted")
+	return cmd
+}
+
+func (s *statuser) once(ctx context.Context) error {
+	all, err := s.fetch(ctx)
+	if all == nil {
+		return err
+	}
+	if s.json {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		return errors.Join(err, e.Encode(all))
+	}
+	return errors.Join(err, table(s.out, all, time.Now(), s.colour()))
+}
+
+// fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
+func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
+	paths, err := controlPaths(s.control)
+	if err != nil {
+		return nil, err
+	}
+	answers, failures := make([][]supervisor.Status, len(paths)), make([]error, len(paths))
+	var group errgroup.Group
+	group.SetLimit(checkAtOnce)
+	for i, path := range paths {
+		group.Go(func() error {
+			answers[i], failures[i] = fetchStatus(ctx, path)
+			return nil
+		})
+	}
+	_ = group.Wait() // none returns an error
+	var all []supervisor.Status
+	for _, st := range slices.Concat(answers...) {
+		if s.which.has(st) {
+			all = append(all, st)
+		}
+	}
+	slices.SortFunc(all, func(a, b supervisor.Status) int {
+		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Instance, b.Instance))
+	})
+	err = errors.Join(failures...)
+	if len(all) == 0 && err == nil {
+		err = hinted(fmt.Errorf("no supervisor here runs %s", s.which), "instances that sleep under systemd have none until their first request")
+	}
+	return all, err
+}
+
+func (s *statuser) watching(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
+	defer stop()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		var page strings.Builder
+		all, err := s.fetch(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if s.json {
+			if err := json.NewEncoder(s.out).Encode(all); err != nil {
+				return err
+			}
+		} else {
+			fmt.Fprintf(&page, "fcgisup status, %s; ^C ends\n\n", time.Now().Format(time.TimeOnly))
+			if err != nil {
+				fmt.Fprintln(&page, err)
+			}
+			if err := table(&page, all, time.Now(), s.colour()); err != nil {
+				return err
+			}
+			s.clear()
+			if _, err := io.WriteString(s.out, page.String()); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// clear empties a terminal; a file gets page after page.
+func (s *statuser) clear() {
+	if s.terminal() {
+		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
+	}
+}
+
+// terminal tells whether standard output is one.
+func (c *cli) terminal() bool {
+	f, ok := c.out.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// colour follows the terminal and $NO_COLOR.
+func (c *cli) colour() bool { return c.terminal() && c.getenv("NO_COLOR") == "" }

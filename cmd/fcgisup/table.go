@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// colours of the states that want attention; the others stay plain.
+var colours = map[supervisor.InstanceState]string{
+	supervisor.Up:               "32",
+	supervisor.Saturated:        "33",
+	supervisor.InstanceStarting: "33",
+	supervisor.InstanceStopping: "33",
+	supervisor.InstanceFailing:  "31",
+}
+
+// table prints a line per instance in aligned columns. Colour comes after the
+// alignment, since its codes have a width for a tabwriter but none on a screen.
+func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) error {
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tRESTARTS\tPROBE\tLAST FAILURE")
+	for _, st := range all {
+		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
+			workersText(st), queueText(st), restarts(st), probeText(st.Probe), failureText(st.LastFailure, now))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	n := -1
+	for line := range strings.Lines(text.String()) {
+		if colour && n >= 0 && colours[all[n].State] != "" {
+			state := string(all[n].State)
+			line = strings.Replace(line, state, "\x1b["+colours[all[n].State]+"m"+state+"\x1b[0m", 1)
+		}
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+		n++
+	}
+	return nil
+}
+
+// age is how long ago, in one unit or two: 45s, 12m, 3h5m, 4d.
+func age(now, then time.Time) string {
+	d := now.Sub(then)
+	switch {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func ago(now, then time.Time) string {
+	if a := age(now, then); a != "now" {
+		return a + " ago"
+	}
+	return "now"
+}
+
+// workersText is how many are ready of how many there are.
+func workersText(st supervisor.Status) string {
+	ready := 0
+	for _, w := range st.Workers {
+		if w.State == supervisor.Ready {
+			ready++
+		}
+	}
+	return fmt.Sprintf("%d/%d", ready, len(st.Workers))
+}
+
+func queueText(st supervisor.Status) string {
+	if st.Queue == nil {
+		return "?"
+	}
+	if st.Backlog == nil {
+		return strconv.Itoa(*st.Queue)
+	}
+	return fmt.Sprintf("%d/%d", *st.Queue, *st.Backlog)
+}
+
+func restarts(st supervisor.Status) uint64 {
+	var n uint64
+	for _, count := range st.Restarts {
+		n += count
+	}
+	return n
+}
+
+func probeText(p *supervisor.ProbeStatus) string {
+	switch {
+	case p == nil:
+		return "-"
+	case p.Skipped != "":
+		return "busy"
+	case !p.OK:
+		return p.Class
+	}
+	return "ok"
+}
+
+func failureText(f *supervisor.Failure, now time.Time) string {
+	if f == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s: %s, %s", ago(now, f.At), f.Cause, f.Detail)
+}
