@@ -1,0 +1,246 @@
+package nginx
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+const program = "/usr/sbin/nginx"
+
+// site writes a configuration of nginx around an app's files; it listens on dir/web.
+func site(t *testing.T, app fcgisup.App) (dir, config string) {
+	t.Helper()
+	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("CI") == "true" && os.Getuid() == 0 {
+			t.Fatalf("%s is missing: run testdata/install-deps", program)
+		}
+		t.Skipf("%s is missing: run testdata/install-deps", program)
+	}
+	// A socket's path is short; that of t.TempDir may not be.
+	dir, err := os.MkdirTemp("", "nginx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, f := range Render(app, Options{Generator: "fcgisup gen"}) {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.NewReplacer("DIR", dir, "APP", app.Name).Replace(`daemon off;
+master_process off;
+pid DIR/pid;
+error_log stderr;
+events {}
+http {
+	access_log off;
+	client_body_temp_path DIR/body;
+	fastcgi_temp_path DIR/fastcgi;
+	proxy_temp_path DIR/proxy;
+	scgi_temp_path DIR/scgi;
+	uwsgi_temp_path DIR/uwsgi;
+	include DIR/APP-upstream.conf;
+	server {
+		listen unix:DIR/web;
+		server_name site;
+		include DIR/APP-location.conf;
+	}
+}
+`)
+	config = filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir, config
+}
+
+// TestZone: nginx finds room for every server, with the longest path there is.
+func TestZone(t *testing.T) {
+	const longest = 107
+	for _, n := range []int{1, 31, 32, 63, 64, 500, fcgisup.MaxInstances} {
+		app := example()
+		app.Instances = n
+		app.Listen.Path = "/run/" + strings.Repeat("x", longest-len("/run/")-len(strconv.Itoa(n))) + "%i"
+		_, config := site(t, app)
+		out, err := exec.Command(program, "-t", "-e", "stderr", "-c", config).CombinedOutput()
+		if err != nil || bytes.Contains(out, []byte("[warn]")) {
+			t.Errorf("%d servers: %v\n%s", n, err, out[:min(len(out), 2000)])
+		}
+	}
+}
+
+// TestLocation asks a real nginx and looks at what the program gets.
+func TestLocation(t *testing.T) {
+	tests := []struct {
+		name, location, target string
+		params                 map[string]string
+		want                   map[string]string
+	}{
+		{"root", "/", "/a/b%20c?q=1", nil, map[string]string{
+			"SCRIPT_NAME": "", "PATH_INFO": "/a/b c", "QUERY_STRING": "q=1", "REQUEST_URI": "/a/b%20c?q=1",
+			"REQUEST_METHOD": "GET", "SERVER_NAME": "site", "REDIRECT_STATUS": "200", "GATEWAY_INTERFACE": "CGI/1.1",
+			"HTTP_X_TEST": "yes", "REQUEST_SCHEME": "http",
+		}},
+		{"prefix", "/rt", "/rt/Ticket/x.html", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket/x.html"}},
+		{"prefix itself", "/rt", "/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": ""}},
+		{"folder", "/rt/", "/rt/Ticket", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket"}},
+		{"prefix that is a pattern", `/a.b(c)+$x "\`, `/a.b(c)+$x%20%22%5C/d`, nil,
+			map[string]string{"SCRIPT_NAME": `/a.b(c)+$x "\`, "PATH_INFO": "/d"}},
+		{"own parameters", "/", "/x", map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv$uri", "ODD": `it's "q" \ # $request_method`},
+			map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/x", "ODD": `it's "q" \ # GET`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			app := example()
+			app.Nginx.Location, app.Nginx.Params = test.location, test.params
+			got := seen(t, app, test.target)
+			if _, https := got["HTTPS"]; https {
+				t.Error("HTTPS is set for a plain request")
+			}
+			if proxy := got["HTTP_PROXY"]; proxy != "" {
+				t.Errorf("HTTP_PROXY is %q, from the client", proxy)
+			}
+			for key, want := range test.want {
+				if value, ok := got[key]; !ok || value != want {
+					t.Errorf("%s is %q (%v), want %q", key, value, ok, want)
+				}
+			}
+		})
+	}
+}
+
+// seen runs nginx, sends it one request and returns the parameters that reached the app.
+func seen(t *testing.T, app fcgisup.App, target string) map[string]string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), `it's; {odd}`)
+	app.Listen.Path = socket
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	answered := make(chan map[string]string, 1)
+	go func() {
+		defer close(answered)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if params, err := answer(conn); err == nil {
+			answered <- params
+		}
+	}()
+	dir, config := site(t, app)
+	start(t, config)
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		Dial: func(string, string) (net.Conn, error) { return dial(filepath.Join(dir, "web")) }}}
+	request, err := http.NewRequest(http.MethodGet, "http://site"+target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Proxy", "http://attacker/")
+	request.Header.Set("X-Test", "yes")
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || string(body) != "ok" {
+		t.Fatalf("answer is %s %q", response.Status, body)
+	}
+	return <-answered
+}
+
+func start(t *testing.T, config string) {
+	t.Helper()
+	var log bytes.Buffer
+	command := exec.Command(program, "-e", "stderr", "-c", config)
+	command.Stderr = &log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Logf("nginx: %s", &log)
+		}
+	})
+}
+
+// dial waits for nginx to listen.
+func dial(socket string) (net.Conn, error) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("unix", socket)
+		if err == nil || time.Now().After(end) {
+			return conn, err
+		}
+	}
+}
+
+// answer reads one FastCGI request whole, says "ok" and returns its parameters.
+func answer(conn net.Conn) (map[string]string, error) {
+	in := bufio.NewReader(conn)
+	var pairs []byte
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			return nil, err
+		}
+		content := make([]byte, int(binary.BigEndian.Uint16(head[4:]))+int(head[6]))
+		if _, err := io.ReadFull(in, content); err != nil {
+			return nil, err
+		}
+		content = content[:binary.BigEndian.Uint16(head[4:])]
+		const params, stdin = 4, 5
+		if head[1] == params {
+			pairs = append(pairs, content...)
+		}
+		if head[1] == stdin && len(content) == 0 {
+			break
+		}
+	}
+	const text = "Content-Type: text/plain\r\n\r\nok"
+	out := append([]byte{1, 6, 0, 1, 0, byte(len(text)), 0, 0}, text...)
+	out = append(out, 1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	if _, err := conn.Write(out); err != nil {
+		return nil, err
+	}
+	return decode(pairs), nil
+}
+
+// decode reads name-value pairs.
+func decode(b []byte) map[string]string {
+	length := func() int {
+		if b[0]>>7 == 0 {
+			n := int(b[0])
+			b = b[1:]
+			return n
+		}
+		n := int(binary.BigEndian.Uint32(b) & 0x7fffffff)
+		b = b[4:]
+		return n
+	}
+	all := map[string]string{}
+	for len(b) > 0 {
+		name := length()
+		value := length()
+		all[string(b[:name])] = string(b[name : name+value])
+		b = b[name+value:]
+	}
+	return all
+}

@@ -1,0 +1,403 @@
+package units
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/unit"
+	"gopkg.in/yaml.v3"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// parsed are the directives of a rendered file: section and key to values, in order.
+type parsed map[string][]string
+
+// parse reads a file back. A line beyond what go-systemd takes, though systemd does, gives nil.
+func parse(t *testing.T, f fcgisup.File) parsed {
+	t.Helper()
+	options, err := systemd.DeserializeOptions(bytes.NewReader(f.Data))
+	if errors.Is(err, systemd.ErrLineTooLong) {
+		return nil
+	}
+	if err != nil {
+		t.Fatalf("%s does not parse: %v\n%s", f.Path, err, f.Data)
+	}
+	p := parsed{}
+	for _, o := range options {
+		key := o.Section + "." + o.Name
+		p[key] = append(p[key], o.Value)
+	}
+	return p
+}
+
+func (p parsed) one(t *testing.T, key string) string {
+	t.Helper()
+	if len(p[key]) != 1 {
+		t.Fatalf("%s has values %q, want one", key, p[key])
+	}
+	return p[key][0]
+}
+
+func render(t testing.TB, app fcgisup.App, o Options) map[string]fcgisup.File {
+	t.Helper()
+	files, err := Render(app, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPath := map[string]fcgisup.File{}
+	for _, f := range files {
+		byPath[f.Path] = f
+	}
+	return byPath
+}
+
+// expand does what systemd does with "%": "%%" is "%" and "%i" the instance, where one is allowed.
+func expand(t *testing.T, s, instance string) string {
+	t.Helper()
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '%':
+			b.WriteByte(s[i])
+		case strings.HasPrefix(s[i:], "%%"):
+			b.WriteByte('%')
+			i++
+		case strings.HasPrefix(s[i:], "%i") && instance != "":
+			b.WriteString(instance)
+			i++
+		default:
+			t.Fatalf("%q holds a specifier", s)
+		}
+	}
+	return b.String()
+}
+
+func unescape(t *testing.T, s string) string {
+	t.Helper()
+	return expand(t, s, "")
+}
+
+// words splits a line as systemd's extract_first_word does with quotes and C escapes.
+func words(t *testing.T, line string) []string {
+	t.Helper()
+	var all []string
+	for i := 0; i < len(line); {
+		if line[i] == ' ' || line[i] == '\t' {
+			i++
+			continue
+		}
+		var word []byte
+		quote := byte(0)
+		for ; i < len(line); i++ {
+			c := line[i]
+			switch {
+			case quote == 0 && (c == ' ' || c == '\t'):
+			case c == quote:
+				quote = 0
+				continue
+			case quote == 0 && (c == '"' || c == '\''):
+				quote = c
+				continue
+			case c == '\\':
+				i++
+				if line[i] == 'x' {
+					var b byte
+					if _, err := fmt.Sscanf(line[i+1:i+3], "%02x", &b); err != nil {
+						t.Fatalf("%q: %v", line, err)
+					}
+					word = append(word, b)
+					i += 2
+					continue
+				}
+				if !strings.ContainsRune(`\"`, rune(line[i])) {
+					t.Fatalf("%q: unknown escape", line)
+				}
+				word = append(word, line[i])
+				continue
+			default:
+				word = append(word, c)
+				continue
+			}
+			break
+		}
+		if quote != 0 {
+			t.Fatalf("%q: open quote", line)
+		}
+		all = append(all, string(word))
+	}
+	return all
+}
+
+// argv is what systemd would execute for an ExecStart= line, instance 7.
+func argv(t *testing.T, line string) []string {
+	t.Helper()
+	line, variablesOff := strings.CutPrefix(line, ":")
+	all := words(t, line)
+	for i, word := range all {
+		word = expand(t, word, "7")
+		if !variablesOff {
+			if strings.Contains(strings.ReplaceAll(word, "$$", ""), "$") {
+				t.Fatalf("%q holds a variable", line)
+			}
+			word = strings.ReplaceAll(word, "$$", "$")
+		}
+		all[i] = word
+	}
+	return all
+}
+
+// FuzzRender: whatever a configuration may hold, the units parse back to it.
+func FuzzRender(f *testing.F) {
+	f.Add("Request Tracker", "/usr/bin/rt", "-x", "value", "/", "/run/rt%i.sock", "1G", true)
+	f.Add(`100% "odd" \`, "/opt/a $b%/c", `back\slash\`, `it's "q" $HOME %i`, "/srv/x y%", "/run/x {};#%i.sock", `\`, false)
+	f.Add("#;", "/x", ";", "", "/", "127.0.0.1:9100", "", false)
+	f.Add("", "/ü", "\t", "\u00a0", "/\u00a0", "[::1]:80", "%i", false)
+	f.Fuzz(func(t *testing.T, description, program, arg, value, directory, listen, extra string, supervise bool) {
+		text, err := yaml.Marshal(map[string]any{"apps": map[string]any{"app": map[string]any{
+			"description": description, "command": []string{program, arg, value}, "directory": directory, "listen": listen,
+			"environment": map[string]string{"A": value, "B": arg}, "instances": 2,
+			"systemd": map[string]any{"supervise": supervise, "service": map[string]any{"MemoryMax": extra}},
+		}}})
+		if err != nil {
+			t.Skip()
+		}
+		config, err := fcgisup.Parse("x", text)
+		if err != nil {
+			t.Skip()
+		}
+		app := config.Apps[0]
+		files, err := Render(app, Options{Inline: true, Generator: "fcgisup gen app -- " + arg})
+		if err != nil {
+			// The few values that have no form in a unit.
+			if !trimmed(directory) && !trimmed(listen) && !strings.ContainsAny(program, `\"'`) && !strings.HasSuffix(program, "/") {
+				t.Fatal(err)
+			}
+			t.Skip()
+		}
+		checkRoundTrip(t, app, files)
+	})
+}
+
+func checkRoundTrip(t *testing.T, app fcgisup.App, files []fcgisup.File) {
+	t.Helper()
+	service, socket := find(t, files, "@.service"), find(t, files, "@.socket")
+	if service == nil || socket == nil {
+		t.Skip("a line longer than go-systemd reads")
+	}
+	// systemd and the reader both drop the space around a value.
+	const tail = ", FastCGI instance %i"
+	described, ok := strings.CutSuffix(service.one(t, "Unit.Description"), tail)
+	if want := strings.TrimSpace(cmp.Or(app.Description, app.Name) + tail); !ok || unescape(t, described)+tail != want {
+		t.Errorf("Description is %q, want %q", described, want)
+	}
+	got := argv(t, service.one(t, "Service.ExecStart"))
+	if at := slices.Index(got, "--"); app.Systemd.Supervise && at >= 0 {
+		got = got[at+1:]
+	}
+	if !slices.Equal(got, app.Command) {
+		t.Errorf("ExecStart runs %q, want %q", got, app.Command)
+	}
+	if values := service["Service.MemoryMax"]; !slices.Equal(values, []string{strings.TrimSpace(app.Systemd.Service["MemoryMax"][0])}) {
+		t.Errorf("MemoryMax is %q, want %q", values, app.Systemd.Service["MemoryMax"])
+	}
+	if app.Listen.Path != "" {
+		if got := socket.one(t, "Socket.ListenStream"); strings.ReplaceAll(got, "%i", "2") != strings.TrimSpace(app.Instance(2).Address.Addr) {
+			t.Errorf("ListenStream is %q", got)
+		}
+	} else if got := find(t, files, "@2.socket.d/listen.conf").one(t, "Socket.ListenStream"); got != strings.TrimPrefix(app.Instance(2).Address.Addr, ":") {
+		t.Errorf("ListenStream is %q", got)
+	}
+	if app.Systemd.Supervise {
+		return
+	}
+	var environment []string
+	for _, key := range []string{"A", "B"} {
+		environment = append(environment, key+"="+app.Environment[key])
+	}
+	var assigned []string
+	for _, line := range service["Service.Environment"] {
+		for _, word := range words(t, line) {
+			assigned = append(assigned, unescape(t, word))
+		}
+	}
+	if !slices.Equal(assigned, environment) {
+		t.Errorf("Environment is %q, want %q", assigned, environment)
+	}
+	if app.Directory != "/" {
+		if got := unescape(t, service.one(t, "Service.WorkingDirectory")); got != strings.TrimSpace(app.Directory) {
+			t.Errorf("WorkingDirectory is %q, want %q", got, app.Directory)
+		}
+	}
+}
+
+func find(t *testing.T, files []fcgisup.File, suffix string) parsed {
+	t.Helper()
+	for _, f := range files {
+		if strings.HasSuffix(f.Path, suffix) {
+			return parse(t, f)
+		}
+	}
+	t.Fatalf("no %s", suffix)
+	return nil
+}
+
+// example is an app that can be rendered.
+func example() fcgisup.App {
+	app := fcgisup.Default("rt")
+	app.Command = []string{"/usr/lib/rt"}
+	return app
+}
+
+func TestDrops(t *testing.T) {
+	app := example()
+	app.Limits.StartTimeout = 1<<63 - 1
+	app.Limits.StopTimeout = 1500 * time.Microsecond
+	service := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
+	if got := service.one(t, "Service.TimeoutStartSec"); got != "infinity" {
+		t.Errorf("TimeoutStartSec is %s, want infinity", got)
+	}
+	if got := service.one(t, "Service.TimeoutStopSec"); got != "10001500us" {
+		t.Errorf("TimeoutStopSec is %s", got)
+	}
+}
+
+// TestOverride: the administrator's directive stands once, in place of ours; commands add up.
+func TestOverride(t *testing.T) {
+	app := example()
+	app.Requires = []string{"db.service"}
+	app.Systemd.Service = map[string][]string{
+		"SystemCallFilter": {"@basic-io"}, "ProtectSystem": {}, "ExecStartPre": {"/bin/true"}, "MemoryMax": {`1G\`},
+	}
+	service := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
+	for key, want := range map[string][]string{
+		"SystemCallFilter": {"@basic-io"},
+		"ProtectSystem":    nil,
+		"ExecStartPre":     {"+/bin/systemctl start -- db.service", "/bin/true"},
+		"MemoryMax":        {`1G\`},
+	} {
+		if got := service["Service."+key]; !slices.Equal(got, want) {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// TestProbeGroup: the supervisor may connect to its own socket.
+func TestProbeGroup(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*fcgisup.App)
+		want   []string
+	}{
+		{"same user", func(*fcgisup.App) {}, nil},
+		{"other user", func(a *fcgisup.App) { a.User = "rt" }, []string{"www-data"}},
+		{"socket's own group", func(a *fcgisup.App) { a.User, a.Socket.Group = "rt", "rt" }, nil},
+		{"group of the app", func(a *fcgisup.App) { a.User, a.Group = "rt", "www-data" }, nil},
+		{"open to all", func(a *fcgisup.App) { a.User, a.Socket.Mode = "rt", 0o666 }, nil},
+		{"never probed", func(a *fcgisup.App) { a.User, a.Health.Interval = "rt", 0 }, nil},
+		{"tcp", func(a *fcgisup.App) { a.User, a.Listen = "rt", fcgisup.Listen{Host: "127.0.0.1", Port: 9100} }, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			app := example()
+			test.change(&app)
+			service := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
+			if got := service["Service.SupplementaryGroups"]; !slices.Equal(got, test.want) {
+				t.Errorf("SupplementaryGroups is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestReach: nothing that the service needs is hidden by its sandbox.
+func TestReach(t *testing.T) {
+	tests := []struct {
+		name      string
+		change    func(*fcgisup.App, *Options)
+		home, tmp string
+	}{
+		{"neither", func(*fcgisup.App, *Options) {}, "yes", "yes"},
+		{"socket in /tmp", func(a *fcgisup.App, _ *Options) { a.Listen.Path = "/tmp/x.sock" }, "yes", "no"},
+		{"status socket in /tmp", func(a *fcgisup.App, _ *Options) { a.Health.Address.Path = "/var/tmp/x.sock" }, "yes", "no"},
+		{"script in /home", func(a *fcgisup.App, _ *Options) { a.Command = append(a.Command, "/home/rt/rt.pl") }, "read-only", "yes"},
+		{"folder in /home", func(a *fcgisup.App, _ *Options) { a.Directory = "/var/../home" }, "read-only", "yes"},
+		{"configuration in /root", func(_ *fcgisup.App, o *Options) { o.Config = "/root/x.yaml" }, "read-only", "yes"},
+		{"binary in /tmp", func(_ *fcgisup.App, o *Options) { o.Binary = "/tmp/fcgisup" }, "yes", "no"},
+		{"/homes is another", func(a *fcgisup.App, _ *Options) { a.Directory = "/homes" }, "yes", "yes"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			app, o := example(), Options{}
+			test.change(&app, &o)
+			service := parse(t, render(t, app, o)["systemd/rt-fastcgi@.service"])
+			if got := service.one(t, "Service.ProtectHome"); got != test.home {
+				t.Errorf("ProtectHome is %s, want %s", got, test.home)
+			}
+			if got := service.one(t, "Service.PrivateTmp"); got != test.tmp {
+				t.Errorf("PrivateTmp is %s, want %s", got, test.tmp)
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		want   string
+		change func(*fcgisup.App, *Options)
+	}{
+		{`cannot render units of rt: the path of fcgisup, "bin/fcgisup", must be an absolute path to a file`,
+			func(_ *fcgisup.App, o *Options) { o.Binary = "bin/fcgisup" }},
+		{`cannot render units of rt: the command, "@/bin/x", must be an absolute path to a file`,
+			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{"@/bin/x"} }},
+		{`cannot render units of rt: systemd refuses quotes and backslashes in the command, "/bin/\\x"`,
+			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{`/bin/\x`} }},
+		{`cannot render units of rt: systemd drops the white space at the end of the socket path "/run/x "`,
+			func(a *fcgisup.App, _ *Options) { a.Listen.Path = "/run/x " }},
+		{`cannot render units of rt: systemd reads lines of less than 1 MiB, and systemd/rt-fastcgi@.service holds one of 1048591 bytes`,
+			func(a *fcgisup.App, _ *Options) {
+				a.Systemd.Service = map[string][]string{"LogExtraFields": {strings.Repeat("x", 1<<20-1)}}
+			}},
+	}
+	for _, test := range tests {
+		app, o := example(), Options{}
+		test.change(&app, &o)
+		if _, err := Render(app, o); err == nil || err.Error() != test.want {
+			t.Errorf("got  %v\nwant %s", err, test.want)
+		}
+	}
+}
+
+// TestHeader: no generator can write a second line.
+func TestHeader(t *testing.T) {
+	for _, f := range render(t, example(), Options{Generator: "fcgisup gen\n[Service]\nUser=root\\"}) {
+		first, rest, _ := strings.Cut(string(f.Data), "\n")
+		if first != `# Generated by: fcgisup gen [Service] User=root\ ` || strings.Contains(rest, "User=root") {
+			t.Errorf("%s begins with %q", f.Path, first)
+		}
+	}
+}
+
+// TestManyInstances: ten thousand instances stay readable, and each is named once.
+func TestManyInstances(t *testing.T) {
+	app := example()
+	app.Instances = fcgisup.MaxInstances
+	target := render(t, app, Options{})["systemd/rt-fastcgi.target"]
+	for line := range strings.Lines(string(target.Data)) {
+		if len(line) > listWidth+len("Wants=\n") {
+			t.Fatalf("a line has %d bytes: %s", len(line), line)
+		}
+	}
+	var names []string
+	for _, line := range parse(t, target)["Unit.Wants"] {
+		names = append(names, strings.Fields(line)...)
+	}
+	if len(names) != app.Instances || len(slices.Compact(slices.Sorted(slices.Values(names)))) != app.Instances {
+		t.Errorf("%d sockets are named, want %d", len(names), app.Instances)
+	}
+}
