@@ -20,6 +20,11 @@ type Holdings struct {
 // Holds looks for conns in the descriptor tables of pids (/proc/PID/fd). With no
 // connection to look for it reads nothing.
 func Holds(pids []int, conns []Conn) Holdings {
+	return find(pids, conns, func(holding, Inode) {})
+}
+
+// find tells note where it found each connection, once for each process.
+func find(pids []int, conns []Conn, note func(at holding, inode Inode)) Holdings {
 	h := Holdings{By: make(map[Inode][]int, len(conns)), Unreadable: map[int]error{}}
 	if len(conns) == 0 {
 		return h
@@ -29,13 +34,14 @@ func Holds(pids []int, conns []Conn) Holdings {
 		wanted[c.Inode] = true
 	}
 	for _, pid := range pids {
-		err := eachSocket(pid, func(_ int, inode Inode) {
+		err := eachSocket(pid, func(fd int, inode Inode) {
 			if !wanted[inode] {
 				return
 			}
 			// A dup in the same process is not another holder.
 			if by := h.By[inode]; len(by) == 0 || by[len(by)-1] != pid {
 				h.By[inode] = append(by, pid)
+				note(holding{pid, fd}, inode)
 			}
 		})
 		if err != nil && !isGone(err) {

@@ -1,0 +1,95 @@
+package scoreboard
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestLookAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	old := listenAt(t, path, 8)
+	must(t, os.Remove(path))
+	listeners := []*Listener{old, listenAt(t, path, 8), kinds[2].make(t, 8), kinds[1].make(t, 8)}
+	without := refused(t, listenUnix(t, 8))
+	again, err := Open(old.fd)
+	must(t, err)
+	defer again.Close()
+	listeners = append(listeners, without, again)
+	// The old listener's path leads elsewhere: its client has to come first.
+	for i, l := range listeners[1:5] {
+		for range i + 2 {
+			dial(t, l)
+			if l.domain != unix.AF_UNIX {
+				eventually(t, "in the queue", func() bool { q, err := l.Queue(); return err == nil && q.Length > 0 })
+			}
+			fd := accept(t, l)
+			defer unix.Close(fd)
+		}
+		dial(t, l)
+		wantQueue1(t, l)
+	}
+	for i, s := range LookAll(listeners) {
+		l := listeners[i]
+		if s.QueueErr != nil || s.ConnsErr != nil || s.WaitersErr != nil && l != without {
+			t.Fatalf("%s: %+v", l, s)
+		}
+		conns, err := l.Accepted()
+		must(t, err)
+		want, queued := i+1, 1
+		if l == old || l == again {
+			want, queued = 0, 0
+		}
+		if len(conns) != want || s.Queue.Length != queued || !slices.Equal(sorted(s.Conns), sorted(conns)) {
+			t.Errorf("%d, %s: %+v, by itself %+v", i, l, s, conns)
+		}
+	}
+}
+
+func wantQueue1(t *testing.T, l *Listener) {
+	t.Helper()
+	eventually(t, "one waits", func() bool { q, err := l.Queue(); return err == nil && q.Length == 1 })
+}
+
+func sorted(conns []Conn) []Conn {
+	slices.SortFunc(conns, func(a, b Conn) int { return int(a.Inode) - int(b.Inode) })
+	return conns
+}
+
+func TestHoldersRemember(t *testing.T) {
+	l := listenUnix(t, 8)
+	a, b := role(t, "accept", l.fd), role(t, "accept", l.fd)
+	pids := []int{a.pid, b.pid}
+	var h Holders
+	first, second := dial(t, l), dial(t, l)
+	for range 3 {
+		conns := wantConns(t, l, 2)
+		got, want := h.Find(pids, conns), Holds(pids, conns)
+		for _, c := range conns {
+			if len(want.By[c.Inode]) != 1 || !slices.Equal(got.By[c.Inode], want.By[c.Inode]) {
+				t.Fatalf("%+v, want %+v", got, want)
+			}
+		}
+	}
+	old := wantConns(t, l, 2)
+	first.send(t)
+	second.send(t)
+	wantConns(t, l, 0)
+	// The descriptors are used again by other connections.
+	dial(t, l)
+	dial(t, l)
+	conns := wantConns(t, l, 2)
+	if got := h.Find(pids, conns); len(got.By[conns[0].Inode]) != 1 || len(got.By[conns[1].Inode]) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got := h.Find(pids, old); len(got.By) != 0 {
+		t.Errorf("closed connections are held: %+v", got)
+	}
+	h.Find(pids, conns)
+	if got := h.Find([]int{a.pid}, conns); len(got.By[conns[0].Inode])+len(got.By[conns[1].Inode]) != 1 {
+		t.Errorf("a process not asked about: %+v", got)
+	}
+}
