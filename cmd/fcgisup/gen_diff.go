@@ -94,7 +94,7 @@ func nextHunk(edits []edit, from int) (start, end int) {
 		return first, first
 	}
 	last := first
-	for i := first; i < len(edits) && i-last <= 2*aroundDiff; i++ {
+	for i := first; i < len(edits) && i-last <= 2*aroundDiff+1; i++ {
 		if edits[i].op != ' ' {
 			last = i
 		}
