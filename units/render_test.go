@@ -157,6 +157,7 @@ func argv(t *testing.T, line string) []string {
 func FuzzRender(f *testing.F) {
 	f.Add("Request Tracker", "/usr/bin/rt", "-x", "value", "/", "/run/rt%i.sock", "1G", true)
 	f.Add(`100% "odd" \`, "/opt/a $b%/c", `back\slash\`, `it's "q" $HOME %i`, "/srv/x y%", "/run/x {};#%i.sock", `\`, false)
+	f.Add("rt", "/usr/bin/env", "$HOME ${HOME} $$", "100%", "/", "/run/rt%i.sock", "1G", true)
 	f.Add("#;", "/x", ";", "", "/", "127.0.0.1:9100", "", false)
 	f.Add("", "/ü", "\t", "\u00a0", "/\u00a0", "[::1]:80", "%i", false)
 	f.Fuzz(func(t *testing.T, description, program, arg, value, directory, listen, extra string, supervise bool) {
