@@ -1,0 +1,666 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// fakeHost is an operating system whose workers do what the test says.
+type fakeHost struct {
+	mu      sync.Mutex
+	spawns  []time.Time
+	procs   []*fakeProcess
+	wake    func()
+	waiting int
+	taken   int
+	// make decides about each spawn; nil spawns a worker that is ready at once.
+	make func(n int) (*fakeProcess, error)
+	// alive counts processes, to prove that nothing is accepted while there is one.
+	alive  int
+	broken []string
+}
+
+type fakeProcess struct {
+	host   *fakeHost
+	number int
+	gone   func(Exit, bool)
+	mu     sync.Mutex
+	now    look
+	busy   bool // release finds no moment
+	deaf   bool // ignores all but KILL
+	// lives is after what time it ends by itself with status 1; 0: never.
+	lives   time.Duration
+	dead    bool
+	signals []syscall.Signal
+}
+
+func (h *fakeHost) spawn(_ Launch, _ func(string), gone func(Exit, bool)) (process, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spawns = append(h.spawns, time.Now())
+	p := &fakeProcess{now: look{accepting: true}}
+	if h.make != nil {
+		made, err := h.make(len(h.spawns))
+		if err != nil {
+			return nil, err
+		}
+		p = made
+	}
+	p.host, p.number, p.gone = h, len(h.spawns), gone
+	h.procs = append(h.procs, p)
+	h.alive++
+	if p.lives > 0 {
+		time.AfterFunc(p.lives, func() { p.die(1) })
+	}
+	return p, nil
+}
+
+func (h *fakeHost) arm(f func()) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting > 0 {
+		go f()
+		return nil
+	}
+	h.wake = f
+	return nil
+}
+
+func (h *fakeHost) disarm() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wake = nil
+}
+
+func (h *fakeHost) pending() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.waiting > 0
+}
+
+func (h *fakeHost) queue() (scoreboard.Queue, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return scoreboard.Queue{Length: h.waiting}, nil
+}
+
+func (h *fakeHost) accept() net.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.alive > 0 {
+		h.broken = append(h.broken, "accepted while a worker lives")
+	}
+	if h.waiting == 0 {
+		return nil
+	}
+	h.waiting--
+	h.taken++
+	a, b := net.Pipe()
+	_ = b.Close()
+	return a
+}
+
+func (h *fakeHost) retire() bool { return false }
+
+// connect puts a connection into the queue.
+func (h *fakeHost) connect() {
+	h.mu.Lock()
+	h.waiting++
+	f := h.wake
+	h.wake = nil
+	h.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+func (h *fakeHost) spawned() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.spawns)
+}
+
+func (h *fakeHost) last() *fakeProcess {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.procs[len(h.procs)-1]
+}
+
+func (p *fakeProcess) pid() int { return 100 + p.number }
+
+func (p *fakeProcess) lines() []string { return []string{"last words"} }
+
+func (p *fakeProcess) look() look {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+func (p *fakeProcess) set(l look) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = l
+}
+
+func (p *fakeProcess) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	p.signals = append(p.signals, sig)
+	deaf := p.deaf
+	p.mu.Unlock()
+	if sig == syscall.SIGKILL || !deaf {
+		go p.die(0)
+	}
+	return nil
+}
+
+func (p *fakeProcess) release(ctx context.Context, sig syscall.Signal) bool {
+	p.mu.Lock()
+	busy := p.busy
+	p.mu.Unlock()
+	if busy {
+		<-ctx.Done()
+		return false
+	}
+	return p.signal(sig) == nil
+}
+
+// die ends the process with an exit status.
+func (p *fakeProcess) die(status int) {
+	p.mu.Lock()
+	dead := p.dead
+	p.dead = true
+	p.mu.Unlock()
+	if dead {
+		return
+	}
+	p.host.mu.Lock()
+	p.host.alive--
+	p.host.mu.Unlock()
+	p.gone(Exit{syscall.WaitStatus(status << 8)}, false)
+}
+
+func (p *fakeProcess) got() []syscall.Signal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.signals)
+}
+
+// bench is an instance over a fake host.
+type bench struct {
+	*instance
+	host   *fakeHost
+	cancel context.CancelFunc
+	mu     sync.Mutex // probe
+	probe  func(ctx context.Context) ProbeResult
+}
+
+// answer sets what probes find from now on.
+func (b *bench) answer(f func(ctx context.Context) ProbeResult) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probe = f
+}
+
+func (b *bench) asked(ctx context.Context) ProbeResult {
+	b.mu.Lock()
+	f := b.probe
+	b.mu.Unlock()
+	if f == nil {
+		return ProbeResult{}
+	}
+	return f(ctx)
+}
+
+func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
+	t.Helper()
+	app := fcgisup.Default("rt")
+	app.Command = []string{"/bin/true"}
+	app.User = ""
+	h := &fakeHost{}
+	if change != nil {
+		change(&app, h)
+	}
+	b := &bench{host: h}
+	opt := &Options{
+		App: app,
+		Log: slog.New(slog.DiscardHandler),
+		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) ProbeResult {
+			return b.asked(ctx)
+		},
+		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
+		Output:      func(fcgisup.Instance, string) {},
+	}
+	launch := Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
+	b.instance = newInstance(app.Instance(1), app, launch, h, opt)
+	ctx, cancel := context.WithCancel(t.Context())
+	b.cancel = cancel
+	go b.run(ctx)
+	synctest.Wait()
+	return b
+}
+
+// after lets virtual time pass, and everything happen that is due.
+func (b *bench) after(d time.Duration) *Status {
+	time.Sleep(d)
+	synctest.Wait()
+	return b.status.Load()
+}
+
+// end stops the instance and checks that it leaves nothing.
+func (b *bench) end(t *testing.T) {
+	t.Helper()
+	b.cancel()
+	<-b.done
+	b.host.mu.Lock()
+	defer b.host.mu.Unlock()
+	if b.host.alive != 0 {
+		t.Errorf("%d processes are left", b.host.alive)
+	}
+	if len(b.host.broken) > 0 {
+		t.Error(b.host.broken)
+	}
+}
+
+func (b *bench) want(t *testing.T, st *Status, state InstanceState, workers ...State) {
+	t.Helper()
+	var got []State
+	for _, w := range st.Workers {
+		got = append(got, w.State)
+	}
+	if st.State != state || !slices.Equal(got, workers) {
+		t.Fatalf("%s %v, want %s %v", st.State, got, state, workers)
+	}
+}
+
+func TestSleepsUntilTheFirstConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		st := b.after(time.Hour)
+		b.want(t, st, Sleeping)
+		if n := b.host.spawned(); n != 0 {
+			t.Fatalf("%d spawns while asleep", n)
+		}
+		select {
+		case <-b.settled:
+		default:
+			t.Error("asleep and not settled: systemd would wait for READY")
+		}
+		b.host.connect()
+		b.want(t, b.after(time.Second), Up, Ready)
+		b.end(t)
+	})
+}
+
+func TestEagerStartsAtOnceWithAllWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 3, Max: 3}
+		})
+		b.want(t, b.after(time.Second), Up, Ready, Ready, Ready)
+		b.end(t)
+	})
+}
+
+func TestCrashIsReplacedAtOnceAndRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.after(time.Minute)
+		b.host.last().die(3)
+		st := b.after(10 * time.Millisecond)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[Crash] != 1 || st.LastFailure == nil {
+			t.Fatalf("restarts %v, last failure %v", st.Restarts, st.LastFailure)
+		}
+		f := *st.LastFailure
+		if f.Detail != "exit status 3" || f.Cause != Crash || f.PID != 101 || !slices.Equal(f.Output, []string{"last words"}) {
+			t.Errorf("last failure %+v", f)
+		}
+		b.end(t)
+	})
+}
+
+func eager(a *fcgisup.App, _ *fakeHost) { a.Activation = fcgisup.Eager }
+
+// failingHost has every spawn end before it is ready.
+func failingHost(a *fcgisup.App, h *fakeHost) {
+	a.Activation = fcgisup.Eager
+	h.make = func(int) (*fakeProcess, error) { return &fakeProcess{lives: time.Millisecond}, nil }
+}
+
+func TestBackoffGrowsToItsLimitAndNeverGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, failingHost)
+		st := b.after(2 * time.Hour)
+		if st.State != InstanceFailing || st.Workers[0].State != Failing {
+			t.Fatalf("%s, %+v", st.State, st.Workers)
+		}
+		b.host.mu.Lock()
+		spawns := slices.Clone(b.host.spawns)
+		b.host.mu.Unlock()
+		if n := len(spawns); n < 240 || n > 300 {
+			t.Errorf("%d attempts in two hours, want about one each 30 s", n)
+		}
+		for n := 1; n < len(spawns); n++ {
+			gap := spawns[n].Sub(spawns[n-1])
+			want := delay(b.app.Restart, n)
+			if gap < want*9/10 || gap > want+10*time.Millisecond {
+				t.Fatalf("attempt %d came after %s, want %s less at most a tenth", n+1, gap, want)
+			}
+		}
+		b.host.mu.Lock()
+		b.host.make = nil // mended
+		b.host.mu.Unlock()
+		b.want(t, b.after(31*time.Second), Up, Ready)
+		b.end(t)
+	})
+}
+
+func TestSpawnErrorIsAFailureLikeAnyOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation = fcgisup.Eager
+			h.make = func(n int) (*fakeProcess, error) {
+				if n < 5 {
+					return nil, errors.New("no such file")
+				}
+				return &fakeProcess{now: look{accepting: true}}, nil
+			}
+		})
+		st := b.after(10 * time.Second)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[SpawnError] != 4 || st.LastFailure.Detail != "no such file" {
+			t.Errorf("%v, %+v", st.Restarts, st.LastFailure)
+		}
+		b.end(t)
+	})
+}
+
+func TestStartTimeoutKillsWhatNeverAccepts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var deaf *fakeProcess
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation = fcgisup.Eager
+			h.make = func(n int) (*fakeProcess, error) {
+				p := &fakeProcess{deaf: true, now: look{accepting: n > 1}}
+				if n == 1 {
+					deaf = p
+				}
+				return p, nil
+			}
+		})
+		st := b.after(60*time.Second + 40*time.Second)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[StartTimeout] != 1 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		signals := deaf.got()
+		if signals[0] != syscall.SIGTERM || signals[len(signals)-1] != syscall.SIGKILL || len(signals) < 10 {
+			t.Errorf("signals %v, want TERM every second, then KILL", signals)
+		}
+		b.end(t)
+	})
+}
+
+func TestRequestsGet503OnlyAfterQueueTimeoutAndOnlyWhileNothingLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, failingHost)
+		b.after(10 * time.Minute) // attempts are 27 to 30 s apart now
+		for begun := b.host.spawned(); b.host.spawned() == begun; {
+			b.after(100 * time.Millisecond)
+		}
+		b.host.connect()
+		if st := b.after(4900 * time.Millisecond); st.Refused != 0 {
+			t.Fatal("answered before queue_timeout")
+		}
+		b.host.connect()
+		if st := b.after(500 * time.Millisecond); st.Refused != 1 {
+			t.Fatalf("%d answered, want the first only", st.Refused)
+		}
+		if st := b.after(5 * time.Second); st.Refused != 2 {
+			t.Fatalf("%d answered, want both", st.Refused)
+		}
+		b.end(t) // checks that nothing was accepted while a process lived
+	})
+}
+
+func TestNo503WhileAWorkerIsStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{}, nil }
+		})
+		b.host.connect()
+		if st := b.after(50 * time.Second); st.Refused != 0 || st.State != InstanceStarting {
+			t.Fatalf("%d answered in state %s", st.Refused, st.State)
+		}
+		b.end(t)
+	})
+}
+
+func TestStopWaitsForTheGateThenCountsWhatItCuts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation = fcgisup.Eager
+			h.make = func(int) (*fakeProcess, error) {
+				return &fakeProcess{busy: true, now: look{held: 1}}, nil
+			}
+		})
+		b.after(time.Second)
+		b.cancel()
+		p := b.host.last()
+		if st := b.after(29 * time.Second); st.State != InstanceStopping || len(p.got()) != 0 {
+			t.Fatalf("%s, signals %v: a busy worker was signalled before stop_timeout", st.State, p.got())
+		}
+		<-b.done
+		if p.got()[0] != syscall.SIGTERM {
+			t.Errorf("signals %v", p.got())
+		}
+		if st := b.status.Load(); st.Cut != 1 {
+			t.Errorf("%d cut, want 1", st.Cut)
+		}
+	})
+}
+
+func TestSecondStopKills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation = fcgisup.Eager
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{busy: true, deaf: true, now: look{held: 1}}, nil }
+		})
+		b.after(time.Second)
+		b.cancel()
+		b.after(time.Second)
+		b.post(b.killAll)
+		begin := time.Now()
+		<-b.done
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestRestartIsReplacementFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 2, Max: 2}
+			h.make = func(n int) (*fakeProcess, error) {
+				p := &fakeProcess{now: look{accepting: true}}
+				if n > 2 { // replacements need a second
+					p.now = look{}
+					time.AfterFunc(time.Second, func() { p.set(look{accepting: true}) })
+				}
+				return p, nil
+			}
+		})
+		b.after(time.Second)
+		reply := make(chan error, 1)
+		b.post(func(now time.Time) { b.beginRoll(Operator, b.app, b.launch, reply, now) })
+		b.want(t, b.after(500*time.Millisecond), Up, Ready, Ready, Starting)
+		b.want(t, b.after(time.Second), Up, Ready, Ready, Starting) // one is replaced, the next under way
+		st := b.after(time.Second)
+		b.want(t, st, Up, Ready, Ready)
+		if err := <-reply; err != nil || st.Restarts[Operator] != 2 {
+			t.Errorf("%v, restarts %v", err, st.Restarts)
+		}
+		if st.Workers[0].Generation != 2 || st.Workers[1].Generation != 2 {
+			t.Errorf("%+v", st.Workers)
+		}
+		b.end(t)
+	})
+}
+
+func TestAbortedRestartLeavesTheOldGenerationServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 2, Max: 2}
+			h.make = func(n int) (*fakeProcess, error) {
+				if n == 3 {
+					return nil, errors.New("broken release")
+				}
+				return &fakeProcess{now: look{accepting: true}}, nil
+			}
+		})
+		b.after(time.Second)
+		reply := make(chan error, 1)
+		broken := Launch{Argv: []string{"/bin/broken"}, StopSignal: syscall.SIGTERM}
+		b.post(func(now time.Time) { b.beginRoll(Reload, b.app, broken, reply, now) })
+		st := b.after(time.Second)
+		if err := <-reply; err == nil {
+			t.Fatal("no error")
+		}
+		b.want(t, st, Up, Ready, Ready)
+		if st.Workers[0].PID != 101 || st.Workers[1].PID != 102 {
+			t.Errorf("%+v: the old ones were replaced", st.Workers)
+		}
+		b.host.last().die(1) // a crash later is replaced by what worked
+		b.after(time.Second)
+		if !slices.Equal(b.slots[0].launch.Argv, []string{"/bin/true"}) || !slices.Equal(b.slots[1].launch.Argv, []string{"/bin/true"}) {
+			t.Error("the broken release has stayed")
+		}
+		b.end(t)
+	})
+}
+
+func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		var asked atomic.Int32
+		b.answer(func(context.Context) ProbeResult { asked.Add(1); return ProbeResult{} })
+		b.after(time.Second)
+		b.host.last().set(look{held: 1})
+		st := b.after(time.Minute)
+		if asked.Load() != 0 || st.Probe == nil || st.Probe.Skipped == "" || !st.Probe.OK {
+			t.Fatalf("%d probes, %+v", asked.Load(), st.Probe)
+		}
+		b.host.last().set(look{accepting: true})
+		if b.after(15 * time.Second); asked.Load() == 0 {
+			t.Error("no probe of an idle worker")
+		}
+		b.end(t)
+	})
+}
+
+func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.answer(func(ctx context.Context) ProbeResult {
+			b.host.last().set(look{held: 1}) // a request came first
+			<-ctx.Done()
+			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+		})
+		b.after(time.Second)
+		for range 20 {
+			b.after(15 * time.Second) // each probe takes 5 s and comes 10 s after the last
+			b.host.last().set(look{accepting: true})
+		}
+		if st := b.after(0); st.Restarts[Probe] != 0 || b.host.spawned() != 1 {
+			t.Errorf("a busy worker was replaced: %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
+func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.answer(func(ctx context.Context) ProbeResult {
+			if b.host.spawned() > 1 {
+				return ProbeResult{}
+			}
+			<-ctx.Done()
+			b.host.last().set(look{orphans: 1}) // it took the probe and sits on it
+			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+		})
+		b.host.last().set(look{accepting: true})
+		st := b.after(40 * time.Second)
+		if st.Restarts[Probe] != 0 || st.Probe.Failures != 2 {
+			t.Fatalf("after two failures: restarts %v, %+v", st.Restarts, st.Probe)
+		}
+		st = b.after(10 * time.Second)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[Probe] != 1 || b.host.spawned() != 2 || st.LastFailure.Cause != Probe {
+			t.Errorf("restarts %v, %+v", st.Restarts, st.LastFailure)
+		}
+		b.end(t)
+	})
+}
+
+func TestWrongAnswersReplaceGently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.answer(func(context.Context) ProbeResult {
+			if b.host.spawned() > 1 {
+				return ProbeResult{Status: 200}
+			}
+			return ProbeResult{Err: errors.New("status 500"), Class: "status", Status: 500}
+		})
+		st := b.after(time.Minute)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[Probe] != 1 || b.host.spawned() != 2 || st.ProbeFailures["status"] != 3 {
+			t.Errorf("restarts %v, %d spawns, failures %v", st.Restarts, b.host.spawned(), st.ProbeFailures)
+		}
+		b.end(t)
+	})
+}
+
+func TestAnIdleInstanceDoesNotWakeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+			a.Activation = fcgisup.Eager
+			a.Health.Interval = 0
+		})
+		b.after(time.Second)
+		done := make(chan time.Time, 1)
+		b.post(func(time.Time) { done <- b.next() })
+		if next := <-done; !next.IsZero() {
+			t.Errorf("the loop would wake up at %s for nothing", next)
+		}
+		b.end(t)
+	})
+}
+
+func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Activation = fcgisup.Eager
+			a.Health.Interval = 0
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{polling: true}}, nil }
+		})
+		b.answer(func(context.Context) ProbeResult { return ProbeResult{Err: errors.New("no"), Class: classTimeout} })
+		b.want(t, b.after(20*time.Second), InstanceStarting, Starting)
+		b.answer(func(context.Context) ProbeResult { return ProbeResult{} })
+		b.want(t, b.after(10*time.Second), Up, Ready)
+		b.end(t)
+	})
+}
