@@ -58,14 +58,14 @@ The units name the configuration by --config or $FCGISUP_CONFIG, else
 	return gen
 }
 
-func (g *generation) command(name, short string, units, nginx bool) *cobra.Command {
+func (g *generation) command(name, short string, wantUnits, wantNginx bool) *cobra.Command {
 	return &cobra.Command{
 		Use:     name + " [APP...] [-- COMMAND...]",
 		Short:   short,
 		Example: "  fcgisup gen " + name + " rt --instances 5",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			g.units, g.nginx = units, nginx
+			g.units, g.nginx = wantUnits, wantNginx
 			return g.run(cmd, args)
 		},
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// aroundDiff is how many equal lines surround a difference.
-const aroundDiff = 3
+// around is how many equal lines surround a difference.
+const around = 3
 
 // maxEdits bounds the search for the shortest difference, whose memory grows
 // with the square; what differs by more is shown as replaced.
@@ -19,11 +19,11 @@ type edit struct {
 }
 
 // unifiedDiff is what diff -u prints, empty for equal texts.
-func unifiedDiff(oldName, newName, old, new string) string {
-	if old == new {
+func unifiedDiff(oldName, newName, before, after string) string {
+	if before == after {
 		return ""
 	}
-	edits := diffLines(splitLines(old), splitLines(new))
+	edits := diffLines(splitLines(before), splitLines(after))
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
 	oldLine, newLine := 1, 1
@@ -94,12 +94,12 @@ func nextHunk(edits []edit, from int) (start, end int) {
 		return first, first
 	}
 	last := first
-	for i := first; i < len(edits) && i-last <= 2*aroundDiff+1; i++ {
+	for i := first; i < len(edits) && i-last <= 2*around+1; i++ {
 		if edits[i].op != ' ' {
 			last = i
 		}
 	}
-	return max(from, first-aroundDiff), min(len(edits), last+1+aroundDiff)
+	return max(from, first-around), min(len(edits), last+1+around)
 }
 
 // diffLines keeps what both ends share and searches between them.
@@ -158,13 +158,13 @@ func walkBack(a, b []string, rounds [][]int) []edit {
 	var reversed []edit
 	x, y := len(a), len(b)
 	for d := len(rounds) - 1; d >= 0; d-- {
-		before := func(k int) int { return rounds[d][d+1+k] }
+		reached := func(k int) int { return rounds[d][d+1+k] }
 		k := x - y
 		previous := k - 1
-		if k == -d || k != d && before(k-1) < before(k+1) {
+		if k == -d || k != d && reached(k-1) < reached(k+1) {
 			previous = k + 1
 		}
-		fromX := before(previous)
+		fromX := reached(previous)
 		fromY := fromX - previous
 		for x > max(fromX, 0) && y > max(fromY, 0) && a[x-1] == b[y-1] {
 			reversed = append(reversed, edit{' ', a[x-1]})

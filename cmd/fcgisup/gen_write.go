@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// write makes the tree what it should be and reports each file.
+func (g *generation) write(src *source, files []fcgisup.File) error {
+	changes, err := g.compare(src, files)
+	if err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for _, c := range changes {
+		if err := c.apply(touched); err != nil {
+			return err
+		}
+		fmt.Fprintf(g.cli.out, "%-9s  %s\n", c.verb, c.place)
+	}
+	for folder := range touched {
+		if err := syncFolder(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot write %s: %w", folder, err)
+		}
+	}
+	return nil
+}
+
+func (c change) apply(touched map[string]bool) error {
+	folder := filepath.Dir(c.place)
+	switch c.verb {
+	case "unchanged":
+		return nil
+	case "removed":
+		if err := os.Remove(c.place); err != nil {
+			return fmt.Errorf("cannot remove %s: %w", c.name, err)
+		}
+		// The folder of a drop-in goes too, unless the administrator has files in it.
+		if strings.HasSuffix(folder, ".d") && os.Remove(folder) == nil {
+			folder = filepath.Dir(folder)
+		}
+	default:
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("cannot write %s: %w", c.name, err)
+		}
+		if err := replaceFile(c.place, c.new, c.mode); err != nil {
+			return fmt.Errorf("cannot write %s: %w", c.name, err)
+		}
+		touched[filepath.Dir(folder)] = true
+	}
+	touched[folder] = true
+	return nil
+}
+
+// replaceFile puts a file in place in one step: a reader finds the old or the new one, never a part.
+func replaceFile(place string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), place)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// syncFolder makes renames last.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
