@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha1"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -165,6 +166,19 @@ func (b *box) throughNginx(app, target string) func() error {
 		got, err := b.get(app, target)
 		if err == nil && got.status != 200 {
 			err = fmt.Errorf("answered %v", got)
+		}
+		return err
+	}
+}
+
+// upload is a load's POST that must arrive whole.
+func (b *box) upload(app string, size int) func() error {
+	body := strings.Repeat("x", size)
+	want := fmt.Sprintf("length %d\nsha1 %x\n", size, sha1.Sum([]byte(body)))
+	return func() error {
+		got, err := b.send("POST", app, "/echo", strings.NewReader(body))
+		if err == nil && (got.status != 200 || !strings.HasPrefix(got.body, want)) {
+			err = fmt.Errorf("answered %v, want %q", got, want)
 		}
 		return err
 	}

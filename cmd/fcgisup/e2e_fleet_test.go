@@ -61,10 +61,12 @@ func TestFleet(t *testing.T) {
 	t.Run("security rates 2.5 or better", b.secure)
 	t.Run("reload applies a changed configuration", b.reloaded)
 	t.Run("restart loses no request", b.restarted)
+	t.Run("a poisonous request spares a worker", b.poisoned)
 	t.Run("a killed supervisor refuses nothing", b.supervisorKilled)
 	t.Run("tcp", b.overTCP)
 	t.Run("eager starts without a request", b.eager)
 	t.Run("fleet starts all at any request", b.crew)
+	t.Run("the watchdog ends a stuck supervisor", b.watched)
 	t.Run("the target restarts", b.targetRestarted)
 	t.Run("stop leaves nothing", b.stopped)
 }
@@ -166,11 +168,15 @@ func (b *box) secure(t *testing.T) {
 // reloaded changes the environment of a running fleet, under load; then it breaks the file, which must change
 // nothing.
 func (b *box) reloaded(t *testing.T) {
+	supervisor := b.property(t, service("web", 1), "MainPID")
 	busy := startLoad(2, b.throughNginx("web", "/sleep?ms=5"))
 	b.configure(t, strings.Replace(fleetConfig, "GREETING: before", "GREETING: after", 1))
 	b.run(t, "systemctl", "reload", "web-fastcgi@*.service")
 	within(t, 30*time.Second, func() error { return b.greets("after") })
 	busy.end(t, "load during reload")
+	if now := b.property(t, service("web", 1), "MainPID"); now != supervisor {
+		t.Errorf("the supervisor was %s, after reload it is %s", supervisor, now)
+	}
 
 	b.write(t, "/etc/fcgisup/fcgisup.yaml", "apps: {web: {comand: []}}\n", 0o644)
 	pids := b.workers(t)
@@ -216,15 +222,38 @@ func (b *box) workers(t *testing.T) []int {
 	return pids
 }
 
+// restarted replaces all workers again and again under requests and uploads: promise 4. An upload that a worker
+// was stopped over would be answered 200 with the sum of a part.
 func (b *box) restarted(t *testing.T) {
-	before := b.workers(t)
-	busy := startLoad(4, b.throughNginx("web", "/sleep?ms=5"))
-	b.run(t, "fcgisup", "restart", "web")
-	busy.end(t, "load during fcgisup restart")
-	for i, pid := range b.workers(t) {
-		if slices.Contains(before, pid) {
-			t.Errorf("instance %d still has worker %d", i+1, pid)
+	requests := startLoad(3, b.throughNginx("web", "/sleep?ms=5"))
+	uploads := startLoad(2, b.upload("web", 300_000))
+	for range 5 {
+		before := b.workers(t)
+		b.run(t, "fcgisup", "restart", "web")
+		for i, pid := range b.workers(t) {
+			if slices.Contains(before, pid) {
+				t.Errorf("instance %d still has worker %d", i+1, pid)
+			}
 		}
+	}
+	requests.end(t, "requests during five restarts")
+	uploads.end(t, "uploads during five restarts")
+}
+
+// poisoned sends a request that kills its worker: nginx tries it on two, and must not on all in turn.
+func (b *box) poisoned(t *testing.T) {
+	before := b.workers(t)
+	if got, err := b.get("web", "/die"); err != nil || got.status != 502 {
+		t.Errorf("/die answered %v, %v; want 502", got, err)
+	}
+	lost := 0
+	for i, pid := range b.workers(t) {
+		if pid != before[i] {
+			lost++
+		}
+	}
+	if lost == 0 || lost > 2 {
+		t.Errorf("one request cost %d of 3 workers, want 1 or 2", lost)
 	}
 }
 
@@ -289,6 +318,30 @@ func (b *box) crew(t *testing.T) {
 	})
 }
 
+// watched stops a supervisor, after having seen that one which makes progress is left in peace.
+func (b *box) watched(t *testing.T) {
+	unit := service("eager", 1)
+	b.write(t, "/etc/systemd/system/eager-fastcgi@.service.d/watchdog.conf", "[Service]\nWatchdogSec=2s\n", 0o644)
+	b.run(t, "systemctl", "daemon-reload")
+	b.run(t, "systemctl", "restart", unit)
+	pid := b.property(t, unit, "MainPID")
+	time.Sleep(5 * time.Second)
+	if now := b.property(t, unit, "MainPID"); now != pid {
+		t.Fatalf("an idle supervisor was replaced: %s by %s\n%s", pid, now, b.journal(unit))
+	}
+	b.run(t, "kill", "-STOP", pid)
+	within(t, 90*time.Second, func() error {
+		now, state := b.property(t, unit, "MainPID"), b.property(t, unit, "SubState")
+		if now == pid || state != "running" {
+			return fmt.Errorf("%s is %s with main pid %s, stopped was %s", unit, state, now, pid)
+		}
+		return nil
+	})
+	if _, err := b.ask("/run/eager1.sock"); err != nil {
+		t.Errorf("asked after the watchdog: %v", err)
+	}
+}
+
 // targetRestarted is what a reboot does to the units, as near as the box can have it.
 func (b *box) targetRestarted(t *testing.T) {
 	b.run(t, "systemctl", "restart", "web-fastcgi.target")
@@ -303,9 +356,21 @@ func (b *box) targetRestarted(t *testing.T) {
 	b.ok(t, "web", "/")
 }
 
+// stopped also holds promise 4: a request that is being served when the stop comes is answered.
 func (b *box) stopped(t *testing.T) {
 	b.workers(t)
+	serving := make(chan error, 1)
+	go func() { serving <- b.throughNginx("web", "/sleep?ms=1500")() }()
+	within(t, 10*time.Second, func() error {
+		if out, _ := b.try("ss", "-xH", "state", "established", "src", "/run/web*"); strings.TrimSpace(out) == "" {
+			return fmt.Errorf("no request is being served")
+		}
+		return nil
+	})
 	b.run(t, "systemctl", "stop", "web-fastcgi.target")
+	if err := <-serving; err != nil {
+		t.Errorf("the request that was being served: %v", err)
+	}
 	within(t, 20*time.Second, func() error {
 		if units, processes := b.running("web-fastcgi@*"), b.processes("web"); len(units)+len(processes) != 0 {
 			return fmt.Errorf("after stop run %v, %v", units, processes)

@@ -49,11 +49,7 @@ func TestPrograms(t *testing.T) {
 			needFiles(t, p.needs...)
 			s := newSupervised(t)
 			s.start(t, binary, p.name, p.command(t))
-			within(t, 20*time.Second, func() error {
-				s.alive(t)
-				_, err := os.Stat(s.address)
-				return err
-			})
+			s.listening(t)
 			p.live(t, s, p.params(t))
 		})
 	}
@@ -101,6 +97,36 @@ func (p program) live(t *testing.T, s *supervised, params map[string]string) {
 		t.Errorf("pid %d answers after it was killed", second)
 	}
 	s.stop(t, second)
+}
+
+// TestSupervisorDies: without systemd nobody would end the worker of a supervisor killed with SIGKILL, and nobody
+// remove its socket file; the worker has to go by itself, and the next supervisor to replace the file.
+func TestSupervisorDies(t *testing.T) {
+	needFiles(t, "/usr/bin/perl")
+	binary, command := fcgisupBinary(t), []string{appPath(t, "hello.pl")}
+	s := newSupervised(t)
+	s.start(t, binary, "dies", command)
+	s.listening(t)
+	worker := s.hello(t, nil)
+	if err := s.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, func() error {
+		if !dead(worker) {
+			return fmt.Errorf("worker %d outlives its supervisor", worker)
+		}
+		return nil
+	})
+	<-s.ended
+	next := newSupervised(t)
+	next.address = s.address
+	next.start(t, binary, "dies", command)
+	within(t, 20*time.Second, func() error {
+		next.alive(t)
+		_, err := fcgiAsk(next.network, next.address, "/", nil, nil)
+		return err
+	})
+	next.stop(t, next.hello(t, nil))
 }
 
 // supervised is a running `fcgisup run --listen`.
@@ -172,6 +198,16 @@ func (s *supervised) alive(t *testing.T) {
 	}
 }
 
+// listening waits for the unix socket without connecting, which would activate.
+func (s *supervised) listening(t *testing.T) {
+	t.Helper()
+	within(t, 20*time.Second, func() error {
+		s.alive(t)
+		_, err := os.Stat(s.address)
+		return err
+	})
+}
+
 func (s *supervised) children() string {
 	var all []string
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.command.Process.Pid))
@@ -209,12 +245,22 @@ func (s *supervised) stop(t *testing.T, worker int) {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("still there 30 s after SIGTERM\n%s", s.log())
 	}
-	if err := syscall.Kill(worker, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("worker %d outlives the supervisor (%v)", worker, err)
+	if !dead(worker) {
+		t.Errorf("worker %d outlives the supervisor", worker)
 	}
 	for _, path := range []string{s.address, s.control} {
 		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is left behind (%v)", path, err)
 		}
 	}
+}
+
+// dead tells whether a process runs no more; an orphan may stay a zombie for as long as this machine's init likes.
+func dead(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(after, "Z") || strings.HasPrefix(after, "X")
 }
