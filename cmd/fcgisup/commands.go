@@ -16,5 +16,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.reloadCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
+		c.manCommand(),
 	}
 }

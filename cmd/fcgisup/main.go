@@ -68,6 +68,7 @@ systemd sockets and nginx, and tells the truth about it.`,
 	root.PersistentFlags().StringVar(&c.config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(c.commands()...)
+	c.complete(root)
 	usageArgs(root)
 	return root
 }
