@@ -12,7 +12,9 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 				d.errorAt(k, at, "%s", msg)
 			}
 			section(appFields(&app))(d, v, at)
-			d.checkApp(&app, k, at)
+			if v.Kind != yaml.ScalarNode { // else that is the error
+				d.checkApp(&app, k, at)
+			}
 			c.Apps = append(c.Apps, app)
 		})
 	}}})(d, root, "")

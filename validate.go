@@ -79,16 +79,19 @@ func (d *decoder) checkApart(c *Config) {
 			d.errorAt(d.at(key+".instances", nil), key+".instances", "makes more than %d instances of all apps", maxAddresses)
 			return
 		}
+		if other := upstreams[a.Nginx.Upstream]; other != "" {
+			d.errorAt(d.at(key+".nginx.upstream", nil), key+".nginx.upstream", "%s is app %s's upstream already", a.Nginx.Upstream, other)
+		}
+		upstreams[a.Nginx.Upstream] = a.Name
+		if d.failed(key + ".listen") {
+			continue
+		}
 		for _, i := range a.Expand() {
 			if other, ok := taken.claim(i); !ok {
 				d.errorAt(d.at(key+".listen", nil), key+".listen", "%s and %s would both listen on %s", other, i, i.Address)
 				break
 			}
 		}
-		if other := upstreams[a.Nginx.Upstream]; other != "" {
-			d.errorAt(d.at(key+".nginx.upstream", nil), key+".nginx.upstream", "%s is app %s's upstream already", a.Nginx.Upstream, other)
-		}
-		upstreams[a.Nginx.Upstream] = a.Name
 	}
 }
 

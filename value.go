@@ -64,7 +64,7 @@ func boolean(p *bool) set {
 func oneOf[T ~string](p *T, allowed ...T) set {
 	return value(p, func(s string) (T, error) {
 		if !slices.Contains(allowed, T(s)) {
-			return "", fmt.Errorf("%q is not one of %s", s, strings.Trim(fmt.Sprint(allowed), "[]"))
+			return "", fmt.Errorf("%q is not one of %s", s, strings.ReplaceAll(strings.Trim(fmt.Sprint(allowed), "[]"), " ", ", "))
 		}
 		return T(s), nil
 	})
