@@ -44,6 +44,7 @@
 //   - The order of a TCP queue, and whether a TCP client that has sent FIN is gone
 //     or only finished sending. FastCGI clients do not half-close, so CLOSE_WAIT
 //     counts as gone.
+//   - The memory of a process whose first thread has ended.
 //   - Which of several listeners a TCP connection came from when they share a port
 //     by SO_REUSEPORT, and anything but the queue of an MPTCP listener.
 //   - The queue limit, the identities in the queue and a replaced file when netlink
@@ -58,6 +59,18 @@
 //     in no fd table.
 //   - What an io_uring user waits for, and what a 32-bit worker does under a 64-bit
 //     kernel (its call numbers are another table).
+//
+// # Cost
+//
+// A lookup of a listener takes 4 µs, its connections 25 µs on a quiet host and 0.2 ms
+// more for every 1,000 unix connections of the host ([LookAll] pays that once for many
+// listeners), or a walk over the kernel's TCP hash table. A process costs 3 µs to be
+// known alive, 20 µs to have its descriptors read ([Holders] remembers: 3 µs), 20 µs
+// to be asked what it waits for, 75 µs for its PSS. Bench with
+// go test -bench . ./supervisor/scoreboard.
+//
+// A [Listener] keeps one netlink socket, opened at the first question and shared under
+// a lock; nothing else is kept open.
 //
 // A dump is not atomic: a connection accepted or closed while it runs may or may
 // not be in it.

@@ -97,7 +97,7 @@ func TestBrokenNetlinkSocketIsReplaced(t *testing.T) {
 	// A dump that was left half read leaves messages for the next question.
 	request := unixRequest(0, ^uint32(0), showName|showVFS|showPeer)
 	must(t, l.diag.send(unix.NLM_F_REQUEST|unix.NLM_F_DUMP, request[:]))
-	if q, err := l.Queue(); err != nil || q.Length != 0 {
+	if q, err := l.Queue(); err != nil || q.Length != 0 || q.Source != SockDiag {
 		t.Errorf("%+v, %v", q, err)
 	}
 	unix.Shutdown(l.diag.fd, unix.SHUT_RDWR)

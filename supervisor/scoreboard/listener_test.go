@@ -189,6 +189,39 @@ func TestAcceptedMapped(t *testing.T) {
 	}
 }
 
+// Two listeners of one port at different addresses are told apart.
+func TestAcceptedAtOurAddress(t *testing.T) {
+	a := listen(t, unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}, 8)
+	b := listen(t, unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 2}, Port: int(a.addr.inet.Port())}, 8)
+	dial(t, a)
+	defer unix.Close(accept(t, a))
+	wantConns(t, a, 1)
+	wantConns(t, b, 0)
+}
+
+// The kernel's device numbers are not stat(2)'s, and some file systems show yet
+// others.
+func TestFileIdentity(t *testing.T) {
+	const socket = unix.S_IFSOCK | 0o600
+	f := file{inode: 7, device: 254<<20 | 300}
+	for _, c := range []struct {
+		st   unix.Stat_t
+		own  bool
+		want bool
+	}{
+		{unix.Stat_t{Mode: socket, Ino: 7, Dev: unix.Mkdev(254, 300)}, false, true},
+		{unix.Stat_t{Mode: socket, Ino: 1<<32 | 7, Dev: unix.Mkdev(254, 300)}, false, true}, // cut to 32 bits
+		{unix.Stat_t{Mode: socket, Ino: 7, Dev: unix.Mkdev(254, 301)}, false, false},
+		{unix.Stat_t{Mode: socket, Ino: 7, Dev: unix.Mkdev(0, 301)}, true, true},
+		{unix.Stat_t{Mode: socket, Ino: 8, Dev: unix.Mkdev(254, 300)}, true, false},
+		{unix.Stat_t{Mode: unix.S_IFREG, Ino: 7, Dev: unix.Mkdev(254, 300)}, false, false},
+	} {
+		if got := f.is(&c.st, c.own); got != c.want {
+			t.Errorf("%+v: %v", c.st, got)
+		}
+	}
+}
+
 func TestSharedPortIsAmbiguous(t *testing.T) {
 	port := 0
 	var l *Listener

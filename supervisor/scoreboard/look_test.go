@@ -12,6 +12,8 @@ import (
 func TestLookAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	old := listenAt(t, path, 8)
+	dial(t, old)
+	defer unix.Close(accept(t, old))
 	must(t, os.Remove(path))
 	listeners := []*Listener{old, listenAt(t, path, 8), kinds[2].make(t, 8), kinds[1].make(t, 8)}
 	without := refused(t, listenUnix(t, 8))
@@ -19,7 +21,6 @@ func TestLookAll(t *testing.T) {
 	must(t, err)
 	defer again.Close()
 	listeners = append(listeners, without, again)
-	// The old listener's path leads elsewhere: its client has to come first.
 	for i, l := range listeners[1:5] {
 		for range i + 2 {
 			dial(t, l)
@@ -41,7 +42,7 @@ func TestLookAll(t *testing.T) {
 		must(t, err)
 		want, queued := i+1, 1
 		if l == old || l == again {
-			want, queued = 0, 0
+			want, queued = 1, 0
 		}
 		if len(conns) != want || s.Queue.Length != queued || !slices.Equal(sorted(s.Conns), sorted(conns)) {
 			t.Errorf("%d, %s: %+v, by itself %+v", i, l, s, conns)
@@ -91,5 +92,26 @@ func TestHoldersRemember(t *testing.T) {
 	h.Find(pids, conns)
 	if got := h.Find([]int{a.pid}, conns); len(got.By[conns[0].Inode])+len(got.By[conns[1].Inode]) != 1 {
 		t.Errorf("a process not asked about: %+v", got)
+	}
+}
+
+// A connection passed on to another process is no longer where it was.
+func TestHoldersLookAgain(t *testing.T) {
+	l := listenUnix(t, 8)
+	dial(t, l)
+	fd := accept(t, l)
+	conns := wantConns(t, l, 1)
+	var h Holders
+	twice, err := unix.Dup(fd) // one holder all the same
+	must(t, err)
+	unix.CloseOnExec(twice)
+	if got := h.Find([]int{os.Getpid()}, conns); !slices.Equal(got.By[conns[0].Inode], []int{os.Getpid()}) {
+		t.Fatalf("%+v", got)
+	}
+	unix.Close(twice)
+	p := role(t, "sleep", fd)
+	unix.Close(fd)
+	if got := h.Find([]int{os.Getpid(), p.pid}, conns); !slices.Equal(got.By[conns[0].Inode], []int{p.pid}) {
+		t.Errorf("%+v, want %d", got, p.pid)
 	}
 }

@@ -78,9 +78,10 @@ var roles = map[string]func() error{
 		_, err := unix.Select(p[0]+1, &set, nil, nil, nil)
 		return err
 	},
-	"epoll":           func() error { return epoll(0) },
+	"epoll":           func() error { return epoll(0, unix.EPOLLIN) },
 	"epoll-elsewhere": epollElsewhere,
 	"epoll-nested":    epollNested,
+	"epoll-deaf":      func() error { return epoll(0, unix.EPOLLRDHUP) },
 	"net": func() error {
 		l, err := net.FileListener(os.Stdin)
 		if err != nil {
@@ -125,12 +126,12 @@ func serveOne(fd int) {
 	unix.Close(fd)
 }
 
-func epoll(fd int) error {
+func epoll(fd int, events uint32) error {
 	ep, err := unix.EpollCreate1(0)
 	if err != nil {
 		return err
 	}
-	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events}); err != nil {
 		return err
 	}
 	for {
@@ -148,7 +149,7 @@ func epollElsewhere() error {
 	if err := unix.Pipe(p[:]); err != nil {
 		return err
 	}
-	return epoll(p[0])
+	return epoll(p[0], unix.EPOLLIN)
 }
 
 func epollNested() error {
@@ -159,7 +160,7 @@ func epollNested() error {
 	if err := unix.EpollCtl(inner, unix.EPOLL_CTL_ADD, 0, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
 		return err
 	}
-	return epoll(inner)
+	return epoll(inner, unix.EPOLLIN)
 }
 
 // process is a child that is killed and reaped with its group when the test ends.

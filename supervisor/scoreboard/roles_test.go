@@ -280,3 +280,32 @@ func TestGroupsFollowForks(t *testing.T) {
 		t.Error("not forgotten")
 	}
 }
+
+// Threads take pids too, and answer getpgid(2).
+func TestGroupsLeaveThreadsOut(t *testing.T) {
+	group := unix.Getpgrp()
+	var g Groups
+	_, err := g.Members(group)
+	must(t, err)
+	tids := make(chan int)
+	end := make(chan struct{})
+	defer close(end)
+	for range 10 {
+		go func() {
+			runtime.LockOSThread()
+			tids <- unix.Gettid()
+			<-end
+		}()
+	}
+	var threads []int
+	for range 10 {
+		threads = append(threads, <-tids)
+	}
+	got, err := g.Members(group)
+	must(t, err)
+	for _, tid := range threads {
+		if tid != os.Getpid() && slices.Contains(got, tid) {
+			t.Fatalf("thread %d of process %d is listed as a process", tid, os.Getpid())
+		}
+	}
+}
