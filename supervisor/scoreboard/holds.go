@@ -54,7 +54,8 @@ func find(pids []int, conns []Conn, note func(at holding, inode Inode)) Holdings
 // eachSocket visits the descriptors of a process that are sockets.
 func eachSocket(pid int, visit func(fd int, inode Inode)) error {
 	n, err := eachSocketIn(procDir(pid)+"/fd", visit)
-	if err == nil && n == 0 && aliveWithoutLeader(pid) {
+	// The table of an ended first thread is empty, and root's: unreadable to others.
+	if n == 0 && !isGone(err) && aliveWithoutLeader(pid) {
 		err = eachSocketOfThreads(pid, visit)
 	}
 	if err != nil {
