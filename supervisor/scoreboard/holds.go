@@ -68,8 +68,8 @@ func eachSocket(pid int, visit func(fd int, inode Inode)) error {
 func eachSocketOfThreads(pid int, visit func(fd int, inode Inode)) error {
 	tids, err := numbersIn(procDir(pid) + "/task")
 	for _, tid := range tids {
-		n, err := eachSocketIn(threadDir(pid, tid)+"/fd", visit)
-		if n > 0 || err != nil && !isGone(err) {
+		var n int
+		if n, err = eachSocketIn(threadDir(pid, tid)+"/fd", visit); n > 0 {
 			return err
 		}
 	}
