@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // Exit is how a worker ended.
@@ -164,7 +166,7 @@ func (s *Spawner) reap() bool {
 		if !c.leaderGone {
 			continue
 		}
-		left := syscall.Kill(-pid, 0) == nil
+		left := peopled(pid)
 		if !left {
 			delete(s.children, pid)
 		}
@@ -176,6 +178,17 @@ func (s *Spawner) reap() bool {
 		call()
 	}
 	return lingering
+}
+
+// peopled tells whether a group has a process that can still do anything.
+// kill(2) alone finds zombies too, and those whose parent has ended stay for as
+// long as PID 1 likes; in a container that may be for ever.
+func peopled(group int) bool {
+	if syscall.Kill(-group, 0) != nil {
+		return false
+	}
+	members, err := scoreboard.Members(group)
+	return err != nil || len(members) > 0
 }
 
 // waitFor reaps one process if it has ended.
