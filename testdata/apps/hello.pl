@@ -13,6 +13,7 @@ my %paths = (
     '/sleep' => \&sleep_ms,
     '/echo'  => \&echo,
     '/die'   => sub { die "asked to die\n" },
+    '/kill'  => sub { kill 'KILL', $$; sleep },
     '/env'   => sub { print $ENV{ $_[0] } // '', "\n" },
     '/count' => sub { print "count $count\n" },
 );
@@ -56,8 +57,8 @@ sub serve {
         return big($query);
     }
     if (my $answer = $paths{$path}) {
-        # /die must die before the header, as a broken handler does.
-        header() unless $path eq '/die';
+        # A broken handler dies before the header.
+        header() unless $path eq '/die' || $path eq '/kill';
         $answer->($query);
     }
     else {
