@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,18 +9,25 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 )
 
 // ControlName is the control socket's name inside an instance's runtime folder.
 const ControlName = "control.sock"
+
+// lookPatience bounds the wait for the instances' loops: a status that is a
+// little old is better than none.
+const lookPatience = time.Second
 
 // Control is the supervisor's interface for commands: GET /status, GET
 // /metrics, POST /restart?instance=N and POST /reload. It has no authentication
 // but the socket's mode: who can connect can restart.
 func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, s.Snapshot())
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
+		defer cancel()
+		reply(w, http.StatusOK, s.Look(ctx))
 	})
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {

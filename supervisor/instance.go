@@ -24,7 +24,10 @@ type host interface {
 	disarm()
 	// pending tells whether a connection waits.
 	pending() bool
-	queue() (scoreboard.Queue, error)
+	// observe is one look at the listener and at who holds its connections.
+	observe(workers []worker) scoreboard.Sample
+	// pressed tells whether memory is so short that nothing should grow.
+	pressed() bool
 	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
 	accept() net.Conn
 	// retire takes away the path of a socket that is ours, so that no more
@@ -56,10 +59,17 @@ type instance struct {
 	generation int
 	slots      []*slot
 	awake      bool
-	leaving    bool
-	leaveBy    time.Time
-	roll       *roll
-	configErr  string
+	// slept is set once the instance has gone back to sleep.
+	slept bool
+	// want is how many workers there shall be.
+	want      int
+	scaler    scaler
+	scaled    map[Direction]uint64
+	spawns    int
+	leaving   bool
+	leaveBy   time.Time
+	roll      *roll
+	configErr string
 
 	restarts map[Cause]uint64
 	failure  *Failure
@@ -71,10 +81,17 @@ type instance struct {
 	probing   bool
 	probeFail map[string]uint64
 
+	tracker scoreboard.Tracker
+	board   scoreboard.Board
+	// activeAt is when somebody was last seen to want something.
+	activeAt time.Time
 	waiting  arrivals
 	sampleAt time.Time
 	watching bool
 	answers  chan struct{}
+
+	// starts and probings are durations in seconds.
+	starts, probings histogram
 
 	state InstanceState
 	since time.Time
@@ -96,6 +113,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		launch:     l,
 		generation: 1,
 		restarts:   map[Cause]uint64{},
+		scaled:     map[Direction]uint64{},
 		probeFail:  map[string]uint64{},
 		answers:    make(chan struct{}, maxAnswers),
 		state:      Sleeping,
@@ -119,7 +137,7 @@ func (i *instance) run(ctx context.Context) {
 		now := time.Now()
 		i.tick(now)
 		i.publish(now)
-		if i.leaving && len(i.slots) == 0 {
+		if i.over() {
 			i.settle()
 			return
 		}
@@ -133,6 +151,15 @@ func (i *instance) run(ctx context.Context) {
 			i.leave(time.Now())
 		}
 	}
+}
+
+// over tells whether run has nothing left to do: told to end, or asleep where
+// something else waits for the next connection.
+func (i *instance) over() bool {
+	if len(i.slots) > 0 {
+		return false
+	}
+	return i.leaving || i.opt.ExitAsleep && i.slept && !i.awake
 }
 
 // wait is how long until t; a zero t is never.
@@ -174,7 +201,7 @@ func (i *instance) do(ctx context.Context, f func(now time.Time)) error {
 var errStopped = errors.New("the instance has stopped")
 
 func (i *instance) begin(now time.Time) {
-	if i.app.Activation == fcgisup.Eager {
+	if i.app.Activation == fcgisup.Eager || i.opt.Awake {
 		i.wake(now)
 		return
 	}
@@ -201,13 +228,16 @@ func (i *instance) watch() {
 					i.wakeAll()
 				}
 			}
-			i.sampleAt = now
+			i.activeAt = now
+			if i.awake && !i.leaving {
+				i.sampleAt = now
+			}
 		})
 	})
 	if err != nil { // without a watch the only safe thing is to be awake
 		i.watching = false
 		i.log.Error("cannot wait for connections", "error", err)
-		i.awake = true
+		i.wake(time.Now())
 	}
 }
 
@@ -216,7 +246,8 @@ func (i *instance) wake(now time.Time) {
 		return
 	}
 	i.awake = true
-	i.sampleAt = now
+	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
+	i.sampleAt, i.activeAt = now, now
 }
 
 // settle says that the outcome of the beginning is known.
@@ -241,7 +272,8 @@ func (i *instance) tick(now time.Time) {
 	i.advanceRoll(now)
 	i.fill(now)
 	i.tickLeaving(now)
-	i.sample(now)
+	i.tickSample(now)
+	i.tickIdle(now)
 	i.tickProbe(now)
 	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
 }
@@ -262,34 +294,11 @@ func (i *instance) next() time.Time {
 	}
 	soonest(i.sampleAt)
 	soonest(i.leaveBy)
+	soonest(i.idleAt())
 	if !i.probing {
 		soonest(i.probeAt)
 	}
 	return next
-}
-
-// wanted is how many workers an awake instance keeps.
-func wanted(w fcgisup.Workers) int {
-	return min(max(w.Min, 1)+w.Spare, w.Max)
-}
-
-// fill makes the number of workers what it should be.
-func (i *instance) fill(now time.Time) {
-	if !i.awake || i.leaving {
-		return
-	}
-	up := 0
-	for _, s := range i.slots {
-		if s.m.up && !s.spare {
-			up++
-		}
-	}
-	for want := wanted(i.app.Workers); up < want; up++ {
-		i.add(i.launch, now)
-	}
-	for want := wanted(i.app.Workers); up > want; up-- {
-		i.retireOne(now)
-	}
 }
 
 // add makes a slot and starts it.
@@ -298,16 +307,6 @@ func (i *instance) add(l Launch, now time.Time) *slot {
 	i.slots = append(i.slots, s)
 	i.happen(s, event{kind: start}, now)
 	return s
-}
-
-// retireOne stops the newest worker that is still wanted.
-func (i *instance) retireOne(now time.Time) {
-	for _, s := range slices.Backward(i.slots) {
-		if s.m.up && !s.spare {
-			i.happen(s, event{kind: stop, cause: Scale}, now)
-			return
-		}
-	}
 }
 
 // leave begins the end: no new requests where the socket is ours, then no workers.
@@ -383,41 +382,4 @@ func jitter(d time.Duration, random float64) time.Duration {
 
 func (i *instance) line(text string) {
 	i.opt.Output(i.in, text)
-}
-
-// publish makes what others may see.
-func (i *instance) publish(now time.Time) {
-	if s := instanceState(i.slots, i.leaving); s != i.state {
-		i.log.Info("instance", "from", i.state, "to", s)
-		i.state, i.since = s, now
-	}
-	st := &Status{
-		App: i.in.App, Instance: i.in.Number, Address: i.in.Address.Addr,
-		State: i.state, Since: i.since,
-		Workers:       make([]WorkerStatus, 0, len(i.slots)),
-		Restarts:      map[Cause]uint64{},
-		LastFailure:   i.failure,
-		ProbeFailures: map[string]uint64{},
-		Probe:         i.probe,
-		Refused:       i.refused,
-		Cut:           i.cut,
-		Rolling:       i.roll != nil,
-		ConfigError:   i.configErr,
-	}
-	for _, c := range Causes {
-		st.Restarts[c] = i.restarts[c]
-	}
-	for _, class := range ProbeClasses {
-		st.ProbeFailures[class] = i.probeFail[class]
-	}
-	for _, s := range i.slots {
-		w := WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
-		if s.m.state == Backoff || s.m.state == Failing {
-			next := s.m.deadline
-			w.Next = &next
-		}
-		st.Workers = append(st.Workers, w)
-	}
-	i.status.Store(st)
-	i.news()
 }

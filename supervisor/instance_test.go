@@ -25,6 +25,7 @@ type fakeHost struct {
 	wake    func()
 	waiting int
 	taken   int
+	short   bool // of memory
 	// make decides about each spawn; nil spawns a worker that is ready at once.
 	make func(n int) (*fakeProcess, error)
 	// alive counts processes, to prove that nothing is accepted while there is one.
@@ -40,6 +41,7 @@ type fakeProcess struct {
 	now    look
 	busy   bool // release finds no moment
 	deaf   bool // ignores all but KILL
+	rests  bool // its connections are kept alive, nothing more
 	// lives is after what time it ends by itself with status 1; 0: never.
 	lives   time.Duration
 	dead    bool
@@ -90,10 +92,32 @@ func (h *fakeHost) pending() bool {
 	return h.waiting > 0
 }
 
-func (h *fakeHost) queue() (scoreboard.Queue, error) {
+// observe shows each worker with the connections that its look says.
+func (h *fakeHost) observe(workers []worker) scoreboard.Sample {
+	h.mu.Lock()
+	sample := scoreboard.Sample{
+		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},
+		Waiters: make([]scoreboard.Waiter, h.waiting),
+		Held:    scoreboard.Holdings{By: map[scoreboard.Inode][]int{}},
+	}
+	h.mu.Unlock()
+	for _, w := range workers {
+		pid := w.proc.pid()
+		sample.Workers = append(sample.Workers, scoreboard.Worker{ID: w.id, PIDs: []int{pid}})
+		l := w.proc.look()
+		for n := range l.held + l.orphans {
+			inode := scoreboard.Inode(pid*1000 + n)
+			sample.Conns = append(sample.Conns, scoreboard.Conn{Inode: inode, Peer: inode + 1, Gone: n >= l.held})
+			sample.Held.By[inode] = []int{pid}
+		}
+	}
+	return sample
+}
+
+func (h *fakeHost) pressed() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return scoreboard.Queue{Length: h.waiting}, nil
+	return h.short
 }
 
 func (h *fakeHost) accept() net.Conn {
@@ -141,6 +165,21 @@ func (h *fakeHost) last() *fakeProcess {
 func (p *fakeProcess) pid() int { return 100 + p.number }
 
 func (p *fakeProcess) lines() []string { return []string{"last words"} }
+
+func (p *fakeProcess) evidence() []string { return []string{"state S"} }
+
+func (p *fakeProcess) memory() (uint64, scoreboard.MemoryKind, error) {
+	return 1 << 20, scoreboard.PSS, nil
+}
+
+func (p *fakeProcess) resting() map[scoreboard.Inode]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.rests {
+		return nil
+	}
+	return map[scoreboard.Inode]bool{scoreboard.Inode(p.pid() * 1000): true}
+}
 
 func (p *fakeProcess) look() look {
 	p.mu.Lock()

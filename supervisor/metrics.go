@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,7 +9,13 @@ import (
 
 // Collector shows the supervisor's snapshot as metrics. All label values are
 // closed sets, written at zero, so that a rate never begins in the middle.
-func (s *Supervisor) Collector() prometheus.Collector { return collector{s.Snapshot} }
+func (s *Supervisor) Collector() prometheus.Collector {
+	return collector{func() []Status {
+		ctx, cancel := context.WithTimeout(context.Background(), lookPatience)
+		defer cancel()
+		return s.Look(ctx)
+	}}
+}
 
 type collector struct{ snapshot func() []Status }
 
@@ -22,16 +29,29 @@ var (
 	descRestarts = desc("worker_restarts_total", "Workers that ended, by cause.", "cause")
 	descQueue    = desc("queue_length", "Connections that wait to be accepted.")
 	descCapacity = desc("queue_capacity", "Connections that may wait to be accepted.")
+	descInFlight = desc("in_flight", "Connections that are accepted and open.")
+	descOldest   = desc("oldest_request_seconds", "Age of the oldest of them, as seen; 0 if there is none.")
+	descHead     = desc("queue_head_seconds", "How long the head of the queue has waited, as seen; 0 if nobody waits.")
+	descOrphans  = desc("orphaned_requests", "Requests that are served although their client has gone.")
+	descAbandon  = desc("requests_abandoned_total", "Queued connections whose client has gone.")
+	descBusy     = desc("workers_busy", "Ready workers that hold a connection.")
+	descMemory   = desc("memory_bytes", "Memory of all workers, PSS where it can be read, else RSS.")
+	descScaled   = desc("scale_events_total", "Changes of the number of workers.", "direction")
+	descStarts   = desc("start_duration_seconds", "From spawn to ready.")
+	descProbings = desc("probe_duration_seconds", "Whole probes, failed ones included.")
 	descProbe    = desc("probe_failures_total", "Probes that failed, by class.", "class")
 	descProbeUp  = desc("probe_success", "1 if the last probe was good or excused.")
-	descRefused  = desc("refused_total", "Requests answered 503 because no worker could live.")
+	descShed     = desc("shed_total", "Requests answered 503 because no worker could live.")
 	descCut      = desc("cut_total", "Workers stopped at stop_timeout with a connection still open.")
 	descConfig   = desc("config_last_reload_successful", "0 if the last reload changed nothing because of an error.")
 )
 
 // Describe is prometheus.Collector's.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descState, descWorkers, descRestarts, descQueue, descCapacity, descProbe, descProbeUp, descRefused, descCut, descConfig} {
+	for _, d := range []*prometheus.Desc{
+		descState, descWorkers, descBusy, descRestarts, descQueue, descCapacity, descHead, descInFlight, descOldest, descOrphans,
+		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descShed, descCut, descConfig,
+	} {
 		ch <- d
 	}
 }
@@ -61,11 +81,26 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	for _, cause := range Causes {
 		send(descRestarts, prometheus.CounterValue, float64(st.Restarts[cause]), string(cause))
 	}
-	if st.Queue != nil {
-		send(descQueue, prometheus.GaugeValue, float64(*st.Queue))
+	some := func(d *prometheus.Desc, v *float64) {
+		if v != nil {
+			send(d, prometheus.GaugeValue, *v)
+		}
 	}
-	if st.Backlog != nil {
-		send(descCapacity, prometheus.GaugeValue, float64(*st.Backlog))
+	some(descQueue, number64(st.Queue))
+	some(descCapacity, number64(st.Backlog))
+	some(descHead, st.QueueHeadSeconds)
+	some(descInFlight, number64(st.InFlight))
+	some(descOldest, st.OldestRequestSeconds)
+	some(descOrphans, number64(st.Orphaned))
+	busy, memory := weights(st.Workers)
+	send(descBusy, prometheus.GaugeValue, busy)
+	send(descMemory, prometheus.GaugeValue, memory)
+	send(descAbandon, prometheus.CounterValue, float64(st.Abandoned))
+	for _, d := range Directions {
+		send(descScaled, prometheus.CounterValue, float64(st.Scaled[d]), string(d))
+	}
+	for d, h := range map[*prometheus.Desc]histogram{descStarts: st.starts, descProbings: st.probings} {
+		ch <- prometheus.MustNewConstHistogram(d, h.total, h.sum, h.cumulative(), st.App, number)
 	}
 	for _, class := range ProbeClasses {
 		send(descProbe, prometheus.CounterValue, float64(st.ProbeFailures[class]), class)
@@ -73,9 +108,30 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	if st.Probe != nil {
 		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))
 	}
-	send(descRefused, prometheus.CounterValue, float64(st.Refused))
+	send(descShed, prometheus.CounterValue, float64(st.Refused))
 	send(descCut, prometheus.CounterValue, float64(st.Cut))
 	send(descConfig, prometheus.GaugeValue, oneIf(st.ConfigError == ""))
+}
+
+func number64(n *int) *float64 {
+	if n == nil {
+		return nil
+	}
+	v := float64(*n)
+	return &v
+}
+
+// weights are how many workers are busy, and the memory of all.
+func weights(workers []WorkerStatus) (busy, memory float64) {
+	for _, w := range workers {
+		if w.Busy != nil && *w.Busy {
+			busy++
+		}
+		if w.MemoryBytes != nil {
+			memory += float64(*w.MemoryBytes)
+		}
+	}
+	return busy, memory
 }
 
 func oneIf(b bool) float64 {

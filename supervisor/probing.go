@@ -61,6 +61,7 @@ func (i *instance) anyIdle() bool {
 // judge turns a probe's result into a verdict. The kernel comes first: a worker
 // that serves somebody is busy, not dead.
 func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
+	i.probings.observe(took)
 	p := ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
 	if r.Err != nil {
 		p.Class, p.Error = r.Class, r.Err.Error()

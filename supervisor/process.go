@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +27,12 @@ type process interface {
 	release(ctx context.Context, sig syscall.Signal) bool
 	// lines are the last that it wrote.
 	lines() []string
+	// resting are the connections from which the worker waits to read.
+	resting() map[scoreboard.Inode]bool
+	// evidence is what the kernel says of each of its processes, for people.
+	evidence() []string
+	// memory is that of the whole group in bytes.
+	memory() (uint64, scoreboard.MemoryKind, error)
 }
 
 // look is what the kernel says a worker is doing.
@@ -98,6 +105,69 @@ func (g *group) look() look {
 		}
 	}
 	return l
+}
+
+func (g *group) resting() map[scoreboard.Inode]bool {
+	all := map[scoreboard.Inode]bool{}
+	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
+	for _, pid := range pids {
+		inodes, err := scoreboard.Reading(pid)
+		if err != nil {
+			continue
+		}
+		for _, inode := range inodes {
+			all[inode] = true
+		}
+	}
+	return all
+}
+
+func (g *group) evidence() []string {
+	pids, err := g.groups.Members(g.leader)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	for _, pid := range pids {
+		lines = append(lines, testimony(scoreboard.Gather(pid))...)
+	}
+	return lines
+}
+
+// testimony is a process in a line, and each of its threads in another.
+func testimony(e scoreboard.Evidence) []string {
+	lines := []string{fmt.Sprintf("process %d (%s) state %c, sockets %s", e.Stat.PID, e.Stat.Command, e.Stat.State, strings.Join(e.Sockets, ", "))}
+	for _, t := range e.Threads {
+		line := fmt.Sprintf("thread %d state %c wchan %s syscall %s", t.TID, t.State, t.Wchan, t.Syscall)
+		if t.Stack != "" {
+			line += " stack " + strings.Join(strings.Fields(t.Stack), " ")
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, e.Missing...)
+}
+
+func (g *group) memory() (uint64, scoreboard.MemoryKind, error) {
+	pids, err := g.groups.Members(g.leader)
+	if err != nil {
+		return 0, "", err
+	}
+	var sum uint64
+	kind := scoreboard.PSS
+	for _, pid := range pids {
+		n, k, err := scoreboard.Memory(pid)
+		if errors.Is(err, scoreboard.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return 0, "", err
+		}
+		sum += n
+		if k == scoreboard.RSS {
+			kind = k // the sum is no better than its worst part
+		}
+	}
+	return sum, kind, nil
 }
 
 // holding are the accepted connections that these processes have open.

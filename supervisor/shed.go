@@ -9,54 +9,22 @@ import (
 )
 
 const (
-	// sampleEvery is how often a queue that nobody serves is measured.
-	sampleEvery = 250 * time.Millisecond
 	// maxAnswers bounds the 503s being written at once, answerTime one of them.
 	maxAnswers = 64
 	answerTime = 2 * time.Second
 )
 
-// sample measures how long requests have waited while no worker is ready, and
-// answers 503 to those that have waited for queue_timeout if none can live.
-func (i *instance) sample(now time.Time) {
-	if i.leaving {
+// shed answers 503 to the requests that have waited for queue_timeout, if no
+// worker can live.
+func (i *instance) shed(now time.Time) {
+	if !i.mayRefuse() {
 		return
 	}
-	if !i.awake || i.ready() {
-		i.sampleAt = time.Time{}
-		return
-	}
-	if i.sampleAt.IsZero() || now.Before(i.sampleAt) {
-		if i.sampleAt.IsZero() {
-			i.watch()
-		}
-		return
-	}
-	i.waiting.observe(now, i.queued())
-	if i.mayRefuse() {
-		for range i.waiting.overdue(now, i.app.Limits.QueueTimeout) {
-			if !i.refuse(now) {
-				break
-			}
+	for range i.waiting.overdue(now, i.app.Limits.QueueTimeout) {
+		if !i.refuse(now) {
+			return
 		}
 	}
-	if len(i.waiting.since) == 0 {
-		i.sampleAt = time.Time{}
-		i.watch()
-		return
-	}
-	i.sampleAt = now.Add(sampleEvery)
-}
-
-// queued is the length of the queue; where it cannot be read, whether there is one.
-func (i *instance) queued() int {
-	if q, err := i.host.queue(); err == nil {
-		return q.Length
-	}
-	if i.host.pending() {
-		return max(len(i.waiting.since), 1)
-	}
-	return 0
 }
 
 // mayRefuse is the one condition under which we accept: no process of ours

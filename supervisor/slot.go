@@ -24,6 +24,8 @@ type slot struct {
 	// proc is nil without a process; seq tells it from earlier ones of the slot.
 	proc process
 	seq  int
+	// id is the process's, never used again.
+	id   int
 	exit Exit
 	// lookAt is when a starting worker is looked at next, pause what follows.
 	lookAt time.Time
@@ -35,6 +37,10 @@ type slot struct {
 	endGate context.CancelFunc
 	// why is the error behind the machine's cause, if there is one.
 	why string
+	// evidence was taken before the process was killed.
+	evidence []string
+	// expires is when max_age is over for this process, jitter included; zero: never.
+	expires time.Time
 }
 
 func (s *slot) pid() int {
@@ -98,7 +104,9 @@ func (i *instance) signal(s *slot, sig syscall.Signal) {
 
 func (i *instance) spawn(s *slot, now time.Time) {
 	s.seq++
-	s.why, s.exit = "", Exit{}
+	i.spawns++
+	s.id = i.spawns
+	s.why, s.exit, s.evidence = "", Exit{}, nil
 	seq := s.seq
 	proc, err := i.host.spawn(s.launch, i.line, func(e Exit, left bool) {
 		i.post(func(now time.Time) {
@@ -143,6 +151,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 		if s.proc != nil {
 			f.Output = s.proc.lines()
 		}
+		f.Evidence = s.evidence
 		if s.m.cause == StartTimeout {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
@@ -153,6 +162,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 
 func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
+	i.starts.observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
 	if i.probeAt.IsZero() {
 		i.probeAt = now.Add(i.app.Health.Interval)

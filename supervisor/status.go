@@ -1,6 +1,10 @@
 package supervisor
 
-import "time"
+import (
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
 
 // InstanceState is an instance as a whole: the literal in JSON, labels and logs.
 type InstanceState string
@@ -34,9 +38,20 @@ type Status struct {
 	// Since is the last change of State.
 	Since time.Time `json:"since"`
 	// Queue is how many connections wait to be accepted, Backlog how many may.
-	Queue   *int           `json:"queue,omitempty"`
-	Backlog *int           `json:"backlog,omitempty"`
-	Workers []WorkerStatus `json:"workers"`
+	Queue   *int `json:"queue,omitempty"`
+	Backlog *int `json:"backlog,omitempty"`
+	// QueueHeadSeconds is how long the head of the queue has waited, as seen.
+	QueueHeadSeconds *float64 `json:"queue_head_seconds,omitempty"`
+	// InFlight is how many connections are accepted and open. One that nginx
+	// keeps alive looks like a request.
+	InFlight *int `json:"in_flight,omitempty"`
+	// OldestRequestSeconds is the age of the oldest of them, 0 if there is none.
+	OldestRequestSeconds *float64 `json:"oldest_request_seconds,omitempty"`
+	// Orphaned requests are served although their client has gone.
+	Orphaned *int `json:"orphaned,omitempty"`
+	// Abandoned counts queued connections whose client has gone, ever.
+	Abandoned uint64         `json:"abandoned"`
+	Workers   []WorkerStatus `json:"workers"`
 	// Restarts counts ended workers by cause.
 	Restarts    map[Cause]uint64 `json:"restarts"`
 	LastFailure *Failure         `json:"last_failure,omitempty"`
@@ -51,8 +66,14 @@ type Status struct {
 	Rolling bool `json:"rolling,omitempty"`
 	// ConfigError is why the last reload changed nothing.
 	ConfigError string `json:"config_error,omitempty"`
+	// Scaled counts changes of the number of workers.
+	Scaled map[Direction]uint64 `json:"scaled"`
 	// Missing are the reasons for facts that could not be read.
 	Missing []string `json:"missing,omitempty"`
+
+	board    scoreboard.Board
+	starts   histogram
+	probings histogram
 }
 
 // WorkerStatus is one worker slot.
@@ -61,6 +82,13 @@ type WorkerStatus struct {
 	PID   int       `json:"pid"`
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
+	// Busy tells whether it holds a connection; Since is then of that, too.
+	Busy *bool `json:"busy,omitempty"`
+	// RequestsSeen is a lower bound: what comes and goes between two looks is not seen.
+	RequestsSeen *uint64 `json:"requests_seen,omitempty"`
+	// MemoryBytes is that of its whole process group; MemoryKind is pss or rss.
+	MemoryBytes *uint64 `json:"memory_bytes,omitempty"`
+	MemoryKind  string  `json:"memory_kind,omitempty"`
 	// Generation is the number of the configuration or restart that started it.
 	Generation int `json:"generation"`
 	// Attempt counts failures in a row before readiness.
@@ -78,6 +106,8 @@ type Failure struct {
 	Detail string `json:"detail"`
 	// Output are the worker's last lines before it.
 	Output []string `json:"output,omitempty"`
+	// Evidence is what the kernel said of a stuck worker before it was killed.
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // ProbeStatus is the last probe.
@@ -106,24 +136,29 @@ type ProbeResult struct {
 }
 
 // instanceState derives the state of an instance from its slots.
-func instanceState(slots []*slot, leaving bool) InstanceState {
-	if leaving {
+func (i *instance) instanceState() InstanceState {
+	if i.leaving {
 		return InstanceStopping
 	}
+	if i.ready() {
+		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > 0 {
+			return Saturated
+		}
+		return Up
+	}
 	state := Sleeping
-	for _, s := range slots {
+	for _, s := range i.slots {
 		switch s.m.state {
-		case Ready:
-			return Up
 		case Failing:
-			state = InstanceFailing
+			return InstanceFailing
 		case Starting, Backoff, Draining, Stopping, Killing:
 			if s.m.attempt >= failingAfter {
-				state = InstanceFailing
-			} else if state != InstanceFailing {
+				return InstanceFailing
+			}
+			if i.awake {
 				state = InstanceStarting
 			}
-		case Stopped:
+		case Ready, Stopped:
 		}
 	}
 	return state

@@ -36,7 +36,13 @@ type Options struct {
 	Reload func() (fcgisup.App, error)
 	// Output gets each line that a worker writes, "PID: TEXT".
 	Output func(in fcgisup.Instance, line string)
-	Log    *slog.Logger
+	// ExitAsleep has Run return when the only instance has gone back to sleep:
+	// somebody else, systemd, waits for its next connection.
+	ExitAsleep bool
+	// Awake has all instances begin awake, whatever their activation: somebody
+	// else has seen the first request already.
+	Awake bool
+	Log   *slog.Logger
 }
 
 // Supervisor runs the instances of one app.
@@ -214,29 +220,6 @@ func (s *Supervisor) rollEach(ctx context.Context, number int, begin func(*insta
 	return nil
 }
 
-// Snapshot is every instance's status now, by number.
-func (s *Supervisor) Snapshot() []Status {
-	all := make([]Status, len(s.instances))
-	for n, i := range s.instances {
-		all[n] = *i.status.Load()
-		s.sockets[n].measure(&all[n])
-	}
-	return all
-}
-
-// measure adds what is read from the kernel only when somebody asks.
-func (s *Socket) measure(st *Status) {
-	q, err := s.listener.Queue()
-	if err != nil {
-		st.Missing = append(st.Missing, "queue: "+err.Error())
-		return
-	}
-	st.Queue = &q.Length
-	if limit, known := q.Capacity.Value(); known {
-		st.Backlog = &limit
-	}
-}
-
 // realHost is the host that is no test's.
 type realHost struct {
 	socket  *Socket
@@ -251,7 +234,22 @@ func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
-func (h *realHost) queue() (scoreboard.Queue, error) { return h.socket.listener.Queue() }
+func (h *realHost) observe(workers []worker) scoreboard.Sample {
+	s := h.socket.listener.Look()
+	var pids []int
+	for _, w := range workers {
+		members, err := h.groups.Members(w.proc.pid())
+		if err != nil {
+			continue // shows as a worker that holds nothing, and its requests as unattributed
+		}
+		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members})
+		pids = append(pids, members...)
+	}
+	s.Held = scoreboard.Holds(pids, s.Conns)
+	return s
+}
+
+func (h *realHost) pressed() bool { return pressed("/proc/pressure/memory") }
 
 func (h *realHost) accept() net.Conn { return h.socket.accept() }
 

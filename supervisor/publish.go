@@ -1,0 +1,159 @@
+package supervisor
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// publish makes what others may see.
+func (i *instance) publish(now time.Time) {
+	if s := i.instanceState(); s != i.state {
+		i.log.Info("instance", "from", i.state, "to", s)
+		i.state, i.since = s, now
+	}
+	st := &Status{
+		App: i.in.App, Instance: i.in.Number, Address: i.in.Address.Addr,
+		State: i.state, Since: i.since,
+		Abandoned:     i.board.AbandonedTotal,
+		Workers:       make([]WorkerStatus, 0, len(i.slots)),
+		Restarts:      zeroed(Causes, i.restarts),
+		LastFailure:   i.failure,
+		Probe:         i.probe,
+		ProbeFailures: zeroed(ProbeClasses, i.probeFail),
+		Refused:       i.refused,
+		Cut:           i.cut,
+		Scaled:        zeroed(Directions, i.scaled),
+		Rolling:       i.roll != nil,
+		ConfigError:   i.configErr,
+		board:         i.board,
+		starts:        i.starts,
+		probings:      i.probings,
+	}
+	for _, s := range i.slots {
+		st.Workers = append(st.Workers, i.workerStatus(s))
+	}
+	i.status.Store(st)
+	i.news()
+}
+
+// zeroed is a copy that has every key of a closed set.
+func zeroed[K ~string](keys []K, counts map[K]uint64) map[K]uint64 {
+	all := maps.Clone(counts)
+	for _, k := range keys {
+		all[k] = counts[k]
+	}
+	return all
+}
+
+func (i *instance) workerStatus(s *slot) WorkerStatus {
+	w := WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
+	if s.m.state == Backoff || s.m.state == Failing {
+		next := s.m.deadline
+		w.Next = &next
+	}
+	v := i.view(s)
+	if v.Activity == scoreboard.NotKnown || !s.m.alive() {
+		return w
+	}
+	busy := v.Activity == scoreboard.Busy
+	w.Busy, w.RequestsSeen = &busy, &v.Seen
+	if v.Since.After(w.Since) {
+		w.Since = v.Since
+	}
+	return w
+}
+
+// Snapshot is every instance's status, by number, as of its last step.
+func (s *Supervisor) Snapshot() []Status {
+	all := make([]Status, len(s.instances))
+	for n, i := range s.instances {
+		all[n] = *i.status.Load()
+		all[n].complete(s.sockets[n].listener, time.Now())
+	}
+	return all
+}
+
+// Look is Snapshot after a fresh look at the kernel, with the workers' memory.
+// An instance that does not answer until ctx ends shows its last status.
+func (s *Supervisor) Look(ctx context.Context) []Status {
+	all := make([]Status, len(s.instances))
+	for n, i := range s.instances {
+		procs := map[int]process{}
+		_ = i.do(ctx, func(now time.Time) {
+			if len(i.slots) > 0 {
+				i.observe(now)
+			}
+			i.publish(now)
+			for _, slot := range i.slots {
+				if slot.proc != nil {
+					procs[slot.pid()] = slot.proc
+				}
+			}
+		})
+		all[n] = *i.status.Load()
+		all[n].complete(s.sockets[n].listener, time.Now())
+		all[n].weigh(procs)
+	}
+	return all
+}
+
+// complete adds what is read from the kernel only when somebody asks, and ages.
+func (st *Status) complete(l *scoreboard.Listener, now time.Time) {
+	if q, err := l.Queue(); err != nil {
+		st.Missing = append(st.Missing, "queue: "+err.Error())
+	} else {
+		st.Queue = &q.Length
+		if limit, known := q.Capacity.Value(); known {
+			st.Backlog = &limit
+		}
+	}
+	b := st.board
+	if b.WaitersErr != nil {
+		st.Missing = append(st.Missing, "queue_head_seconds: "+b.WaitersErr.Error())
+	} else {
+		st.QueueHeadSeconds = seconds(now, b.Head())
+	}
+	if b.ConnsErr != nil {
+		st.Missing = append(st.Missing, "in_flight: "+b.ConnsErr.Error())
+		return
+	}
+	inFlight := len(b.Requests)
+	st.InFlight, st.Orphaned, st.OldestRequestSeconds = &inFlight, &b.Orphaned, seconds(now, b.Oldest())
+	for _, v := range b.Workers {
+		if v.Err != nil {
+			st.Missing = append(st.Missing, "busy: "+v.Err.Error())
+			return
+		}
+	}
+}
+
+// seconds since a time; 0 since never.
+func seconds(now, then time.Time) *float64 {
+	var age float64
+	if !then.IsZero() {
+		age = max(now.Sub(then).Seconds(), 0)
+	}
+	return &age
+}
+
+// weigh adds the memory of each worker. The slice is the caller's own by now.
+func (st *Status) weigh(procs map[int]process) {
+	workers := make([]WorkerStatus, len(st.Workers))
+	copy(workers, st.Workers)
+	for n, w := range workers {
+		p := procs[w.PID]
+		if p == nil {
+			continue
+		}
+		bytes, kind, err := p.memory()
+		if err != nil {
+			st.Missing = append(st.Missing, "memory_bytes: "+err.Error())
+			continue
+		}
+		workers[n].MemoryBytes, workers[n].MemoryKind = &bytes, string(kind)
+	}
+	st.Workers = workers
+}

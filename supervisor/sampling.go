@@ -1,0 +1,111 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// paces of sampling. While all is still there is none: the next connection tells.
+const (
+	busyEvery   = 250 * time.Millisecond
+	queuedEvery = 100 * time.Millisecond
+	// calm is how long nothing happens before sampling stops.
+	calm = time.Second
+)
+
+// worker is a living process of a slot, under an id that never comes again.
+type worker struct {
+	id   int
+	proc process
+}
+
+// tickSample looks at the kernel's view when it is due, and acts on it.
+func (i *instance) tickSample(now time.Time) {
+	switch {
+	case i.leaving || !i.awake:
+		return
+	case i.sampleAt.IsZero():
+		i.watch()
+		return
+	case now.Before(i.sampleAt):
+		return
+	}
+	i.observe(now)
+	i.shed(now)
+	i.judgeRequests(now)
+	i.scale(now)
+	i.planSample(now)
+}
+
+// observe is one look.
+func (i *instance) observe(now time.Time) {
+	var workers []worker
+	for _, s := range i.slots {
+		if s.m.alive() && s.proc != nil {
+			workers = append(workers, worker{s.id, s.proc})
+		}
+	}
+	sample := i.host.observe(workers)
+	sample.At = now
+	i.board = i.tracker.Observe(sample)
+	if i.board.Queue.Length > 0 || len(i.board.Requests) > 0 {
+		i.activeAt = now
+	}
+	if i.ready() {
+		i.waiting = arrivals{}
+		return
+	}
+	i.waiting.observe(now, i.queued())
+}
+
+// queued is the length of the queue; where it cannot be read, whether there is one.
+func (i *instance) queued() int {
+	if i.board.QueueErr == nil {
+		return i.board.Queue.Length
+	}
+	if i.host.pending() {
+		return max(len(i.waiting.since), 1)
+	}
+	return 0
+}
+
+// planSample says when to look again: soon, or not until something comes.
+func (i *instance) planSample(now time.Time) {
+	switch {
+	case i.queued() > 0:
+		i.sampleAt = now.Add(queuedEvery)
+	case len(i.board.Requests) > 0 || now.Sub(i.activeAt) < calm:
+		i.sampleAt = now.Add(busyEvery)
+	default:
+		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
+		i.watch()
+	}
+}
+
+// view is what the last look said of a slot's worker.
+func (i *instance) view(s *slot) scoreboard.WorkerView {
+	for _, v := range i.board.Workers {
+		if v.ID == s.id {
+			return v
+		}
+	}
+	return scoreboard.WorkerView{Activity: scoreboard.NotKnown}
+}
+
+// busy counts the ready workers that hold a connection, idle those that hold none.
+func (i *instance) busy() (busy, idle int) {
+	for _, s := range i.slots {
+		if s.m.state != Ready {
+			continue
+		}
+		switch i.view(s).Activity {
+		case scoreboard.Busy:
+			busy++
+		case scoreboard.Idle:
+			idle++
+		case scoreboard.NotKnown:
+		}
+	}
+	return busy, idle
+}

@@ -1,0 +1,192 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+const (
+	// scaleWindow is how long a number of workers that was needed is kept.
+	scaleWindow = 30 * time.Second
+	// fastest bounds how many workers are added at one look; the rate doubles up to it.
+	fastest = 16
+)
+
+// scaler decides how many workers an elastic instance wants. It grows on a queue
+// or on too few idle workers, and shrinks by what was needed at most within the
+// window, not by each worker's idle time: a light load touches all workers in turn.
+type scaler struct {
+	rate int
+	// peaks are the concurrencies of the window that a later, larger one has not
+	// made irrelevant: times rise, numbers fall.
+	peaks []peak
+}
+
+type peak struct {
+	at time.Time
+	n  int
+}
+
+// load is what one look says.
+type load struct {
+	// busy workers, waiting connections, and workers in all, starting ones included.
+	busy, queue, workers int
+	// pressed: memory is short, so nothing may grow.
+	pressed bool
+}
+
+// observe returns how many workers are wanted now.
+func (s *scaler) observe(now time.Time, w fcgisup.Workers, l load) int {
+	s.remember(now, l.busy+l.queue)
+	if need := between(w, l.busy+l.queue+w.Spare); need > l.workers {
+		if l.pressed {
+			return l.workers
+		}
+		s.rate = min(max(2*s.rate, 1), fastest)
+		return min(l.workers+s.rate, need)
+	}
+	s.rate = 0
+	if keep := between(w, s.peaks[0].n+w.Spare); keep < l.workers {
+		return l.workers - 1
+	}
+	return l.workers
+}
+
+func (s *scaler) remember(now time.Time, n int) {
+	s.peaks = slices.DeleteFunc(s.peaks, func(p peak) bool { return now.Sub(p.at) >= scaleWindow || p.n <= n })
+	s.peaks = append(s.peaks, peak{now, n})
+}
+
+// expires is when fewer workers might do without anything happening; zero if never.
+func (s *scaler) expires(now time.Time, w fcgisup.Workers, workers int) time.Time {
+	if w.Min == w.Max || workers <= between(w, w.Spare) || len(s.peaks) == 0 {
+		return time.Time{}
+	}
+	if keep := between(w, s.peaks[0].n+w.Spare); keep < workers {
+		return now.Add(busyEvery)
+	}
+	return s.peaks[0].at.Add(scaleWindow)
+}
+
+func between(w fcgisup.Workers, n int) int { return max(min(n, w.Max), w.Min) }
+
+// working counts the workers that are meant to stay.
+func (i *instance) working() int {
+	n := 0
+	for _, s := range i.slots {
+		if s.m.up && !s.spare {
+			n++
+		}
+	}
+	return n
+}
+
+// scale sets how many workers an elastic instance shall have.
+func (i *instance) scale(now time.Time) {
+	w := i.app.Workers
+	if w.Min == w.Max || i.roll != nil || !i.ready() {
+		return
+	}
+	busy, _ := i.busy()
+	have := i.working()
+	l := load{busy: busy, queue: i.board.Queue.Length, workers: have}
+	l.pressed = l.busy+l.queue+w.Spare > have && i.host.pressed()
+	i.want = i.scaler.observe(now, w, l)
+	switch {
+	case i.want > have:
+		i.scaled[Upward]++
+		i.log.Info("scaling up", "workers", have, "wanted", i.want, "busy", l.busy, "queue", l.queue)
+	case i.want < have:
+		i.scaled[Downward]++
+		i.log.Info("scaling down", "workers", have, "wanted", i.want, "window", scaleWindow)
+	}
+	if i.want == 0 {
+		i.sleep(now)
+	}
+}
+
+// Direction is a way to scale.
+type Direction string
+
+// The directions.
+const (
+	Upward   Direction = "up"
+	Downward Direction = "down"
+)
+
+// Directions are both.
+var Directions = []Direction{Upward, Downward}
+
+// fill makes the number of workers what it should be.
+func (i *instance) fill(now time.Time) {
+	if !i.awake || i.leaving {
+		return
+	}
+	i.want = max(between(i.app.Workers, i.want), 1)
+	have := i.working()
+	for ; have < i.want; have++ {
+		i.add(i.launch, now)
+	}
+	for ; have > i.want; have-- {
+		i.retireOne(now)
+	}
+}
+
+// retireOne stops a worker that is missed least: one not ready, then the newest idle one, then the newest.
+func (i *instance) retireOne(now time.Time) {
+	var victim *slot
+	best := -1
+	for _, s := range i.slots {
+		if !s.m.up || s.spare {
+			continue
+		}
+		rank := 0
+		switch {
+		case s.m.state != Ready:
+			rank = 2
+		case i.view(s).Requests == 0:
+			rank = 1
+		}
+		if rank >= best {
+			victim, best = s, rank
+		}
+	}
+	if victim != nil {
+		i.happen(victim, event{kind: stop, cause: Scale}, now)
+	}
+}
+
+// tickIdle sends an instance to sleep that nobody has asked anything for idle_timeout.
+func (i *instance) tickIdle(now time.Time) {
+	if at := i.idleAt(); at.IsZero() || now.Before(at) {
+		return
+	}
+	i.observe(now) // the last look may be old
+	if at := i.idleAt(); !at.IsZero() && !now.Before(at) {
+		i.sleep(now)
+	}
+}
+
+// idleAt is when the instance has been idle for long enough; zero for never.
+func (i *instance) idleAt() time.Time {
+	if i.app.Limits.IdleTimeout == 0 || !i.awake || i.leaving || i.roll != nil || !i.ready() {
+		return time.Time{}
+	}
+	return i.activeAt.Add(i.app.Limits.IdleTimeout)
+}
+
+// sleep stops all workers and waits for the next connection. One that comes
+// while they stop is served by the last of them, or wakes the instance.
+func (i *instance) sleep(now time.Time) {
+	i.log.Info("going to sleep")
+	i.awake, i.slept = false, true
+	i.want = 0
+	i.scaler = scaler{}
+	i.sampleAt, i.probeAt = time.Time{}, time.Time{}
+	for _, s := range i.slots {
+		i.happen(s, event{kind: stop, cause: Idle}, now)
+	}
+	i.watch()
+}

@@ -1,0 +1,75 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// judgeRequests finds the stuck: workers that serve one request for longer than
+// request_timeout, and workers that do not accept although they hold nothing.
+func (i *instance) judgeRequests(now time.Time) {
+	for _, s := range i.slots {
+		if s.m.state != Ready {
+			continue
+		}
+		v := i.view(s)
+		if why := i.overtime(s, v, now); why != "" {
+			i.condemnStuck(s, why, now)
+		} else if why := i.notAccepting(s, v, now); why != "" {
+			i.condemnStuck(s, why, now)
+		}
+	}
+}
+
+// overtime tells whether a request has taken too long. A connection from which
+// its worker waits to read is no request but one kept alive, or an upload that
+// does not come: it costs its worker only if others wait for it.
+func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) string {
+	limit := i.app.Limits.RequestTimeout
+	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit {
+		return ""
+	}
+	resting := s.proc.resting()
+	waiting := i.board.QueuedSince
+	for _, r := range i.board.Requests {
+		if now.Sub(r.Since) < limit || !slices.Contains(r.Workers, s.id) {
+			continue
+		}
+		if resting[r.Inode] && (waiting.IsZero() || now.Sub(waiting) < limit) {
+			continue
+		}
+		return fmt.Sprintf("one request for %s, request_timeout is %s", now.Sub(r.Since).Round(time.Millisecond), limit)
+	}
+	return ""
+}
+
+// notAccepting tells whether connections wait although the worker holds none and
+// does not accept. A program may well work on after it has answered, so this
+// takes as long as it takes probes to condemn a worker.
+func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
+	limit := i.patience()
+	waiting := i.board.QueuedSince
+	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit {
+		return ""
+	}
+	if l := s.proc.look(); l.accepting || l.polling || l.took() || l.unknown != "" {
+		return ""
+	}
+	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))
+}
+
+// patience is how long a worker may look dead before it counts as dead; 0: for ever.
+func (i *instance) patience() time.Duration {
+	return i.app.Health.Interval * time.Duration(i.app.Health.Failures)
+}
+
+// condemnStuck takes the evidence first: it goes with the process.
+func (i *instance) condemnStuck(s *slot, why string, now time.Time) {
+	s.why = why
+	s.evidence = s.proc.evidence()
+	i.log.Warn("worker is stuck", "pid", s.pid(), "detail", why, "evidence", s.evidence)
+	i.happen(s, event{kind: unhealthy, cause: Stuck}, now)
+}
