@@ -71,6 +71,10 @@ type instance struct {
 	roll      *roll
 	configErr string
 
+	// recycleAt is when to look for workers over their limits, ripeSince is since
+	// when there has been one.
+	recycleAt, ripeSince time.Time
+
 	restarts map[Cause]uint64
 	failure  *Failure
 	cut      uint64
@@ -274,6 +278,7 @@ func (i *instance) tick(now time.Time) {
 	i.tickLeaving(now)
 	i.tickSample(now)
 	i.tickIdle(now)
+	i.tickRecycle(now)
 	i.tickProbe(now)
 	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
 }
@@ -295,6 +300,7 @@ func (i *instance) next() time.Time {
 	soonest(i.sampleAt)
 	soonest(i.leaveBy)
 	soonest(i.idleAt())
+	soonest(i.recycleAt)
 	if !i.probing {
 		soonest(i.probeAt)
 	}

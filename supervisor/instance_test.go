@@ -280,6 +280,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		},
 		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
 		Output:      func(fcgisup.Instance, string) {},
+		turn:        &turn{},
 	}
 	launch := Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
 	b.instance = newInstance(app.Instance(1), app, launch, h, opt)

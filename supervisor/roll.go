@@ -21,6 +21,8 @@ type roll struct {
 	// proven is set once fresh has been ready.
 	proven bool
 	reply  chan<- error
+	// turn is set if the roll holds the app's turn to recycle.
+	turn bool
 }
 
 // beginRoll starts one; reply (buffered) gets its outcome.
@@ -44,10 +46,14 @@ func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<
 }
 
 func (i *instance) endRoll(err error) {
-	if i.roll != nil {
-		i.roll.reply <- err
-		i.roll = nil
+	if i.roll == nil {
+		return
 	}
+	if i.roll.turn {
+		i.opt.turn.done()
+	}
+	i.roll.reply <- err
+	i.roll = nil
 }
 
 // advanceRoll does the next thing that the roll waits for, if it has come.

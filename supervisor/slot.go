@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"syscall"
 	"time"
 )
@@ -106,7 +107,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.seq++
 	i.spawns++
 	s.id = i.spawns
-	s.why, s.exit, s.evidence = "", Exit{}, nil
+	s.why, s.exit, s.evidence, s.expires = "", Exit{}, nil, time.Time{}
 	seq := s.seq
 	proc, err := i.host.spawn(s.launch, i.line, func(e Exit, left bool) {
 		i.post(func(now time.Time) {
@@ -164,6 +165,10 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
 	i.starts.observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
+	if limit := i.app.Limits.MaxAge; limit > 0 {
+		s.expires = now.Add(lifetime(limit, rand.Float64()))
+	}
+	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {
 		i.probeAt = now.Add(i.app.Health.Interval)
 	}

@@ -43,6 +43,11 @@ type Options struct {
 	// else has seen the first request already.
 	Awake bool
 	Log   *slog.Logger
+	// TurnPath is a file that all supervisors of the app can read; they lock it to
+	// recycle one worker at a time. Empty: this one is alone.
+	TurnPath string
+
+	turn *turn
 }
 
 // Supervisor runs the instances of one app.
@@ -68,6 +73,7 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
+	opt.turn = &turn{path: opt.TurnPath}
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups := &scoreboard.Groups{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
@@ -226,6 +232,8 @@ type realHost struct {
 	watcher *watcher
 	spawner *Spawner
 	groups  *scoreboard.Groups
+	// holders is the instance's goroutine's alone.
+	holders scoreboard.Holders
 }
 
 func (h *realHost) arm(f func()) error { return h.watcher.arm(h.socket.fd, f) }
@@ -236,16 +244,22 @@ func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
 func (h *realHost) observe(workers []worker) scoreboard.Sample {
 	s := h.socket.listener.Look()
-	var pids []int
-	for _, w := range workers {
-		members, err := h.groups.Members(w.proc.pid())
-		if err != nil {
-			continue // shows as a worker that holds nothing, and its requests as unattributed
-		}
-		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members})
-		pids = append(pids, members...)
+	groups := make([]int, len(workers))
+	for n, w := range workers {
+		groups[n] = w.proc.pid()
 	}
-	s.Held = scoreboard.Holds(pids, s.Conns)
+	// Without its members a worker shows as one that holds nothing, and its
+	// requests as unattributed, which makes it neither busy nor idle.
+	members, err := h.groups.All(groups)
+	if err != nil {
+		members = make([][]int, len(workers))
+	}
+	var pids []int
+	for n, w := range workers {
+		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members[n]})
+		pids = append(pids, members[n]...)
+	}
+	s.Held = h.holders.Find(pids, s.Conns)
 	return s
 }
 

@@ -12,6 +12,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.runCommand(),
 		c.checkCommand(),
 		c.statusCommand(),
+		c.topCommand(),
 		c.restartCommand(),
 		c.reloadCommand(),
 		c.validateCommand(),

@@ -86,7 +86,7 @@ func (r *runner) run(ctx context.Context) error {
 	defer errs.close()
 	r.log = newLogger(errs, r.getenv, r.debug)
 
-	sockets, err := r.sockets(app, instances)
+	sockets, inherited, err := r.sockets(app, instances)
 	if err != nil {
 		return err
 	}
@@ -102,6 +102,11 @@ func (r *runner) run(ctx context.Context) error {
 		Probe:       probe,
 		Unavailable: fcgi.Unavailable,
 		Reload:      r.source.reloader(r.cli),
+		TurnPath:    r.source.path,
+		// Systemd holds the socket: it has seen the first request of a fleet, and
+		// it waits for the next one when we have gone to sleep.
+		Awake:      inherited && app.Activation == fcgisup.Fleet,
+		ExitAsleep: inherited && len(instances) == 1,
 		Output: func(in fcgisup.Instance, line string) {
 			fmt.Fprintf(errs, "%s %s\n", in, line)
 		},
@@ -154,20 +159,21 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor) e
 }
 
 // sockets adopts what systemd passed, or makes the instances' own.
-func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance) (map[fcgisup.Instance]*supervisor.Socket, error) {
+func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance) (_ map[fcgisup.Instance]*supervisor.Socket, inherited bool, err error) {
 	if files := activation.Files(true); len(files) > 0 {
-		return supervisor.Adopt(files, instances)
+		adopted, err := supervisor.Adopt(files, instances)
+		return adopted, true, err
 	}
 	made := map[fcgisup.Instance]*supervisor.Socket{}
 	for _, in := range instances {
 		s, err := supervisor.ListenOn(in, app.Socket)
 		if err != nil {
 			closeSockets(made, r.log)
-			return nil, err
+			return nil, false, err
 		}
 		made[in] = s
 	}
-	return made, nil
+	return made, false, nil
 }
 
 func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Logger) {

@@ -30,10 +30,12 @@ type statuser struct {
 	json    bool
 	watch   bool
 	which   selection
+	// show prints the page.
+	show func(w io.Writer, all []supervisor.Status, now time.Time, colour bool) error
 }
 
 func (c *cli) statusCommand() *cobra.Command {
-	s := &statuser{cli: c}
+	s := &statuser{cli: c, show: table}
 	cmd := &cobra.Command{
 		Use:   "status [APP[@N]]",
 		Short: "Show how the instances are",
@@ -72,7 +74,7 @@ func (s *statuser) once(ctx context.Context) error {
 		e.SetIndent("", "  ")
 		return errors.Join(err, e.Encode(all))
 	}
-	return errors.Join(err, table(s.out, all, time.Now(), s.colour()))
+	return errors.Join(err, s.show(s.out, all, time.Now(), s.colour()))
 }
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
@@ -123,11 +125,11 @@ func (s *statuser) watching(ctx context.Context) error {
 				return err
 			}
 		} else {
-			fmt.Fprintf(&page, "fcgisup status, %s; ^C ends\n\n", time.Now().Format(time.TimeOnly))
+			fmt.Fprintf(&page, "%s; ^C ends\n\n", time.Now().Format(time.TimeOnly))
 			if err != nil {
 				fmt.Fprintln(&page, err)
 			}
-			if err := table(&page, all, time.Now(), s.colour()); err != nil {
+			if err := s.show(&page, all, time.Now(), s.colour()); err != nil {
 				return err
 			}
 			s.clear()

@@ -25,10 +25,10 @@ var colours = map[supervisor.InstanceState]string{
 func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) error {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tRESTARTS\tPROBE\tLAST FAILURE")
+	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
 	for _, st := range all {
-		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
-			workersText(st), queueText(st), restarts(st), probeText(st.Probe), failureText(st.LastFailure, now))
+		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
+			workersText(st), queueText(st), numberText(st.InFlight), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st.Probe), failureText(st.LastFailure, now))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -89,6 +89,26 @@ func queueText(st supervisor.Status) string {
 		return strconv.Itoa(*st.Queue)
 	}
 	return fmt.Sprintf("%d/%d", *st.Queue, *st.Backlog)
+}
+
+func numberText(n *int) string {
+	if n == nil {
+		return "?"
+	}
+	return strconv.Itoa(*n)
+}
+
+// secondsText is an age; there is none of nothing.
+func secondsText(s *float64) string {
+	switch {
+	case s == nil:
+		return "?"
+	case *s == 0:
+		return "-"
+	case *s < 10:
+		return fmt.Sprintf("%.1fs", *s)
+	}
+	return age(time.Unix(0, 0).Add(time.Duration(*s*float64(time.Second))), time.Unix(0, 0))
 }
 
 func restarts(st supervisor.Status) uint64 {

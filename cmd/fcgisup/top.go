@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+func (c *cli) topCommand() *cobra.Command {
+	s := &statuser{cli: c, watch: true}
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "top [APP[@N]]",
+		Short: "Show live what every worker does",
+		Long: `top shows a line per worker: busy or idle and since when, requests seen (those
+that come and go between two looks are not), memory. It is taken from the kernel;
+the programs are not asked. A connection that nginx keeps alive looks busy.`,
+		Example: "  fcgisup top\n  fcgisup top rt@3 --once",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				var err error
+				if s.which, err = parseSelection(args[0]); err != nil {
+					return usage(err)
+				}
+			}
+			s.show = workerTable
+			if once {
+				return s.once(cmd.Context())
+			}
+			return s.watching(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&s.control, "control", "", "`PATH` of one control socket")
+	cmd.Flags().BoolVar(&once, "once", false, "show it once")
+	return cmd
+}
+
+// workerTable prints a line per worker slot.
+func workerTable(w io.Writer, all []supervisor.Status, now time.Time, _ bool) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "INSTANCE\tPID\tSTATE\tBUSY\tSINCE\tREQUESTS SEEN\tMEMORY\tGENERATION")
+	for _, st := range all {
+		for _, p := range st.Workers {
+			fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", st.App, st.Instance, pidText(p.PID), p.State,
+				busyText(p.Busy), age(now, p.Since), countText(p.RequestsSeen), memoryText(p), p.Generation)
+		}
+		if len(st.Workers) == 0 {
+			fmt.Fprintf(t, "%s@%d\t-\t%s\t-\t%s\t-\t-\t-\n", st.App, st.Instance, st.State, age(now, st.Since))
+		}
+	}
+	return t.Flush()
+}
+
+func pidText(pid int) string {
+	if pid == 0 {
+		return "-"
+	}
+	return strconv.Itoa(pid)
+}
+
+func busyText(busy *bool) string {
+	switch {
+	case busy == nil:
+		return "?"
+	case *busy:
+		return "busy"
+	}
+	return "idle"
+}
+
+func countText(n *uint64) string {
+	if n == nil {
+		return "?"
+	}
+	return strconv.FormatUint(*n, 10)
+}
+
+func memoryText(p supervisor.WorkerStatus) string {
+	if p.MemoryBytes == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%.1f MiB %s", float64(*p.MemoryBytes)/(1<<20), p.MemoryKind)
+}

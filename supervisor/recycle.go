@@ -1,0 +1,130 @@
+package supervisor
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// weighEvery is how often workers are weighed if there is a limit: reading PSS
+	// walks page tables, and memory grows slowly.
+	weighEvery = 15 * time.Second
+	// turnAgain is the pause before asking for a turn again.
+	turnAgain = 5 * time.Second
+	// turnPatience is how long others may keep us from recycling.
+	turnPatience = 10 * time.Minute
+)
+
+// turn lets one worker of an app be recycled at a time: among the instances of
+// this process, and among processes by a lock on a file that all of them read.
+type turn struct {
+	mu   sync.Mutex
+	path string // empty: this process is alone
+	file *os.File
+	held bool
+}
+
+// take returns true if it is our turn; give it back with done.
+func (t *turn) take() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held {
+		return false
+	}
+	if t.path != "" {
+		f, err := os.Open(t.path)
+		if err == nil {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				_ = f.Close()
+				return false
+			}
+			t.file = f
+		} // a file that cannot be opened keeps nobody waiting
+	}
+	t.held = true
+	return true
+}
+
+func (t *turn) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.file != nil {
+		_ = t.file.Close()
+	}
+	t.file, t.held = nil, false
+}
+
+// tickRecycle replaces, one at a time, the workers that are too old or too large.
+func (i *instance) tickRecycle(now time.Time) {
+	if i.recycleAt.IsZero() || now.Before(i.recycleAt) {
+		return
+	}
+	i.recycleAt = i.planRecycle(now)
+	if i.roll != nil || i.leaving || !i.awake {
+		return
+	}
+	s, cause := i.overripe(now)
+	if s == nil {
+		i.ripeSince = time.Time{}
+		return
+	}
+	if i.ripeSince.IsZero() {
+		i.ripeSince = now
+	}
+	took := i.opt.turn.take()
+	if !took && now.Sub(i.ripeSince) < turnPatience {
+		i.recycleAt = now.Add(turnAgain)
+		return
+	}
+	i.ripeSince = time.Time{}
+	i.log.Info("recycling", "pid", s.pid(), "cause", cause)
+	i.roll = &roll{cause: cause, launch: i.launch, todo: []*slot{s}, reply: make(chan error, 1), turn: took}
+}
+
+// overripe finds a worker over one of the limits.
+func (i *instance) overripe(now time.Time) (*slot, Cause) {
+	limit := i.app.Limits.MaxMemory
+	for _, s := range i.slots {
+		if s.m.state != Ready || !s.m.up {
+			continue
+		}
+		if !s.expires.IsZero() && !now.Before(s.expires) {
+			return s, Age
+		}
+		if limit == 0 {
+			continue
+		}
+		if bytes, _, err := s.proc.memory(); err == nil && bytes > limit {
+			return s, Memory
+		}
+	}
+	return nil, None
+}
+
+// planRecycle is when to look for the next: zero without limits or workers.
+func (i *instance) planRecycle(now time.Time) time.Time {
+	var next time.Time
+	if i.app.Limits.MaxMemory > 0 && i.ready() {
+		next = now.Add(weighEvery)
+	}
+	for _, s := range i.slots {
+		if s.m.state != Ready || s.expires.IsZero() {
+			continue
+		}
+		if at := later(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// lifetime is max_age less up to a tenth, drawn once for each worker, so that
+// workers that began together do not end together.
+func lifetime(limit time.Duration, random float64) time.Duration {
+	return limit - time.Duration(float64(limit)*0.1*random)
+}
