@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// pages are README.md and docs/*.md by name.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, file := range append(files, "../../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimPrefix(file, "../../")] = string(text)
+	}
+	return all
+}
+
+// blocks are the fenced blocks of a language.
+func blocks(page, language string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// TestDocsConfigurations: a whole configuration that a page shows is one.
+func TestDocsConfigurations(t *testing.T) {
+	found := 0
+	for name, page := range pages(t) {
+		for _, block := range blocks(page, "yaml") {
+			if !strings.HasPrefix(block, "apps:") {
+				continue
+			}
+			found++
+			if _, err := fcgisup.Parse(name, []byte(block)); err != nil {
+				t.Errorf("%v\n%s", err, block)
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("found %d configurations; README.md has two", found)
+	}
+}
+
+var (
+	shownCommand = regexp.MustCompile(`\bfcgisup( [a-z][a-z-]*)( [^` + "`" + `\n|#&;>]*)?`)
+	shownFlag    = regexp.MustCompile(`(?:^| )--([a-z][a-z-]*)`)
+)
+
+// TestDocsCommands: the commands and flags that code on a page shows exist, and README.md shows every command.
+func TestDocsCommands(t *testing.T) {
+	root := testRoot()
+	root.InitDefaultCompletionCmd("x")
+	shown := map[string]bool{}
+	for name, page := range pages(t) {
+		for _, code := range codeOf(page) {
+			for _, m := range shownCommand.FindAllStringSubmatch(code, -1) {
+				cmd, _, err := root.Find(strings.Fields(m[1]))
+				if err != nil || cmd == root {
+					t.Errorf("%s shows %q: there is no such command", name, m[0])
+					continue
+				}
+				shown[cmd.Name()] = shown[cmd.Name()] || name == "README.md"
+				own, _, _ := strings.Cut(m[2], " -- ")
+				for _, flag := range shownFlag.FindAllStringSubmatch(own, -1) {
+					if cmd.Flag(flag[1]) == nil && !subHasFlag(cmd, flag[1]) {
+						t.Errorf("%s shows %q: %s has no --%s", name, m[0], cmd.Name(), flag[1])
+					}
+				}
+			}
+		}
+	}
+	for _, cmd := range root.Commands() {
+		if !cmd.Hidden && !shown[cmd.Name()] {
+			t.Errorf("README.md does not show fcgisup %s", cmd.Name())
+		}
+	}
+}
+
+func subHasFlag(cmd *cobra.Command, flag string) bool {
+	return slices.ContainsFunc(cmd.Commands(), func(sub *cobra.Command) bool { return sub.Flag(flag) != nil })
+}
+
+// codeOf is what a page shows as code: fenced, indented or between back quotes.
+func codeOf(page string) []string {
+	var code []string
+	for _, pattern := range []string{"(?ms)^```[a-z]*\n(.*?)^```$", "(?m)^    (.*)$", "`([^`\n]+)`"} {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(page, -1) {
+			code = append(code, m[1])
+		}
+	}
+	return code
+}
+
+// TestDocsMetrics: the metrics that a page names are collected.
+func TestDocsMetrics(t *testing.T) {
+	ch := make(chan *prometheus.Desc, 100)
+	(&supervisor.Supervisor{}).Collector().Describe(ch)
+	close(ch)
+	known := map[string]bool{"fcgisup_build_info": true}
+	for d := range ch {
+		known[regexp.MustCompile(`fcgisup_[a-z_]+`).FindString(d.String())] = true
+	}
+	for name, page := range pages(t) {
+		for _, metric := range regexp.MustCompile(`\bfcgisup_[a-z_]+`).FindAllString(page, -1) {
+			if metric = strings.TrimSuffix(metric, "_bucket"); !known[metric] {
+				t.Errorf("%s names %s; there are %q", name, metric, slices.Sorted(maps.Keys(known)))
+			}
+		}
+	}
+}
+
+// TestDocsLinks: what a page links to in this repository is there.
+func TestDocsLinks(t *testing.T) {
+	for name, page := range pages(t) {
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)[^)]*\)`).FindAllStringSubmatch(page, -1) {
+			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+	}
+}
+
+// TestReadmeSteps does in a box, line by line, what README.md tells an admin to do.
+func TestReadmeSteps(t *testing.T) {
+	readme := pages(t)["README.md"]
+	steps := blocks(readme, "sh")
+	if len(steps) != 1 {
+		t.Fatalf("README.md has %d blocks of steps", len(steps))
+	}
+	b := newBox(t)
+	b.copyFrom(t, appPath(t, "hello.pl"), "/srv/checkout/testdata/apps/hello.pl", 0o755)
+	// What needs a network or the Go toolchain is there already; a package starts its daemon.
+	here := map[string]func(){
+		"apt-get": func() { b.run(t, "systemctl", "start", "nginx.service") },
+		"make":    func() { b.copyFrom(t, fcgisupBinary(t), "/usr/bin/fcgisup", 0o755) },
+	}
+	var said, page string
+	for line := range strings.Lines(strings.TrimSpace(steps[0])) {
+		word, _, _ := strings.Cut(line, " ")
+		if do := here[word]; do != nil {
+			do()
+			continue
+		}
+		if word == "curl" { // nginx has taken the signal to reload, not yet done it
+			within(t, 20*time.Second, func() (err error) {
+				page, err = b.shell(line)
+				return err
+			})
+			continue
+		}
+		var err error
+		if said, err = b.shell(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.HasPrefix(page, "hello\npid ") {
+		t.Errorf("curl shows %q", page)
+	}
+	// The last step is status. README.md shows what it prints: the same columns, and like states.
+	want, _, _ := strings.Cut(blocks(readme, "text")[0], "\n")
+	if got, _, _ := strings.Cut(said, "\n"); !slices.Equal(strings.Fields(got), strings.Fields(want)) {
+		t.Errorf("status prints the columns %q, README.md shows %q", got, want)
+	}
+	if !regexp.MustCompile(`(?m)^hello@\d +up `).MatchString(said) {
+		t.Errorf("after one request no instance is up:\n%s", said)
+	}
+	if out, code := b.try("fcgisup", "gen", "--check"); code != exitDone {
+		t.Errorf("what the steps install drifts at once: exit %d\n%s", code, out)
+	}
+	for _, later := range []string{"systemctl reload 'hello-fastcgi@*.service'", "systemctl stop hello-fastcgi.target"} {
+		if !strings.Contains(readme, "`"+later+"`") {
+			t.Errorf("README.md no longer shows %s: neither should this test", later)
+		}
+		if _, err := b.shell(later); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := b.running("hello-fastcgi*"); len(left) > 0 {
+		t.Errorf("after stop there are still %q", left)
+	}
+}
+
+// shell runs a line in the checkout's place.
+func (b *box) shell(line string) (string, error) {
+	out, code := b.try("sh", "-ec", "cd /srv/checkout\n"+line)
+	if code != 0 {
+		return out, fmt.Errorf("%sexit %d\n%s%s", line, code, out, b.failures())
+	}
+	return out, nil
+}
