@@ -75,7 +75,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer body.Close()
 
-	reply := &reply{w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead}
+	reply := &reply{
+		w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead,
+		request: r, body: body,
+	}
 	backend, err := f.pass(r, path, body, reply)
 	if err == nil {
 		return
@@ -88,6 +91,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", f.retryAfter())
 	}
+	reply.lastIfPending()
 	refuse(w, code)
 }
 
@@ -115,8 +119,11 @@ func (f *Front) pass(r *http.Request, path string, body *requestBody, reply *rep
 			stdout: answer, stderr: stderr,
 		}
 		if body.size > 0 {
-			x.body, x.stopBody = body, reply.stopBody
-			reply.prepare(r)
+			x.body = body
+		}
+		if body.pending() {
+			x.stopBody = reply.stopBody
+			reply.prepare()
 		}
 		v, err := x.run(r.Context(), conn)
 		f.logStderr(r, tried, stderr.kept)

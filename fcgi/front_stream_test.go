@@ -163,20 +163,22 @@ func TestFrontAnswersBeforeTheBody(t *testing.T) {
 		})
 		server := httptest.NewServer(frontOf(p.address))
 		defer server.Close()
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nonly this")
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn, response := rawPost(t, server, 100_000)
 		text, err := io.ReadAll(response.Body)
-		if response.StatusCode != 413 || string(text) != "too large" {
+		if response.StatusCode != 413 || string(text) != "too large" || err != nil {
 			t.Errorf("%v %q %v", response.Status, text, err)
 		}
+		// One that sends the rest all the same is not reset, and told not to go on.
+		for range 2 {
+			if _, err := fmt.Fprint(conn, strings.Repeat("x", 50_000)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != io.EOF || !response.Close {
+			t.Errorf("%v, close %v", err, response.Close)
+		}
+		conn.Close()
 	})
 }
 

@@ -17,17 +17,26 @@ type reply struct {
 	control *http.ResponseController
 	head    bool // a HEAD request: the header alone
 
-	request *http.Request // set when there is a body to stop
-	stopped bool
+	request *http.Request
+	body    *requestBody
+	stopped bool // the reading of body
 	started bool
 	left    int64 // of the declared Content-Length; -1: none declared
 }
 
 // prepare allows to answer while the request body is still read.
-func (p *reply) prepare(r *http.Request) {
-	p.request = r
+func (p *reply) prepare() {
 	// Not supported outside net/http's HTTP/1 server, and not needed there.
 	_ = p.control.EnableFullDuplex()
+}
+
+// lastIfPending makes this the last answer of the client's connection when it begins
+// before the request has ended: net/http in full duplex cannot go on after a body that the
+// handler has not read (it panics over "invalid concurrent Body.Read").
+func (p *reply) lastIfPending() {
+	if p.body.pending() {
+		p.w.Header().Set("Connection", "close")
+	}
 }
 
 // stopBody makes a read of the request body return. Where the connection has no
@@ -60,6 +69,7 @@ func (p *reply) writeHead(page *page) error {
 	if page.header.Get("Content-Type") == "" {
 		header["Content-Type"] = nil // no guessing where the application said nothing
 	}
+	p.lastIfPending()
 	p.left = -1
 	if lengths := page.header.Values("Content-Length"); len(lengths) > 0 {
 		n, err := strconv.ParseInt(lengths[0], 10, 64)

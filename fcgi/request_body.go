@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 )
 
 var (
@@ -24,10 +25,16 @@ type requestBody struct {
 	io.Reader
 	size  int64
 	spool *os.File // nil: streamed
+
+	taken atomic.Int64 // bytes; read by gofast's goroutine, asked by the handler's
 }
+
+// pending says whether the client's connection still holds a part of the body.
+func (b *requestBody) pending() bool { return b.spool == nil && b.taken.Load() < b.size }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
+	b.taken.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = &bodyError{err}
 	}

@@ -184,3 +184,20 @@ func TestUnavailableToNobody(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestUnavailableCloses(t *testing.T) {
+	for _, input := range []string{"", "garbage", string(appendRecord(nil, typeBeginRequest, 1, make([]byte, 8), 0))} {
+		client, server := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- Unavailable(within(t, hostileDeadline), server, time.Second) }()
+		if _, err := client.Write([]byte(input)); err != nil && input != "" {
+			t.Error(err)
+		}
+		_ = client.SetReadDeadline(time.Now().Add(patient))
+		if _, err := io.Copy(io.Discard, client); err != nil {
+			t.Errorf("%q: %v", input, err)
+		}
+		<-done
+		client.Close()
+	}
+}
