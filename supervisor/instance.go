@@ -59,6 +59,9 @@ type instance struct {
 	generation int
 	slots      []*slot
 	awake      bool
+	// frozen ends run and leaves the workers as they are; resumed begins it with
+	// those that a predecessor left.
+	frozen, resumed bool
 	// slept is set once the instance has gone back to sleep.
 	slept bool
 	// want is how many workers there shall be.
@@ -83,6 +86,7 @@ type instance struct {
 	probe     *ProbeStatus
 	probeAt   time.Time
 	probing   bool
+	probeEnd  time.Time
 	probeFail map[string]uint64
 
 	tracker scoreboard.Tracker
@@ -138,6 +142,9 @@ func (i *instance) run(ctx context.Context) {
 	defer timer.Stop()
 	ending := ctx.Done()
 	for {
+		if i.frozen {
+			return
+		}
 		now := time.Now()
 		i.tick(now)
 		i.publish(now)
@@ -205,6 +212,10 @@ func (i *instance) do(ctx context.Context, f func(now time.Time)) error {
 var errStopped = errors.New("the instance has stopped")
 
 func (i *instance) begin(now time.Time) {
+	if i.resumed {
+		i.resume(now)
+		return
+	}
 	if i.app.Activation == fcgisup.Eager || i.opt.Awake {
 		i.wake(now)
 		return
@@ -214,6 +225,9 @@ func (i *instance) begin(now time.Time) {
 	}
 	i.watch()
 }
+
+// ownEcho is how late the news of our own probe's connection may come.
+const ownEcho = 100 * time.Millisecond
 
 // watch arms the listener; when it tells, a sleeping instance wakes and a
 // failing one begins to measure how long requests wait.
@@ -232,7 +246,9 @@ func (i *instance) watch() {
 					i.wakeAll()
 				}
 			}
-			i.activeAt = now
+			if !i.probing && now.Sub(i.probeEnd) > ownEcho {
+				i.activeAt = now
+			}
 			if i.awake && !i.leaving {
 				i.sampleAt = now
 			}

@@ -37,7 +37,7 @@ func (i *instance) tickProbe(now time.Time) {
 		r := i.opt.Probe(ctx, i.app, i.in)
 		took := time.Since(begin)
 		i.post(func(now time.Time) {
-			i.probing = false
+			i.probing, i.probeEnd = false, now
 			if i.ctx.Err() == nil && !i.leaving {
 				i.judge(now, r, took)
 			}

@@ -60,6 +60,8 @@ type group struct {
 	groups  *scoreboard.Groups
 	socket  *Socket
 	tail    *tail
+	// pipe is where its output comes from.
+	pipe *os.File
 }
 
 func (g *group) pid() int { return g.leader }
@@ -214,14 +216,29 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 		return nil, errors.Join(err, r.Close())
 	}
 	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}}
+	g.follow(r, line)
+	return g, nil
+}
+
+// follow passes the group's output on, to its end.
+func (g *group) follow(r *os.File, line func(string)) {
+	g.pipe = r
 	go func() {
 		defer r.Close()
 		follow(r, func(text string) {
 			g.tail.add(text)
-			line(fmt.Sprintf("%d: %s", pid, text))
+			line(fmt.Sprintf("%d: %s", g.leader, text))
 		})
 	}()
-	return g, nil
+}
+
+// output is the descriptor of the group's output, for a successor.
+func (g *group) output() int {
+	fd := -1
+	if raw, err := g.pipe.SyscallConn(); err == nil {
+		_ = raw.Control(func(p uintptr) { fd = int(p) })
+	}
+	return fd
 }
 
 func credential(l Launch) *syscall.Credential {

@@ -45,6 +45,11 @@ func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<
 	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply}
 }
 
+// runs tells whether every worker was started like this.
+func (i *instance) runs(l Launch) bool {
+	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.up && !s.launch.Equal(l) })
+}
+
 func (i *instance) endRoll(err error) {
 	if i.roll == nil {
 		return

@@ -49,7 +49,11 @@ func (i *instance) observe(now time.Time) {
 	sample := i.host.observe(workers)
 	sample.At = now
 	i.board = i.tracker.Observe(sample)
-	if i.board.Queue.Length > 0 || len(i.board.Requests) > 0 {
+	own := 0 // our probe is nobody's request
+	if i.probing {
+		own = 1
+	}
+	if i.board.Queue.Length+len(i.board.Requests) > own {
 		i.activeAt = now
 	}
 	if i.ready() {

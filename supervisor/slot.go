@@ -35,7 +35,7 @@ type slot struct {
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
 	// endGate stops looking for the moment to signal.
-	endGate context.CancelFunc
+	endGate func()
 	// why is the error behind the machine's cause, if there is one.
 	why string
 	// evidence was taken before the process was killed.
@@ -80,10 +80,16 @@ func (i *instance) perform(s *slot, e effect, now time.Time) {
 		i.spawn(s, now)
 	case doGate:
 		ctx, cancel := context.WithCancel(context.Background())
-		s.endGate = cancel
+		closed := make(chan struct{})
+		s.endGate = func() { // returns when the group is not stopped any more
+			cancel()
+			<-closed
+		}
 		proc, seq, sig := s.proc, s.seq, s.launch.StopSignal
 		go func() {
-			if proc.release(ctx, sig) {
+			signalled := proc.release(ctx, sig)
+			close(closed)
+			if signalled {
 				i.post(func(now time.Time) { i.about(s, seq, event{kind: released}, now) })
 			}
 		}()
@@ -108,8 +114,19 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.expires = "", Exit{}, nil, time.Time{}
-	seq := s.seq
-	proc, err := i.host.spawn(s.launch, i.line, func(e Exit, left bool) {
+	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.seq))
+	if err != nil {
+		s.why = err.Error()
+		i.happen(s, event{kind: spawnFailed}, now)
+		return
+	}
+	s.proc = proc
+	s.pause, s.lookAt, s.asked = firstLook, now.Add(firstLook), time.Time{}
+}
+
+// goner is what is called when the process number seq of a slot has ended.
+func (i *instance) goner(s *slot, seq int) func(e Exit, left bool) {
+	return func(e Exit, left bool) {
 		i.post(func(now time.Time) {
 			if seq == s.seq {
 				s.exit = e
@@ -120,14 +137,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 			}
 			i.about(s, seq, ev, now)
 		})
-	})
-	if err != nil {
-		s.why = err.Error()
-		i.happen(s, event{kind: spawnFailed}, now)
-		return
 	}
-	s.proc = proc
-	s.pause, s.lookAt, s.asked = firstLook, now.Add(firstLook), time.Time{}
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.

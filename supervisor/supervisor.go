@@ -43,6 +43,8 @@ type Options struct {
 	// else has seen the first request already.
 	Awake bool
 	Log   *slog.Logger
+	// Resume is what a predecessor in this process has left; empty for none.
+	Resume Handover
 	// TurnPath is a file that all supervisors of the app can read; they lock it to
 	// recycle one worker at a time. Empty: this one is alone.
 	TurnPath string
@@ -85,6 +87,11 @@ func New(opt Options) (*Supervisor, error) {
 			i.wakeAll = s.wakeAll
 		}
 		i.news = s.tellChanged
+		for _, m := range opt.Resume.Instances {
+			if m.Number == in.Number {
+				i.recall(m, h)
+			}
+		}
 		i.publish(time.Now())
 		s.instances = append(s.instances, i)
 		s.sockets = append(s.sockets, socket)
@@ -179,8 +186,8 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	}
 	s.noteConfig(ctx, "")
 	return s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
-		if i.launch.Equal(launch) {
-			i.app = app
+		if i.runs(launch) {
+			i.app, i.launch = app, launch
 			reply <- nil
 			return
 		}

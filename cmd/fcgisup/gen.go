@@ -51,7 +51,7 @@ The units name the configuration by --config or $FCGISUP_CONFIG, else
 	f.StringVar(&g.out, "out", "", "write below `DIR` instead of printing")
 	f.BoolVar(&g.check, "check", false, "write nothing, print a diff, exit 1 if there is any")
 	f.StringVar(&g.binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
-	g.inline.define(f)
+	g.inline.define(f, "www-data")
 	gen.AddCommand(
 		g.command("units", "Render the systemd units only", true, false),
 		g.command("nginx", "Render the nginx files only", false, true))

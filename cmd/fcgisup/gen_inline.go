@@ -24,10 +24,11 @@ type inlineFlags struct {
 // inlineNames are the flags that need -- COMMAND, and their keys in a configuration.
 var inlineNames = []string{"listen", "workers", "user", "group"}
 
-func (i *inlineFlags) define(f *pflag.FlagSet) {
+// define adds the flags; user is whose the workers are by default.
+func (i *inlineFlags) define(f *pflag.FlagSet, user string) {
 	f.StringVar(&i.listen, "listen", "", "with -- COMMAND: `ADDRESS`, a path with %i or IP:PORT (default /run/APP%i.sock)")
 	f.IntVar(&i.workers, "workers", 1, "with -- COMMAND: `NUMBER` of processes that share a socket")
-	f.StringVar(&i.user, "user", "", "with -- COMMAND: `USER` of the workers (default www-data)")
+	f.StringVar(&i.user, "user", "", "with -- COMMAND: `USER` of the workers (default "+user+")")
 	f.StringVar(&i.group, "group", "", "with -- COMMAND: `GROUP` of the workers (default the user's)")
 }
 

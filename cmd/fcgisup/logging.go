@@ -71,6 +71,14 @@ func (n *neverBlocks) Write(line []byte) (int, error) {
 // lastFlush bounds the wait for the reader at the end.
 const lastFlush = 2 * time.Second
 
+// flush waits, not for ever, until what has been logged so far is written.
+func (n *neverBlocks) flush() {
+	for end := time.Now().Add(lastFlush); len(n.lines) > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Millisecond) // the last line is out of the channel before it is written
+}
+
 // close waits, not for ever, until what was logged is written. What comes later is dropped.
 func (n *neverBlocks) close() {
 	n.mu.Lock()

@@ -9,9 +9,14 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 )
+
+// The main goroutine keeps the main thread, the only one that an execve(2)
+// leaves: the workers that run forks end with the thread that forked them.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))

@@ -50,7 +50,9 @@ instance starts its workers with its first request (activation: lazy), each
 with the socket as its standard input.
 
 SIGTERM and SIGINT stop gently: no worker is signalled while it serves. A second
-one kills. SIGHUP applies the configuration anew.
+one kills. SIGHUP applies the configuration anew. SIGUSR2, or SIGHUP after the
+program file was replaced, has the new program take over: the process, its
+sockets and its workers stay, only HTTP connections to fcgisup itself are closed.
 
 After -- comes the command of an app that no configuration describes; it runs as
 whoever runs fcgisup, unless --user says otherwise.`,
@@ -77,24 +79,40 @@ whoever runs fcgisup, unless --user says otherwise.`,
 	return cmd
 }
 
+// run supervises on another goroutine: workers are forked by this one, which is
+// the main thread's (see main), so that they survive an execve(2).
 func (r *runner) run(ctx context.Context) error {
+	spawner := supervisor.PrepareSpawner()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.supervise(ctx, spawner)
+		spawner.Close()
+	}()
+	spawner.Loop()
+	return <-ended
+}
+
+func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
+	errs := newNeverBlocks(r.err)
+	defer errs.close()
+	r.log = newLogger(errs, r.getenv, r.debug)
 	app, instances, err := r.source.load(r.cli)
 	if err != nil {
 		return err
 	}
-	errs := newNeverBlocks(r.err)
-	defer errs.close()
-	r.log = newLogger(errs, r.getenv, r.debug)
-
-	sockets, inherited, err := r.sockets(app, instances)
+	h, err := takeHandover()
+	if err != nil || h.only {
+		return err
+	}
+	if h.resumes() {
+		instances = h.instances(app)
+	}
+	sockets, inherited, err := r.sockets(app, instances, h)
 	if err != nil {
 		return err
 	}
 	defer closeSockets(sockets, r.log)
-	spawner := supervisor.NewSpawner()
-	defer spawner.Close()
-
-	sup, err := supervisor.New(supervisor.Options{
+	opt := supervisor.Options{
 		App:         app,
 		Sockets:     sockets,
 		Spawner:     spawner,
@@ -110,23 +128,39 @@ func (r *runner) run(ctx context.Context) error {
 		Output: func(in fcgisup.Instance, line string) {
 			fmt.Fprintf(errs, "%s %s\n", in, line)
 		},
-		Log: r.log,
-	})
-	if err != nil {
-		return err
+		Log:    r.log,
+		Resume: h.Handover,
 	}
-	if err := r.serve(sup, app, instances); err != nil {
-		return err
+	r.log.Info("fcgisup runs", "version", versionText(), "app", app.Name, "instances", len(instances), "command", app.Command, "resumed", h.resumes())
+	for {
+		next, err := r.once(ctx, opt, instances)
+		if err != nil || next == nil {
+			return err
+		}
+		// What only this program can lose is lost here, so this comes last.
+		opt.Resume = *next
+		errs.flush()
+		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, inherited))
+	}
+}
+
+// once supervises until the end, or until the successor that it returns a state for.
+func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []fcgisup.Instance) (*supervisor.Handover, error) {
+	sup, err := supervisor.New(opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.serve(sup, opt.App, instances); err != nil {
+		return nil, err
 	}
 	defer r.closeServers()
-	r.log.Info("fcgisup runs", "version", versionText(), "app", app.Name, "instances", len(instances), "command", app.Command)
-	return r.untilStopped(ctx, sup)
+	return r.untilStopped(ctx, sup, opt)
 }
 
 // untilStopped runs the supervisor, and obeys signals and systemd.
-func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor) error {
+func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) (*supervisor.Handover, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 
 	ctx, stop := context.WithCancel(ctx)
@@ -135,14 +169,21 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor) e
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
 	go n.run(ctx)
+	if len(opt.Resume.Instances) > 0 && opt.Reload != nil {
+		go n.reload(ctx) // the file may have changed with the program
+	}
 	stopping := false
 	for {
 		select {
 		case err := <-ended:
 			r.log.Info("fcgisup ends")
-			return err
+			return nil, err
 		case sig := <-signals:
 			switch {
+			case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && programReplaced():
+				if h := r.freeze(ctx, sup, opt); h != nil {
+					return h, nil
+				}
 			case sig == syscall.SIGHUP:
 				go n.reload(ctx)
 			case stopping:
@@ -158,8 +199,12 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor) e
 	}
 }
 
-// sockets adopts what systemd passed, or makes the instances' own.
-func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance) (_ map[fcgisup.Instance]*supervisor.Socket, inherited bool, err error) {
+// sockets takes over what a predecessor had, adopts what systemd passed, or makes the instances' own.
+func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handover) (_ map[fcgisup.Instance]*supervisor.Socket, inherited bool, err error) {
+	if h.resumes() {
+		taken, err := h.Sockets(instances)
+		return taken, h.Inherited, err
+	}
 	if files := activation.Files(true); len(files) > 0 {
 		adopted, err := supervisor.Adopt(files, instances)
 		return adopted, true, err
@@ -244,6 +289,7 @@ func (r *runner) closeServers() {
 	for _, s := range r.servers {
 		_ = s.Close()
 	}
+	r.servers = nil
 }
 
 func metricsHandler(sup *supervisor.Supervisor) http.Handler {

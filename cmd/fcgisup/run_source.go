@@ -27,7 +27,7 @@ type runSource struct {
 func (s *runSource) define(f *pflag.FlagSet) {
 	f.StringVar(&s.app, "app", "", "`NAME` of the app (default the only one)")
 	f.IntVar(&s.instance, "instance", 0, "`NUMBER` of the instance (default all)")
-	s.inline.define(f)
+	s.inline.define(f, "whoever runs fcgisup")
 }
 
 // load returns the app and the instances of it that are meant.

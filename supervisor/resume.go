@@ -1,0 +1,252 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// HandoverVersion is the form of Handover; a program takes over only its own.
+const HandoverVersion = 1
+
+// Handover is what a supervisor hands to its successor in the same process: after
+// execve(2) the children are still its children, and the descriptors named here
+// are still open.
+type Handover struct {
+	Version   int
+	Instances []HandedInstance
+}
+
+// HandedInstance is one instance. What is sampled is not kept: it is seen again.
+type HandedInstance struct {
+	Number      int
+	Socket      int        // descriptor
+	Bound       *BoundFile // nil for an inherited socket
+	Awake       bool
+	Slept       bool
+	Want        int
+	Generation  int
+	Slots       []HandedSlot
+	Restarts    map[Cause]uint64
+	ProbeFails  map[string]uint64
+	Scaled      map[Direction]uint64
+	LastFailure *Failure
+	Cut         uint64
+	Refused     uint64
+}
+
+// BoundFile identifies a socket file that we made and may remove.
+type BoundFile struct {
+	Path     string
+	Dev, Ino uint64
+}
+
+// HandedSlot is one worker slot: its machine, and its process if it has one.
+type HandedSlot struct {
+	State      State
+	Up         bool
+	Cause      Cause
+	Attempt    int
+	Proven     bool
+	Since      time.Time
+	Spawned    time.Time
+	Deadline   time.Time
+	StopBy     time.Time
+	Launch     Launch
+	Generation int
+	Expires    time.Time
+	PID        int      // 0: none
+	Output     int      // descriptor of its output, with a PID
+	Lines      []string // its last output
+}
+
+// ErrBusy says that now is not the moment to hand over.
+var ErrBusy = errors.New("a restart or reload is under way")
+
+// Freeze ends the supervisor without touching a worker, and returns what a
+// successor needs. Run returns. It fails, and changes nothing, while a restart or
+// reload is under way.
+func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
+	if !s.reloading.TryLock() {
+		return Handover{}, ErrBusy
+	}
+	defer s.reloading.Unlock()
+	for _, i := range s.instances {
+		var rolling, leaving bool
+		err := i.do(ctx, func(time.Time) { rolling, leaving = i.roll != nil, i.leaving })
+		if err != nil || rolling || leaving {
+			return Handover{}, errors.Join(ErrBusy, err)
+		}
+	}
+	// No exit may be collected from here on by somebody who forgets it.
+	s.opt.Spawner.pause()
+	m := Handover{Version: HandoverVersion}
+	for n, i := range s.instances {
+		remembered := make(chan HandedInstance, 1)
+		i.post(func(time.Time) {
+			remembered <- i.remember(s.sockets[n])
+			i.frozen = true
+		})
+		select {
+		case one := <-remembered:
+			m.Instances = append(m.Instances, one)
+		case <-i.done:
+			return m, errStopped
+		}
+	}
+	return m, nil
+}
+
+// remember is the instance for a successor; its gates are closed again.
+func (i *instance) remember(socket *Socket) HandedInstance {
+	i.host.disarm()
+	m := HandedInstance{
+		Number: i.in.Number, Socket: socket.fd,
+		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
+		Restarts: i.restarts, ProbeFails: i.probeFail, Scaled: i.scaled,
+		LastFailure: i.failure, Cut: i.cut, Refused: i.refused,
+	}
+	if b := socket.bound; b != nil {
+		m.Bound = &BoundFile{b.path, b.dev, b.ino}
+	}
+	for _, s := range i.slots {
+		if s.endGate != nil {
+			s.endGate()
+		}
+		one := HandedSlot{
+			State: s.m.state, Up: s.m.up, Cause: s.m.cause, Attempt: s.m.attempt, Proven: s.m.proven,
+			Since: s.m.since, Spawned: s.m.spawned, Deadline: s.m.deadline, StopBy: s.m.stopBy,
+			Launch: s.launch, Generation: s.generation, Expires: s.expires,
+		}
+		if g, ok := s.proc.(*group); ok && s.m.alive() {
+			one.PID, one.Output, one.Lines = g.leader, g.output(), g.lines()
+		}
+		m.Slots = append(m.Slots, one)
+	}
+	return m
+}
+
+// Keep makes the descriptors of a Handover survive execve(2). Call it right before
+// that, where no worker can be forked: it would inherit them.
+func (m Handover) Keep() error {
+	for _, fd := range m.descriptors() {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("cannot keep descriptor %d: %w", fd, err)
+		}
+	}
+	return nil
+}
+
+func (m Handover) descriptors() []int {
+	var all []int
+	for _, i := range m.Instances {
+		all = append(all, i.Socket)
+		for _, s := range i.Slots {
+			if s.PID != 0 {
+				all = append(all, s.Output)
+			}
+		}
+	}
+	return all
+}
+
+// Sockets takes the sockets of a Handover over, and marks all its descriptors
+// close-on-exec again.
+func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*Socket, error) {
+	if m.Version != HandoverVersion {
+		return nil, fmt.Errorf("cannot resume: the state has version %d, this program knows %d", m.Version, HandoverVersion)
+	}
+	for _, fd := range m.descriptors() {
+		unix.CloseOnExec(fd)
+	}
+	all := map[fcgisup.Instance]*Socket{}
+	for _, one := range m.Instances {
+		in, ok := numbered(instances, one.Number)
+		if !ok {
+			return nil, fmt.Errorf("cannot resume: there is no instance %d", one.Number)
+		}
+		var b *bound
+		if f := one.Bound; f != nil {
+			b = &bound{f.Path, f.Dev, f.Ino}
+		}
+		s, err := newSocket(os.NewFile(uintptr(one.Socket), in.String()), b)
+		if err != nil {
+			return nil, fmt.Errorf("cannot resume %s: %w", in, err)
+		}
+		all[in] = s
+	}
+	return all, nil
+}
+
+func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
+	for _, in := range instances {
+		if in.Number == n {
+			return in, true
+		}
+	}
+	return fcgisup.Instance{}, false
+}
+
+// recall makes a fresh instance what a predecessor remembered. Called before run.
+func (i *instance) recall(m HandedInstance, h *realHost) {
+	i.awake, i.slept, i.want, i.generation = m.Awake, m.Slept, m.Want, m.Generation
+	i.failure, i.cut, i.refused = m.LastFailure, m.Cut, m.Refused
+	for c, n := range m.Restarts {
+		i.restarts[c] = n
+	}
+	for c, n := range m.ProbeFails {
+		i.probeFail[c] = n
+	}
+	for d, n := range m.Scaled {
+		i.scaled[d] = n
+	}
+	i.resumed = true
+	for _, one := range m.Slots {
+		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires, seq: 1}
+		s.m = machine{
+			state: one.State, up: one.Up, cause: one.Cause, attempt: one.Attempt, proven: one.Proven,
+			since: one.Since, spawned: one.Spawned, deadline: one.Deadline, stopBy: one.StopBy,
+		}
+		i.spawns++
+		s.id = i.spawns
+		i.slots = append(i.slots, s)
+		if one.PID != 0 {
+			s.proc = h.adopt(one, i.line, i.goner(s, s.seq))
+		}
+	}
+}
+
+// pick up where the predecessor was: what it had under way but could not hand over.
+func (i *instance) resume(now time.Time) {
+	i.activeAt, i.sampleAt = now, now
+	for _, s := range i.slots {
+		switch s.m.state {
+		case Starting:
+			s.pause, s.lookAt = firstLook, now
+		case Draining:
+			i.perform(s, doGate, now)
+		case Ready:
+			i.probeAt = now.Add(i.app.Health.Interval)
+		case Stopping, Killing, Backoff, Failing, Stopped:
+		}
+	}
+	i.recycleAt = i.planRecycle(now)
+	if !i.awake {
+		i.watch()
+	}
+	i.settle()
+}
+
+// adopt is spawn for a worker that runs already.
+func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
+	g := &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{lines: m.Lines}}
+	h.spawner.adopt(m.PID, gone)
+	g.follow(os.NewFile(uintptr(m.Output), "output"), line)
+	return g
+}
