@@ -1,11 +1,7 @@
 package supervisor
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -119,65 +115,3 @@ func lookupUser(name string) (int, error) {
 	}
 	return strconv.Atoi(u.Uid)
 }
-
-// environmentFile reads KEY=VALUE lines as systemd.exec(5) does for
-// EnvironmentFile=. A file that we may not read is systemd's business: it has
-// read it as root and passed on what it says.
-func environmentFile(path string) (map[string]string, error) {
-	name, optional := strings.CutPrefix(path, "-")
-	if name == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(name)
-	switch {
-	case optional && errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case errors.Is(err, fs.ErrPermission) && os.Getenv("INVOCATION_ID") != "":
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("cannot read the environment file: %w", err)
-	}
-	return parseEnvironment(data), nil
-}
-
-// parseEnvironment takes what systemd takes: comments, quoted values, a
-// backslash that continues a line. What is not an assignment is skipped, as there.
-func parseEnvironment(data []byte) map[string]string {
-	env := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, fcgisup.MaxConfigSize)
-	text := ""
-	for lines.Scan() {
-		line := text + lines.Text()
-		if text = ""; strings.HasSuffix(line, `\`) {
-			text = strings.TrimSuffix(line, `\`)
-			continue
-		}
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if key = strings.TrimSpace(key); !ok || key == "" || strings.ContainsAny(key, " \t") {
-			continue
-		}
-		env[key] = unquote(strings.TrimSpace(value))
-	}
-	return env
-}
-
-// unquote undoes one pair of quotes, and in double quotes the backslashes before " \ $ and `.
-func unquote(s string) string {
-	if len(s) < 2 || s[0] != s[len(s)-1] {
-		return s
-	}
-	switch s[0] {
-	case '\'':
-		return s[1 : len(s)-1]
-	case '"':
-		return escapes.Replace(s[1 : len(s)-1])
-	}
-	return s
-}
-
-var escapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\$`, `$`, "\\`", "`")
