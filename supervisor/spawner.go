@@ -46,6 +46,10 @@ const sweep = 50 * time.Millisecond
 type Spawner struct {
 	forks chan func()
 	done  chan struct{}
+	// paused is closed by pause, waited when wait has ended. poke has it look.
+	paused, waited chan struct{}
+	pausing        sync.Once
+	poke           chan struct{}
 	// mu is held over fork and registration, and over wait and removal, so no
 	// exit comes before its process is known and no signal goes to a number
 	// that belongs to somebody else by now.
@@ -64,27 +68,48 @@ type child struct {
 	exit       Exit
 }
 
-// NewSpawner starts the thread that forks and the goroutine that waits; Close ends both.
+// NewSpawner starts a goroutine that forks and one that waits; Close ends both.
+func NewSpawner() *Spawner {
+	s := PrepareSpawner()
+	go s.Loop()
+	return s
+}
+
+// PrepareSpawner is NewSpawner for a caller that runs Loop itself, on the main
+// thread: execve(2) ends all other threads, and with a thread go the workers that
+// it has forked.
 //
 // Descriptors that this process was started with, beyond 0 to 2, would go on to
 // every worker; all are marked close-on-exec. Go marks those that it opens.
-func NewSpawner() *Spawner {
+func PrepareSpawner() *Spawner {
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // before Linux 5.11 they go on
 	s := &Spawner{
 		forks:     make(chan func()),
 		done:      make(chan struct{}),
+		paused:    make(chan struct{}),
+		waited:    make(chan struct{}),
+		poke:      make(chan struct{}, 1),
 		children:  map[int]*child{},
 		everybody: os.Getpid() == 1,
 	}
-	go s.thread()
 	go s.wait()
 	return s
 }
 
-// Close stops waiting; processes that are left die with this one.
-func (s *Spawner) Close() { close(s.done) }
+// Close ends Loop and stops waiting; processes that are left die with this one.
+func (s *Spawner) Close() {
+	s.pause()
+	close(s.done)
+}
 
-func (s *Spawner) thread() {
+// pause stops waiting for good. Exits from now on are left to a successor.
+func (s *Spawner) pause() {
+	s.pausing.Do(func() { close(s.paused) })
+	<-s.waited
+}
+
+// Loop forks and executes, on the thread that it was called on, until Close.
+func (s *Spawner) Loop() {
 	runtime.LockOSThread() // for good: unlocking would let the thread end before its children
 	for {
 		select {
@@ -93,6 +118,34 @@ func (s *Spawner) thread() {
 		case <-s.done:
 			return
 		}
+	}
+}
+
+// Exec replaces this program, on the thread that has forked the workers. It
+// returns only with an error. prepare runs on that thread, where nothing is forked.
+func (s *Spawner) Exec(prepare func() error, path string, argv, env []string) error {
+	failed := make(chan error, 1)
+	s.forks <- func() {
+		if err := prepare(); err != nil {
+			failed <- err
+			return
+		}
+		failed <- fmt.Errorf("cannot execute %s: %w", path, syscall.Exec(path, argv, env))
+	}
+	err := <-failed
+	s.paused, s.waited, s.pausing = make(chan struct{}), make(chan struct{}), sync.Once{}
+	go s.wait()
+	return err
+}
+
+// adopt registers a child that a predecessor in this process has forked.
+func (s *Spawner) adopt(pid int, gone func(Exit, bool)) {
+	s.mu.Lock()
+	s.children[pid] = &child{gone: gone}
+	s.mu.Unlock()
+	select {
+	case s.poke <- struct{}{}: // it may have ended before
+	default:
 	}
 }
 
@@ -136,6 +189,7 @@ func (s *Spawner) signal(pid int, sig syscall.Signal) error {
 }
 
 func (s *Spawner) wait() {
+	defer close(s.waited)
 	died := make(chan os.Signal, 1)
 	ossignal.Notify(died, syscall.SIGCHLD)
 	defer ossignal.Stop(died)
@@ -146,8 +200,9 @@ func (s *Spawner) wait() {
 		}
 		select {
 		case <-died:
+		case <-s.poke:
 		case <-again:
-		case <-s.done:
+		case <-s.paused:
 			return
 		}
 	}
@@ -206,7 +261,8 @@ func waitFor(pid int) (syscall.WaitStatus, bool) {
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
-		return status, err == nil && got == pid
+		// ECHILD: it ended, and was collected, between two programs of this process.
+		return status, err == nil && got == pid || errors.Is(err, syscall.ECHILD)
 	}
 }
 
