@@ -1,0 +1,140 @@
+package supervisor
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+func limited(a *fcgisup.App, _ *fakeHost) {
+	a.Activation = fcgisup.Eager
+	a.Limits.RequestTimeout = 3 * time.Second
+}
+
+func TestLongRequestIsAllowedUnlessForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.after(time.Second)
+		b.host.last().set(look{held: 1})
+		b.host.connect() // somebody waits behind it
+		st := b.after(time.Hour)
+		b.want(t, st, Saturated, Ready)
+		if n := b.host.spawned(); n != 1 {
+			t.Errorf("%d spawns: the worker was replaced for a long request", n)
+		}
+		b.cancel()
+		<-b.done
+	})
+}
+
+func TestStuckRequestIsReplacedWithEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, limited)
+		b.after(time.Second)
+		p := b.host.last()
+		p.set(look{held: 1})
+		b.host.connect() // wakes the watch
+		if st := b.after(2500 * time.Millisecond); st.Restarts[Stuck] != 0 {
+			t.Fatal("before request_timeout")
+		}
+		st := b.after(2 * time.Second)
+		if st.Restarts[Stuck] != 1 || st.LastFailure.Cause != Stuck || !slices.Equal(st.LastFailure.Evidence, []string{"state S"}) {
+			t.Fatalf("restarts %v, %+v", st.Restarts, st.LastFailure)
+		}
+		if sig := p.got(); sig[0] != syscall.SIGTERM {
+			t.Errorf("signals %v", sig)
+		}
+		b.end(t)
+	})
+}
+
+func TestConnectionKeptAliveIsNoStuckRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, limited)
+		b.after(time.Second)
+		p := b.host.last()
+		p.mu.Lock()
+		p.rests, p.now = true, look{held: 1}
+		p.mu.Unlock()
+		b.host.connect()
+		b.after(time.Second)
+		b.host.mu.Lock()
+		b.host.waiting = 0
+		b.host.mu.Unlock()
+		if st := b.after(time.Hour); st.Restarts[Stuck] != 0 {
+			t.Fatal("killed for a connection at rest")
+		}
+		b.host.connect() // now somebody waits for it
+		if st := b.after(10 * time.Second); st.Restarts[Stuck] != 1 {
+			t.Error("a connection at rest keeps others waiting for ever")
+		}
+		b.end(t)
+	})
+}
+
+func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.after(time.Second)
+		b.host.last().set(look{}) // holds nothing, accepts nothing
+		b.host.connect()
+		if st := b.after(25 * time.Second); st.Restarts[Stuck] != 0 {
+			t.Fatal("too early: it may work on after an answer")
+		}
+		st := b.after(10 * time.Second)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[Stuck] != 1 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
+func TestOldAndLargeWorkersAreReplacedOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+			a.Activation = fcgisup.Eager
+			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
+			a.Limits.MaxAge = time.Hour
+		})
+		if st := b.after(53 * time.Minute); st.Restarts[Age] != 0 {
+			t.Fatal("recycled before nine tenths of max_age")
+		}
+		st := b.after(8 * time.Minute)
+		b.want(t, st, Up, Ready, Ready, Ready)
+		if st.Restarts[Age] != 3 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.post(func(time.Time) { b.app.Limits.MaxAge, b.app.Limits.MaxMemory = 0, 1<<19 }) // all weigh 1 MiB
+		b.post(func(now time.Time) { b.recycleAt = b.planRecycle(now) })
+		st = b.after(2 * time.Minute)
+		if st.Restarts[Memory] < 3 || len(st.Workers) > 4 {
+			t.Errorf("restarts %v, %d workers", st.Restarts, len(st.Workers))
+		}
+		b.end(t)
+	})
+}
+
+func TestTurn(t *testing.T) {
+	path := t.TempDir() + "/lock"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := &turn{path: path}, &turn{path: path}
+	if !a.take() || a.take() || b.take() {
+		t.Fatal("two at a time")
+	}
+	a.done()
+	if !b.take() {
+		t.Error("never the other's turn")
+	}
+	b.done()
+	if c := (&turn{path: path + ".none"}); !c.take() {
+		t.Error("a missing file keeps it waiting")
+	}
+}
