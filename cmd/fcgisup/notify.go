@@ -43,6 +43,7 @@ func (n *notifier) run(ctx context.Context) {
 		return
 	}
 	n.say(daemon.SdNotifyReady + "\n" + n.statusLine())
+	releasePages()
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		n.log.Warn("cannot read the watchdog's interval", "error", err)
