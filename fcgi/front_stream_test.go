@@ -125,6 +125,12 @@ func rawPost(t *testing.T, server *httptest.Server, size int) (net.Conn, *http.R
 }
 
 func TestFrontSpoolsChunkedBodies(t *testing.T) {
+	check := settled(t)
+	defer check()
+	t.Run("server", testSpooling)
+}
+
+func testSpooling(t *testing.T) {
 	address := serveGo(t, "unix", func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, r.ContentLength, " ", len(b), " ", err)
@@ -180,6 +186,17 @@ func TestFrontAnswersBeforeTheBody(t *testing.T) {
 		}
 		conn.Close()
 	})
+}
+
+// A worker that dies during an upload is a 502, and the connection's last answer too.
+func TestFrontWorkerDiesDuringUpload(t *testing.T) {
+	p := newPeer(t, func(_ *peer, conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) })
+	server := httptest.NewServer(frontOf(p.address))
+	t.Cleanup(server.Close)
+	_, response := rawPost(t, server, 100_000)
+	if response.StatusCode != 502 || !response.Close {
+		t.Errorf("%v, close %v", response.Status, response.Close)
+	}
 }
 
 // A client that goes takes its connection to the worker along, and an upload that it

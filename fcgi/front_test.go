@@ -211,11 +211,28 @@ func TestBalance(t *testing.T) {
 			break
 		}
 	}
-	releases[2]() // now 2, 2, 0
+	releases[0]()
+	releases[3]() // in flight now 0, 2, 1
 	for i := range b.choose(3) {
 		order = append(order, i)
 	}
-	if got, want := fmt.Sprint(order), "[0 1 2 0 1 2 0 1]"; got != want {
+	if got, want := fmt.Sprint(order), "[0 1 2 0 1 0 2 1]"; got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Equals take turns also when there is never more than one request.
+func TestBalanceTurns(t *testing.T) {
+	var b balance
+	var order []int
+	for range 5 {
+		for i, release := range b.choose(3) {
+			order = append(order, i)
+			release()
+			break
+		}
+	}
+	if got, want := fmt.Sprint(order), "[0 1 2 0 1]"; got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
