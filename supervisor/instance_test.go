@@ -704,3 +704,23 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 		b.end(t)
 	})
 }
+
+func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) { a.Health.Interval = 0 })
+		changed := b.app
+		changed.Activation = fcgisup.Eager
+		changed.Workers = fcgisup.Workers{Min: 2, Max: 2}
+		changed.Health.Interval = 5 * time.Second
+		changed.Limits.MaxAge = time.Hour
+		b.post(func(now time.Time) { b.configure(changed, now) })
+		b.want(t, b.after(time.Second), Up, Ready, Ready)
+		if st := b.after(10 * time.Second); st.Probe == nil || b.host.spawned() != 2 {
+			t.Errorf("probe %v, %d spawns", st.Probe, b.host.spawned())
+		}
+		if st := b.after(2 * time.Hour); st.Restarts[Age] == 0 {
+			t.Error("max_age came to nothing")
+		}
+		b.end(t)
+	})
+}

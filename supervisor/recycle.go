@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -121,6 +122,14 @@ func (i *instance) planRecycle(now time.Time) time.Time {
 		}
 	}
 	return next
+}
+
+// expiry is when a worker that became ready then is too old; zero for never.
+func (i *instance) expiry(ready time.Time) time.Time {
+	if i.app.Limits.MaxAge == 0 {
+		return time.Time{}
+	}
+	return ready.Add(lifetime(i.app.Limits.MaxAge, rand.Float64()))
 }
 
 // lifetime is max_age less up to a tenth, drawn once for each worker, so that

@@ -36,13 +36,32 @@ func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<
 		return
 	}
 	i.generation++
-	i.app = app
+	i.configure(app, now)
 	if !i.awake {
 		i.launch = l
 		reply <- nil
 		return
 	}
 	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply}
+}
+
+// configure applies all of a configuration but how workers are started.
+func (i *instance) configure(app fcgisup.App, now time.Time) {
+	aged := app.Limits.MaxAge != i.app.Limits.MaxAge
+	i.app = app
+	for _, s := range i.slots {
+		if aged && s.m.state == Ready {
+			s.expires = i.expiry(s.m.since)
+		}
+	}
+	i.recycleAt = i.planRecycle(now)
+	i.probeAt = time.Time{}
+	if i.ready() {
+		i.probeAt = now.Add(app.Health.Interval)
+	}
+	if app.Activation == fcgisup.Eager {
+		i.wake(now)
+	}
 }
 
 // runs tells whether every worker was started like this.

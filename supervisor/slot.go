@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"syscall"
 	"time"
 )
@@ -175,9 +174,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
 	i.starts.observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
-	if limit := i.app.Limits.MaxAge; limit > 0 {
-		s.expires = now.Add(lifetime(limit, rand.Float64()))
-	}
+	s.expires = i.expiry(now)
 	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {
 		i.probeAt = now.Add(i.app.Health.Interval)

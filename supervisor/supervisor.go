@@ -187,7 +187,8 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	s.noteConfig(ctx, "")
 	return s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
 		if i.runs(launch) {
-			i.app, i.launch = app, launch
+			i.launch = launch
+			i.configure(app, now)
 			reply <- nil
 			return
 		}

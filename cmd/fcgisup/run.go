@@ -131,7 +131,6 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Log:    r.log,
 		Resume: h.Handover,
 	}
-	r.log.Info("fcgisup runs", "version", versionText(), "app", app.Name, "instances", len(instances), "command", app.Command, "resumed", h.resumes())
 	for {
 		next, err := r.once(ctx, opt, instances)
 		if err != nil || next == nil {
@@ -154,6 +153,8 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 		return nil, err
 	}
 	defer r.closeServers()
+	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
+		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
 	return r.untilStopped(ctx, sup, opt)
 }
 
