@@ -1,0 +1,314 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// The wanted values are those of systemd 252, but for I: a backslash at the end
+// of a comment continues it until 253 and no longer since 254.
+func TestParseEnvironment(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"A=plain", "plain"},
+		{"A=a b  \t", "a b"},
+		{"  A =  spaced", "spaced"},
+		{"A=", ""},
+		{"A", "none"},
+		{"A\n=x", "none"},
+		{"#A=1\n;A=2", "none"},
+		{"#comment\\\nA=1", "1"},
+		{"A=x#y ;z", "x#y ;z"},
+		{`A="x y"`, "x y"},
+		{`A='x "y" \n $z'`, `x "y" \n $z`},
+		{`A="x y" z`, "x yz"},
+		{`A='s'"d"e`, "sde"},
+		{`A=a"b"c`, `a"b"c`},
+		{`A="q\n\"\$\\` + "\\`" + `"`, `q\n"$\` + "`"},
+		{"A=\"two\nlines\"", "two\nlines"},
+		{"A=\"one\\\nline\"", "oneline"},
+		{"A='two\nlines'\nB=1", "two\nlines"},
+		{`A=a\nb\ c\\`, `anb c\`},
+		{"A=one\\\n  two", "one  two"},
+		{"A=a\\\n#b", "a#b"},
+		{"A=tail\\ ", "tail "},
+		{"A=tail\\", "tail"},
+		{`A="open`, "open"},
+		{"A=1\nA=2", "2"},
+		{"A=1\r\nB=2", "1"},
+		{"export A=1", "none"},
+		{"1A=1", "none"},
+		{"A.B=1", "none"},
+		{"A=\xff", "none"},
+		{"A=\x01", "none"},
+		{"A=\x00", "none"},
+		{"A=ü\tx", "ü\tx"},
+	}
+	for _, test := range tests {
+		got, ok := parseEnvironment([]byte(test.text))["A"]
+		if !ok {
+			got = "none"
+		}
+		if got != test.want {
+			t.Errorf("%q: A is %q, want %q", test.text, got, test.want)
+		}
+	}
+}
+
+func FuzzParseEnvironment(f *testing.F) {
+	f.Add([]byte("A=\"x\\\ny\" 'z'\\\n\n#c\nB=1\\"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		env := parseEnvironment(data)
+		for k, v := range env {
+			if !variableName.MatchString(k) || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+				t.Errorf("%q=%q", k, v)
+			}
+		}
+		// What is written in single quotes is what was read, where it has none.
+		var text strings.Builder
+		for k, v := range env {
+			if strings.Contains(v, "'") {
+				delete(env, k)
+				continue
+			}
+			text.WriteString(k + "='" + v + "'\n")
+		}
+		if again := parseEnvironment([]byte(text.String())); !maps.Equal(again, env) {
+			t.Errorf("%v became %v", env, again)
+		}
+	})
+}
+
+func TestEnvironmentFileMayBeMissingOnlyWithADash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "env")
+	if _, err := environmentFile(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("missing: %v", err)
+	}
+	if env, err := environmentFile("-" + path); err != nil || len(env) > 0 {
+		t.Errorf("missing with a dash: %v, %v", env, err)
+	}
+	app := roleApp("serve", t.TempDir())
+	app.EnvironmentFile = path
+	if _, err := New(Options{App: app}); err == nil {
+		t.Error("a supervisor without its environment file")
+	}
+}
+
+func TestWorkerSeesItsEnvironmentFolderAndThreeDescriptors(t *testing.T) {
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "env")
+	if err := os.WriteFile(file, []byte("FROM_FILE=file\nBOTH=file\nLANG=file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range ours {
+		t.Setenv(name, "1")
+	}
+	t.Setenv("INHERITED", "yes")
+	t.Setenv("LANG", "inherited")
+	inherited, err := unix.Dup(2) // what a careless parent leaves open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(inherited)
+	b := run(t, "serve", func(a *fcgisup.App) {
+		a.EnvironmentFile, a.Directory = file, folder
+		a.Environment["BOTH"], a.Environment["FROM_YAML"] = "yaml", "yaml"
+	})
+	env := strings.Split(b.ask("env").text, "\n")
+	for _, want := range []string{"INHERITED=yes", "FROM_FILE=file", "BOTH=yaml", "FROM_YAML=yaml", "LANG=file"} {
+		if !slices.Contains(env, want) {
+			t.Errorf("the worker's environment lacks %s", want)
+		}
+	}
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		if slices.Contains(ours, name) || strings.HasPrefix(name, "LISTEN_") || strings.HasPrefix(name, "WATCHDOG_") {
+			t.Errorf("the worker's environment has %s", kv)
+		}
+	}
+	if got := b.ask("cwd").text; got != folder {
+		t.Errorf("the worker is in %s, not in %s", got, folder)
+	}
+	if got := strings.Fields(b.ask("fds").text); !slices.Equal(got, []string{"0", "1", "2"}) {
+		t.Errorf("the worker has descriptors %v", got)
+	}
+	if got := b.ask("parent").text; got != strconv.Itoa(os.Getpid()) {
+		t.Errorf("the worker's parent is %s", got)
+	}
+}
+
+func TestDirectoryThatIsNotThereIsASpawnError(t *testing.T) {
+	b := run(t, "serve", atOnce, func(a *fcgisup.App) { a.Directory = "/nonexistent" })
+	if f := b.is(InstanceFailing).LastFailure; f.Cause != SpawnError || !strings.Contains(f.Detail, "no such file") {
+		t.Errorf("last failure %+v", f)
+	}
+}
+
+// several is a user with supplementary groups, if there is one, else nobody.
+func several(t *testing.T) *user.User {
+	t.Helper()
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(groups)) {
+		members := line[strings.LastIndexByte(line, ':')+1:]
+		name, _, _ := strings.Cut(strings.TrimSpace(members), ",")
+		if u, err := user.Lookup(name); err == nil && u.Uid != "0" {
+			return u
+		}
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip("there is no user to drop to")
+	}
+	return u
+}
+
+func TestRootDropsToUserGroupAndSupplementaryGroups(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can switch users")
+	}
+	u := several(t)
+	group, err := user.LookupGroup("nogroup")
+	if err != nil {
+		t.Skip(err)
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(ids, group.Gid)
+	slices.Sort(want)
+	b := run(t, "serve", atOnce, func(a *fcgisup.App) {
+		a.User, a.Group = u.Username, "nogroup"
+		a.Command = []string{"/bin/sh", "-c", `echo "$(id -u) $(id -g) $USER $LOGNAME $HOME"; id -G; exit 1`}
+	})
+	out := b.is(InstanceFailing).LastFailure.Output
+	if len(out) != 2 {
+		t.Fatalf("output %q", out)
+	}
+	if id := strings.Join([]string{u.Uid, group.Gid, u.Username, u.Username, u.HomeDir}, " "); out[0] != id {
+		t.Errorf("the worker is %q, want %q", out[0], id)
+	}
+	got := strings.Fields(out[1])
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Compact(want), slices.Compact(got)); diff != "" {
+		t.Errorf("groups of %s (-want +got):\n%s", u.Username, diff)
+	}
+}
+
+func TestSwitchedWorkerServesAndIsWatchedAndStopped(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can switch users")
+	}
+	b := run(t, "serve", func(a *fcgisup.App) { a.User = "nobody"; delete(a.Environment, markVariable) })
+	b.ask("hello")
+	b.worker(Ready)
+	if err := b.sup.Restart(t.Context(), 1); err != nil {
+		t.Error(err)
+	}
+	b.ask("hello")
+	b.stop()
+	gone(t, b.pids...)
+}
+
+func TestUnknownUserOrGroupIsAnError(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root switches users")
+	}
+	app := roleApp("serve", t.TempDir())
+	app.User = "no-such-user"
+	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find user "no-such-user" of app t` {
+		t.Error(err)
+	}
+	app.User, app.Group = "nobody", "no-such-group"
+	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find group "no-such-group" of app t` {
+		t.Error(err)
+	}
+}
+
+// playLaunch tells how somebody without privileges would start a worker.
+func playLaunch() int {
+	app := roleApp("serve", "/")
+	app.User = "root"
+	l, err := NewLaunch(app, nil)
+	if err != nil {
+		return complain()
+	}
+	if json.NewEncoder(os.Stdout).Encode(l) != nil {
+		return 1
+	}
+	return 0
+}
+
+func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		l, err := NewLaunch(roleApp("serve", "/"), nil)
+		if err != nil || l.Switch {
+			t.Errorf("%+v, %v", l, err)
+		}
+		return
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"=launch")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l Launch
+	if err := json.Unmarshal(out, &l); err != nil {
+		t.Fatal(err)
+	}
+	if l.Switch || l.UID != 0 || slices.ContainsFunc(l.Env, func(kv string) bool { return strings.HasPrefix(kv, "USER=") }) {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestLaunchEqual(t *testing.T) {
+	app := roleApp("serve", t.TempDir())
+	base, err := NewLaunch(app, []string{"B=1", "A=2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, _ := NewLaunch(app, []string{"A=2", "B=1", "LISTEN_FDS=1"})
+	if !base.Equal(same) {
+		t.Error("the order of the environment, or a variable of ours, makes a difference")
+	}
+	for name, change := range map[string]func(*Launch){
+		"argv":   func(l *Launch) { l.Argv = []string{"/bin/true"} },
+		"dir":    func(l *Launch) { l.Dir = "/tmp" },
+		"env":    func(l *Launch) { l.Env = l.Env[1:] },
+		"switch": func(l *Launch) { l.Switch = true },
+		"uid":    func(l *Launch) { l.UID++ },
+		"gid":    func(l *Launch) { l.GID++ },
+		"groups": func(l *Launch) { l.Groups = []int{7} },
+		"signal": func(l *Launch) { l.StopSignal = syscall.SIGUSR1 },
+	} {
+		if other := base; true {
+			change(&other)
+			if base.Equal(other) {
+				t.Errorf("another %s makes no difference", name)
+			}
+		}
+	}
+}

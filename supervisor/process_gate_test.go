@@ -1,0 +1,193 @@
+package supervisor
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// load keeps clients busy until finish is called, which tells how many were
+// answered, and fails the test for each that was refused or cut.
+func (b *bed) load(clients int) (finish func() int) {
+	var running sync.WaitGroup
+	done := make(chan struct{})
+	served := make([]int, clients)
+	for c := range clients {
+		running.Go(func() {
+			lines := []string{"hello", "sleep 7ms", "sleep 1ms", "env"}
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := request(b.address(), lines[(n+c)%len(lines)]); err != nil {
+					b.t.Errorf("client %d, request %d: %v", c, n, err)
+					return
+				}
+				served[c]++
+				time.Sleep(10 * time.Millisecond) // the gate needs moments without a request
+			}
+		})
+	}
+	return func() int {
+		close(done)
+		running.Wait()
+		total := 0
+		for _, n := range served {
+			total += n
+		}
+		return total
+	}
+}
+
+// Promise 4. The workers die of the stop signal whatever they are doing; it is
+// the gate alone that keeps their requests.
+func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
+	two := func(a *fcgisup.App) { a.Workers = fcgisup.Workers{Min: 2, Max: 2} }
+	tests := []struct {
+		role     string
+		restarts int
+		changes  []func(*fcgisup.App)
+	}{
+		{"serve", 20, nil},
+		{"serve-go", 10, nil},
+		{"fork-grandchild", 10, nil},
+		{"poll-only", 5, []func(*fcgisup.App){onTCP(t), two}},
+	}
+	for _, test := range tests {
+		t.Run(test.role, func(t *testing.T) {
+			restarts := test.restarts
+			b := run(t, test.role, append(test.changes, atOnce)...)
+			b.worker(Ready)
+			finish := b.load(4)
+			for n := range restarts {
+				if err := b.sup.Restart(t.Context(), 0); err != nil {
+					t.Fatalf("restart %d: %v", n, err)
+				}
+			}
+			served := finish()
+			st := b.status()
+			if want := uint64(restarts * b.app.Workers.Max); st.Restarts[Operator] != want || st.Cut != 0 {
+				t.Errorf("%d restarts of %d, %d cut", st.Restarts[Operator], want, st.Cut)
+			}
+			if served < 10*restarts {
+				t.Errorf("%d requests are too few to prove anything", served)
+			}
+			b.stop()
+			gone(t, b.started()...)
+		})
+	}
+}
+
+func TestBusyWorkerKeepsItsRequestThroughRestartAndStop(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	old := b.worker(Ready).PID
+	long := b.later("sleep 700ms")
+	eventually(t, "the worker has it", func() bool { return b.holds(old) == 1 })
+	restarted := make(chan error, 1)
+	go func() { restarted <- b.sup.Restart(t.Context(), 0) }()
+	b.worker(Draining)
+	if fresh := b.ask("hello").pid; fresh == old {
+		t.Error("the draining worker took another request")
+	}
+	select {
+	case err := <-restarted:
+		t.Errorf("the restart ended before the request: %v", err)
+	default:
+	}
+	if r := long(); r.pid != old {
+		t.Errorf("answered by %d", r.pid)
+	}
+	if err := <-restarted; err != nil {
+		t.Error(err)
+	}
+
+	b.stop()
+}
+
+// A half-read upload is the request that an ungated signal damages most:
+// libfcgi answers 200 to the half that it has.
+func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	pid := b.worker(Ready).PID
+	conn, err := net.Dial("unix", b.address().Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "upload 6\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
+	go func() {
+		for alive := time.Now().Add(patience); time.Now().Before(alive) && b.status().State != InstanceStopping; {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond)
+		_, _ = io.WriteString(conn, "def")
+	}()
+	b.stop()
+	if r, err := receive(conn); err != nil || r.text != "6" || r.pid != pid {
+		t.Errorf("answer %+v, %v", r, err)
+	}
+	if st := b.sup.instances[0].status.Load(); st.Cut != 0 {
+		t.Errorf("%d counted as cut", st.Cut)
+	}
+}
+
+// Nobody answers what waits in the queue of our own socket once it is closed.
+func TestWhatWaitsIsServedBeforeStop(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	pid := b.worker(Ready).PID
+	first := b.later("sleep 300ms")
+	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
+	second, third := b.later("hello"), b.later("hello")
+	b.stop()
+	first()
+	second()
+	third()
+}
+
+// holds counts the connections that a worker's group has open.
+func (b *bed) holds(pid int) int {
+	g := &group{leader: pid, spawner: b.spawner, groups: &scoreboard.Groups{}, socket: b.sockets[b.app.Instance(1)]}
+	return g.look().held
+}
+
+func TestIgnoredSignalsEndInKill(t *testing.T) {
+	for _, role := range []string{"ignore-term", "fork-stubborn"} {
+		for _, busy := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/busy=%t", role, busy), func(t *testing.T) {
+				t.Parallel()
+				const timeout = 400 * time.Millisecond
+				b := run(t, role, stopTimeout(timeout))
+				server := b.ask("hello").pid
+				leader := b.worker(Ready).PID
+				if busy {
+					b.later("sleep 1m")
+					eventually(t, "the worker has it", func() bool { return b.holds(leader) == 1 })
+				}
+				begin := time.Now()
+				b.stop()
+				if d := time.Since(begin); d < timeout || d > patience/2 {
+					t.Errorf("stopped after %s", d)
+				}
+				st := b.sup.instances[0].status.Load()
+				if want := map[bool]uint64{true: 1}[busy]; st.Cut != want {
+					t.Errorf("%d counted as cut, want %d", st.Cut, want)
+				}
+				if st.Restarts[Operator] != 1 {
+					t.Errorf("restarts %v", st.Restarts)
+				}
+				gone(t, leader, server)
+			})
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package supervisor
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// atOnce wakes an instance without a request.
+func atOnce(a *fcgisup.App) { a.Activation = fcgisup.Eager }
+
+func startTimeout(d time.Duration) func(*fcgisup.App) {
+	return func(a *fcgisup.App) { a.Limits.StartTimeout = d }
+}
+
+func stopTimeout(d time.Duration) func(*fcgisup.App) {
+	return func(a *fcgisup.App) { a.Limits.StopTimeout = d }
+}
+
+func kill9(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFirstConnectionStartsOneProcessAndACrashTheNext(t *testing.T) {
+	for name, change := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
+		t.Run(name, func(t *testing.T) {
+			b := run(t, "serve", change)
+			time.Sleep(50 * time.Millisecond)
+			if st := b.status(); st.State != Sleeping || len(st.Workers) > 0 || b.spawns() > 0 {
+				t.Fatalf("before the first connection: %s, %d workers, %d spawns", st.State, len(st.Workers), b.spawns())
+			}
+			first := b.ask("hello").pid
+			if second := b.ask("hello").pid; second != first || b.spawns() != 1 {
+				t.Errorf("answered by %d and %d after %d spawns", first, second, b.spawns())
+			}
+			b.worker(Ready)
+			kill9(t, first)
+			if next := b.ask("hello").pid; next == first {
+				t.Error("answered by a dead process")
+			}
+			eventually(t, "the crash is counted", func() bool { return b.status().Restarts[Crash] == 1 })
+			f := b.status().LastFailure
+			if f == nil || f.PID != first || f.Cause != Crash || f.Detail != "signal killed" {
+				t.Errorf("last failure %+v", f)
+			}
+			if b.spawns() != 2 || b.probes.Load() != 0 {
+				t.Errorf("%d spawns, %d probes", b.spawns(), b.probes.Load())
+			}
+			b.stop()
+			gone(t, b.pids...)
+		})
+	}
+}
+
+func TestLastLinesAreKeptWithTheFailure(t *testing.T) {
+	b := run(t, "crash-after-n", func(a *fcgisup.App) { a.Environment[numberVariable] = "1" })
+	pid := b.ask("hello").pid
+	var f *Failure
+	eventually(t, "the crash is noted", func() bool {
+		f = b.status().LastFailure
+		return f != nil
+	})
+	want := []string{"cannot find the database", "giving up"}
+	if f.PID != pid || f.Detail != "exit status 1" || !slices.Equal(f.Output, want) {
+		t.Errorf("last failure %+v", f)
+	}
+	eventually(t, "the lines are passed on", func() bool {
+		return slices.ContainsFunc(b.lines(), func(l string) bool { return strings.HasSuffix(l, ": giving up") })
+	})
+	if next := b.ask("hello").pid; next == pid {
+		t.Error("answered by a dead process")
+	}
+}
+
+func TestNormalEndIsReplacedAndNoFailure(t *testing.T) {
+	b := run(t, "finish-after-n", func(a *fcgisup.App) { a.Environment[numberVariable] = "1" })
+	for range 5 {
+		b.ask("sleep 150ms") // long enough to be seen
+	}
+	eventually(t, "five ends are counted", func() bool { return b.status().Restarts[Finished] >= 5 })
+	if st := b.status(); st.LastFailure != nil || st.Restarts[Crash] != 0 {
+		t.Errorf("exit 0 after readiness: %v, last failure %+v", st.Restarts, st.LastFailure)
+	}
+	slices.Sort(b.pids)
+	if len(slices.Compact(b.pids)) != 5 {
+		t.Errorf("five requests by %v", b.pids)
+	}
+}
+
+func TestReadinessIsSeenInTheKernel(t *testing.T) {
+	for _, role := range []string{"serve", "poll-only", "serve-go", "fork-grandchild", "slow-start"} {
+		for name, change := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
+			t.Run(role+"/"+name, func(t *testing.T) {
+				b := run(t, role, change, atOnce)
+				b.worker(Ready)
+				if b.spawns() != 1 || b.probes.Load() != 0 {
+					t.Errorf("%d spawns, %d probes; looking is enough", b.spawns(), b.probes.Load())
+				}
+				b.ask("hello")
+				b.stop()
+				gone(t, b.pids...)
+			})
+		}
+	}
+}
+
+// What a worker does to the open description outlives it, and would end every
+// libfcgi program that comes after it.
+func TestNonblockingListenerIsMadeBlockingBeforeTheNextSpawn(t *testing.T) {
+	b := run(t, "sets-nonblock-and-exits")
+	first := b.ask("hello").pid
+	b.worker(Ready)
+	if r := b.ask("flags"); r.pid == first || r.text != "false" {
+		t.Errorf("the next worker (%d after %d) finds O_NONBLOCK %s", r.pid, first, r.text)
+	}
+	if n := b.spawns(); n != 2 {
+		t.Errorf("%d spawns", n)
+	}
+}
+
+// failing is what a program that cannot become ready leads to.
+func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
+	tests := []struct {
+		role, detail string
+		cause        Cause
+	}{
+		{"exit-1", "exit status 1", Crash},
+		{"exit-0", "exit status 0", Crash},
+		{"leader-leaves", "exit status 0", Crash},
+		{"never-accept", "not ready within 300ms, then signal terminated", StartTimeout},
+		{"closes-fd-0", "not ready within 300ms, then signal terminated", StartTimeout},
+	}
+	for _, test := range tests {
+		t.Run(test.role, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			b := run(t, test.role, atOnce, startTimeout(300*time.Millisecond), func(a *fcgisup.App) {
+				a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 4}
+			})
+			st := b.is(InstanceFailing)
+			if f := st.LastFailure; f.Cause != test.cause || f.Detail != test.detail {
+				t.Errorf("last failure %+v", f)
+			}
+			if n := b.spawns(); n != failingAfter {
+				t.Errorf("%d spawns until failing", n)
+			}
+			if w := st.Workers[0]; w.State != Failing || w.Attempt != failingAfter || w.Next == nil || w.PID != 0 {
+				t.Errorf("worker %+v", w)
+			}
+			// 100 ms and 400 ms, less a tenth of jitter, lie between the three.
+			if d := time.Since(begin); d < 450*time.Millisecond {
+				t.Errorf("three attempts within %s", d)
+			}
+			b.stop()
+			for _, pid := range b.started() {
+				if peopled(pid) {
+					t.Errorf("process group %d is left", pid)
+				}
+			}
+		})
+	}
+}
+
+// A program that leaves its process group cannot be supervised; it is a failing
+// one. What it left cannot be found by us: under systemd the control group ends it.
+func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
+	b := run(t, "double-fork-away", atOnce, func(a *fcgisup.App) {
+		a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 10}
+	})
+	st := b.is(InstanceFailing)
+	if st.LastFailure.Detail != "exit status 0" || b.spawns() != failingAfter {
+		t.Errorf("%d spawns, last failure %+v", b.spawns(), st.LastFailure)
+	}
+	// They serve all the same; each tells who it is, so that it can be ended.
+	for range failingAfter {
+		pid := b.ask("hello").pid
+		kill9(t, pid)
+		gone(t, pid)
+	}
+}
+
+// Once it has been ready a worker's end is a normal one, so what leaves late is
+// replaced for ever, but never faster than restart.delay.
+func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
+	b := run(t, "leader-leaves-late", atOnce, func(a *fcgisup.App) { a.Restart.Delay = 400 * time.Millisecond })
+	begin := time.Now()
+	eventually(t, "it is replaced twice", func() bool { return b.status().Restarts[Finished] >= 2 })
+	if d := time.Since(begin); d < 750*time.Millisecond || b.spawns() > 3 {
+		t.Errorf("%d spawns within %s", b.spawns(), d)
+	}
+	b.stop()
+	for _, pid := range b.started() {
+		if peopled(pid) {
+			t.Errorf("process group %d is left", pid)
+		}
+	}
+}
+
+func TestWorkerThatNeverReadsIsUpUntilItIsStoppedByForce(t *testing.T) {
+	b := run(t, "accept-and-hang", stopTimeout(300*time.Millisecond))
+	b.later("hello")
+	pid := b.worker(Ready).PID
+	time.Sleep(300 * time.Millisecond)
+	if st := b.status(); st.State != Up || b.spawns() != 1 {
+		t.Errorf("%s after %d spawns", st.State, b.spawns())
+	}
+	b.stop()
+	if st := b.sup.instances[0].status.Load(); st.Cut != 1 {
+		t.Errorf("%d counted as cut", st.Cut)
+	}
+	gone(t, pid)
+}
+
+// started are the pids of all workers that the journal names.
+func (b *bed) started() []int {
+	var pids []int
+	for line := range strings.Lines(b.journal.String()) {
+		if pid := attribute(line, "pid"); pid > 0 && strings.Contains(line, "msg=worker") && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
