@@ -25,7 +25,7 @@ type process interface {
 	// release signals the group at a moment when it holds no connection; false
 	// when ctx ended before there was one. See gate.go.
 	release(ctx context.Context, sig syscall.Signal) bool
-	// lines are the last that it wrote.
+	// lines are the last that it wrote, for a process that has ended.
 	lines() []string
 	// resting are the connections from which the worker waits to read.
 	resting() map[scoreboard.Inode]bool
@@ -62,11 +62,23 @@ type group struct {
 	tail    *tail
 	// pipe is where its output comes from.
 	pipe *os.File
+	// silent is closed at the end of it.
+	silent chan struct{}
 }
 
 func (g *group) pid() int { return g.leader }
 
-func (g *group) lines() []string { return g.tail.Lines() }
+// lastGasp bounds the wait for the end of an ended worker's output: a process
+// that has left the group may hold the pipe for ever.
+const lastGasp = 20 * time.Millisecond
+
+func (g *group) lines() []string {
+	select {
+	case <-g.silent:
+	case <-time.After(lastGasp):
+	}
+	return g.tail.Lines()
+}
 
 func (g *group) signal(sig syscall.Signal) error {
 	err := g.spawner.signal(g.leader, sig)
@@ -222,8 +234,9 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 
 // follow passes the group's output on, to its end.
 func (g *group) follow(r *os.File, line func(string)) {
-	g.pipe = r
+	g.pipe, g.silent = r, make(chan struct{})
 	go func() {
+		defer close(g.silent)
 		defer r.Close()
 		follow(r, func(text string) {
 			g.tail.add(text)

@@ -125,7 +125,7 @@ func (i *instance) remember(socket *Socket) HandedInstance {
 			Launch: s.launch, Generation: s.generation, Expires: s.expires,
 		}
 		if g, ok := s.proc.(*group); ok && s.m.alive() {
-			one.PID, one.Output, one.Lines = g.leader, g.output(), g.lines()
+			one.PID, one.Output, one.Lines = g.leader, g.output(), g.tail.Lines()
 		}
 		m.Slots = append(m.Slots, one)
 	}
