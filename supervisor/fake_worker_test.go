@@ -250,8 +250,15 @@ func answer(c io.ReadWriteCloser) {
 	if err != nil {
 		return
 	}
+	if line == "hold\n" {
+		_, _ = io.WriteString(c, holding)
+		hang()
+	}
 	fmt.Fprintf(c, "%d\n%s\nend\n", os.Getpid(), obey(in, strings.Fields(line)))
 }
+
+// holding is the beginning of an answer that never ends.
+const holding = "holding"
 
 func obey(in io.Reader, words []string) string {
 	if len(words) == 0 {

@@ -131,7 +131,10 @@ func TestWorkerDiesWithASupervisorThatIsKilledAtTheGate(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := io.WriteString(conn, "sleep 1m\n"); err != nil {
+		if _, err := io.WriteString(conn, "hold\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, make([]byte, len(holding))); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil { // Run ends, the gate begins

@@ -42,6 +42,7 @@ func TestFirstConnectionStartsOneProcessAndACrashTheNext(t *testing.T) {
 			}
 			b.worker(Ready)
 			kill9(t, first)
+			gone(t, first) // until then it may still take a connection with it
 			if next := b.ask("hello").pid; next == first {
 				t.Error("answered by a dead process")
 			}
