@@ -88,8 +88,8 @@ func Adopt(files []*os.File, want []fcgisup.Instance) (map[fcgisup.Instance]*Soc
 		}
 		in, ok := owner(s.listener.String(), f.Name(), want, len(files))
 		if !ok {
-			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): no instance of app %s listens on %s",
-				3+i, f.Name(), want[0].App, s.listener), s.Close()))
+			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): no instance to run here listens on %s",
+				3+i, f.Name(), s.listener), s.Close()))
 		}
 		if got[in] != nil {
 			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): %s has a socket already", 3+i, f.Name(), in), s.Close()))
