@@ -130,6 +130,7 @@ func (i *instance) condemn(now time.Time) {
 	}
 	for _, s := range i.guilty() {
 		s.why = last.Class + ": " + last.Error
+		s.evidence = s.proc.evidence()
 		i.happen(s, event{kind: unhealthy, cause: Probe}, now)
 	}
 }
