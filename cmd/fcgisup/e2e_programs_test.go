@@ -131,7 +131,7 @@ func TestSupervisorDies(t *testing.T) {
 
 // supervised is a running `fcgisup run --listen`.
 type supervised struct {
-	dir              string
+	dir, binary      string
 	network, address string
 	control          string
 	command          *exec.Cmd
@@ -171,7 +171,13 @@ func newSupervised(t *testing.T) *supervised {
 func (s *supervised) start(t *testing.T, binary, app string, command []string) {
 	t.Helper()
 	args := []string{"run", "--app", app, "--listen", s.address, "--control", s.control, "--"}
-	s.command = exec.Command(binary, append(args, command...)...)
+	s.launch(t, binary, append(args, command...)...)
+}
+
+// launch runs a command line of fcgisup in the test's folder until the test ends.
+func (s *supervised) launch(t *testing.T, binary string, args ...string) {
+	t.Helper()
+	s.command = exec.Command(binary, args...)
 	s.command.Dir = s.dir
 	s.command.Stderr = s
 	s.command.WaitDelay = 5 * time.Second

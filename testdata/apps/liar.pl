@@ -1,0 +1,80 @@
+#!/usr/bin/perl
+# liar.pl LIE: a FastCGI program that does what a supervisor must not be fooled by. README.md lists the lies.
+use strict;
+use warnings;
+
+use FCGI;
+use Fcntl;
+use IO::Handle;
+use POSIX ();
+use Socket;
+use Time::HiRes ();
+
+my $lie = shift // die "usage: liar.pl LIE\n";
+my @kept;    # what /grow has taken
+
+my %paths = (
+    '/'      => sub { print "hello\n" },
+    '/sleep' => sub { my ($ms) = $_[0] =~ /\bms=(\d+)/; nap(($ms // 0) / 1000); print "slept\n" },
+    '/grow'  => sub { my ($mib) = $_[0] =~ /\bmib=(\d+)/; push @kept, 'x' x (($mib // 0) << 20); print "grown\n" },
+    # O_NONBLOCK is a flag of the open file description: this sets it for every worker.
+    '/nonblock' => sub { nonblock(); print "set\n" },
+    '/deaf'     => sub { POSIX::close(0); print "deaf\n" },
+);
+
+my %lies = (
+    'none' => \&serve,
+    # Children that accept beside each other, and a parent that never does.
+    'forks' => sub {
+        for (1 .. 2) {
+            my $pid = fork // die "fork: $!\n";
+            if (!$pid) { serve(); exit 0 }
+        }
+        1 while wait > 0;
+    },
+    'closes-stdin'  => sub { POSIX::close(0); sleep 1 while 1 },
+    'nonblocking'   => sub { nonblock(); serve(1) },
+    'never-accepts' => sub { sleep 1 while 1 },
+    'never-reads'   => sub { accept my $conn, STDIN or die "accept: $!\n"; sleep 1 while 1 },
+    # The end of every program that was written to be a daemon.
+    'daemon' => sub { away(); POSIX::setsid(); away(); serve() },
+    # The same, but it stays in its process group.
+    'deserts' => sub { away(); serve() },
+    # Not IGNORE: libfcgi would put its own handler there.
+    'ignores-term' => sub { $SIG{TERM} = sub { }; serve() },
+);
+
+# Whatever signals come.
+sub nap {
+    my $end = Time::HiRes::time() + $_[0];
+    while ((my $left = $end - Time::HiRes::time()) > 0) { Time::HiRes::sleep($left) }
+}
+
+sub away {
+    my $pid = fork // die "fork: $!\n";
+    exit 0 if $pid;
+}
+
+sub nonblock {
+    my $flags = fcntl STDIN, F_GETFL, 0;
+    fcntl STDIN, F_SETFL, $flags | O_NONBLOCK or die "fcntl: $!\n";
+}
+
+sub serve {
+    my ($select) = @_;
+    my (%param, $listener);
+    my $request = FCGI::Request(\*STDIN, \*STDOUT, \*STDERR, \%param);
+    while (1) {
+        # Accept turns STDIN into the request's body: the number is what stays.
+        if ($select) { my $bits = "\1"; select $bits, undef, undef, undef }
+        last if $request->Accept() < 0;
+        my $path = $param{PATH_INFO} || '/';
+        print "Content-Type: text/plain\r\n\r\n";
+        ($paths{$path} // sub { print "no such path\n" })->($param{QUERY_STRING} // '');
+        print "pid $$\n";
+        $request->Finish();
+        if ($path eq '/deaf') { sleep 1 while 1 }
+    }
+}
+
+($lies{$lie} // die "liar.pl: no lie $lie\n")->();
