@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // Bounds of a probe.
@@ -30,23 +31,7 @@ type Request struct {
 	Host       string            // default localhost
 	Port       int               // default 80
 	Params     map[string]string // more CGI variables; they override all others
-	Expect     Expect
-}
-
-// Expect says which complete answers are good ones.
-type Expect struct {
-	Status []StatusRange  // default 200-399
-	Body   *regexp.Regexp // over the first MaxBody bytes; nil: any
-}
-
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct{ First, Last int }
-
-func (s StatusRange) String() string {
-	if s.First == s.Last {
-		return fmt.Sprint(s.First)
-	}
-	return fmt.Sprintf("%d-%d", s.First, s.Last)
+	Expect     fcgisup.Expect    // no Status: 200-399
 }
 
 // Response is what was learnt, as far as the exchange came. It is filled beside an
@@ -102,7 +87,7 @@ func probe(ctx context.Context, r Request) (Response, error) {
 		func() error { return unwrapConsumer(err) },
 		v.protocolError,
 		page.complete,
-		func() error { return r.Expect.check(response) },
+		func() error { return expected(response, r.Expect) },
 	} {
 		if err := check(); err != nil {
 			return response, withStderr(err, stderr.kept)
@@ -130,12 +115,12 @@ func withStderr(err error, stderr []byte) error {
 	return failf(ClassOf(err), "%w; stderr: %.200q", err, line)
 }
 
-func (e Expect) check(r Response) error {
+func expected(r Response, e fcgisup.Expect) error {
 	want := e.Status
 	if len(want) == 0 {
-		want = []StatusRange{{First: 200, Last: 399}}
+		want = []fcgisup.StatusRange{{Min: 200, Max: 399}}
 	}
-	if !slices.ContainsFunc(want, func(s StatusRange) bool { return s.First <= r.Status && r.Status <= s.Last }) {
+	if !slices.ContainsFunc(want, func(s fcgisup.StatusRange) bool { return s.Min <= r.Status && r.Status <= s.Max }) {
 		return failf(Status, "status %d, expected %s", r.Status, strings.Trim(fmt.Sprint(want), "[]"))
 	}
 	if e.Body != nil && !e.Body.Match(r.Body) {

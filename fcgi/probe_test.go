@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // serveGo runs a net/http/fcgi server until the test ends.
@@ -63,7 +65,7 @@ func TestProbeOfGoServer(t *testing.T) {
 				})
 				r := Request{
 					Network: network, Address: address, ScriptName: "/rt", Path: "/t?id=1", Host: "rt.example.org",
-					Expect: Expect{Status: []StatusRange{{404, 404}}, Body: regexp.MustCompile(`such\sticket`)},
+					Expect: fcgisup.Expect{Status: []fcgisup.StatusRange{{Min: 404, Max: 404}}, Body: regexp.MustCompile(`such\sticket`)},
 				}
 				response, err := Probe(within(t, time.Minute), r)
 				if err != nil {
@@ -78,7 +80,7 @@ func TestProbeOfGoServer(t *testing.T) {
 				if _, err := Probe(within(t, time.Minute), r); ClassOf(err) != Body {
 					t.Errorf("body: %v", err)
 				}
-				r.Expect = Expect{}
+				r.Expect = fcgisup.Expect{}
 				if _, err := Probe(within(t, time.Minute), r); ClassOf(err) != Status || err.Error() != "status 404, expected 200-399" {
 					t.Errorf("status: %v", err)
 				}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // refusing accepts on a unix socket and answers everything with Unavailable.
@@ -29,7 +31,7 @@ func TestUnavailableToProbe(t *testing.T) {
 	response, err := Probe(within(t, time.Minute), Request{
 		Network: "unix", Address: p.address, Path: "/",
 		Params: map[string]string{"BIG": strings.Repeat("x", 4<<20)},
-		Expect: Expect{Status: []StatusRange{{503, 503}}},
+		Expect: fcgisup.Expect{Status: []fcgisup.StatusRange{{Min: 503, Max: 503}}},
 	})
 	if err != nil || response.Header.Get("Retry-After") != "2" || !strings.Contains(string(response.Body), "try again") {
 		t.Errorf("%+v %v", response, err)

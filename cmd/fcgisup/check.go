@@ -195,7 +195,7 @@ func (k *checker) applyExpect(r *fcgi.Request) error {
 		if err != nil {
 			return fmt.Errorf("--expect: %w", err)
 		}
-		r.Expect.Status = expect(fcgisup.Expect{Status: ranges}).Status
+		r.Expect.Status = ranges
 	}
 	if k.body != "" {
 		re, err := regexp.Compile(k.body)

@@ -24,14 +24,6 @@ func probeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {
 		Network: address.Network, Address: address.Addr,
 		Method: h.Method, ScriptName: h.ScriptName, Path: h.Path, Host: h.Host, Port: h.Port,
 		Params: h.Params,
-		Expect: expect(h.Expect),
+		Expect: h.Expect,
 	}
-}
-
-func expect(e fcgisup.Expect) fcgi.Expect {
-	x := fcgi.Expect{Body: e.Body}
-	for _, r := range e.Status {
-		x.Status = append(x.Status, fcgi.StatusRange{First: r.Min, Last: r.Max})
-	}
-	return x
 }
