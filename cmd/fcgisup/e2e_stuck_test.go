@@ -176,15 +176,29 @@ func TestStuckIsReplaced(t *testing.T) {
 // hold sends the records of a request and leaves the connection open.
 func (s *supervised) hold(t *testing.T, records []byte) net.Conn {
 	t.Helper()
-	conn, err := net.Dial(s.network, s.address)
+	conn, err := dialFCGI(s, records)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if _, err := conn.Write(records); err != nil {
-		t.Fatal(err)
-	}
 	return conn
+}
+
+// dialFCGI connects and sends the records; the exchange has 30 s.
+func dialFCGI(s *supervised, records []byte) (net.Conn, error) {
+	conn, err := net.Dial(s.network, s.address)
+	if err != nil {
+		return nil, err
+	}
+	err = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if err == nil {
+		_, err = conn.Write(records)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // TestKeptConnectionIsNoRequest: a connection that its client keeps after the answer is older than request_timeout
