@@ -1,0 +1,252 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// control serves the control interface on its socket; call asks it.
+func (b *bed) control() (call func(method, path string) (int, string)) {
+	b.t.Helper()
+	path := filepath.Join(b.t.TempDir(), ControlName)
+	l, err := ListenControl(path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })
+	server := &http.Server{Handler: b.sup.Control(metrics), ReadHeaderTimeout: patience}
+	go func() { _ = server.Serve(l) }()
+	b.t.Cleanup(func() { _ = server.Close() })
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		},
+	}}
+	return func(method, path string) (int, string) {
+		b.t.Helper()
+		r, err := http.NewRequestWithContext(b.t.Context(), method, "http://control"+path, nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return resp.StatusCode, strings.TrimSpace(string(body))
+	}
+}
+
+// shape lists the names of a JSON value, and those of what is inside it.
+func shape(v any) []string {
+	var names []string
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			names = append(names, k)
+			for _, inner := range shape(v[k]) {
+				names = append(names, k+"."+inner)
+			}
+		}
+	case []any:
+		if len(v) > 0 {
+			return shape(v[0])
+		}
+	}
+	return names
+}
+
+func TestStatusHasTheContractsNames(t *testing.T) {
+	b := run(t, "serve")
+	call := b.control()
+	first := b.ask("hello").pid
+	b.worker(Ready)
+	kill9(t, first)
+	eventually(t, "the crash is noted", func() bool { return b.status().LastFailure != nil })
+	b.worker(Ready)
+	code, body := call("GET", "/status")
+	var all []map[string]any
+	if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK || len(all) != 1 {
+		t.Fatalf("%d, %v: %s", code, err, body)
+	}
+	st := all[0]
+	got := shape(st)
+	want := []string{
+		"app", "instance", "address", "state", "since", "queue", "backlog", "in_flight", "oldest_request_seconds",
+		"workers", "workers.pid", "workers.state", "workers.busy", "workers.since", "workers.requests_seen",
+		"workers.memory_bytes", "workers.generation", "restarts", "last_failure", "last_failure.at",
+		"last_failure.cause", "last_failure.pid", "last_failure.detail",
+	}
+	for _, c := range Causes {
+		want = append(want, "restarts."+string(c))
+	}
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf("the status lacks %s: %s", name, body)
+		}
+	}
+	if st["app"] != "t" || st["instance"] != 1.0 || st["address"] != b.address().Addr || st["state"] != "up" ||
+		st["backlog"] != 128.0 || st["restarts"].(map[string]any)["crash"] != 1.0 {
+		t.Errorf("status %s", body)
+	}
+}
+
+// All names there are, so that none is lost or changed by chance.
+func TestStatusNames(t *testing.T) {
+	n, f, u, yes, now := 1, 1.5, uint64(2), true, time.Unix(0, 0).UTC()
+	full := Status{
+		Queue: &n, Backlog: &n, QueueHeadSeconds: &f, InFlight: &n, OldestRequestSeconds: &f, Orphaned: &n,
+		Workers: []WorkerStatus{{
+			Busy: &yes, RequestsSeen: &u, MemoryBytes: &u, MemoryKind: "pss", Attempt: 1, Next: &now,
+		}},
+		LastFailure: &Failure{PID: 1, Output: []string{"x"}, Evidence: []string{"x"}},
+		Probe:       &ProbeStatus{Skipped: "x", Class: "x", Error: "x", Status: 1},
+		Rolling:     true, ConfigError: "x", Missing: []string{"x"},
+	}
+	text, err := json.Marshal(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Fields(`abandoned address app backlog config_error cut in_flight instance
+		last_failure last_failure.at last_failure.cause last_failure.detail last_failure.evidence last_failure.output last_failure.pid
+		missing oldest_request_seconds orphaned
+		probe probe.at probe.class probe.duration_seconds probe.error probe.failures probe.ok probe.skipped probe.status
+		probe_failures queue queue_head_seconds refused restarts rolling scaled since state
+		workers workers.attempt workers.busy workers.generation workers.memory_bytes workers.memory_kind workers.next
+		workers.pid workers.requests_seen workers.since workers.state`)
+	if diff := cmp.Diff(want, shape(v)); diff != "" {
+		t.Errorf("names of the status (-want +got):\n%s", diff)
+	}
+}
+
+func TestControlRestartsAndReloads(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	call := b.control()
+	old := b.worker(Ready).PID
+	if code, body := call("POST", "/restart?instance=1"); code != http.StatusOK || body != "{}" {
+		t.Errorf("restart: %d %s", code, body)
+	}
+	fresh := b.ask("hello").pid
+	if fresh == old {
+		t.Error("the old worker answers")
+	}
+	if code, body := call("POST", "/restart"); code != http.StatusOK || b.ask("hello").pid == fresh {
+		t.Errorf("restart of all: %d %s", code, body)
+	}
+
+	code, body := call("POST", "/reload")
+	if code != http.StatusConflict || !strings.Contains(body, "cannot reload, going on as before: fcgisup.yaml:3:5: unknown key") {
+		t.Errorf("a bad reload: %d %s", code, body)
+	}
+	if st := b.status(); !strings.Contains(st.ConfigError, "unknown key") || st.State != Up {
+		t.Errorf("%s, config error %q", st.State, st.ConfigError)
+	}
+
+	same := b.ask("hello").pid
+	app := b.app
+	app.Limits.StopTimeout = time.Minute
+	b.next.Store(&app)
+	if code, body := call("POST", "/reload"); code != http.StatusOK || b.ask("hello").pid != same {
+		t.Errorf("a reload that changes no worker: %d %s", code, body)
+	}
+	app.Environment = maps.Clone(app.Environment)
+	app.Environment["COLOUR"] = "green"
+	b.next.Store(&app)
+	if code, body := call("POST", "/reload"); code != http.StatusOK || !strings.Contains(b.ask("env").text, "COLOUR=green") {
+		t.Errorf("a reload that does: %d %s", code, body)
+	}
+	if st := b.status(); st.ConfigError != "" || st.Restarts[Reload] != 1 {
+		t.Errorf("config error %q, restarts %v", st.ConfigError, st.Restarts)
+	}
+}
+
+func TestControlRefuses(t *testing.T) {
+	b := run(t, "serve")
+	call := b.control()
+	for _, test := range []struct {
+		method, path string
+		code         int
+		body         string
+	}{
+		{"POST", "/restart?instance=x", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
+		{"POST", "/restart?instance=0", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
+		{"POST", "/restart?instance=-1", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
+		{"POST", "/restart?instance=99999999999999999999", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
+		{"POST", "/restart?instance=2", http.StatusConflict, `{"error":"no instance 2 of app t is run here"}`},
+		{"GET", "/restart", http.StatusMethodNotAllowed, "Method Not Allowed"},
+		{"POST", "/status", http.StatusMethodNotAllowed, "Method Not Allowed"},
+		{"GET", "/", http.StatusNotFound, "404 page not found"},
+		{"GET", "/metrics", http.StatusOK, "metrics"},
+	} {
+		if code, body := call(test.method, test.path); code != test.code || body != test.body {
+			t.Errorf("%s %s: %d %q", test.method, test.path, code, body)
+		}
+	}
+	if b.spawns() != 0 {
+		t.Error("talk woke the instance")
+	}
+}
+
+func TestReplacementThatFailsIsAConflictAndChangesNothing(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	call := b.control()
+	old := b.worker(Ready).PID
+	app := b.app
+	app.Command = []string{"/bin/false"}
+	b.next.Store(&app)
+	code, body := call("POST", "/reload")
+	if code != http.StatusConflict || !strings.Contains(body, "t@1: the replacement did not come up: exit status 1") {
+		t.Errorf("%d %s", code, body)
+	}
+	if got := b.ask("hello").pid; got != old {
+		t.Errorf("answered by %d, not by %d", got, old)
+	}
+}
+
+func TestListenControl(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ControlName)
+	l, err := ListenControl(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	_, err = ListenControl(path)
+	wantError(t, err, "cannot listen on the control socket "+path, "in use by process")
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = l.Close()
+	again, err := ListenControl(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = again.Close()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ListenControl(path)
+	wantError(t, err, "no socket")
+	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", ControlName))
+	wantError(t, err, "cannot listen on the control socket")
+}
