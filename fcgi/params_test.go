@@ -25,21 +25,24 @@ func TestParams(t *testing.T) {
 		want map[string]string
 	}{
 		{
-			"Request Tracker", Request{ScriptName: "/rt", Path: "/static/images/bpslogo.png", Host: "rt.example.org", Port: 443},
+			"Request Tracker",
+			Request{ScriptName: "/rt", Path: "/static/images/bpslogo.png", Host: "rt.example.org", Port: 443},
 			map[string]string{
 				"SCRIPT_NAME": "/rt", "PATH_INFO": "/static/images/bpslogo.png", "REQUEST_URI": "/rt/static/images/bpslogo.png",
 				"SERVER_NAME": "rt.example.org", "SERVER_PORT": "443", "HTTP_HOST": "rt.example.org:443",
 			},
 		},
 		{
-			"query and escapes", Request{Path: "/a%20b?x=%20&y"},
+			"query and escapes",
+			Request{Path: "/a%20b?x=%20&y"},
 			map[string]string{"PATH_INFO": "/a b", "REQUEST_URI": "/a%20b?x=%20&y", "QUERY_STRING": "x=%20&y"},
 		},
 		{"bad escape", Request{Path: "/a%zz"}, map[string]string{"PATH_INFO": "/a%zz", "REQUEST_URI": "/a%zz"}},
 		{"no slash", Request{Path: "ping"}, map[string]string{"PATH_INFO": "/ping", "REQUEST_URI": "/ping"}},
 		{"query alone", Request{Path: "?x"}, map[string]string{"PATH_INFO": "/", "REQUEST_URI": "/?x", "QUERY_STRING": "x"}},
 		{
-			"query alone below a script", Request{ScriptName: "/a.cgi", Path: "?x"},
+			"query alone below a script",
+			Request{ScriptName: "/a.cgi", Path: "?x"},
 			map[string]string{"PATH_INFO": "", "REQUEST_URI": "/a.cgi?x", "SCRIPT_NAME": "/a.cgi"},
 		},
 		{"port in host", Request{Path: "/", Host: "h:81"}, map[string]string{"SERVER_NAME": "h", "SERVER_PORT": "81", "HTTP_HOST": "h:81"}},
@@ -48,7 +51,8 @@ func TestParams(t *testing.T) {
 		{"IPv6 with port", Request{Path: "/", Host: "::1", Port: 81}, map[string]string{"SERVER_NAME": "::1", "HTTP_HOST": "[::1]:81"}},
 		{"method", Request{Path: "/", Method: "HEAD"}, map[string]string{"REQUEST_METHOD": "HEAD"}},
 		{
-			"parameters win", Request{Path: "/", Params: map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/a.php", "HTTPS": "on"}},
+			"parameters win",
+			Request{Path: "/", Params: map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/a.php", "HTTPS": "on"}},
 			map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/a.php", "HTTPS": "on"},
 		},
 	} {

@@ -97,10 +97,15 @@ func TestLocation(t *testing.T) {
 		{"prefix", "/rt", "/rt/Ticket/x.html", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket/x.html"}},
 		{"prefix itself", "/rt", "/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": ""}},
 		{"folder", "/rt/", "/rt/Ticket", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket"}},
-		{"prefix that is a pattern", `/a.b(c)+$x "\`, `/a.b(c)+$x%20%22%5C/d`, nil,
-			map[string]string{"SCRIPT_NAME": `/a.b(c)+$x "\`, "PATH_INFO": "/d"}},
-		{"own parameters", "/", "/x", map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv$uri", "ODD": `it's "q" \ # $request_method`},
-			map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/x", "ODD": `it's "q" \ # GET`}},
+		{
+			"prefix that is a pattern", `/a.b(c)+$x "\`, `/a.b(c)+$x%20%22%5C/d`, nil,
+			map[string]string{"SCRIPT_NAME": `/a.b(c)+$x "\`, "PATH_INFO": "/d"},
+		},
+		{
+			"own parameters", "/", "/x",
+			map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv$uri", "ODD": `it's "q" \ # $request_method`},
+			map[string]string{"PATH_INFO": "", "SCRIPT_FILENAME": "/srv/x", "ODD": `it's "q" \ # GET`},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -146,8 +151,10 @@ func seen(t *testing.T, app fcgisup.App, target string) map[string]string {
 	}()
 	dir, config := site(t, app)
 	start(t, config)
-	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		Dial: func(string, string) (net.Conn, error) { return dial(filepath.Join(dir, "web")) }}}
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		Dial:              func(string, string) (net.Conn, error) { return dial(filepath.Join(dir, "web")) },
+	}}
 	request, err := http.NewRequest(http.MethodGet, "http://site"+target, nil)
 	if err != nil {
 		t.Fatal(err)

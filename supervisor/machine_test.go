@@ -308,16 +308,21 @@ func TestStories(t *testing.T) {
 	}
 	for name, story := range map[string][]told{
 		"three failures before readiness are failing, never given up": {
-			{event{kind: start}, 0, Starting}, {event{kind: exited}, 0, Backoff},
-			{event{kind: deadline}, time.Second, Starting}, {event{kind: exited}, 0, Backoff},
-			{event{kind: deadline}, time.Second, Starting}, {event{kind: exited}, 0, Failing},
-			{event{kind: deadline}, 2 * time.Second, Starting}, {event{kind: ready}, 0, Ready},
+			{event{kind: start}, 0, Starting},
+			{event{kind: exited}, 0, Backoff},
+			{event{kind: deadline}, time.Second, Starting},
+			{event{kind: exited}, 0, Backoff},
+			{event{kind: deadline}, time.Second, Starting},
+			{event{kind: exited}, 0, Failing},
+			{event{kind: deadline}, 2 * time.Second, Starting},
+			{event{kind: ready}, 0, Ready},
 		},
 		"exit 0 before readiness is a failure": {
 			{event{kind: start}, 0, Starting}, {event{kind: exited, clean: true}, 0, Backoff},
 		},
 		"exit 0 after readiness is replaced at once": {
-			{event{kind: start}, 0, Starting}, {event{kind: ready}, time.Second, Ready},
+			{event{kind: start}, 0, Starting},
+			{event{kind: ready}, time.Second, Ready},
 			{event{kind: exited, clean: true}, time.Second, Starting},
 		},
 		"a crash after readiness is replaced at once": {
@@ -333,8 +338,12 @@ func TestStories(t *testing.T) {
 			{event{kind: start}, 0, Starting}, {event{kind: deadline}, 3 * time.Second, Stopping}, {event{kind: exited}, 0, Backoff},
 		},
 		"a second thought during draining restarts after the exit": {
-			{event{kind: start}, 0, Starting}, {event{kind: ready}, time.Second, Ready}, {event{kind: stop, cause: Operator}, 0, Draining},
-			{event{kind: start}, 0, Draining}, {event{kind: released}, 0, Stopping}, {event{kind: exited, clean: true}, 0, Starting},
+			{event{kind: start}, 0, Starting},
+			{event{kind: ready}, time.Second, Ready},
+			{event{kind: stop, cause: Operator}, 0, Draining},
+			{event{kind: start}, 0, Draining},
+			{event{kind: released}, 0, Stopping},
+			{event{kind: exited, clean: true}, 0, Starting},
 		},
 		"an early deadline is nobody's": {
 			{event{kind: start}, 0, Starting}, {event{kind: deadline}, time.Second, Starting},

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 )
@@ -45,7 +46,7 @@ func follow(r io.Reader, line func(string)) {
 		if text = bytes.TrimRight(text, "\r\n"); len(text) > 0 {
 			line(string(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}

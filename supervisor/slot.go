@@ -166,6 +166,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		i.failure = f
+	case None, Age, Memory, Operator, Reload, Idle, Scale, Finished:
 	}
 	s.proc = nil
 }
@@ -202,6 +203,7 @@ func (i *instance) logTransition(s *slot, before machine, pid int) {
 		}
 	case Killing:
 		level = slog.LevelWarn
+	case Starting, Ready, Draining, Stopping, Stopped:
 	}
 	i.log.Log(context.Background(), level, "worker", args...)
 }

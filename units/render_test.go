@@ -224,18 +224,28 @@ func TestRefusals(t *testing.T) {
 		want   string
 		change func(*fcgisup.App, *Options)
 	}{
-		{`cannot render units of rt: the path of fcgisup, "bin/fcgisup", must be an absolute path to a file`,
-			func(_ *fcgisup.App, o *Options) { o.Binary = "bin/fcgisup" }},
-		{`cannot render units of rt: the command, "@/bin/x", must be an absolute path to a file`,
-			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{"@/bin/x"} }},
-		{`cannot render units of rt: systemd refuses quotes and backslashes in the command, "/bin/\\x"`,
-			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{`/bin/\x`} }},
-		{`cannot render units of rt: systemd drops the white space at the end of the socket path "/run/x "`,
-			func(a *fcgisup.App, _ *Options) { a.Listen.Path = "/run/x " }},
-		{`cannot render units of rt: systemd reads lines of less than 1 MiB, and systemd/rt-fastcgi@.service holds one of 1048591 bytes`,
+		{
+			`cannot render units of rt: the path of fcgisup, "bin/fcgisup", must be an absolute path to a file`,
+			func(_ *fcgisup.App, o *Options) { o.Binary = "bin/fcgisup" },
+		},
+		{
+			`cannot render units of rt: the command, "@/bin/x", must be an absolute path to a file`,
+			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{"@/bin/x"} },
+		},
+		{
+			`cannot render units of rt: systemd refuses quotes and backslashes in the command, "/bin/\\x"`,
+			func(a *fcgisup.App, _ *Options) { a.Systemd.Supervise, a.Command = false, []string{`/bin/\x`} },
+		},
+		{
+			`cannot render units of rt: systemd drops the white space at the end of the socket path "/run/x "`,
+			func(a *fcgisup.App, _ *Options) { a.Listen.Path = "/run/x " },
+		},
+		{
+			`cannot render units of rt: systemd reads lines of less than 1 MiB, and systemd/rt-fastcgi@.service holds one of 1048591 bytes`,
 			func(a *fcgisup.App, _ *Options) {
 				a.Systemd.Service = map[string][]string{"LogExtraFields": {strings.Repeat("x", 1<<20-1)}}
-			}},
+			},
+		},
 	}
 	for _, test := range tests {
 		app, o := example(), Options{}

@@ -160,8 +160,9 @@ func severity(c fcgi.Class) int {
 	switch c {
 	case fcgi.Full, fcgi.Overloaded:
 		return nagiosWarning
+	default:
+		return nagiosCritical
 	}
-	return nagiosCritical
 }
 
 func (k *checker) targets(args []string) ([]target, error) {

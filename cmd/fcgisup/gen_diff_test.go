@@ -17,10 +17,14 @@ func TestUnifiedDiff(t *testing.T) {
 		{"removed", "a\n", "", "--- o\n+++ n\n@@ -1 +0,0 @@\n-a\n"},
 		{"one line", "a\nb\nc\n", "a\nB\nc\n", "--- o\n+++ n\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"},
 		{"no newline", "a", "a\n", "--- o\n+++ n\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"},
-		{"two hunks", "a\n" + many + "b\n", "A\n" + many + "B\n",
-			"--- o\n+++ n\n@@ -1,4 +1,4 @@\n-a\n+A\n x\n x\n x\n@@ -19,4 +19,4 @@\n x\n x\n x\n-b\n+B\n"},
-		{"one hunk", "a\n" + many[:12] + "b\n", "A\n" + many[:12] + "B\n",
-			"--- o\n+++ n\n@@ -1,8 +1,8 @@\n-a\n+A\n x\n x\n x\n x\n x\n x\n-b\n+B\n"},
+		{
+			"two hunks", "a\n" + many + "b\n", "A\n" + many + "B\n",
+			"--- o\n+++ n\n@@ -1,4 +1,4 @@\n-a\n+A\n x\n x\n x\n@@ -19,4 +19,4 @@\n x\n x\n x\n-b\n+B\n",
+		},
+		{
+			"one hunk", "a\n" + many[:12] + "b\n", "A\n" + many[:12] + "B\n",
+			"--- o\n+++ n\n@@ -1,8 +1,8 @@\n-a\n+A\n x\n x\n x\n x\n x\n x\n-b\n+B\n",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package scoreboard
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -42,6 +43,7 @@ func (s State) rank() int {
 		return 2
 	case Unknown:
 		return 1
+	case Other:
 	}
 	return 0
 }
@@ -196,6 +198,7 @@ func (t thread) acceptance(listener Inode) Acceptance {
 		return Acceptance{State: Polling, Reason: "in io_uring_enter"}
 	case strangeCall:
 		return t.byWchan(fmt.Errorf("%w: call numbers of another architecture", ErrUnsupported))
+	case otherCall, readCall, restartCall:
 	}
 	return Acceptance{State: Other}
 }
@@ -255,7 +258,7 @@ func (t thread) wchan() (string, error) {
 // socket is the inode of a descriptor of the thread's process, 0 for no socket.
 func (t thread) socket(fd int) (Inode, error) {
 	inode, err := socketInode(unix.AT_FDCWD, t.dir()+"/fd/"+strconv.Itoa(fd))
-	if err == unix.ENOENT {
+	if errors.Is(err, unix.ENOENT) {
 		return 0, nil // closed since
 	}
 	return inode, err
@@ -276,6 +279,7 @@ func (t thread) reads() (Inode, error) {
 			return 0, err
 		}
 		return t.socket(int(set[0].Fd))
+	case otherCall, acceptCall, selectCall, epollCall, ringCall, restartCall, strangeCall:
 	}
 	return 0, nil
 }

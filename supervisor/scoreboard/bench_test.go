@@ -2,7 +2,6 @@ package scoreboard
 
 import (
 	"bufio"
-	"fmt"
 	"os/exec"
 	"testing"
 	"time"
@@ -212,7 +211,7 @@ func BenchmarkTracker(b *testing.B) {
 		now = now.Add(time.Second)
 		s.At = now
 		if board := t.Observe(s); len(board.Requests) != 8 {
-			b.Fatal(fmt.Sprintf("%+v", board))
+			b.Fatalf("%+v", board)
 		}
 	}
 }

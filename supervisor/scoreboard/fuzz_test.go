@@ -96,7 +96,7 @@ func FuzzCall(f *testing.F) {
 		if err == nil && (c.number < 0 || c.running && c.number != 0) {
 			t.Fatalf("%+v", c)
 		}
-		kindOf(c.number)
+		_ = kindOf(c.number) // for any number, without a panic
 	})
 }
 

@@ -1,6 +1,7 @@
 package scoreboard
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -92,7 +93,7 @@ func eachSocketIn(path string, visit func(fd int, inode Inode)) (int, error) {
 		n++
 		inode, err := socketInode(dir, strconv.Itoa(fd))
 		switch {
-		case err == unix.ENOENT: // closed since
+		case errors.Is(err, unix.ENOENT): // closed since
 		case err != nil:
 			failed = err
 		case inode != 0:

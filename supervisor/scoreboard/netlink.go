@@ -175,7 +175,7 @@ func align4(n int) int { return (n + 3) &^ 3 }
 
 func ignoringEINTR(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func readRetrying(fd int, b []byte) (n int, err error) {
 // procError says ErrGone when the process has vanished: ENOENT before the open,
 // ESRCH after it.
 func procError(op, path string, err error) error {
-	if err == unix.ENOENT || err == unix.ESRCH {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("%w: %w", ErrGone, &os.PathError{Op: op, Path: path, Err: err})
 	}
 	return &os.PathError{Op: op, Path: path, Err: err}

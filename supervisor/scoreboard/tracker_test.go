@@ -212,8 +212,10 @@ func TestTrackerQueueOfTCP(t *testing.T) {
 	var tr Tracker
 	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }
 	tr.Observe(Sample{At: second(1), Waiters: []Waiter{{Remote: at(1)}, {Remote: at(2)}}})
-	b := tr.Observe(Sample{At: second(2), Waiters: []Waiter{{Remote: at(3)}, {Remote: at(2), Gone: true}},
-		Conns: []Conn{{Inode: 9, Remote: at(1)}}})
+	b := tr.Observe(Sample{
+		At: second(2), Waiters: []Waiter{{Remote: at(3)}, {Remote: at(2), Gone: true}},
+		Conns: []Conn{{Inode: 9, Remote: at(1)}},
+	})
 	if seconds(b.Waiting[0].Since) != 2 || seconds(b.Waiting[1].Since) != 1 || seconds(b.Waiting[1].GoneSince) != 2 ||
 		b.AbandonedTotal != 1 || seconds(b.Head()) != 1 || seconds(b.Requests[0].Queued) != 1 {
 		t.Errorf("%+v", b)
