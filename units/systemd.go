@@ -1,0 +1,138 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+)
+
+// ErrNoSystemd says that systemd is not this machine's init, sd_booted(3).
+var ErrNoSystemd = errors.New("systemd does not run here")
+
+// booted exists where systemd is the init.
+const booted = "/run/systemd/system"
+
+// Systemd is a connection to the system's systemd,
+// org.freedesktop.systemd1(5). Its methods wait for the jobs that they begin,
+// and may be called at the same time.
+type Systemd struct{ conn *dbus.Conn }
+
+// Connect reaches systemd: for root through its private socket, which works
+// without a message bus, otherwise over the bus. The error wraps
+// [ErrNoSystemd] where there is none. The connection lives until [Systemd.Close].
+func Connect(ctx context.Context) (*Systemd, error) {
+	if _, err := os.Lstat(booted); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoSystemd
+	}
+	// The library ends a connection with its context; what is begun has to be undone after that, too.
+	ctx = context.WithoutCancel(ctx)
+	var failures []error
+	if os.Geteuid() == 0 {
+		conn, err := dbus.NewSystemdConnectionContext(ctx)
+		if err == nil {
+			return &Systemd{conn}, nil
+		}
+		failures = append(failures, err)
+	}
+	conn, err := dbus.NewSystemConnectionContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach systemd: %w", errors.Join(append(failures, err)...))
+	}
+	return &Systemd{conn}, nil
+}
+
+// Close ends the connection.
+func (s *Systemd) Close() { s.conn.Close() }
+
+// State is what systemd says of a unit that it has loaded.
+type State struct {
+	Name string
+	// Active is ActiveState: active, reloading, inactive, failed, activating or deactivating.
+	Active string
+	// Sub is finer, and depends on the unit's type.
+	Sub string
+}
+
+// Up tells whether the unit runs or is about to.
+func (s State) Up() bool {
+	return s.Active == "active" || s.Active == "activating" || s.Active == "reloading"
+}
+
+// Gone tells whether nothing of the unit runs.
+func (s State) Gone() bool { return s.Active == "inactive" || s.Active == "failed" }
+
+// List returns the loaded units whose names match a pattern of glob(7).
+func (s *Systemd) List(ctx context.Context, patterns ...string) ([]State, error) {
+	all, err := s.conn.ListUnitsByPatternsContext(ctx, nil, patterns)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list units: %w", err)
+	}
+	states := make([]State, len(all))
+	for i, u := range all {
+		states[i] = State{u.Name, u.ActiveState, u.SubState}
+	}
+	return states, nil
+}
+
+// Enabled tells whether the unit file has the links of its [Install] section;
+// one that does not exist has none.
+func (s *Systemd) Enabled(ctx context.Context, unit string) (bool, error) {
+	files, err := s.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+	if err != nil {
+		return false, fmt.Errorf("cannot look whether %s is enabled: %w", unit, err)
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Type, "enabled") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Enable makes the links of the [Install] section; [Systemd.Reload] makes systemd know them.
+func (s *Systemd) Enable(ctx context.Context, units ...string) error {
+	if _, _, err := s.conn.EnableUnitFilesContext(ctx, units, false, false); err != nil {
+		return fmt.Errorf("cannot enable %s: %w", strings.Join(units, " "), err)
+	}
+	return nil
+}
+
+// Disable removes the links; none is no error.
+func (s *Systemd) Disable(ctx context.Context, units ...string) error {
+	if _, err := s.conn.DisableUnitFilesContext(ctx, units, false); err != nil {
+		return fmt.Errorf("cannot disable %s: %w", strings.Join(units, " "), err)
+	}
+	return nil
+}
+
+// Reload makes systemd read all unit files again: daemon-reload.
+func (s *Systemd) Reload(ctx context.Context) error {
+	if err := s.conn.ReloadContext(ctx); err != nil {
+		return fmt.Errorf("cannot reload systemd: %w", err)
+	}
+	return nil
+}
+
+// ResetFailed forgets that a unit has failed; one that is not loaded has not.
+func (s *Systemd) ResetFailed(ctx context.Context, unit string) {
+	// The only errors are of units that systemd does not know, or of a connection whose next call fails as well.
+	_ = s.conn.ResetFailedUnitContext(ctx, unit)
+}
+
+// MainPID is the process of a service, 0 without one.
+func (s *Systemd) MainPID(ctx context.Context, service string) (int, error) {
+	p, err := s.conn.GetServicePropertyContext(ctx, service, "MainPID")
+	if err != nil {
+		return 0, fmt.Errorf("cannot ask for the process of %s: %w", service, err)
+	}
+	pid, ok := p.Value.Value().(uint32)
+	if !ok {
+		return 0, fmt.Errorf("cannot ask for the process of %s: systemd answers %v", service, p.Value)
+	}
+	return int(pid), nil
+}
