@@ -91,6 +91,8 @@ type instance struct {
 
 	tracker scoreboard.Tracker
 	board   scoreboard.Board
+	// cost is how long the last look took.
+	cost time.Duration
 	// activeAt is when somebody was last seen to want something.
 	activeAt time.Time
 	waiting  arrivals

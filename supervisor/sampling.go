@@ -10,6 +10,10 @@ import (
 const (
 	busyEvery   = 250 * time.Millisecond
 	queuedEvery = 100 * time.Millisecond
+	// share is how much of a core all instances of this process may spend on
+	// looking, as 1/share, and slowest is as slow as looking gets for that.
+	share   = 50
+	slowest = 5 * time.Second
 	// calm is how long nothing happens before sampling stops.
 	calm = time.Second
 )
@@ -46,7 +50,9 @@ func (i *instance) observe(now time.Time) {
 			workers = append(workers, worker{s.id, s.proc})
 		}
 	}
+	begin := time.Now()
 	sample := i.host.observe(workers)
+	i.cost = time.Since(begin)
 	sample.At = now
 	i.board = i.tracker.Observe(sample)
 	own := 0 // our probe is nobody's request
@@ -78,13 +84,19 @@ func (i *instance) queued() int {
 func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
-		i.sampleAt = now.Add(queuedEvery)
+		i.sampleAt = now.Add(i.pace(queuedEvery))
 	case len(i.board.Requests) > 0 || now.Sub(i.activeAt) < calm:
-		i.sampleAt = now.Add(busyEvery)
+		i.sampleAt = now.Add(i.pace(busyEvery))
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
 		i.watch()
 	}
+}
+
+// pace is every so often, or more seldom if looking costs too much: with many
+// instances in one process, or many connections on the host.
+func (i *instance) pace(every time.Duration) time.Duration {
+	return max(every, min(i.cost*time.Duration(share*i.opt.siblings), slowest))
 }
 
 // view is what the last look said of a slot's worker.

@@ -50,6 +50,8 @@ type Options struct {
 	TurnPath string
 
 	turn *turn
+	// siblings are the instances of this process.
+	siblings int
 }
 
 // Supervisor runs the instances of one app.
@@ -75,7 +77,7 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	opt.turn = &turn{path: opt.TurnPath}
+	opt.turn, opt.siblings = &turn{path: opt.TurnPath}, len(opt.Sockets)
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups := &scoreboard.Groups{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
