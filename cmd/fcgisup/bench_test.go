@@ -93,25 +93,26 @@ func awaitStamp(b *testing.B, file string) time.Time {
 	return at
 }
 
-// BenchmarkIdle measures a supervisor that has nothing to do: memory, and wake-ups counted as context switches of all
-// its threads over ten seconds. Probe and watchdog are due once a second where they are on.
+// BenchmarkIdle measures a supervisor that has nothing to do: memory, and wake-ups counted as voluntary context switches
+// of all its threads over ten seconds. Probe and watchdog are due once a second where they are on. "aged" probes without
+// pause: the memory that a supervisor has after hours.
 func BenchmarkIdle(b *testing.B) {
 	binary := releaseBinary(b)
 	worker := compileC(b)
 	for _, test := range []struct {
-		name, activation string
-		probe, watchdog  bool
+		name, activation, interval string
+		watchdog                   bool
 	}{
-		{"sleeping", "lazy", false, false},
-		{"up", "eager", false, false},
-		{"up,probe", "eager", true, false},
-		{"up,watchdog", "eager", false, true},
-		{"up,probe,watchdog", "eager", true, true},
+		{"sleeping", "lazy", "0s", false},
+		{"up", "eager", "0s", false},
+		{"up,probe", "eager", "1s", false},
+		{"up,watchdog", "eager", "0s", true},
+		{"up,probe,watchdog", "eager", "1s", true},
+		{"aged", "eager", "5ms", false},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			dir := b.TempDir()
-			interval := map[bool]string{false: "0s", true: "1s"}[test.probe]
-			config := writeConfig(b, dir, fmt.Sprintf("command: %s\n    activation: %s\n    listen: %s/s%%i.sock\n    health: {interval: %s}", worker, test.activation, dir, interval))
+			config := writeConfig(b, dir, fmt.Sprintf("command: %s\n    activation: %s\n    listen: %s/s%%i.sock\n    health: {interval: %s}", worker, test.activation, dir, test.interval))
 			for range b.N {
 				measureIdle(b, dir, test.watchdog, binary, "run", "--config", config)
 			}
