@@ -53,55 +53,23 @@ type instance struct {
 	// settled is closed once a first worker is ready or has failed, or none is wanted.
 	settled chan struct{}
 
-	ctx        context.Context // ends with run
-	app        fcgisup.App
-	launch     Launch
-	generation int
-	slots      []*slot
-	awake      bool
+	ctx     context.Context // ends with run
+	app     fcgisup.App
+	awake   bool
+	leaveBy time.Time
+	leaving bool
 	// frozen ends run and leaves the workers as they are; resumed begins it with
 	// those that a predecessor left.
 	frozen, resumed bool
 	// slept is set once the instance has gone back to sleep.
-	slept bool
-	// want is how many workers there shall be.
-	want      int
-	scaler    scaler
-	scaled    map[Direction]uint64
-	spawns    int
-	leaving   bool
-	leaveBy   time.Time
-	roll      *roll
+	slept     bool
 	configErr string
 
-	// recycleAt is when to look for workers over their limits, ripeSince is since
-	// when there has been one.
-	recycleAt, ripeSince time.Time
-
-	restarts map[Cause]uint64
-	failure  *Failure
-	cut      uint64
-	refused  uint64
-
-	probe     *ProbeStatus
-	probeAt   time.Time
-	probing   bool
-	probeEnd  time.Time
-	probeFail map[string]uint64
-
-	tracker scoreboard.Tracker
-	board   scoreboard.Board
-	// cost is how long the last look took.
-	cost time.Duration
-	// activeAt is when somebody was last seen to want something.
-	activeAt time.Time
-	waiting  arrivals
-	sampleAt time.Time
-	watching bool
-	answers  chan struct{}
-
-	// starts and probings are durations in seconds.
-	starts, probings histogram
+	pool
+	health
+	sight
+	tally
+	answers chan struct{}
 
 	state InstanceState
 	since time.Time
@@ -112,23 +80,20 @@ const inboxSize = 64
 
 func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Options) *instance {
 	i := &instance{
-		in:         in,
-		host:       h,
-		opt:        opt,
-		log:        opt.Log.With("app", in.App, "instance", in.Number),
-		inbox:      make(chan func(time.Time), inboxSize),
-		done:       make(chan struct{}),
-		settled:    make(chan struct{}),
-		app:        app,
-		launch:     l,
-		generation: 1,
-		restarts:   map[Cause]uint64{},
-		scaled:     map[Direction]uint64{},
-		probeFail:  map[string]uint64{},
-		answers:    make(chan struct{}, maxAnswers),
-		state:      Sleeping,
-		since:      time.Now(),
-		news:       func() {},
+		in:      in,
+		host:    h,
+		opt:     opt,
+		log:     opt.Log.With("app", in.App, "instance", in.Number),
+		inbox:   make(chan func(time.Time), inboxSize),
+		done:    make(chan struct{}),
+		settled: make(chan struct{}),
+		app:     app,
+		pool:    pool{launch: l, generation: 1},
+		tally:   newTally(),
+		answers: make(chan struct{}, maxAnswers),
+		state:   Sleeping,
+		since:   time.Now(),
+		news:    func() {},
 	}
 	return i
 }

@@ -15,6 +15,16 @@ const (
 // ProbeClasses are the classes of probe errors, which are those of package fcgi.
 var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol", "overloaded", "status", "body"}
 
+// health is what probes have said.
+type health struct {
+	probe *ProbeStatus // the last
+	// probeAt is when the next is due, probing tells that one is under way,
+	// probeEnd is when the last one ended.
+	probeAt  time.Time
+	probing  bool
+	probeEnd time.Time
+}
+
 // tickProbe sends the probe that is due, unless it would wait behind real requests.
 func (i *instance) tickProbe(now time.Time) {
 	if i.leaving || i.probing || i.probeAt.IsZero() || now.Before(i.probeAt) {

@@ -8,6 +8,22 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
+// tally counts what has happened.
+type tally struct {
+	restarts  map[Cause]uint64
+	scaled    map[Direction]uint64
+	probeFail map[string]uint64 // by class
+	failure   *Failure          // the last
+	cut       uint64
+	refused   uint64
+	// starts and probings are durations in seconds.
+	starts, probings histogram
+}
+
+func newTally() tally {
+	return tally{restarts: map[Cause]uint64{}, scaled: map[Direction]uint64{}, probeFail: map[string]uint64{}}
+}
+
 // publish makes what others may see.
 func (i *instance) publish(now time.Time) {
 	if s := i.instanceState(); s != i.state {

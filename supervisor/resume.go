@@ -208,7 +208,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 	}
 	i.resumed = true
 	for _, one := range m.Slots {
-		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires, seq: 1}
+		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires}
 		s.m = machine{
 			state: one.State, up: one.Up, cause: one.Cause, attempt: one.Attempt, proven: one.Proven,
 			since: one.Since, spawned: one.Spawned, deadline: one.Deadline, stopBy: one.StopBy,
@@ -217,7 +217,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		s.id = i.spawns
 		i.slots = append(i.slots, s)
 		if one.PID != 0 {
-			s.proc = h.adopt(one, i.line, i.goner(s, s.seq))
+			s.proc = h.adopt(one, i.line, i.goner(s, s.id))
 		}
 	}
 }

@@ -18,6 +18,22 @@ const (
 	calm = time.Second
 )
 
+// sight is what the kernel has said.
+type sight struct {
+	tracker scoreboard.Tracker
+	board   scoreboard.Board
+	// cost is how long the last look took.
+	cost time.Duration
+	// sampleAt is when to look next; zero: when a connection comes. Watching tells
+	// that the listener is armed for that.
+	sampleAt time.Time
+	watching bool
+	// activeAt is when somebody was last seen to want something.
+	activeAt time.Time
+	// waiting are the ages of the queue while no worker is ready.
+	waiting arrivals
+}
+
 // worker is a living process of a slot, under an id that never comes again.
 type worker struct {
 	id   int

@@ -14,6 +14,24 @@ const (
 	fastest = 16
 )
 
+// pool is an instance's workers and how many there shall be.
+type pool struct {
+	slots []*slot
+	// launch is how workers are started, generation counts its changes and restarts.
+	launch     Launch
+	generation int
+	// spawns counts processes; each has the number that it was.
+	spawns int
+	// want is how many workers there shall be.
+	want   int
+	scaler scaler
+	// roll is the restart under way, nil if there is none.
+	roll *roll
+	// recycleAt is when to look for workers over their limits, ripeSince is since
+	// when there has been one.
+	recycleAt, ripeSince time.Time
+}
+
 // scaler decides how many workers an elastic instance wants. It grows on a queue
 // or on too few idle workers, and shrinks by what was needed at most within the
 // window, not by each worker's idle time: a light load touches all workers in turn.

@@ -21,10 +21,8 @@ type slot struct {
 	launch Launch
 	// generation is the instance's when the slot was made.
 	generation int
-	// proc is nil without a process; seq tells it from earlier ones of the slot.
+	// proc is nil without a process; id is its number, never used again.
 	proc process
-	seq  int
-	// id is the process's, never used again.
 	id   int
 	exit Exit
 	// lookAt is when a starting worker is looked at next, pause what follows.
@@ -84,12 +82,12 @@ func (i *instance) perform(s *slot, e effect, now time.Time) {
 			cancel()
 			<-closed
 		}
-		proc, seq, sig := s.proc, s.seq, s.launch.StopSignal
+		proc, id, sig := s.proc, s.id, s.launch.StopSignal
 		go func() {
 			signalled := proc.release(ctx, sig)
 			close(closed)
 			if signalled {
-				i.post(func(now time.Time) { i.about(s, seq, event{kind: released}, now) })
+				i.post(func(now time.Time) { i.about(s, id, event{kind: released}, now) })
 			}
 		}()
 	case doSignal:
@@ -109,11 +107,10 @@ func (i *instance) signal(s *slot, sig syscall.Signal) {
 }
 
 func (i *instance) spawn(s *slot, now time.Time) {
-	s.seq++
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.expires = "", Exit{}, nil, time.Time{}
-	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.seq))
+	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
 		i.happen(s, event{kind: spawnFailed}, now)
@@ -123,25 +120,25 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.pause, s.lookAt, s.asked = firstLook, now.Add(firstLook), time.Time{}
 }
 
-// goner is what is called when the process number seq of a slot has ended.
-func (i *instance) goner(s *slot, seq int) func(e Exit, left bool) {
+// goner is what is called when the process number id, of a slot, has ended.
+func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 	return func(e Exit, left bool) {
 		i.post(func(now time.Time) {
-			if seq == s.seq {
+			if id == s.id {
 				s.exit = e
 			}
 			ev := event{kind: exited, clean: e.Clean()}
 			if left {
 				ev.kind = orphaned
 			}
-			i.about(s, seq, ev, now)
+			i.about(s, id, ev, now)
 		})
 	}
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.
-func (i *instance) about(s *slot, seq int, ev event, now time.Time) {
-	if seq == s.seq && s.m.alive() {
+func (i *instance) about(s *slot, id int, ev event, now time.Time) {
+	if id == s.id && s.m.alive() {
 		i.happen(s, ev, now)
 	}
 }
@@ -233,12 +230,12 @@ func (i *instance) ask(s *slot, now time.Time) {
 		return
 	}
 	s.asked = now
-	seq := s.seq
+	id := s.id
 	go func() {
 		ctx, cancel := context.WithTimeout(i.ctx, i.app.Health.Timeout)
 		defer cancel()
 		if r := i.opt.Probe(ctx, i.app, i.in); r.Err == nil {
-			i.post(func(now time.Time) { i.about(s, seq, event{kind: ready}, now) })
+			i.post(func(now time.Time) { i.about(s, id, event{kind: ready}, now) })
 		}
 	}()
 }
