@@ -75,7 +75,7 @@ func (i *instance) observe(now time.Time) {
 	if i.probing {
 		own = 1
 	}
-	if i.board.Queue.Length+len(i.board.Requests) > own {
+	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > own {
 		i.activeAt = now
 	}
 	if i.ready() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 const (
@@ -107,9 +108,9 @@ func (i *instance) scale(now time.Time) {
 	if w.Min == w.Max || i.roll != nil || !i.ready() {
 		return
 	}
-	busy, _ := i.busy()
 	have := i.working()
-	l := load{busy: busy, queue: i.board.Queue.Length, workers: have}
+	l := load{workers: have}
+	l.busy, l.queue = i.demand(now)
 	l.pressed = l.busy+l.queue+w.Spare > have && i.host.pressed()
 	i.want = i.scaler.observe(now, w, l)
 	switch {
@@ -123,6 +124,44 @@ func (i *instance) scale(now time.Time) {
 	if i.want == 0 {
 		i.sleep(now)
 	}
+}
+
+// demand is how many workers serve and how many connections wait, as far as it is
+// others who want something.
+func (i *instance) demand(now time.Time) (busy, queue int) {
+	busy, _ = i.busy()
+	queue = max(i.board.Queue.Length-i.taken(), 0)
+	if i.probing || now.Sub(i.probeEnd) < ownEcho {
+		if queue > 0 {
+			queue--
+		} else {
+			busy = max(busy-1, 0)
+		}
+	}
+	if busy+queue == 0 && now.Sub(i.activeAt) < calm {
+		busy = 1 // a request that came and went between two looks needed somebody
+	}
+	return busy, queue
+}
+
+// taken counts the connections that left the queue during the last look: it saw
+// them waiting and served.
+func (i *instance) taken() int {
+	if i.board.WaitersErr != nil || i.board.ConnsErr != nil {
+		return 0 // one of the lists is old
+	}
+	n := 0
+	for _, w := range i.board.Waiting {
+		if w.Gone {
+			continue
+		}
+		if slices.ContainsFunc(i.board.Requests, func(r scoreboard.Request) bool {
+			return r.Peer == w.Peer && r.Remote == w.Remote
+		}) {
+			n++
+		}
+	}
+	return n
 }
 
 // Direction is a way to scale.
