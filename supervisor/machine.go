@@ -182,10 +182,7 @@ func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
 	case exited:
 		return m.onExited(ev.clean, now, l)
 	case orphaned:
-		if m.state == Starting || m.state == Ready {
-			m.cause = lost(m.state, ev.clean)
-			return m.signal(now, now.Add(l.stop))
-		}
+		return m.onOrphaned(ev.clean, now, l)
 	case deadline:
 		return m.onDeadline(now, l)
 	}
@@ -244,6 +241,22 @@ func (m machine) onExited(clean bool, now time.Time, l limits) (machine, []effec
 		return m.failed(now, l)
 	}
 	return m.replace(now, l)
+}
+
+// onOrphaned ends what a leader has left: with care for their requests, since
+// they may go on serving without it.
+func (m machine) onOrphaned(clean bool, now time.Time, l limits) (machine, []effect) {
+	switch m.state {
+	case Starting:
+		m.cause = lost(m.state, clean)
+		return m.signal(now, now.Add(l.stop))
+	case Ready:
+		m.cause = lost(m.state, clean)
+		m.stopBy = now.Add(l.stop)
+		return m.enter(Draining, now, m.stopBy), []effect{doGate}
+	case Draining, Stopping, Killing, Backoff, Failing, Stopped:
+	}
+	return m, nil
 }
 
 // lost names the end of a process that nobody asked to end.
