@@ -33,6 +33,8 @@ type slot struct {
 	spare bool
 	// endGate stops looking for the moment to signal.
 	endGate func()
+	// released is set once the gate has let the stop signal through.
+	released bool
 	// why is the error behind the machine's cause, if there is one.
 	why string
 	// evidence was taken before the process was killed.
@@ -64,6 +66,12 @@ func (i *instance) happen(s *slot, ev event, now time.Time) {
 		}
 		if s.m.state == Ready {
 			i.onReady(s, now)
+		}
+		if before.state == Draining && ev.kind == released {
+			s.released = true
+		}
+		if s.m.state == Killing && ev.kind == deadline {
+			i.countKilled(s)
 		}
 	}
 	for _, e := range effects {
@@ -100,6 +108,15 @@ func (i *instance) perform(s *slot, e effect, now time.Time) {
 	}
 }
 
+// countKilled counts the requests' end of a worker that was released while it
+// held none, ignored the signal and went on serving until KILL.
+func (i *instance) countKilled(s *slot) {
+	if s.released && s.proc.look().held > 0 {
+		i.cut++
+		i.log.Warn("stop timeout: killed while connections are open", "pid", s.pid())
+	}
+}
+
 func (i *instance) signal(s *slot, sig syscall.Signal) {
 	if err := s.proc.signal(sig); err != nil {
 		i.log.Error("cannot signal a worker", "pid", s.pid(), "error", err)
@@ -109,7 +126,7 @@ func (i *instance) signal(s *slot, sig syscall.Signal) {
 func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
-	s.why, s.exit, s.evidence, s.expires = "", Exit{}, nil, time.Time{}
+	s.why, s.exit, s.evidence, s.expires, s.released = "", Exit{}, nil, time.Time{}, false
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
