@@ -161,6 +161,44 @@ func (b *bed) holds(pid int) int {
 	return g.look().held
 }
 
+// A worker that ignores the signal goes on accepting until it is killed.
+func TestKillThatCutsIsCounted(t *testing.T) {
+	b := run(t, "ignore-term", atOnce, stopTimeout(4*time.Second))
+	old := b.worker(Ready).PID
+	restarted := make(chan error, 1)
+	go func() { restarted <- b.sup.Restart(t.Context(), 0) }()
+	b.worker(Stopping)
+	fresh := b.worker(Ready).PID
+	for b.holds(old) == 0 { // one goes to each; the kernel decides about the order
+		b.later("sleep 1m")
+		eventually(t, "a worker has it", func() bool { return b.holds(old)+b.holds(fresh) > 0 })
+	}
+	if err := <-restarted; err != nil {
+		t.Error(err)
+	}
+	if st := b.status(); st.Cut != 1 {
+		t.Errorf("%d counted as cut", st.Cut)
+	}
+	gone(t, old)
+	b.sup.Kill()
+}
+
+func TestWhatALeaderLeavesFinishesItsRequests(t *testing.T) {
+	b := run(t, "leader-leaves-late", atOnce)
+	leader := b.worker(Ready).PID
+	server := b.ask("hello").pid
+	long := b.later("sleep 1s")
+	eventually(t, "the leader has left", func() bool { return !alive(leader) })
+	if r := long(); r.pid != server {
+		t.Errorf("answered by %d, not by %d", r.pid, server)
+	}
+	eventually(t, "the rest is replaced", func() bool { return b.status().Restarts[Finished] >= 1 })
+	if st := b.status(); st.Cut != 0 {
+		t.Errorf("%d counted as cut", st.Cut)
+	}
+	gone(t, server)
+}
+
 func TestIgnoredSignalsEndInKill(t *testing.T) {
 	for _, role := range []string{"ignore-term", "fork-stubborn"} {
 		for _, busy := range []bool{false, true} {
