@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,27 +36,23 @@ func goBuild(output, pkg string) error {
 // fcgisupBinary is the freshly built command, at a path of the test's own.
 func fcgisupBinary(t *testing.T) string {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "fcgisup")
+	copyFcgisup(t, path)
+	return path
+}
+
+// copyFcgisup has another process write the file: a descriptor of ours, inherited for a moment by what a parallel test
+// forks, would make it busy to execve(2).
+func copyFcgisup(t *testing.T, path string) {
+	t.Helper()
 	built, err := builtFcgisup()
 	if err != nil {
 		t.Fatalf("cannot build fcgisup: %v", err)
 	}
-	info, err := built.Stat()
-	if err != nil {
-		t.Fatal(err)
+	source := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), built.Fd())
+	if out, err := exec.Command("install", "-m", "755", source, path).CombinedOutput(); err != nil {
+		t.Fatalf("install: %v\n%s", err, out)
 	}
-	path := filepath.Join(t.TempDir(), "fcgisup")
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, io.NewSectionReader(built, 0, info.Size()))
-	if closeErr := out.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // appPath is a program of testdata/apps at an absolute path.
