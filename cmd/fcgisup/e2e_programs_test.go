@@ -92,6 +92,13 @@ func (p program) live(t *testing.T, s *supervised, params map[string]string) {
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	// Until it is gone it may still take a connection with it.
+	within(t, 20*time.Second, func() error {
+		if syscall.Kill(first, 0) == nil {
+			return fmt.Errorf("worker %d is not gone", first)
+		}
+		return nil
+	})
 	second := s.hello(t, params)
 	if second == first {
 		t.Errorf("pid %d answers after it was killed", second)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -19,7 +20,10 @@ type notifier struct {
 	sup *supervisor.Supervisor
 	log *slog.Logger
 
-	mu     sync.Mutex
+	// saying is set while a message is being sent.
+	saying atomic.Bool
+
+	mu     sync.Mutex // what follows
 	status string
 	ended  bool
 }
@@ -28,9 +32,26 @@ func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
 	return &notifier{sup: sup, log: log}
 }
 
+// sayPatience bounds the wait for a systemd that does not read: the socket then
+// blocks, and supervision must not.
+const sayPatience = time.Second
+
 func (n *notifier) say(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		n.log.Warn("cannot notify systemd", "error", err)
+	if !n.saying.CompareAndSwap(false, true) {
+		n.log.Warn("systemd does not read what it is told", "dropped", state)
+		return
+	}
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		defer n.saying.Store(false)
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			n.log.Warn("cannot notify systemd", "error", err)
+		}
+	}()
+	select {
+	case <-said:
+	case <-time.After(sayPatience):
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -22,6 +24,10 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 )
+
+// gcPercent collects garbage early: a supervisor has little, works little, and
+// there may be a thousand of them.
+const gcPercent = 25
 
 // runner is one "fcgisup run".
 type runner struct {
@@ -93,6 +99,7 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
+	debug.SetGCPercent(gcPercent)
 	errs := newNeverBlocks(r.err)
 	defer errs.close()
 	r.log = newLogger(errs, r.getenv, r.debug)
@@ -215,6 +222,9 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		s, err := supervisor.ListenOn(in, app.Socket)
 		if err != nil {
 			closeSockets(made, r.log)
+			if errors.Is(err, fs.ErrPermission) {
+				err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
+			}
 			return nil, false, err
 		}
 		made[in] = s
