@@ -71,8 +71,8 @@ func (i *instance) observe(now time.Time) {
 	i.cost = time.Since(begin)
 	sample.At = now
 	i.board = i.tracker.Observe(sample)
-	own := 0 // our probe is nobody's request
-	if i.probing {
+	own := 0 // our probe is nobody's request, nor what its worker has not closed yet
+	if i.probing || now.Sub(i.probeEnd) < ownEcho {
 		own = 1
 	}
 	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > own {
