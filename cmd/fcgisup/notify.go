@@ -75,17 +75,24 @@ func (n *notifier) run(ctx context.Context) {
 		defer t.Stop()
 		beat = t.C
 	}
-	for {
+	for beats := 1; ; {
 		select {
 		case <-n.sup.Changed():
 			n.changed()
 		case <-beat:
 			n.watchdog(ctx, watchdog/2)
+			if beats++; beats%releaseEvery == 0 {
+				releasePages()
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// releaseEvery is how many beats of the watchdog, half a minute each, pass
+// between two releases of what commands and probes have touched.
+const releaseEvery = 20
 
 func (n *notifier) watchdog(ctx context.Context, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
