@@ -19,6 +19,9 @@ my %paths = (
     '/grow'  => sub { my ($mib) = $_[0] =~ /\bmib=(\d+)/; push @kept, 'x' x (($mib // 0) << 20); print "grown\n" },
     # O_NONBLOCK is a flag of the open file description: this sets it for every worker.
     '/nonblock' => sub { nonblock(); print "set\n" },
+    # Past FCGI.pm, which sends what is printed to STDERR to the client.
+    '/say'      => sub { POSIX::write(2, "said by $$\n", length "said by $$\n"); print "said\n" },
+    '/exit'     => sub { POSIX::_exit(3) },
     '/deaf'     => sub { POSIX::close(0); print "deaf\n" },
 );
 
