@@ -159,9 +159,10 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	if code != http.StatusConflict || !strings.Contains(body, "cannot reload, going on as before: fcgisup.yaml:3:5: unknown key") {
 		t.Errorf("a bad reload: %d %s", code, body)
 	}
-	if st := b.status(); !strings.Contains(st.ConfigError, "unknown key") || st.State != Up {
-		t.Errorf("%s, config error %q", st.State, st.ConfigError)
-	}
+	eventually(t, "the status tells why", func() bool {
+		st := b.status()
+		return strings.Contains(st.ConfigError, "unknown key") && st.State == Up
+	})
 
 	same := b.ask("hello").pid
 	app := b.app
@@ -176,9 +177,10 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	if code, body := call("POST", "/reload"); code != http.StatusOK || !strings.Contains(b.ask("env").text, "COLOUR=green") {
 		t.Errorf("a reload that does: %d %s", code, body)
 	}
-	if st := b.status(); st.ConfigError != "" || st.Restarts[Reload] != 1 {
-		t.Errorf("config error %q, restarts %v", st.ConfigError, st.Restarts)
-	}
+	eventually(t, "the status tells no more", func() bool {
+		st := b.status()
+		return st.ConfigError == "" && st.Restarts[Reload] == 1
+	})
 }
 
 func TestControlRefuses(t *testing.T) {
