@@ -44,13 +44,14 @@ my %lies = (
     # The same, but it stays in its process group.
     'deserts' => sub { away(); serve() },
     # Not IGNORE: libfcgi would put its own handler there.
-    'ignores-term' => sub { $SIG{TERM} = sub { }; serve() },
+    'ignores-term' => sub { $SIG{TERM} = sub { }; serve() while nap(0.01) },
 );
 
 # Whatever signals come.
 sub nap {
     my $end = Time::HiRes::time() + $_[0];
     while ((my $left = $end - Time::HiRes::time()) > 0) { Time::HiRes::sleep($left) }
+    return 1;
 }
 
 sub away {
