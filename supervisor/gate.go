@@ -12,6 +12,15 @@ import (
 // uninterruptible wait takes longer; it is looked at again later.
 const settle = 100 * time.Millisecond
 
+// A worker that is never free for long is watched from watchAfter looks on: for
+// watchFor after each pause, so that at most half a core goes into it.
+const (
+	lookPause  = 2 * time.Millisecond
+	watchAfter = 50
+	watchFor   = 20 * time.Millisecond
+	watchPause = 20 * time.Millisecond
+)
+
 // release is the gate: a stopped process cannot accept, so a group that is
 // stopped and holds no connection can be told to end without anybody's request
 // being cut. The next connection waits in the queue for the next worker.
@@ -20,20 +29,36 @@ const settle = 100 * time.Millisecond
 //
 // If we die with a group stopped, PDEATHSIG ends it; that is why it is KILL.
 func (g *group) release(ctx context.Context, sig syscall.Signal) bool {
-	pause := firstPause
-	for ctx.Err() == nil {
+	for looks := 1; ctx.Err() == nil; looks++ {
 		if g.tryRelease(ctx, sig) {
 			return true
 		}
+		pause := lookPause
+		if looks > watchAfter {
+			pause = watchPause
+		}
 		select {
 		case <-ctx.Done():
+			return false
 		case <-time.After(pause):
 		}
-		// Looking costs the worker a little time, and one that is never free
-		// would be cost most.
-		pause = min(pause+pause/8, lastPause)
+		if looks > watchAfter {
+			g.watchBetweenRequests()
+		}
 	}
 	return false
+}
+
+// watchBetweenRequests returns right after the group has closed a connection,
+// which is before it accepts the next: the best moment to look again.
+func (g *group) watchBetweenRequests() {
+	pids, err := g.groups.Members(g.leader)
+	if err != nil {
+		return
+	}
+	if held, err := g.holding(pids); err == nil {
+		scoreboard.AwaitClose(pids, held, watchFor)
+	}
 }
 
 func (g *group) tryRelease(ctx context.Context, sig syscall.Signal) bool {

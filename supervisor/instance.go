@@ -70,6 +70,8 @@ type instance struct {
 	sight
 	tally
 	answers chan struct{}
+	// replies wait until what they tell of is published.
+	replies replies
 
 	state InstanceState
 	since time.Time
@@ -115,6 +117,7 @@ func (i *instance) run(ctx context.Context) {
 		now := time.Now()
 		i.tick(now)
 		i.publish(now)
+		i.replies.send()
 		if i.over() {
 			i.settle()
 			return
@@ -320,7 +323,7 @@ func (i *instance) tickLeaving(now time.Time) {
 		return
 	}
 	if now.Before(i.leaveBy) && i.ready() && i.host.pending() {
-		i.sampleAt = now.Add(firstPause)
+		i.sampleAt = now.Add(lookPause)
 		return
 	}
 	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}

@@ -724,3 +724,39 @@ func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {
 		b.end(t)
 	})
 }
+
+// TestOneRequestPerProcess is a program that serves whoever waits and ends, too
+// fast to be seen: a normal life, not a failure to start.
+func TestOneRequestPerProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			a.Health.Interval = 0
+			h.make = func(int) (*fakeProcess, error) {
+				p := &fakeProcess{}
+				time.AfterFunc(time.Millisecond, func() {
+					h.mu.Lock()
+					served := h.waiting > 0
+					if served {
+						h.waiting--
+					}
+					h.mu.Unlock()
+					if served {
+						p.die(0)
+					} else {
+						p.set(look{accepting: true})
+					}
+				})
+				return p, nil
+			}
+		})
+		b.host.mu.Lock()
+		b.host.waiting = 19
+		b.host.mu.Unlock()
+		b.host.connect()
+		st := b.after(10 * time.Second)
+		if st.Restarts[Finished] < 15 || st.Restarts[Crash] > 1 {
+			t.Errorf("restarts %v, want about one finished for each request", st.Restarts)
+		}
+		b.end(t)
+	})
+}

@@ -94,7 +94,7 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	some(descOrphans, number64(st.Orphaned))
 	busy, memory := weights(st.Workers)
 	send(descBusy, prometheus.GaugeValue, busy)
-	send(descMemory, prometheus.GaugeValue, memory)
+	some(descMemory, memory)
 	send(descAbandon, prometheus.CounterValue, float64(st.Abandoned))
 	for _, d := range Directions {
 		send(descScaled, prometheus.CounterValue, float64(st.Scaled[d]), string(d))
@@ -121,14 +121,20 @@ func number64(n *int) *float64 {
 	return &v
 }
 
-// weights are how many workers are busy, and the memory of all.
-func weights(workers []WorkerStatus) (busy, memory float64) {
+// weights are how many workers are busy, and the memory of all, which is known
+// only if that of each is.
+func weights(workers []WorkerStatus) (busy float64, memory *float64) {
+	sum := 0.0
+	memory = &sum
 	for _, w := range workers {
 		if w.Busy != nil && *w.Busy {
 			busy++
 		}
-		if w.MemoryBytes != nil {
-			memory += float64(*w.MemoryBytes)
+		switch {
+		case w.MemoryBytes != nil:
+			sum += float64(*w.MemoryBytes)
+		case w.PID != 0:
+			memory = nil
 		}
 	}
 	return busy, memory

@@ -268,9 +268,3 @@ func pending(fd int) bool {
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1 && fds[0].Revents&unix.POLLIN != 0
 }
-
-// pauses of looking for the moment at which a worker holds no connection.
-const (
-	firstPause = 2 * time.Millisecond
-	lastPause  = 20 * time.Millisecond
-)

@@ -25,6 +25,20 @@ type roll struct {
 	turn bool
 }
 
+// replies are outcomes for those who asked; each channel has room for its own.
+type replies []func()
+
+func (r *replies) add(to chan<- error, err error) {
+	*r = append(*r, func() { to <- err })
+}
+
+func (r *replies) send() {
+	for _, send := range *r {
+		send()
+	}
+	*r = nil
+}
+
 // beginRoll starts one; reply (buffered) gets its outcome.
 func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
 	switch {
@@ -76,7 +90,7 @@ func (i *instance) endRoll(err error) {
 	if i.roll.turn {
 		i.opt.turn.done()
 	}
-	i.roll.reply <- err
+	i.replies.add(i.roll.reply, err)
 	i.roll = nil
 }
 

@@ -25,6 +25,8 @@ type slot struct {
 	proc process
 	id   int
 	exit Exit
+	// queued is how many connections waited for this process alone when it began.
+	queued int
 	// lookAt is when a starting worker is looked at next, pause what follows.
 	lookAt time.Time
 	pause  time.Duration
@@ -127,6 +129,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.expires, s.released = "", Exit{}, nil, time.Time{}, false
+	s.queued = i.queuedFor(s)
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
@@ -144,6 +147,9 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 			if id == s.id {
 				s.exit = e
 			}
+			if !left && e.Clean() && id == s.id && i.took(s) {
+				i.about(s, id, event{kind: ready}, now)
+			}
 			ev := event{kind: exited, clean: e.Clean()}
 			if left {
 				ev.kind = orphaned
@@ -151,6 +157,32 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 			i.about(s, id, ev, now)
 		})
 	}
+}
+
+// took tells whether a worker that has ended before it was seen accepting had
+// accepted all the same: connections have left the queue, and nobody else could
+// have taken them. A program may well serve one request and end, all in less
+// time than lies between two looks.
+func (i *instance) took(s *slot) bool {
+	if s.m.state != Starting || s.queued == 0 {
+		return false
+	}
+	sample := i.host.observe(nil)
+	return sample.QueueErr == nil && sample.Queue.Length < s.queued
+}
+
+// queuedFor is the length of the queue in front of a worker that will be the
+// only one to take from it; 0 if there are others.
+func (i *instance) queuedFor(s *slot) int {
+	for _, other := range i.slots {
+		if other != s && other.m.alive() {
+			return 0
+		}
+	}
+	if sample := i.host.observe(nil); sample.QueueErr == nil {
+		return sample.Queue.Length
+	}
+	return 0
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,4 +108,37 @@ func eachSocketIn(path string, visit func(fd int, inode Inode)) (int, error) {
 		return n, procError("read", path, err)
 	}
 	return n, nil
+}
+
+// AwaitClose watches the descriptors in which pids hold conns, without a pause,
+// and returns true as soon as one of the connections is closed there. It is for
+// the moment between two requests of a worker that is never idle for long: some
+// microseconds after its answer. It returns false when limit is over.
+func AwaitClose(pids []int, conns []Conn, limit time.Duration) bool {
+	var watched []watchedFD
+	defer func() {
+		for _, w := range watched {
+			_ = unix.Close(w.dir)
+		}
+	}()
+	find(pids, conns, func(at holding, inode Inode) {
+		if dir, err := openProc(procDir(at.pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
+			watched = append(watched, watchedFD{dir, strconv.Itoa(at.fd), inode})
+		}
+	})
+	for end := time.Now().Add(limit); len(watched) > 0 && time.Now().Before(end); {
+		for _, w := range watched {
+			if now, err := socketInode(w.dir, w.fd); err != nil || now != w.inode {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// watchedFD is a descriptor in an open /proc/PID/fd.
+type watchedFD struct {
+	dir   int
+	fd    string
+	inode Inode
 }
