@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -58,7 +59,10 @@ func command(ctx context.Context, binary string, args ...string) ([]byte, error)
 	return out.Bytes(), err
 }
 
-// complaint is the line that says why, in nginx's words; warnings come before it.
+// severe is what nginx writes on its way to standard error, or to a log that is standard error.
+var severe = regexp.MustCompile(`^(?:nginx: |[0-9/]+ [0-9:]+ )(\[(?:emerg|alert|crit|error)\]) (?:[0-9]+#[0-9]+: )?(.*)$`)
+
+// complaint is the first line that says why, in nginx's words; warnings come before it.
 func complaint(out []byte, err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -66,14 +70,13 @@ func complaint(out []byte, err error) error {
 	}
 	last := ""
 	for line := range strings.Lines(string(out)) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "nginx: ")
-		if line == "" || strings.HasPrefix(line, "[warn]") || strings.HasPrefix(line, "[notice]") {
-			continue
+		line = strings.TrimSpace(line)
+		if m := severe.FindStringSubmatch(line); m != nil {
+			return errors.New(m[1] + " " + m[2])
 		}
-		if strings.HasPrefix(line, "[") {
-			return errors.New(line)
+		if line != "" {
+			last = strings.TrimPrefix(line, "nginx: ")
 		}
-		last = line
 	}
 	if last == "" {
 		return err

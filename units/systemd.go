@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // ErrNoSystemd says that systemd is not this machine's init, sd_booted(3).
@@ -135,4 +138,43 @@ func (s *Systemd) MainPID(ctx context.Context, service string) (int, error) {
 		return 0, fmt.Errorf("cannot ask for the process of %s: systemd answers %v", service, p.Value)
 	}
 	return int(pid), nil
+}
+
+// Began is when the main process of a service was started, zero without one.
+func (s *Systemd) Began(ctx context.Context, service string) (time.Time, error) {
+	p, err := s.conn.GetServicePropertyContext(ctx, service, "ExecMainStartTimestamp")
+	if err != nil {
+		return time.Time{}, fmt.Errorf("cannot ask when %s began: %w", service, err)
+	}
+	µs, ok := p.Value.Value().(uint64)
+	if !ok {
+		return time.Time{}, fmt.Errorf("cannot ask when %s began: systemd answers %v", service, p.Value)
+	}
+	if µs == 0 {
+		return time.Time{}, nil
+	}
+	return time.UnixMicro(int64(µs)), nil
+}
+
+// Listening is where a socket unit listens for streams.
+func (s *Systemd) Listening(ctx context.Context, socket string) ([]fcgisup.Address, error) {
+	p, err := s.conn.GetUnitTypePropertyContext(ctx, socket, "Socket", "Listen")
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask where %s listens: %w", socket, err)
+	}
+	var pairs [][]any
+	if err := p.Value.Store(&pairs); err != nil {
+		return nil, fmt.Errorf("cannot ask where %s listens: %w", socket, err)
+	}
+	var all []fcgisup.Address
+	for _, pair := range pairs {
+		if len(pair) != 2 || pair[0] != "Stream" {
+			continue
+		}
+		text, _ := pair[1].(string)
+		if a, err := fcgisup.ParseAddress(text); err == nil {
+			all = append(all, a)
+		}
+	}
+	return all, nil
 }

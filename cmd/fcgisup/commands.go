@@ -9,6 +9,8 @@ func (c *cli) commands() []*cobra.Command {
 		c.demoWorkerCommand(),
 		c.initCommand(),
 		c.genCommand(),
+		c.applyCommand(),
+		c.removeCommand(),
 		c.runCommand(),
 		c.checkCommand(),
 		c.statusCommand(),

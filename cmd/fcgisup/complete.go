@@ -17,8 +17,10 @@ func (c *cli) complete(root *cobra.Command) {
 		switch cmd.Name() {
 		case "restart", "status":
 			cmd.ValidArgsFunction = c.completeInstance
-		case "reload":
+		case "reload", "remove":
 			cmd.ValidArgsFunction = one(c.completeApp)
+		case "apply":
+			cmd.ValidArgsFunction = c.completeApp
 		case "gen":
 			cmd.ValidArgsFunction = c.completeApp
 			for _, part := range cmd.Commands() {

@@ -156,14 +156,7 @@ func (g *generation) drift(src *source, files []fcgisup.File) error {
 			continue
 		}
 		same = false
-		from, to := c.place, c.place+" (generated)"
-		switch c.verb {
-		case "created":
-			from = os.DevNull
-		case "removed":
-			to = os.DevNull
-		}
-		if _, err := fmt.Fprint(g.cli.out, unifiedDiff(from, to, string(c.old), string(c.new))); err != nil {
+		if _, err := fmt.Fprint(g.cli.out, c.diff()); err != nil {
 			return fmt.Errorf("cannot print the difference: %w", err)
 		}
 	}
@@ -171,4 +164,16 @@ func (g *generation) drift(src *source, files []fcgisup.File) error {
 		return exit(exitFail)
 	}
 	return nil
+}
+
+// diff is the change as diff -u shows it.
+func (c change) diff() string {
+	from, to := c.place, c.place+" (generated)"
+	switch c.verb {
+	case "created":
+		from = os.DevNull
+	case "removed":
+		to = os.DevNull
+	}
+	return unifiedDiff(from, to, string(c.old), string(c.new))
 }

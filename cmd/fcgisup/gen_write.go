@@ -24,6 +24,11 @@ func (g *generation) write(src *source, files []fcgisup.File) error {
 		}
 		fmt.Fprintf(g.cli.out, "%-9s  %s\n", c.verb, c.place)
 	}
+	return syncFolders(touched)
+}
+
+// syncFolders makes what apply did last; a folder that has gone with its files has nothing to keep.
+func syncFolders(touched map[string]bool) error {
 	for folder := range touched {
 		if err := syncFolder(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot write %s: %w", folder, err)

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// applier is one "fcgisup apply" or "fcgisup remove".
+type applier struct {
+	*cli
+	// what it does, for errors.
+	what           string
+	dryRun, force  bool
+	restartSockets bool
+	// drain bounds the wait for requests to instances that shall go.
+	drain  time.Duration
+	binary string
+
+	systemd *units.Systemd
+	web     webServer
+}
+
+func (c *cli) applyCommand() *cobra.Command {
+	a := &applier{cli: c, what: "apply"}
+	cmd := &cobra.Command{
+		Use:   "apply [APP...]",
+		Short: "Bring this host to what the configuration says",
+		Long: `apply compares the configuration with the files, the units and the web server of
+this host and does what is missing: it writes the files that gen renders (to
+/etc/systemd/system, /etc/nginx/conf.d/APP-upstream.conf and
+/etc/nginx/snippets/APP-location.conf), tests nginx, enables and starts targets
+and sockets, applies changed settings to what runs, waits until eager instances
+answer, reloads nginx, and then stops what is gone. When all agrees it does
+nothing. --dry-run prints the plan and the differences instead.
+
+No request is lost: new instances listen before nginx knows them, and those that
+go are stopped when nginx's old workers have ended and the kernel shows no
+connection to them. A changed service is restarted instance by instance while
+its requests wait in the socket; a changed app is reloaded. A changed [Socket]
+section needs its socket closed and opened, and that happens while nothing
+waits in it; nginx sends nothing there meanwhile, if there is another instance
+to send it to. A socket that stays in use for --drain is left alone and the
+apply undone, unless --restart-sockets says to cut what it holds.
+
+If a step before the last fails (the test of nginx, a start, a probe) everything
+written is put back, and the error says which step. Files that apply did not
+write, or that were edited since, are not touched without --force; drop-ins are
+the administrator's and never touched. Apps that are in the configuration no
+more are removed. With APPs, only those are looked at.
+
+Without nginx only the units are applied. The page that nginx serves is yours:
+include snippets/APP-location.conf in a server block.`,
+		Example: `  fcgisup apply --dry-run
+  fcgisup apply
+  fcgisup apply rt --drain 5m`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), func(ctx context.Context) ([]plan, error) { return a.plans(ctx, args) })
+		},
+	}
+	a.define(cmd.Flags())
+	cmd.Flags().BoolVar(&a.restartSockets, "restart-sockets", false, "close sockets whose settings have changed although they are in use")
+	cmd.Flags().StringVar(&a.binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
+	return cmd
+}
+
+// define adds the flags that apply and remove share.
+func (a *applier) define(f *pflag.FlagSet) {
+	f.BoolVar(&a.dryRun, "dry-run", false, "print the plan with its differences, do nothing")
+	f.BoolVar(&a.force, "force", false, "also overwrite and remove files that were edited")
+	f.DurationVar(&a.drain, "drain", time.Minute, "`LIMIT` on the wait for requests to instances that go; 0: cut them")
+}
+
+// run makes a plan and carries it out, one at a time on this host.
+func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, error)) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
+	defer stop()
+	if err := a.begin(ctx); err != nil {
+		return fmt.Errorf("cannot %s: %w", a.what, err)
+	}
+	defer a.systemd.Close()
+	if !a.dryRun {
+		unlock, err := lockApply(applyLock, a.getenv)
+		if err != nil {
+			return fmt.Errorf("cannot %s: %w", a.what, err)
+		}
+		defer unlock()
+	}
+	plans, err := plan(ctx)
+	if err != nil {
+		return err
+	}
+	return a.carryOut(ctx, plans)
+}
+
+// begin reaches what apply talks to.
+func (a *applier) begin(ctx context.Context) error {
+	if os.Geteuid() != 0 && !a.dryRun {
+		return hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+a.what+"; --dry-run shows the plan to everybody")
+	}
+	var err error
+	if a.systemd, err = units.Connect(ctx); errors.Is(err, units.ErrNoSystemd) {
+		return hinted(err, "fcgisup run supervises without it, as in a container")
+	}
+	if err != nil {
+		return err
+	}
+	if a.web, err = a.findNginx(ctx); err != nil {
+		a.systemd.Close()
+	}
+	return err
+}
+
+// plans compares the configuration with the host.
+func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	src, err := a.source(cfg, names)
+	if err != nil {
+		return nil, err
+	}
+	wishes, err := a.wishes(cfg, src)
+	if err != nil {
+		return nil, err
+	}
+	records, err := readRecords(recordRoot)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply: %w", err)
+	}
+	if len(names) == 0 {
+		gone, err := a.dropped(cfg, src, records)
+		if err != nil {
+			return nil, err
+		}
+		wishes = append(wishes, gone...)
+	}
+	return a.planAll(ctx, wishes, records)
+}
+
+// source is gen's, but for a draft: what is applied is what the units read.
+func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
+	g := a.generation()
+	src := &source{}
+	var err error
+	if src.config, err = g.unitConfig(); err != nil {
+		return nil, err
+	}
+	if src.config == "" && cfg.Path != fcgisup.SystemConfig {
+		return nil, hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),
+			"copy it there, or let the units read this one: --config "+cfg.Path)
+	}
+	if err := g.choose(src, cfg, names, false); err != nil {
+		return nil, err
+	}
+	supervised := func(app fcgisup.App) bool { return app.Systemd.Supervise }
+	if _, err := os.Stat(a.binary); errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(src.apps, supervised) {
+		return nil, hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.binary), "install it there, or name it with --binary")
+	}
+	return src, nil
+}
+
+func (a *applier) generation() *generation {
+	return &generation{cli: a.cli, units: true, nginx: a.web.binary != "", binary: a.binary}
+}
+
+// wishes are the chosen apps with what gen would write for them.
+func (a *applier) wishes(cfg *fcgisup.Config, src *source) ([]wanted, error) {
+	info, err := os.Stat(cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply: %w", err)
+	}
+	all := make([]wanted, 0, len(src.apps))
+	for _, app := range src.apps {
+		g, only := a.generation(), *src
+		only.apps = []fcgisup.App{app}
+		files, err := g.render(&only)
+		if err != nil {
+			return nil, usage(err)
+		}
+		changes, err := g.compare(&only, files)
+		if err != nil {
+			return nil, fmt.Errorf("cannot apply: %w", err)
+		}
+		m, err := marksOf(app, files)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, wanted{name: app.Name, app: &app, changes: inFileOrder(changes), marks: m, config: src.config, saved: info.ModTime()})
+	}
+	return all, nil
+}
+
+// dropped are apps that an earlier apply of this configuration has made and that are in it no more.
+func (a *applier) dropped(cfg *fcgisup.Config, src *source, records map[string]*record) ([]wanted, error) {
+	var all []wanted
+	for name, r := range records {
+		if _, stays := cfg.App(name); stays || r.Config != src.config {
+			continue
+		}
+		changes, err := removals(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot apply: %w", err)
+		}
+		all = append(all, wanted{name: name, changes: changes, config: r.Config})
+	}
+	slices.SortFunc(all, func(x, y wanted) int { return strings.Compare(x.name, y.name) })
+	return all, nil
+}
+
+func (a *applier) planAll(ctx context.Context, wishes []wanted, records map[string]*record) ([]plan, error) {
+	plans := make([]plan, len(wishes))
+	for i, w := range wishes {
+		is, err := a.look(ctx, w)
+		if err != nil {
+			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
+		}
+		is.record = records[w.name]
+		plans[i] = planApp(w, is)
+		if err := a.whereabouts(ctx, &plans[i], is); err != nil {
+			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
+		}
+	}
+	return plans, nil
+}
+
+// whereabouts asks where the sockets that will be closed listen, while systemd has not read new unit files.
+func (a *applier) whereabouts(ctx context.Context, p *plan, is present) error {
+	p.listening = map[int][]fcgisup.Address{}
+	for _, n := range slices.Concat(p.reopen, p.stop) {
+		if _, ok := is.sockets[n]; !ok {
+			continue
+		}
+		var err error
+		if p.listening[n], err = a.systemd.Listening(ctx, unitName(p.name, n, "socket")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look asks systemd how an app is.
+func (a *applier) look(ctx context.Context, w wanted) (present, error) {
+	var is present
+	states, err := a.systemd.List(ctx, w.name+"-fastcgi*")
+	if err != nil {
+		return is, err
+	}
+	is.sortUnits(w.name, states)
+	if is.enabled, err = a.systemd.Enabled(ctx, targetName(w.name)); err != nil {
+		return is, err
+	}
+	is.started = map[int]time.Time{}
+	for n, s := range is.services {
+		if w.app == nil || !w.app.Systemd.Supervise || !s.Up() {
+			continue
+		}
+		if is.started[n], err = a.systemd.Began(ctx, s.Name); err != nil {
+			return is, err
+		}
+	}
+	return is, nil
+}

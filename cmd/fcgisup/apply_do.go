@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+func splitUnit(unit string) (app string, n int, kind string) {
+	m := instanceUnit.FindStringSubmatch(unit)
+	if m == nil {
+		return unit, 0, ""
+	}
+	n, _ = strconv.Atoi(m[2])
+	return m[1], n, m[3]
+}
+
+func (t *transaction) writeFiles(context.Context) error {
+	for _, p := range t.plans {
+		t.undo.records = append(t.undo.records, p)
+		if err := p.ahead().save(recordRoot, p.name); err != nil {
+			return err
+		}
+	}
+	for _, p := range t.plans {
+		if err := t.change(p.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change writes files and makes that last.
+func (t *transaction) change(changes []change) error {
+	touched := map[string]bool{}
+	for _, c := range changes {
+		t.undo.written = append(t.undo.written, c)
+		if err := c.apply(touched); err != nil {
+			return err
+		}
+	}
+	return syncFolders(touched)
+}
+
+func (t *transaction) testNginx(ctx context.Context) error {
+	err := nginx.Test(ctx, t.web.binary)
+	if err != nil && t.any(func(p plan) bool { return p.app == nil }) {
+		return hinted(err, "if that needs what is to be removed, take it out first")
+	}
+	return err
+}
+
+func (t *transaction) enable(ctx context.Context) error {
+	for _, p := range t.plans {
+		if !p.enable {
+			continue
+		}
+		t.undo.enabled = append(t.undo.enabled, targetName(p.name))
+		if err := t.systemd.Enable(ctx, targetName(p.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) daemonReload(ctx context.Context) error {
+	t.undo.reloaded = true
+	return t.systemd.Reload(ctx)
+}
+
+func (t *transaction) start(ctx context.Context) error {
+	for _, p := range t.plans {
+		units := slices.Clone(p.start)
+		if p.startTarget {
+			units = append(units, targetName(p.name))
+		}
+		if len(units) == 0 {
+			continue
+		}
+		for _, unit := range units {
+			t.systemd.ResetFailed(ctx, unit)
+		}
+		t.undo.started = append(t.undo.started, p.start...)
+		if p.startTarget && p.from == 0 { // stopping it would stop sockets that were open before
+			t.undo.started = append(t.undo.started, targetName(p.name))
+		}
+		within, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+		err := t.systemd.Start(within, units...)
+		cancel()
+		if err != nil {
+			return hinted(err, "journalctl -u '"+p.name+"-fastcgi*' says why")
+		}
+	}
+	return nil
+}
+
+// jobPatience is how long systemd may take to stop and start one of the app's units, with room for a slow machine.
+func jobPatience(app fcgisup.App) time.Duration {
+	sum := app.Limits.StartTimeout + app.Limits.StopTimeout
+	if sum < 0 || sum > time.Hour {
+		sum = time.Hour
+	}
+	return 2*sum + time.Minute
+}
+
+// restart goes from instance to instance, so that the others serve meanwhile.
+func (t *transaction) restart(ctx context.Context) error {
+	for _, p := range t.plans {
+		for _, n := range p.restart {
+			t.undo.restarted = append(t.undo.restarted, restartedUnit{*p.app, unitName(p.name, n, "service")})
+			if err := t.restartService(ctx, *p.app, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *transaction) restartService(ctx context.Context, app fcgisup.App, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, jobPatience(app))
+	defer cancel()
+	unit := unitName(app.Name, n, "service")
+	if err := t.systemd.TryRestart(ctx, unit); err != nil {
+		return hinted(err, "journalctl -u "+unit+" says why")
+	}
+	return comesUp(ctx, app, n)
+}
+
+func (t *transaction) reread(ctx context.Context) error {
+	for _, p := range t.plans {
+		for _, n := range p.reread {
+			t.undo.reread = append(t.undo.reread, controlOf(p.name, n))
+			if err := rereads(ctx, controlOf(p.name, n)); err != nil {
+				return fmt.Errorf("%s@%d: %w", p.name, n, err)
+			}
+		}
+	}
+	return nil
+}
+
+// swapNginx puts nginx's files right, if instances were left out meanwhile, and has it read them.
+func (t *transaction) swapNginx(ctx context.Context) error {
+	t.undo.nginx = true
+	var err error
+	t.old, err = t.reloadNginx(ctx)
+	return err
+}
+
+// stop lets nginx forget the instances first, then stops those that nobody uses any more.
+func (t *transaction) stop(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, max(t.drain, time.Nanosecond))
+	defer cancel()
+	if err := t.oldWorkersEnd(waiting, t.old); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var failures []error
+	for _, p := range t.plans {
+		if err := t.stopApp(ctx, p); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (t *transaction) stopApp(ctx context.Context, p plan) error {
+	held, err := t.inUse(ctx, p, p.stop)
+	if err != nil {
+		return err
+	}
+	free := slices.DeleteFunc(slices.Clone(p.stopUnits), func(unit string) bool {
+		_, n, _ := splitUnit(unit)
+		return held[n] > 0
+	})
+	if err := t.systemd.Stop(ctx, free...); err != nil {
+		return err
+	}
+	for _, n := range p.stop {
+		if held[n] == 0 {
+			if err := clearSockets(p.listening[n]); err != nil {
+				return err
+			}
+		}
+	}
+	if len(held) > 0 {
+		numbers := slices.Sorted(maps.Keys(held))
+		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.name, "", numbers), plural(total(held), "connection"), t.drain)
+	}
+	if p.stopTarget {
+		if err := t.systemd.Stop(ctx, targetName(p.name)); err != nil {
+			return err
+		}
+	}
+	for _, unit := range p.failed {
+		t.systemd.ResetFailed(ctx, unit)
+	}
+	return nil
+}
+
+func total(held map[int]int) int {
+	sum := 0
+	for _, n := range held {
+		sum += n
+	}
+	return sum
+}
+
+// inUse waits, for --drain at most, until nobody uses the instances, and says
+// how many connections those have that are used still.
+func (t *transaction) inUse(ctx context.Context, p plan, numbers []int) (map[int]int, error) {
+	if t.drain <= 0 {
+		return nil, nil
+	}
+	owner := map[fcgisup.Address]int{}
+	for _, n := range numbers {
+		for _, a := range p.listening[n] {
+			owner[a] = n
+		}
+	}
+	waiting, cancel := context.WithTimeout(ctx, t.drain)
+	defer cancel()
+	busy, err := quiet(waiting, slices.Collect(maps.Keys(owner)))
+	if err != nil {
+		return nil, err
+	}
+	held := map[int]int{}
+	for a, n := range busy {
+		held[owner[a]] += max(n, 1)
+	}
+	return held, nil
+}
+
+func (t *transaction) disable(ctx context.Context) error {
+	for _, p := range t.plans {
+		if p.disable {
+			// The sockets too, should somebody have enabled them one by one.
+			if err := t.systemd.Disable(ctx, targetName(p.name), p.name+"-fastcgi@.socket"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *transaction) erase(ctx context.Context) error {
+	for _, p := range t.plans {
+		touched := map[string]bool{}
+		for _, c := range p.erase {
+			if err := c.apply(touched); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if err := syncFolders(touched); err != nil {
+			return err
+		}
+	}
+	return t.systemd.Reload(ctx)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+// nginxService is nginx's unit in every distribution.
+const nginxService = "nginx.service"
+
+// webServer is nginx as it is on this host.
+type webServer struct {
+	// binary is empty where nginx is not installed.
+	binary string
+	// unit tells that systemd runs it; otherwise somebody else may.
+	unit    bool
+	masters []int
+}
+
+func (w webServer) running() bool { return len(w.masters) > 0 }
+
+func (a *applier) findNginx(ctx context.Context) (webServer, error) {
+	binary, ok := nginx.Binary()
+	if !ok {
+		return webServer{}, nil
+	}
+	w := webServer{binary: binary}
+	states, err := a.systemd.List(ctx, nginxService)
+	if err != nil {
+		return w, err
+	}
+	if len(states) == 1 && states[0].Up() {
+		pid, err := a.systemd.MainPID(ctx, nginxService)
+		if err != nil {
+			return w, err
+		}
+		w.unit, w.masters = true, []int{pid}
+		return w, nil
+	}
+	w.masters, err = nginx.Masters()
+	return w, err
+}
+
+// reloadPatience is how long nginx may take to read its configuration and fork.
+const reloadPatience = 30 * time.Second
+
+// reloadNginx returns when workers with the new configuration run. The old ones
+// may serve their last requests for long.
+func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err error) {
+	if !a.web.running() {
+		return nil, nil
+	}
+	if old, err = nginx.Workers(a.web.masters...); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reloadPatience)
+	defer cancel()
+	if a.web.unit {
+		err = a.systemd.ReloadUnit(ctx, nginxService)
+	} else {
+		err = nginx.Signal(ctx, a.web.binary)
+	}
+	if err != nil {
+		return old, err
+	}
+	// nginx says "reloaded" once the signal is sent.
+	err = poll(ctx, func() (bool, error) {
+		now, err := nginx.Workers(a.web.masters...)
+		return slices.ContainsFunc(now, func(p nginx.Process) bool { return !slices.Contains(old, p) }), err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("nginx has no new workers %s after its reload; its error log says why", reloadPatience)
+	}
+	return old, err
+}
+
+// oldWorkersEnd waits until no worker with an older configuration is left.
+func (a *applier) oldWorkersEnd(ctx context.Context, old []nginx.Process) error {
+	return poll(ctx, func() (bool, error) {
+		now, err := nginx.Workers(a.web.masters...)
+		return !slices.ContainsFunc(now, func(p nginx.Process) bool { return slices.Contains(old, p) }), err
+	})
+}
+
+// pollEvery is the pace of looking for what nobody announces.
+const pollEvery = 100 * time.Millisecond
+
+// poll waits until something is so.
+func poll(ctx context.Context, so func() (bool, error)) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if ok, err := so(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// wanted is an app as it shall be; without an app it shall be gone.
+type wanted struct {
+	name string
+	app  *fcgisup.App
+	// changes are all of its files, those that stay included.
+	changes []change
+	marks   marks
+	// config is the file that its units read, empty for the system's; saved is when that was last written.
+	config string
+	saved  time.Time
+}
+
+func (w wanted) instances() int {
+	if w.app == nil {
+		return 0
+	}
+	return w.app.Instances
+}
+
+// present is an app as it is.
+type present struct {
+	record  *record
+	target  units.State
+	enabled bool
+	// sockets and services are those that systemd has loaded, by number.
+	sockets, services map[int]units.State
+	// started is when a running service's process began.
+	started map[int]time.Time
+}
+
+// plan is what has to happen to one app; nothing when all of it is empty.
+type plan struct {
+	wanted
+	record *record
+	// from is how many sockets are open.
+	from int
+	// write are files to be written before all, erase unit files to be removed
+	// after all: systemd has to know a unit to stop it well.
+	write, erase []change
+	// enable and disable are about the target.
+	enable, disable bool
+	// daemonReload has systemd read the unit files.
+	daemonReload bool
+	// reopen are instances whose socket has to be closed and opened, restart
+	// those whose service runs with old settings, reread those whose supervisor
+	// runs with an old configuration, stop those that are no more.
+	reopen, restart, reread, stop []int
+	start, stopUnits              []string
+	// listening is where those of reopen and stop listen, which the
+	// configuration need not say any more.
+	listening               map[int][]fcgisup.Address
+	startTarget, stopTarget bool
+	failed                  []string
+	nginxReload             bool
+}
+
+// planApp is pure: what an app shall be and what it is give what has to happen.
+func planApp(w wanted, p present) plan {
+	n := w.instances()
+	out := plan{wanted: w, record: p.record, from: open(p.sockets)}
+	out.planFiles(p.record)
+	out.enable = n > 0 && !p.enabled
+	out.disable = n == 0 && p.enabled
+	out.planStops(p, n)
+	if n == 0 {
+		out.stopTarget = !p.target.Gone() && p.target.Active != ""
+		return out
+	}
+	out.planStarts(p, *w.app)
+	reopen := out.differs("@.socket", "Socket") || p.record != nil && p.record.Marks.Socket != w.marks.Socket
+	restart := out.differs("@.service", "Service") || p.record != nil && p.record.Marks.Service != w.marks.Service
+	for i := 1; i <= n; i++ {
+		switch {
+		case reopen && p.sockets[i].Up():
+			out.reopen = append(out.reopen, i)
+		case !p.services[i].Up():
+		case restart:
+			out.restart = append(out.restart, i)
+		case w.app.Systemd.Supervise && out.outdated(p, i):
+			out.reread = append(out.reread, i)
+		}
+	}
+	// Where there are several, nginx leaves some out while their sockets are opened anew.
+	reopens := len(out.reopen) > 0 && n > 1
+	out.nginxReload = w.marks.Nginx != "" && (reopens || p.record != nil && p.record.Marks.Nginx != w.marks.Nginx || slices.ContainsFunc(out.write, isNginx))
+	return out
+}
+
+// planFiles divides the changes into those before and those after.
+func (p *plan) planFiles(r *record) {
+	p.daemonReload = r != nil && r.Pending
+	for _, c := range p.changes {
+		switch {
+		case c.verb == "unchanged":
+		case c.verb == "removed" && p.last(c):
+			p.erase = append(p.erase, c)
+		default:
+			p.write = append(p.write, c)
+			p.daemonReload = p.daemonReload || !isNginx(c)
+		}
+	}
+	if p.app == nil {
+		p.nginxReload = slices.ContainsFunc(p.write, isNginx)
+	}
+}
+
+// last tells a removal that has to wait for a stop. The drop-in of an instance
+// that stays would go on to say where its socket listens.
+func (p *plan) last(c change) bool {
+	unit, dropIn := strings.CutSuffix(c.name, ".d/listen.conf")
+	_, n, _ := splitUnit(strings.TrimPrefix(unit, "systemd/"))
+	return !isNginx(c) && (!dropIn || n > p.instances())
+}
+
+func isNginx(c change) bool { return strings.HasPrefix(c.name, "nginx/") }
+
+func (p *plan) planStops(is present, n int) {
+	numbers := map[int]bool{}
+	for _, states := range []map[int]units.State{is.sockets, is.services} {
+		for i, s := range states {
+			if i <= n {
+				continue
+			}
+			if !s.Gone() {
+				numbers[i] = true
+				p.stopUnits = append(p.stopUnits, s.Name)
+			}
+			if s.Active == "failed" {
+				p.failed = append(p.failed, s.Name)
+			}
+		}
+	}
+	for i := range numbers {
+		p.stop = append(p.stop, i)
+	}
+	slices.Sort(p.stop)
+	slices.Sort(p.stopUnits)
+	slices.Sort(p.failed)
+}
+
+func (p *plan) planStarts(is present, app fcgisup.App) {
+	for i := 1; i <= app.Instances; i++ {
+		if !is.sockets[i].Up() {
+			p.start = append(p.start, unitName(app.Name, i, "socket"))
+		}
+	}
+	// An eager instance that may sleep is not woken: its idle_timeout sent it there.
+	if app.Activation == fcgisup.Eager && app.Limits.IdleTimeout == 0 {
+		for i := 1; i <= app.Instances; i++ {
+			if !is.services[i].Up() {
+				p.start = append(p.start, unitName(app.Name, i, "service"))
+			}
+		}
+	}
+	p.startTarget = !is.target.Up()
+}
+
+// differs tells whether the section of a unit is about to change. Comments do not count.
+func (p *plan) differs(suffix, section string) bool {
+	return slices.ContainsFunc(p.write, func(c change) bool {
+		mine := strings.HasSuffix(c.name, suffix) || suffix == "@.socket" && strings.HasSuffix(c.name, "/listen.conf")
+		return mine && c.verb != "created" && directives(c.old, section) != directives(c.new, section)
+	})
+}
+
+// outdated tells whether a supervisor may have read another configuration than
+// the present one: that has changed since the last apply, or since both that
+// and the supervisor's start.
+func (p *plan) outdated(is present, i int) bool {
+	if is.record != nil && is.record.Marks.Config != p.marks.Config {
+		return true
+	}
+	began := is.started[i]
+	return !began.IsZero() && p.saved.After(began) && (is.record == nil || began.After(is.record.At))
+}
+
+// empty tells whether everything is as it shall be.
+func (p *plan) empty() bool {
+	return len(p.write)+len(p.erase)+len(p.reopen)+len(p.restart)+len(p.reread)+len(p.stop)+len(p.start) == 0 &&
+		!p.enable && !p.disable && !p.daemonReload && !p.startTarget && !p.stopTarget && !p.nginxReload
+}
+
+// edited returns the files that apply did not leave as they are, with the reason.
+func (p *plan) edited() []string {
+	var all []string
+	for _, c := range slices.Concat(p.write, p.erase) {
+		switch {
+		case c.verb == "created" || p.record.knows(c.place, c.old):
+		case !generatedFor(c.old, p.name):
+			all = append(all, c.place+" is not of fcgisup")
+		case p.record == nil || p.record.Files[c.place] == nil:
+			all = append(all, c.place+" was not written by fcgisup apply")
+		default:
+			all = append(all, c.place+" was edited since fcgisup apply wrote it")
+		}
+	}
+	return all
+}
+
+func open(sockets map[int]units.State) int {
+	n := 0
+	for _, s := range sockets {
+		if s.Up() {
+			n++
+		}
+	}
+	return n
+}
+
+func unitName(app string, n int, kind string) string {
+	return fmt.Sprintf("%s-fastcgi@%d.%s", app, n, kind)
+}
+
+func targetName(app string) string { return app + "-fastcgi.target" }
+
+var instanceUnit = regexp.MustCompile(`^(.+)-fastcgi@([1-9][0-9]*)\.(socket|service)$`)
+
+// sortUnits finds the app's among units.
+func (p *present) sortUnits(app string, states []units.State) {
+	p.sockets, p.services = map[int]units.State{}, map[int]units.State{}
+	for _, s := range states {
+		if s.Name == targetName(app) {
+			p.target = s
+			continue
+		}
+		m := instanceUnit.FindStringSubmatch(s.Name)
+		if m == nil || m[1] != app {
+			continue
+		}
+		n, err := strconv.Atoi(m[2])
+		if err != nil {
+			continue // no number that an instance can have
+		}
+		if m[3] == "socket" {
+			p.sockets[n] = s
+		} else {
+			p.services[n] = s
+		}
+	}
+}
+
+// byNumber names units in short: rt-fastcgi@{1..5}.socket.
+func byNumber(app, kind string, numbers []int) string {
+	numbers = slices.Sorted(slices.Values(numbers))
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(numbers[i])
+		if j > i {
+			part += ".." + strconv.Itoa(numbers[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	text := strings.Join(parts, ",")
+	if len(numbers) > 1 {
+		text = "{" + text + "}"
+	}
+	if kind != "" {
+		return app + "-fastcgi@" + text + "." + kind
+	}
+	return app + "@" + text
+}
+
+// inFileOrder sorts changes as gen prints them.
+func inFileOrder(changes []change) []change {
+	return slices.SortedStableFunc(slices.Values(changes), func(a, b change) int { return cmp.Compare(a.place, b.place) })
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+func controlOf(app string, n int) string {
+	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", app, n), supervisor.ControlName)
+}
+
+// comesUp waits until a restarted instance has found its state, and fails if
+// that is failing. One that goes to sleep has been asked nothing yet.
+func comesUp(ctx context.Context, app fcgisup.App, n int) error {
+	if !app.Systemd.Supervise {
+		return nil // Type=exec: systemd has seen it begin, and nobody sees more
+	}
+	var last error
+	err := poll(ctx, func() (bool, error) {
+		var all []supervisor.Status
+		if all, last = fetchStatus(ctx, controlOf(app.Name, n)); last != nil {
+			return false, nil
+		}
+		for _, st := range all {
+			switch st.State {
+			case supervisor.Up, supervisor.Saturated, supervisor.Sleeping:
+				return true, nil
+			case supervisor.InstanceFailing:
+				return false, whyFailing(st)
+			case supervisor.InstanceStarting, supervisor.InstanceStopping:
+			}
+		}
+		return false, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) && last != nil {
+		return last
+	}
+	if err != nil {
+		return fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err)
+	}
+	return nil
+}
+
+func whyFailing(st supervisor.Status) error {
+	if st.LastFailure == nil {
+		return errors.New("it is failing")
+	}
+	return fmt.Errorf("it is failing: %s, %s", st.LastFailure.Cause, st.LastFailure.Detail)
+}
+
+// beginPatience is how long a service that runs may be without its control socket.
+const beginPatience = 20 * time.Second
+
+// rereads has a supervisor read its configuration again. One that has gone to
+// sleep since will read it when it wakes.
+func rereads(ctx context.Context, control string) error {
+	within, cancel := context.WithTimeout(ctx, beginPatience)
+	defer cancel()
+	err := poll(within, func() (bool, error) {
+		_, err := fetchStatus(within, control)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+			return false, nil
+		}
+		return true, err
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return post(ctx, control)
+}
+
+// post is not bounded: a reload takes as long as workers take to be replaced.
+func post(ctx context.Context, path string) error {
+	return control(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
+}
+
+// probed are the instances that shall answer now: eager ones, unless they may sleep.
+func (p *plan) probed() []int {
+	if p.app == nil || p.app.Activation != fcgisup.Eager || p.app.Limits.IdleTimeout > 0 {
+		return nil
+	}
+	if len(p.start)+len(p.reopen)+len(p.restart)+len(p.reread) == 0 {
+		return nil
+	}
+	var all []int
+	for _, in := range p.app.Expand() {
+		all = append(all, in.Number)
+	}
+	return all
+}
+
+// probe waits until every eager instance answers as its health: section says.
+func (t *transaction) probe(ctx context.Context) error {
+	for _, p := range t.plans {
+		numbers := p.probed()
+		if len(numbers) == 0 {
+			continue
+		}
+		limit := jobPatience(*p.app)
+		within, cancel := context.WithTimeout(ctx, limit)
+		group, within := errgroup.WithContext(within)
+		group.SetLimit(checkAtOnce)
+		for _, n := range numbers {
+			group.Go(func() error { return answers(within, *p.app, n) })
+		}
+		err := group.Wait()
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// betweenProbes is longer than pollEvery: a request that timed out is executed all the same.
+const betweenProbes = time.Second
+
+// answers asks one instance until it answers right. One that is busy serves, which is an answer.
+func answers(ctx context.Context, app fcgisup.App, n int) error {
+	for {
+		asking, cancel := context.WithTimeout(ctx, app.Health.Timeout)
+		result := probe(asking, app, app.Instance(n))
+		cancel()
+		if result.Err == nil || slices.Contains([]fcgi.Class{fcgi.Full, fcgi.Overloaded}, fcgi.Class(result.Class)) {
+			return nil
+		}
+		failed, serves := consult(ctx, app, n)
+		switch {
+		case serves:
+			return nil
+		case failed != nil:
+			return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, failed), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+		}
+		select {
+		case <-time.After(betweenProbes):
+		case <-ctx.Done():
+			return hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+		}
+	}
+}
+
+// consult asks the supervisor about an instance that did not answer: whether it is failing, or busy with requests.
+func consult(ctx context.Context, app fcgisup.App, n int) (failed error, serves bool) {
+	if !app.Systemd.Supervise {
+		return nil, false
+	}
+	all, err := fetchStatus(ctx, controlOf(app.Name, n))
+	if err != nil {
+		return nil, false // it may be on its way
+	}
+	for _, st := range all {
+		switch st.State {
+		case supervisor.InstanceFailing:
+			return whyFailing(st), false
+		case supervisor.Saturated:
+			return nil, true
+		default:
+		}
+	}
+	return nil, false
+}

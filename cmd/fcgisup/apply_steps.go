@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+// step is a part of carrying out the plans. Every step before the first final
+// one can be undone.
+type step struct {
+	name  string
+	lines []line
+	final bool
+	do    func(ctx context.Context) error
+}
+
+// line is what a step does, as people read it.
+type line struct{ verb, object string }
+
+// transaction carries out plans and knows how to go back.
+type transaction struct {
+	*applier
+	plans []plan
+	undo  undo
+	// old are nginx's workers from before the reload.
+	old []nginx.Process
+}
+
+// steps are in the order in which no request is lost: what is new listens
+// before nginx knows it, what goes is stopped when nginx has forgotten it.
+func (t *transaction) steps() []step {
+	all := []step{
+		{name: "write files", lines: t.fileLines(func(p plan) []change { return p.write }), do: t.writeFiles},
+		{name: "test nginx", do: t.testNginx},
+		{name: "enable", lines: t.lines(func(p plan) []line { return when(p.enable, line{"enabled", targetName(p.name)}) }), do: t.enable},
+		{name: "reload systemd", lines: when(t.any(func(p plan) bool { return p.daemonReload || p.enable }), line{"reloaded", "systemd"}), do: t.daemonReload},
+		{name: "start", lines: t.lines(startLines), do: t.start},
+		{name: "restart sockets", lines: t.lines(func(p plan) []line { return restarted(p, "socket", p.reopen) }), do: t.reopen},
+		{name: "restart services", lines: t.lines(func(p plan) []line { return restarted(p, "service", p.restart) }), do: t.restart},
+		{name: "reload supervisors", lines: t.lines(rereadLines), do: t.reread},
+		{name: "probe eager instances", lines: t.lines(probeLines), do: t.probe},
+		{name: "reload nginx", lines: when(t.reloadsNginx(), line{"reloaded", "nginx"}), do: t.swapNginx},
+		{name: "stop", lines: t.lines(stopLines), do: t.stop, final: true},
+		{name: "disable", lines: t.lines(func(p plan) []line { return when(p.disable, line{"disabled", targetName(p.name)}) }), do: t.disable, final: true},
+		{name: "remove files", lines: t.fileLines(func(p plan) []change { return p.erase }), do: t.erase, final: true},
+	}
+	return slices.DeleteFunc(all, func(s step) bool {
+		switch s.name {
+		case "write files": // begins the record as well
+			return false
+		case "test nginx":
+			return t.web.binary == "" || !t.any(func(p plan) bool { return slices.ContainsFunc(p.write, isNginx) })
+		}
+		return len(s.lines) == 0
+	})
+}
+
+func when(so bool, l line) []line {
+	if so {
+		return []line{l}
+	}
+	return nil
+}
+
+func (t *transaction) any(so func(plan) bool) bool { return slices.ContainsFunc(t.plans, so) }
+
+func (t *transaction) reloadsNginx() bool {
+	return t.web.running() && t.any(func(p plan) bool { return p.nginxReload })
+}
+
+func (t *transaction) lines(of func(plan) []line) []line {
+	var all []line
+	for _, p := range t.plans {
+		all = append(all, of(p)...)
+	}
+	return all
+}
+
+func (t *transaction) fileLines(of func(plan) []change) []line {
+	return t.lines(func(p plan) []line {
+		var all []line
+		for _, c := range of(p) {
+			all = append(all, line{c.verb, c.place})
+		}
+		return all
+	})
+}
+
+func startLines(p plan) []line {
+	all := scaleLine(p, p.from < p.instances())
+	byKind := map[string][]int{}
+	for _, unit := range p.start {
+		_, n, kind := splitUnit(unit)
+		byKind[kind] = append(byKind[kind], n)
+	}
+	for _, kind := range []string{"socket", "service"} {
+		if numbers := byKind[kind]; len(numbers) > 0 {
+			all = append(all, line{"started", byNumber(p.name, kind, numbers)})
+		}
+	}
+	return append(all, when(p.startTarget, line{"started", targetName(p.name)})...)
+}
+
+func scaleLine(p plan, so bool) []line {
+	to := p.instances()
+	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.name, p.from, plural(to, "instance"))})
+}
+
+func restarted(p plan, kind string, numbers []int) []line {
+	if len(numbers) == 0 {
+		return nil
+	}
+	return []line{{"restarted", byNumber(p.name, kind, numbers)}}
+}
+
+func rereadLines(p plan) []line {
+	if len(p.reread) == 0 {
+		return nil
+	}
+	return []line{{"reloaded", byNumber(p.name, "", p.reread)}}
+}
+
+func probeLines(p plan) []line {
+	numbers := p.probed()
+	if len(numbers) == 0 {
+		return nil
+	}
+	return []line{{"probed", byNumber(p.name, "", numbers)}}
+}
+
+func stopLines(p plan) []line {
+	all := scaleLine(p, p.from > p.instances())
+	if len(p.stop) > 0 {
+		all = append(all, line{"stopped", byNumber(p.name, "socket", p.stop)})
+	}
+	return append(all, when(p.stopTarget, line{"stopped", targetName(p.name)})...)
+}
+
+// carryOut prints what there is to do or does it.
+func (a *applier) carryOut(ctx context.Context, plans []plan) error {
+	t := &transaction{applier: a}
+	for _, p := range plans {
+		switch {
+		case !p.empty():
+			t.plans = append(t.plans, p)
+		case p.record == nil && p.app != nil && !a.dryRun:
+			// Made by hand, and right: ours from now on.
+			if err := p.next(false).save(recordRoot, p.name); err != nil {
+				return err
+			}
+		}
+	}
+	a.mention()
+	if len(t.plans) == 0 {
+		fmt.Fprintln(a.out, "nothing to do: configuration, files and units agree")
+		return nil
+	}
+	if a.dryRun {
+		return t.show()
+	}
+	if err := t.permitted(); err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+// mention says what is left out.
+func (a *applier) mention() {
+	switch {
+	case a.web.binary == "":
+		fmt.Fprintln(a.err, "fcgisup: nginx is not installed here: units only")
+	case !a.web.running():
+		fmt.Fprintln(a.err, "fcgisup: nginx does not run: its files are written and tested, not loaded")
+	}
+}
+
+// permitted refuses to touch what somebody edited.
+func (t *transaction) permitted() error {
+	var edited []string
+	for _, p := range t.plans {
+		edited = append(edited, p.edited()...)
+	}
+	if len(edited) == 0 || t.force {
+		return nil
+	}
+	return hinted(fmt.Errorf("cannot %s: %s", t.what, strings.Join(edited, "; ")),
+		"--dry-run shows the difference, --force overwrites; what is yours belongs into a drop-in or the configuration")
+}
+
+// run takes the steps, and goes back if one fails that can be undone.
+func (t *transaction) run(ctx context.Context) error {
+	settled := false
+	for _, s := range t.steps() {
+		if s.final && !settled {
+			if err := t.record(true); err != nil {
+				return fmt.Errorf("cannot %s: %w", t.what, err)
+			}
+			settled = true
+		}
+		err := s.do(ctx)
+		if err == nil && ctx.Err() != nil && !s.final {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			t.print(s.lines)
+			continue
+		}
+		err = fmt.Errorf("cannot %s: step %q: %w", t.what, s.name, err)
+		if s.final {
+			return hinted(err, "what came before is in force; once that is mended, the same command goes on from there")
+		}
+		return t.goBack(ctx, err)
+	}
+	if err := t.record(false); err != nil {
+		return fmt.Errorf("cannot %s: %w", t.what, err)
+	}
+	return nil
+}
+
+func (a *applier) print(lines []line) {
+	for _, l := range lines {
+		fmt.Fprintf(a.out, "%-9s  %s\n", l.verb, l.object)
+	}
+}
+
+// show prints the plan and then, for what is to be written, the difference.
+func (t *transaction) show() error {
+	for _, s := range t.steps() {
+		t.print(s.lines)
+	}
+	for _, p := range t.plans {
+		for _, c := range slices.Concat(p.write, p.erase) {
+			if _, err := fmt.Fprint(t.out, "\n", c.diff()); err != nil {
+				return fmt.Errorf("cannot print the difference: %w", err)
+			}
+		}
+	}
+	if edited := t.permitted(); edited != nil {
+		fmt.Fprintf(t.err, "fcgisup: %v: needs --force\n", edited)
+	}
+	return nil
+}
+
+// record writes down how things are. While pending, what is begun may not be finished.
+func (t *transaction) record(pending bool) error {
+	for _, p := range t.plans {
+		r := p.next(pending)
+		if p.app == nil && !pending {
+			r = nil
+		}
+		if err := r.save(recordRoot, p.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next is the record for when the plan has been carried out.
+func (p *plan) next(pending bool) *record {
+	r := &record{App: p.name, Config: p.config, At: time.Now(), Pending: pending, Files: map[string][]string{}, Marks: p.marks}
+	if p.record != nil {
+		// Those that this apply has not looked at, such as nginx's where there is none now.
+		for place, sums := range p.record.Files {
+			r.Files[place] = sums
+		}
+	}
+	for _, c := range p.changes {
+		if r.Files[c.place] = []string{sum(c.new)}; c.verb == "removed" {
+			delete(r.Files, c.place)
+		}
+	}
+	if pending {
+		for _, c := range p.erase {
+			r.Files[c.place] = []string{sum(c.old)}
+		}
+	}
+	return r
+}
+
+// ahead is the record for while the plan is carried out: both versions of each
+// file are known, and what is yet to be started anew is marked as it was.
+func (p *plan) ahead() *record {
+	r := p.next(true)
+	var before marks
+	if p.record != nil {
+		before = p.record.Marks
+		r.At = p.record.At
+	} else {
+		r.At = time.Time{}
+	}
+	for _, c := range p.changes {
+		if c.old != nil && (p.record.knows(c.place, c.old) || c.verb == "unchanged") {
+			r.Files[c.place] = append(r.Files[c.place], sum(c.old))
+		}
+	}
+	if len(p.reopen) > 0 {
+		r.Marks.Socket, r.Marks.Service = before.Socket, before.Service
+	}
+	if len(p.restart) > 0 {
+		r.Marks.Service = before.Service
+	}
+	if len(p.reread)+len(p.reopen)+len(p.restart) > 0 {
+		r.Marks.Config = before.Config
+	}
+	if p.nginxReload {
+		r.Marks.Nginx = before.Nginx
+	}
+	return r
+}
