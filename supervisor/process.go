@@ -200,7 +200,11 @@ func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
 	for pid, err := range by.Unreadable {
 		return held, fmt.Errorf("cannot read the descriptors of process %d: %w", pid, err)
 	}
-	return held, nil
+	foreign, err := g.socket.listener.Foreign(pids)
+	if len(foreign) > 0 {
+		g.socket.foreign.Store(true)
+	}
+	return append(held, foreign...), err
 }
 
 // spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.

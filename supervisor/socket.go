@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,8 @@ type Socket struct {
 	listener *scoreboard.Listener
 	// bound identifies the file of a unix socket that we made; nil for an inherited one.
 	bound *bound
+	// foreign is set once a client from another network namespace was seen.
+	foreign atomic.Bool
 }
 
 // bound is a socket file: what we made and may remove.

@@ -269,6 +269,11 @@ func (h *realHost) observe(workers []worker) scoreboard.Sample {
 		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members[n]})
 		pids = append(pids, members[n]...)
 	}
+	if h.socket.foreign.Load() && s.ConnsErr == nil {
+		var foreign []scoreboard.Conn
+		foreign, s.ConnsErr = h.socket.listener.Foreign(pids)
+		s.Conns = append(s.Conns, foreign...)
+	}
 	s.Held = h.holders.Find(pids, s.Conns)
 	return s
 }

@@ -53,6 +53,9 @@
 //     the same name.
 //   - Sockets of another network namespace (PrivateNetwork= under a socket unit):
 //     both sources are per namespace. TCP_INFO still works.
+//   - Whether the client of a unix connection from another network namespace has
+//     gone: such a connection is its client's namespace's, and only its descriptor
+//     is seen, by [Listener.Foreign].
 //   - Processes that left the group (setsid) or were moved to another. Their
 //     connections show as held by nobody asked; [Holds] over [Processes] finds
 //     them. A descriptor in flight (SCM_RIGHTS) or registered with io_uring is
