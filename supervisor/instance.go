@@ -28,6 +28,8 @@ type host interface {
 	observe(workers []worker) scoreboard.Sample
 	// pressed tells whether memory is so short that nothing should grow.
 	pressed() bool
+	// sweepStrays kills what has left its group with the listener.
+	sweepStrays() []int
 	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
 	accept() net.Conn
 	// retire takes away the path of a socket that is ours, so that no more
@@ -119,6 +121,7 @@ func (i *instance) run(ctx context.Context) {
 		i.publish(now)
 		i.replies.send()
 		if i.over() {
+			i.host.sweepStrays()
 			i.settle()
 			return
 		}

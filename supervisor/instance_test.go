@@ -136,6 +136,8 @@ func (h *fakeHost) accept() net.Conn {
 	return a
 }
 
+func (h *fakeHost) sweepStrays() []int { return nil }
+
 func (h *fakeHost) retire() bool { return false }
 
 // connect puts a connection into the queue.

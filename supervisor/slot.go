@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"math"
 	"syscall"
 	"time"
 )
@@ -25,7 +26,7 @@ type slot struct {
 	proc process
 	id   int
 	exit Exit
-	// queued is how many connections waited for this process alone when it began.
+	// queued is how many connections waited when the process began.
 	queued int
 	// lookAt is when a starting worker is looked at next, pause what follows.
 	lookAt time.Time
@@ -129,7 +130,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.expires, s.released = "", Exit{}, nil, time.Time{}, false
-	s.queued = i.queuedFor(s)
+	s.queued = i.queueNow()
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
@@ -159,30 +160,22 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 	}
 }
 
-// took tells whether a worker that has ended before it was seen accepting had
-// accepted all the same: connections have left the queue, and nobody else could
-// have taken them. A program may well serve one request and end, all in less
-// time than lies between two looks.
+// took tells whether a worker that has ended with status 0, before it was seen
+// accepting, had accepted all the same: connections have left the queue since it
+// began. A program may well serve one request and end, all in less time than lies
+// between two looks. That a sibling took them is possible, and costs no more than
+// an attempt at the pace of replacements.
 func (i *instance) took(s *slot) bool {
-	if s.m.state != Starting || s.queued == 0 {
-		return false
-	}
-	sample := i.host.observe(nil)
-	return sample.QueueErr == nil && sample.Queue.Length < s.queued
+	return s.m.state == Starting && i.queueNow() < s.queued
 }
 
-// queuedFor is the length of the queue in front of a worker that will be the
-// only one to take from it; 0 if there are others.
-func (i *instance) queuedFor(s *slot) int {
-	for _, other := range i.slots {
-		if other != s && other.m.alive() {
-			return 0
-		}
+// queueNow is the length of the queue; where it cannot be read, endless.
+func (i *instance) queueNow() int {
+	sample := i.host.observe(nil)
+	if sample.QueueErr != nil {
+		return math.MaxInt
 	}
-	if sample := i.host.observe(nil); sample.QueueErr == nil {
-		return sample.Queue.Length
-	}
-	return 0
+	return sample.Queue.Length
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.
@@ -197,6 +190,9 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 	i.restarts[s.m.cause]++
 	if !before.proven {
 		i.settle()
+		if pids := i.host.sweepStrays(); len(pids) > 0 {
+			i.log.Warn("killed what the worker left behind with its socket: the program must not become a daemon", "pids", pids)
+		}
 	}
 	switch s.m.cause {
 	case Crash, SpawnError, StartTimeout, Probe, Stuck:

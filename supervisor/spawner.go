@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -55,7 +56,7 @@ type Spawner struct {
 	// that belongs to somebody else by now.
 	mu       sync.Mutex
 	children map[int]*child
-	// everybody: as PID 1, orphans of others are ours to reap.
+	// everybody: as PID 1, or as subreaper, orphans of others are ours to reap.
 	everybody bool
 }
 
@@ -70,20 +71,33 @@ type child struct {
 
 // NewSpawner starts a goroutine that forks and one that waits; Close ends both.
 func NewSpawner() *Spawner {
-	s := PrepareSpawner()
+	s := newSpawner()
+	go s.wait()
 	go s.Loop()
 	return s
 }
 
-// PrepareSpawner is NewSpawner for a caller that runs Loop itself, on the main
-// thread: execve(2) ends all other threads, and with a thread go the workers that
-// it has forked.
-//
-// Descriptors that this process was started with, beyond 0 to 2, would go on to
-// every worker; all are marked close-on-exec. Go marks those that it opens.
+// PrepareSpawner is NewSpawner for a program that does nothing but supervise: the
+// caller runs Loop itself, on the main thread, since execve(2) ends all other
+// threads, and with a thread go the workers that it has forked. It makes the
+// program the parent of all its orphaned descendants and waits for every child,
+// so nothing else may start processes; see Command.
 func PrepareSpawner() *Spawner {
+	s := newSpawner()
+	// Without it, daemons that workers become are init's, and out of our reach.
+	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == nil {
+		s.everybody = true
+	}
+	go s.wait()
+	return s
+}
+
+// newSpawner also sees to descriptors: those that this process was started with,
+// beyond 0 to 2, would go on to every worker. All are marked close-on-exec; Go
+// marks those that it opens.
+func newSpawner() *Spawner {
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // before Linux 5.11 they go on
-	s := &Spawner{
+	return &Spawner{
 		forks:     make(chan func()),
 		done:      make(chan struct{}),
 		paused:    make(chan struct{}),
@@ -92,8 +106,6 @@ func PrepareSpawner() *Spawner {
 		children:  map[int]*child{},
 		everybody: os.Getpid() == 1,
 	}
-	go s.wait()
-	return s
 }
 
 // Close ends Loop and stops waiting; processes that are left die with this one.
@@ -173,6 +185,27 @@ func (s *Spawner) start(argv []string, attr *syscall.ProcAttr, gone func(Exit, b
 		return 0, fmt.Errorf("cannot execute %s: %w", argv[0], err)
 	}
 	return pid, nil
+}
+
+// Command runs a program to its end, which comes at the latest with ctx, and
+// returns how it ended. Both outputs go to out.
+func (s *Spawner) Command(ctx context.Context, argv, env []string, out *os.File) (Exit, error) {
+	ended := make(chan Exit, 2)
+	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}}
+	pid, err := s.start(argv, attr, func(e Exit, left bool) {
+		if !left {
+			ended <- e
+		}
+	})
+	if err != nil {
+		return Exit{}, err
+	}
+	select {
+	case e := <-ended:
+		return e, nil
+	case <-ctx.Done():
+		return Exit{}, errors.Join(ctx.Err(), s.signal(pid, syscall.SIGKILL))
+	}
 }
 
 // signal signals a whole group that we started; a group that is gone is no error.

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,17 +111,24 @@ func (r *runner) checkSuccessor(ctx context.Context, opt supervisor.Options) err
 			return err
 		}
 	}
-	if os.Getpid() == 1 {
-		return nil // as PID 1 every exit is the spawner's to collect
-	}
 	path, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, path, os.Args[1:]...)
-	cmd.Env = append(slices.Clone(opt.Environ), fmt.Sprintf("%s=check=%d", envHandover, supervisor.HandoverVersion))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("the program at %s cannot take over: %w", path, err), errors.New(strings.TrimSpace(string(out))))
+	fd, err := unix.MemfdCreate("fcgisup-check", unix.MFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	out := os.NewFile(uintptr(fd), "output")
+	defer out.Close()
+	env := append(slices.Clone(opt.Environ), fmt.Sprintf("%s=check=%d", envHandover, supervisor.HandoverVersion))
+	argv := append([]string{path}, os.Args[1:]...)
+	switch exit, err := opt.Spawner.Command(ctx, argv, env, out); {
+	case err != nil:
+		return err
+	case !exit.Clean():
+		said, _ := io.ReadAll(io.NewSectionReader(out, 0, 1<<10)) // what it said is an extra
+		return fmt.Errorf("the program at %s cannot take over: %s: %s", path, exit, strings.Join(strings.Fields(string(said)), " "))
 	}
 	return nil
 }
