@@ -84,6 +84,10 @@ func TestProcesses(t *testing.T) {
 	if want := []Process{{11, 501}, {12, 502}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("workers %v, %v; want %v", got, err, want)
 	}
+	got, err = processes(proc, leavingTitle, []int{10})
+	if want := []Process{{12, 502}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("leaving %v, %v; want %v", got, err, want)
+	}
 	if got, err := processes(proc, workerTitle, []int{}); err != nil || got != nil {
 		t.Errorf("without a master there are workers %v, %v", got, err)
 	}

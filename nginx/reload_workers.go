@@ -21,14 +21,20 @@ type Process struct {
 
 // titles of nginx's processes, which they write over their command lines.
 const (
-	masterTitle = "nginx: master process"
-	workerTitle = "nginx: worker process"
+	masterTitle  = "nginx: master process"
+	workerTitle  = "nginx: worker process"
+	leavingTitle = "nginx: worker process is shutting down"
 )
 
 // Workers are the worker processes of the masters, those that finish their
 // last requests after a reload included: they know the old configuration only.
 func Workers(masters ...int) ([]Process, error) {
 	return processes("/proc", workerTitle, append([]int{}, masters...))
+}
+
+// Leaving are those of the workers that take no new connections any more.
+func Leaving(masters ...int) ([]Process, error) {
+	return processes("/proc", leavingTitle, append([]int{}, masters...))
 }
 
 // Masters are the masters in this pid namespace: not those of containers.

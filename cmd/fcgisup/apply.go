@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,9 @@ func (a *applier) define(f *pflag.FlagSet) {
 
 // run makes a plan and carries it out, one at a time on this host.
 func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, error)) error {
+	if a.drain < 0 {
+		return usage(fmt.Errorf("--drain %s is no time to wait", a.drain))
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
 	defer stop()
 	if err := a.begin(ctx); err != nil {
@@ -161,7 +165,11 @@ func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
 	if src.config, err = g.unitConfig(); err != nil {
 		return nil, err
 	}
-	if src.config == "" && cfg.Path != fcgisup.SystemConfig {
+	path, err := filepath.Abs(cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
+	}
+	if src.config == "" && path != fcgisup.SystemConfig {
 		return nil, hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),
 			"copy it there, or let the units read this one: --config "+cfg.Path)
 	}
@@ -242,7 +250,7 @@ func (a *applier) planAll(ctx context.Context, wishes []wanted, records map[stri
 // whereabouts asks where the sockets that will be closed listen, while systemd has not read new unit files.
 func (a *applier) whereabouts(ctx context.Context, p *plan, is present) error {
 	p.listening = map[int][]fcgisup.Address{}
-	for _, n := range slices.Concat(p.reopen, p.stop) {
+	for _, n := range slices.Concat(p.reopen, p.restart, p.stop) {
 		if _, ok := is.sockets[n]; !ok {
 			continue
 		}

@@ -112,35 +112,52 @@ func jobPatience(app fcgisup.App) time.Duration {
 }
 
 // restart goes from instance to instance, so that the others serve meanwhile.
+// A supervisor lets its workers finish, and requests wait in the socket; a
+// program without one is cut short, so it has to be at rest.
 func (t *transaction) restart(ctx context.Context) error {
 	for _, p := range t.plans {
-		for _, n := range p.restart {
-			t.undo.restarted = append(t.undo.restarted, restartedUnit{*p.app, unitName(p.name, n, "service")})
-			if err := t.restartService(ctx, *p.app, n); err != nil {
-				return err
+		one := func(n int) error {
+			t.undo.restarted = append(t.undo.restarted, instanceOf{p, n})
+			return t.restartService(ctx, p, n)
+		}
+		var err error
+		switch {
+		case len(p.restart) == 0:
+		case p.app.Systemd.Supervise || t.drain <= 0:
+			for _, n := range p.restart {
+				if err = one(n); err != nil {
+					break
+				}
 			}
+		default:
+			upstream, _ := p.upstream()
+			err = t.atRest(ctx, p, p.restart, upstream.new, one)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (t *transaction) restartService(ctx context.Context, app fcgisup.App, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, jobPatience(app))
+func (t *transaction) restartService(ctx context.Context, p plan, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
 	defer cancel()
-	unit := unitName(app.Name, n, "service")
+	unit := unitName(p.name, n, "service")
 	if err := t.systemd.TryRestart(ctx, unit); err != nil {
 		return hinted(err, "journalctl -u "+unit+" says why")
 	}
-	return comesUp(ctx, app, n)
+	return t.comesUp(ctx, *p.app, n)
 }
 
 func (t *transaction) reread(ctx context.Context) error {
 	for _, p := range t.plans {
 		for _, n := range p.reread {
-			t.undo.reread = append(t.undo.reread, controlOf(p.name, n))
+			// One that cannot goes on with what it had.
 			if err := rereads(ctx, controlOf(p.name, n)); err != nil {
-				return fmt.Errorf("%s@%d: %w", p.name, n, err)
+				return hinted(err, "journalctl -u "+unitName(p.name, n, "service")+" says why")
 			}
+			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))
 		}
 	}
 	return nil
@@ -149,8 +166,8 @@ func (t *transaction) reread(ctx context.Context) error {
 // swapNginx puts nginx's files right, if instances were left out meanwhile, and has it read them.
 func (t *transaction) swapNginx(ctx context.Context) error {
 	t.undo.nginx = true
-	var err error
-	t.old, err = t.reloadNginx(ctx)
+	old, err := t.reloadNginx(ctx)
+	t.old = append(t.old, old...)
 	return err
 }
 
@@ -171,7 +188,7 @@ func (t *transaction) stop(ctx context.Context) error {
 }
 
 func (t *transaction) stopApp(ctx context.Context, p plan) error {
-	held, err := t.inUse(ctx, p, p.stop)
+	held, err := t.inUse(ctx, p, p.stop, t.drain)
 	if err != nil {
 		return err
 	}
@@ -212,10 +229,10 @@ func total(held map[int]int) int {
 	return sum
 }
 
-// inUse waits, for --drain at most, until nobody uses the instances, and says
-// how many connections those have that are used still.
-func (t *transaction) inUse(ctx context.Context, p plan, numbers []int) (map[int]int, error) {
-	if t.drain <= 0 {
+// inUse waits, up to a limit, until nobody uses the instances, and says how many
+// connections those have that are used still. Without a limit there is no wait.
+func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit time.Duration) (map[int]int, error) {
+	if limit <= 0 {
 		return nil, nil
 	}
 	owner := map[fcgisup.Address]int{}
@@ -224,7 +241,7 @@ func (t *transaction) inUse(ctx context.Context, p plan, numbers []int) (map[int
 			owner[a] = n
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, t.drain)
+	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	busy, err := quiet(waiting, slices.Collect(maps.Keys(owner)))
 	if err != nil {

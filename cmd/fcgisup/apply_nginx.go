@@ -49,8 +49,8 @@ func (a *applier) findNginx(ctx context.Context) (webServer, error) {
 // reloadPatience is how long nginx may take to read its configuration and fork.
 const reloadPatience = 30 * time.Second
 
-// reloadNginx returns when workers with the new configuration run. The old ones
-// may serve their last requests for long.
+// reloadNginx returns when only workers with the new configuration take
+// requests. The old ones may serve their last ones for long.
 func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err error) {
 	if !a.web.running() {
 		return nil, nil
@@ -68,15 +68,25 @@ func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 	if err != nil {
 		return old, err
 	}
-	// nginx says "reloaded" once the signal is sent.
-	err = poll(ctx, func() (bool, error) {
-		now, err := nginx.Workers(a.web.masters...)
-		return slices.ContainsFunc(now, func(p nginx.Process) bool { return !slices.Contains(old, p) }), err
-	})
+	// nginx says "reloaded" once the signal is sent, and its old workers accept a little longer than its new ones.
+	err = poll(ctx, func() (bool, error) { return a.handedOver(old) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("nginx has no new workers %s after its reload; its error log says why", reloadPatience)
 	}
 	return old, err
+}
+
+// handedOver tells whether there are new workers and the old ones accept no more.
+func (a *applier) handedOver(old []nginx.Process) (bool, error) {
+	// In this order: one that begins to leave between the looks is seen as one that stays.
+	leaving, err := nginx.Leaving(a.web.masters...)
+	if err != nil {
+		return false, err
+	}
+	all, err := nginx.Workers(a.web.masters...)
+	fresh := slices.ContainsFunc(all, func(p nginx.Process) bool { return !slices.Contains(old, p) })
+	stale := slices.ContainsFunc(all, func(p nginx.Process) bool { return slices.Contains(old, p) && !slices.Contains(leaving, p) })
+	return fresh && !stale, err
 }
 
 // oldWorkersEnd waits until no worker with an older configuration is left.

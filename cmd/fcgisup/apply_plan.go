@@ -61,9 +61,11 @@ type plan struct {
 	// runs with an old configuration, stop those that are no more.
 	reopen, restart, reread, stop []int
 	start, stopUnits              []string
-	// listening is where those of reopen and stop listen, which the
+	// listening is where those of reopen, restart and stop listen, which the
 	// configuration need not say any more.
-	listening               map[int][]fcgisup.Address
+	listening map[int][]fcgisup.Address
+	// awake are the instances whose service runs.
+	awake                   map[int]bool
 	startTarget, stopTarget bool
 	failed                  []string
 	nginxReload             bool
@@ -73,6 +75,10 @@ type plan struct {
 func planApp(w wanted, p present) plan {
 	n := w.instances()
 	out := plan{wanted: w, record: p.record, from: open(p.sockets)}
+	out.awake = map[int]bool{}
+	for i, s := range p.services {
+		out.awake[i] = s.Up()
+	}
 	out.planFiles(p.record)
 	out.enable = n > 0 && !p.enabled
 	out.disable = n == 0 && p.enabled
@@ -95,9 +101,9 @@ func planApp(w wanted, p present) plan {
 			out.reread = append(out.reread, i)
 		}
 	}
-	// Where there are several, nginx leaves some out while their sockets are opened anew.
-	reopens := len(out.reopen) > 0 && n > 1
-	out.nginxReload = w.marks.Nginx != "" && (reopens || p.record != nil && p.record.Marks.Nginx != w.marks.Nginx || slices.ContainsFunc(out.write, isNginx))
+	// Where there are several, nginx leaves some out while those are not to serve (see atRest).
+	apart := n > 1 && (len(out.reopen) > 0 || len(out.restart) > 0 && !w.app.Systemd.Supervise)
+	out.nginxReload = w.marks.Nginx != "" && (apart || p.record != nil && p.record.Marks.Nginx != w.marks.Nginx || slices.ContainsFunc(out.write, isNginx))
 	return out
 }
 

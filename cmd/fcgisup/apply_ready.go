@@ -24,7 +24,7 @@ func controlOf(app string, n int) string {
 
 // comesUp waits until a restarted instance has found its state, and fails if
 // that is failing. One that goes to sleep has been asked nothing yet.
-func comesUp(ctx context.Context, app fcgisup.App, n int) error {
+func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	if !app.Systemd.Supervise {
 		return nil // Type=exec: systemd has seen it begin, and nobody sees more
 	}
@@ -32,7 +32,8 @@ func comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	err := poll(ctx, func() (bool, error) {
 		var all []supervisor.Status
 		if all, last = fetchStatus(ctx, controlOf(app.Name, n)); last != nil {
-			return false, nil
+			states, err := a.systemd.List(ctx, unitName(app.Name, n, "service"))
+			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
 		for _, st := range all {
 			switch st.State {
@@ -46,10 +47,10 @@ func comesUp(ctx context.Context, app fcgisup.App, n int) error {
 		return false, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && last != nil {
-		return last
+		err = last
 	}
 	if err != nil {
-		return fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err)
+		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+unitName(app.Name, n, "service")+" says why")
 	}
 	return nil
 }

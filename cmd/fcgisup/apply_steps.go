@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
 )
 
@@ -163,7 +165,7 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 	if a.dryRun {
 		return t.show()
 	}
-	if err := t.permitted(); err != nil {
+	if err := errors.Join(t.permitted(), t.collisions()); err != nil {
 		return err
 	}
 	return t.run(ctx)
@@ -192,6 +194,29 @@ func (t *transaction) permitted() error {
 		"--dry-run shows the difference, --force overwrites; what is yours belongs into a drop-in or the configuration")
 }
 
+// collisions refuses an app on an address that another one gives up only at
+// the end: a renamed app, mostly.
+func (t *transaction) collisions() error {
+	held := map[fcgisup.Address]string{}
+	for _, p := range t.plans {
+		for _, n := range p.stop {
+			for _, a := range p.listening[n] {
+				held[a] = p.name
+			}
+		}
+	}
+	for _, p := range t.plans {
+		for n := 1; n <= p.instances(); n++ {
+			a := p.app.Instance(n).Address
+			if name := held[a]; name != "" && name != p.name {
+				return hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.what, p.app.Instance(n), a, name),
+					"fcgisup remove "+name+" first, or let it listen elsewhere")
+			}
+		}
+	}
+	return nil
+}
+
 // run takes the steps, and goes back if one fails that can be undone.
 func (t *transaction) run(ctx context.Context) error {
 	settled := false
@@ -203,8 +228,8 @@ func (t *transaction) run(ctx context.Context) error {
 			settled = true
 		}
 		err := s.do(ctx)
-		if err == nil && ctx.Err() != nil && !s.final {
-			err = context.Cause(ctx)
+		if ctx.Err() != nil && (err != nil || !s.final) {
+			err = errors.New("interrupted")
 		}
 		if err == nil {
 			t.print(s.lines)
@@ -240,8 +265,8 @@ func (t *transaction) show() error {
 			}
 		}
 	}
-	if edited := t.permitted(); edited != nil {
-		fmt.Fprintf(t.err, "fcgisup: %v: needs --force\n", edited)
+	if err := t.permitted(); err != nil {
+		fmt.Fprintf(t.err, "fcgisup: without --force it %v\n", err)
 	}
 	return nil
 }

@@ -6,27 +6,29 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/fcgisup/fcgisup"
 )
 
 // undo is what has been done, as far as it has to be taken back. A thing is
 // noted before it is tried: a half of it may have happened.
 type undo struct {
-	records   []plan
-	written   []change
-	enabled   []string
-	started   []string
-	restarted []restartedUnit
-	reread    []string
+	records []plan
+	written []change
+	enabled []string
+	started []string
+	// restarted are services and reopened sockets.
+	restarted, reopened []instanceOf
+	// reread are instances whose supervisor has read the configuration. That is
+	// the administrator's file, and is not put back.
+	reread []string
 	// reloaded and nginx tell that systemd and nginx have read what was written.
 	reloaded, nginx bool
 }
 
-type restartedUnit struct {
-	app  fcgisup.App
-	unit string
+type instanceOf struct {
+	plan plan
+	n    int
 }
 
 // undoPatience bounds the way back, which goes on when apply is interrupted.
@@ -51,13 +53,9 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 	if t.undo.reloaded || len(t.undo.enabled) > 0 {
 		try(t.systemd.Reload(ctx))
 	}
+	try(t.reopenBack(ctx))
 	for _, r := range t.undo.restarted {
-		within, cancel := context.WithTimeout(ctx, jobPatience(r.app))
-		try(t.systemd.Restart(within, r.unit))
-		cancel()
-	}
-	for _, control := range t.undo.reread {
-		try(rereads(ctx, control))
+		try(t.systemd.Restart(ctx, unitName(r.plan.name, r.n, "service")))
 	}
 	if t.undo.nginx {
 		_, err := t.reloadNginx(ctx)
@@ -72,7 +70,31 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 	if len(t.undo.written) == 0 {
 		return why
 	}
+	if len(t.undo.reread) > 0 {
+		return fmt.Errorf("%w; everything written is put back, but %s follows the new configuration", why, strings.Join(t.undo.reread, " "))
+	}
 	return fmt.Errorf("%w; everything is put back", why)
+}
+
+// reopenBack opens sockets with the settings they had, with the same care. What
+// is not at rest keeps the new ones, and the error says so.
+func (t *transaction) reopenBack(ctx context.Context) error {
+	var failures []error
+	for _, p := range t.plans {
+		var numbers []int
+		for _, r := range t.undo.reopened {
+			if r.plan.name == p.name {
+				numbers = append(numbers, r.n)
+			}
+		}
+		if len(numbers) == 0 {
+			continue
+		}
+		one := func(n int) error { return t.reopenSocket(ctx, p, n) }
+		upstream, _ := p.upstream()
+		failures = append(failures, t.atRest(ctx, p, numbers, upstream.old, one))
+	}
+	return errors.Join(failures...)
 }
 
 // restore undoes what was written, the last first.
