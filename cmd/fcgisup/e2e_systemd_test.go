@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,12 @@ import (
 
 // sandboxConfig: everything runs as www-data in the generated sandbox: strict.
 const sandboxConfig = `apps:
+  aged:
+    command: [/opt/apps/aged.pl]
+    instances: 3
+    activation: fleet
+    listen: /run/aged%i.sock
+    limits: {max_age: 2s}
   board:
     command: [/opt/apps/board.pl]
     workers: 3
@@ -41,13 +48,14 @@ const sandboxConfig = `apps:
 // TestSandboxed: what the scoreboard makes possible, with the privileges that the generated units leave.
 func TestSandboxed(t *testing.T) {
 	b := newBox(t)
-	b.installPrograms(t, "board", "hang", "nap", "swap")
+	b.installPrograms(t, "aged", "board", "hang", "nap", "swap")
 	b.copyFrom(t, appPath(t, "liar.pl"), "/opt/apps/liar.pl", 0o755)
 	b.startNginx(t)
-	b.deploy(t, sandboxConfig, "board", "hang", "nap", "stray", "swap")
+	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "stray", "swap")
 
 	t.Run("scoreboard", b.board)
 	t.Run("a stuck worker is replaced", b.hang)
+	t.Run("supervisors take turns to recycle", b.aged)
 	t.Run("sleep is the end of the supervisor", b.nap)
 	t.Run("stop ends strays", b.strays)
 	t.Run("a new program takes over", b.swap)
@@ -148,6 +156,41 @@ func (b *box) hang(t *testing.T) {
 		t.Errorf("afterwards %d answers, %v", next, err)
 	}
 	<-hung
+}
+
+var recycling = regexp.MustCompile(`msg=recycling .*instance=(\d+)|msg=worker .*instance=(\d+) .*to=stopped .*cause=age`)
+
+// aged: each instance has a supervisor of its own, which began at the same time as the others.
+func (b *box) aged(t *testing.T) {
+	requests := startLoad(2, b.throughNginx("aged", "/sleep?ms=5"))
+	within(t, time.Minute, func() error {
+		said := b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", "aged-fastcgi@*")
+		for n := 1; n <= 3; n++ {
+			if strings.Count(said, "\n") == 0 || len(regexp.MustCompile(fmt.Sprintf(`msg=recycling .*instance=%d `, n)).FindAllString(said, 2)) < 2 {
+				return fmt.Errorf("instance %d has not recycled twice:\n%s", n, said)
+			}
+		}
+		return nil
+	})
+	requests.end(t, "requests over recycling")
+	b.run(t, "systemctl", "stop", "aged-fastcgi.target")
+	under, turns := "", 0
+	for line := range strings.Lines(b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", "aged-fastcgi@*")) {
+		m := recycling.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+		case m[1] != "" && under != "":
+			t.Errorf("instance %s recycles while %s does", m[1], under)
+		case m[1] != "":
+			under = m[1]
+		case under == m[2]:
+			under = ""
+			turns++
+		}
+	}
+	if turns < 5 {
+		t.Errorf("%d whole turns in the journal", turns)
+	}
 }
 
 // nap: requests trickle in around the end of the service: before, while and after it.
