@@ -52,10 +52,12 @@ No request is lost: new instances listen before nginx knows them, and those that
 go are stopped when nginx's old workers have ended and the kernel shows no
 connection to them. A changed service is restarted instance by instance while
 its requests wait in the socket; a changed app is reloaded. A changed [Socket]
-section needs its socket closed and opened, and that happens while nothing
-waits in it; nginx sends nothing there meanwhile, if there is another instance
-to send it to. A socket that stays in use for --drain is left alone and the
-apply undone, unless --restart-sockets says to cut what it holds.
+section needs its socket closed and opened, and that happens while nobody
+uses it; nginx sends nothing there meanwhile, if there is another instance to
+send it to. So does a changed service that has no supervisor. One that stays in
+use for --drain is left alone and the apply undone, unless --restart-sockets says
+to cut what the socket holds. What cannot be had without a gap is an app that
+moves to another address: nginx is reloaded right after its sockets have moved.
 
 If a step before the last fails (the test of nginx, a start, a probe) everything
 written is put back, and the error says which step. Files that apply did not

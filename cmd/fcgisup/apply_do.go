@@ -229,10 +229,13 @@ func total(held map[int]int) int {
 	return sum
 }
 
+// quietPatience is how long a person is not told what is being waited for.
+const quietPatience = 3 * time.Second
+
 // inUse waits, up to a limit, until nobody uses the instances, and says how many
 // connections those have that are used still. Without a limit there is no wait.
 func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit time.Duration) (map[int]int, error) {
-	if limit <= 0 {
+	if limit <= 0 || len(numbers) == 0 {
 		return nil, nil
 	}
 	owner := map[fcgisup.Address]int{}
@@ -241,6 +244,10 @@ func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit ti
 			owner[a] = n
 		}
 	}
+	soon := time.AfterFunc(quietPatience, func() {
+		fmt.Fprintf(t.err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.name, "", numbers), limit)
+	})
+	defer soon.Stop()
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	busy, err := quiet(waiting, slices.Collect(maps.Keys(owner)))

@@ -335,3 +335,18 @@ func TestByNumber(t *testing.T) {
 		}
 	}
 }
+
+// TestCollisions: a renamed app would take its own address and lose it when its old name goes.
+func TestCollisions(t *testing.T) {
+	app := appOf(t, applyConfig(2))
+	gone := plan{wanted: wanted{name: "old"}, stop: []int{1, 2}, listening: map[int][]fcgisup.Address{2: {app.Instance(2).Address}}}
+	tx := &transaction{applier: &applier{what: "apply"}, plans: []plan{{wanted: wanted{name: "web", app: &app}}, gone}}
+	want := "cannot apply: web@2 shall listen on /run/web2.sock, where old listens until it is stopped"
+	if err := tx.collisions(); err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	tx.plans[1].name = "web" // one that shrinks and moves
+	if err := tx.collisions(); err != nil {
+		t.Error(err)
+	}
+}

@@ -22,7 +22,9 @@ func (t *transaction) reopen(ctx context.Context) error {
 			if err := t.reopenSocket(ctx, p, n); err != nil || !p.awake[n] {
 				return err
 			}
-			return t.comesUp(ctx, *p.app, n)
+			within, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+			defer cancel()
+			return t.comesUp(within, *p.app, n)
 		}
 		if t.restartSockets {
 			for _, n := range p.reopen {

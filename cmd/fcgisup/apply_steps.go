@@ -155,6 +155,11 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 			if err := p.next(false).save(recordRoot, p.name); err != nil {
 				return err
 			}
+		case p.record != nil && p.app == nil && !a.dryRun:
+			// Taken away by hand.
+			if err := (*record)(nil).save(recordRoot, p.name); err != nil {
+				return err
+			}
 		}
 	}
 	a.mention()

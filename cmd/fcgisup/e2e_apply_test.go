@@ -41,6 +41,7 @@ func TestApply(t *testing.T) {
 	// The order matters: it is the life of web.
 	t.Run("not root", b.applyNotRoot)
 	t.Run("without systemd", b.applyWithoutSystemd)
+	t.Run("a draft", b.applyDraft)
 	t.Run("dry run", b.applyDryRun)
 	t.Run("first", b.applyFirst)
 	t.Run("again", func(t *testing.T) { b.applyNothing(t) })
@@ -123,6 +124,17 @@ func (b *box) applyNotRoot(t *testing.T) {
 func (b *box) applyWithoutSystemd(t *testing.T) {
 	b.fails(t, []string{"unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && exec fcgisup apply"},
 		"fcgisup: cannot apply: systemd does not run here\nhint: fcgisup run supervises without it, as in a container\n")
+}
+
+// applyDraft: what is applied has to be what the units read.
+func (b *box) applyDraft(t *testing.T) {
+	b.write(t, "/root/draft/fcgisup.yaml", applyConfig(1), 0o644)
+	b.fails(t, []string{"sh", "-c", "cd /root/draft && exec fcgisup apply"},
+		"fcgisup: cannot apply fcgisup.yaml: the units would read /etc/fcgisup/fcgisup.yaml\nhint: copy it there")
+	b.fails(t, []string{"fcgisup", "apply", "--binary", "/usr/bin/nosuch"}, "fcgisup: cannot apply: the units would run /usr/bin/nosuch, and there is none\nhint: ")
+	if out := b.run(t, "sh", "-c", "cd /etc/fcgisup && exec fcgisup apply --dry-run"); !strings.Contains(out, "web-fastcgi@{1..2}.socket") {
+		t.Errorf("the plan in the configuration's own folder:\n%s", out)
+	}
 }
 
 func (b *box) applyDryRun(t *testing.T) {
@@ -555,7 +567,8 @@ func (b *box) applyPlain(t *testing.T) {
 	plain := "systemd: {supervise: false}"
 	b.configure(t, applyConfig(3, plain))
 	b.apply(t)
-	slow := startLoad(4, b.throughNginx("web", "/sleep?ms=300"))
+	slow := startLoad(2, b.throughNginx("web", "/sleep?ms=300"))
+	uploads := startLoad(3, b.upload("web", 300_000))
 	wrk := b.startWrk(t, "/sleep?ms=5")
 	for _, n := range []int{5, 2} {
 		b.configure(t, applyConfig(n, plain))
@@ -566,6 +579,7 @@ func (b *box) applyPlain(t *testing.T) {
 		t.Errorf("apply said:\n%s", out)
 	}
 	slow.end(t, "slow requests of a plain app while it scales and restarts")
+	uploads.end(t, "uploads to a plain app while it scales and restarts")
 	wrk.end(t, "wrk of a plain app while it scales and restarts")
 	b.applyNothing(t)
 	b.remove(t, "/etc/nginx/sites-enabled/web.conf")

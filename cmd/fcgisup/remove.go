@@ -22,7 +22,8 @@ func (c *cli) removeCommand() *cobra.Command {
 		Long: `remove stops and disables an app's units and removes the files that apply wrote
 for it. nginx goes first: its files of the app are removed and the rest tested,
 and if something else in its configuration still needs them all is put back.
-The configuration of fcgisup and the administrator's drop-ins stay.`,
+The configuration of fcgisup and the administrator's drop-ins stay; as long as
+the configuration has the app, the next apply brings it back.`,
 		Example: "  fcgisup remove rt --dry-run\n  fcgisup remove rt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
