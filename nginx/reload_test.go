@@ -28,10 +28,12 @@ echo 'nginx: [emerg] host not found in upstream "a" in /etc/nginx/conf.d/a.conf:
 echo 'nginx: configuration file /etc/nginx/nginx.conf test failed' >&2; exit 1`,
 			`nginx refuses the configuration: [emerg] host not found in upstream "a" in /etc/nginx/conf.d/a.conf:1`,
 		},
-		{`echo '2026/11/23 00:07:00 [warn] 12#12: odd' >&2
+		{
+			`echo '2026/11/23 00:07:00 [warn] 12#12: odd' >&2
 echo '2026/11/23 00:07:00 [emerg] 12#12: open() "/x" failed (2: No such file or directory)' >&2
 echo 'nginx: configuration file /etc/nginx/nginx.conf test failed' >&2; exit 1`,
-			`nginx refuses the configuration: [emerg] open() "/x" failed (2: No such file or directory)`},
+			`nginx refuses the configuration: [emerg] open() "/x" failed (2: No such file or directory)`,
+		},
 		{"echo 'nginx: invalid option' >&2; exit 1", "nginx refuses the configuration: invalid option"},
 		{"exit 3", "nginx refuses the configuration: exit status 3"},
 	}

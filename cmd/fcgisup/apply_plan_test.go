@@ -317,8 +317,13 @@ func TestRecordAhead(t *testing.T) {
 func TestSortUnits(t *testing.T) {
 	var p present
 	p.sortUnits("rt", []units.State{
-		{Name: "rt-fastcgi@1.socket"}, {Name: "rt-fastcgi@12.service"}, {Name: "rt-fastcgi.target", Active: "active"},
-		{Name: "rt-fastcgi-fastcgi@2.socket"}, {Name: "rt-fastcgi@x.socket"}, {Name: "rt-fastcgi@01.socket"}, {Name: "rt-fastcgi-fleet.target"},
+		{Name: "rt-fastcgi@1.socket"},
+		{Name: "rt-fastcgi@12.service"},
+		{Name: "rt-fastcgi.target", Active: "active"},
+		{Name: "rt-fastcgi-fastcgi@2.socket"},
+		{Name: "rt-fastcgi@x.socket"},
+		{Name: "rt-fastcgi@01.socket"},
+		{Name: "rt-fastcgi-fleet.target"},
 		{Name: "rt-fastcgi@99999999999999999999.socket"},
 	})
 	if len(p.sockets) != 1 || len(p.services) != 1 || p.sockets[1].Name == "" || p.services[12].Name == "" || p.target.Active != "active" {

@@ -141,7 +141,7 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 		if result.Err == nil || slices.Contains([]fcgi.Class{fcgi.Full, fcgi.Overloaded}, fcgi.Class(result.Class)) {
 			return nil
 		}
-		failed, serves := consult(ctx, app, n)
+		serves, failed := consult(ctx, app, n)
 		switch {
 		case serves:
 			return nil
@@ -157,22 +157,22 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 }
 
 // consult asks the supervisor about an instance that did not answer: whether it is failing, or busy with requests.
-func consult(ctx context.Context, app fcgisup.App, n int) (failed error, serves bool) {
+func consult(ctx context.Context, app fcgisup.App, n int) (serves bool, failed error) {
 	if !app.Systemd.Supervise {
-		return nil, false
+		return false, nil
 	}
 	all, err := fetchStatus(ctx, controlOf(app.Name, n))
 	if err != nil {
-		return nil, false // it may be on its way
+		return false, nil // it may be on its way
 	}
 	for _, st := range all {
 		switch st.State {
 		case supervisor.InstanceFailing:
-			return whyFailing(st), false
+			return false, whyFailing(st)
 		case supervisor.Saturated:
-			return nil, true
+			return true, nil
 		default:
 		}
 	}
-	return nil, false
+	return false, nil
 }
