@@ -23,6 +23,8 @@ import (
 type Config struct {
 	// Path is the file it was read from, or a name for errors.
 	Path string
+	// Text is what it was parsed from.
+	Text []byte
 	// Apps are in file order.
 	Apps []App
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // EnvConfig names the environment variable that holds the configuration's path.
@@ -48,7 +49,8 @@ func Find(explicit string, getenv func(string) string) (string, error) {
 // Load reads and checks a configuration file. What is wrong inside the file
 // comes back as [Errors].
 func Load(path string) (*Config, error) {
-	f, err := os.Open(path)
+	// A pipe that nobody writes to must not hold us up: it is empty.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}

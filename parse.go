@@ -19,7 +19,7 @@ const maxNodes = 500_000
 // Parse reads a configuration; name stands for it in errors, which are [Errors].
 func Parse(name string, data []byte) (*Config, error) {
 	d := &decoder{file: name, nodes: map[string]*yaml.Node{}}
-	cfg := &Config{Path: name}
+	cfg := &Config{Path: name, Text: data}
 	if len(data) > MaxConfigSize {
 		d.errorAt(nil, "", "is larger than 1 MiB")
 		return nil, d.errs

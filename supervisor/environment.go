@@ -3,11 +3,15 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"unicode/utf8"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // environmentFile reads KEY=VALUE lines as systemd.exec(5) does for
@@ -18,7 +22,7 @@ func environmentFile(path string) (map[string]string, error) {
 	if name == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(name)
+	data, err := readAtOnce(name)
 	switch {
 	case optional && errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -134,4 +138,15 @@ func parseBare(b *strings.Builder, text string) (rest string) {
 	}
 	b.WriteString(piece.String()[:kept])
 	return text[i:]
+}
+
+// readAtOnce reads a file as large as a configuration may be. A pipe that nobody
+// writes to is empty and holds nobody up.
+func readAtOnce(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize))
 }

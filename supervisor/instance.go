@@ -286,7 +286,9 @@ func (i *instance) next() time.Time {
 			soonest(s.lookAt)
 		}
 	}
-	soonest(i.sampleAt)
+	if i.awake || i.leaving {
+		soonest(i.sampleAt)
+	}
 	soonest(i.leaveBy)
 	soonest(i.idleAt())
 	soonest(i.recycleAt)
@@ -314,7 +316,7 @@ func (i *instance) leave(now time.Time) {
 	i.host.disarm()
 	i.probeAt, i.sampleAt = time.Time{}, time.Time{}
 	i.leaveBy = now
-	if i.host.retire() && i.ready() {
+	if i.host.retire() && i.alive() {
 		i.leaveBy = now.Add(i.app.Limits.StopTimeout)
 	}
 }
@@ -325,7 +327,7 @@ func (i *instance) tickLeaving(now time.Time) {
 	if i.leaveBy.IsZero() {
 		return
 	}
-	if now.Before(i.leaveBy) && i.ready() && i.host.pending() {
+	if now.Before(i.leaveBy) && i.alive() && i.host.pending() {
 		i.sampleAt = now.Add(lookPause)
 		return
 	}

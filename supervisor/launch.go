@@ -68,18 +68,16 @@ func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
 // become looks up the app's user, its group and its supplementary groups, and
 // sets the variables that systemd sets with User=, systemd.exec(5).
 func (l *Launch) become(app fcgisup.App, env map[string]string) error {
-	u, err := user.Lookup(app.User)
+	u, err := findUser(app.User)
 	if err != nil {
-		if u, err = user.LookupId(app.User); err != nil {
-			return fmt.Errorf("cannot find user %q of app %s", app.User, app.Name)
-		}
+		return fmt.Errorf("cannot find the user of app %s: %w", app.Name, err)
 	}
 	l.Switch = true
 	l.UID, _ = strconv.Atoi(u.Uid)
 	l.GID, _ = strconv.Atoi(u.Gid)
 	if app.Group != "" {
 		if l.GID, err = lookupGroup(app.Group); err != nil {
-			return fmt.Errorf("cannot find group %q of app %s", app.Group, app.Name)
+			return fmt.Errorf("cannot find the group of app %s: %w", app.Name, err)
 		}
 	}
 	ids, err := u.GroupIds()
@@ -96,22 +94,37 @@ func (l *Launch) become(app fcgisup.App, env map[string]string) error {
 	return nil
 }
 
-func lookupGroup(name string) (int, error) {
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		if g, err = user.LookupGroupId(name); err != nil {
-			return 0, err
-		}
+// A number is an id, as it is for systemd: names of digits alone are not allowed.
+func numeric(name string) bool {
+	_, err := strconv.ParseUint(name, 10, 32)
+	return err == nil
+}
+
+func findUser(name string) (*user.User, error) {
+	if numeric(name) {
+		return user.LookupId(name)
 	}
-	return strconv.Atoi(g.Gid)
+	return user.Lookup(name)
 }
 
 func lookupUser(name string) (int, error) {
+	if numeric(name) { // it need not have an entry
+		return strconv.Atoi(name)
+	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		if u, err = user.LookupId(name); err != nil {
-			return 0, err
-		}
+		return 0, err
 	}
 	return strconv.Atoi(u.Uid)
+}
+
+func lookupGroup(name string) (int, error) {
+	if numeric(name) {
+		return strconv.Atoi(name)
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(g.Gid)
 }

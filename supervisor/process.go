@@ -73,9 +73,11 @@ func (g *group) pid() int { return g.leader }
 const lastGasp = 20 * time.Millisecond
 
 func (g *group) lines() []string {
-	select {
-	case <-g.silent:
-	case <-time.After(lastGasp):
+	if g.silent != nil {
+		select {
+		case <-g.silent:
+		case <-time.After(lastGasp):
+		}
 	}
 	return g.tail.Lines()
 }
@@ -233,6 +235,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	}
 	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}}
 	g.follow(r, line)
+	h.spawner.remember(g)
 	return g, nil
 }
 
@@ -249,9 +252,12 @@ func (g *group) follow(r *os.File, line func(string)) {
 	}()
 }
 
-// output is the descriptor of the group's output, for a successor.
+// output is the descriptor of the group's output, for a successor; -1 if it is closed.
 func (g *group) output() int {
 	fd := -1
+	if g.pipe == nil {
+		return fd
+	}
 	if raw, err := g.pipe.SyscallConn(); err == nil {
 		_ = raw.Control(func(p uintptr) { fd = int(p) })
 	}

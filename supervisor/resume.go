@@ -62,7 +62,7 @@ type HandedSlot struct {
 	Generation int
 	Expires    time.Time
 	PID        int      // 0: none
-	Output     int      // descriptor of its output, with a PID
+	Output     int      // descriptor of its output, with a PID; -1: closed
 	Lines      []string // its last output
 }
 
@@ -96,8 +96,12 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 		select {
 		case one := <-remembered:
 			m.Instances = append(m.Instances, one)
-		case <-i.done:
-			return m, errStopped
+		case <-i.done: // the same step that remembers ends the loop
+			select {
+			case one := <-remembered:
+				m.Instances = append(m.Instances, one)
+			default: // it had ended by itself: there is nothing to hand over
+			}
 		}
 	}
 	return m, nil
@@ -143,12 +147,29 @@ func (m Handover) Keep() error {
 	return nil
 }
 
+// launch is how the workers that are handed over were started.
+func (m Handover) launch() (Launch, bool) {
+	for _, i := range m.Instances {
+		for _, s := range i.Slots {
+			return s.Launch, true
+		}
+	}
+	return Launch{}, false
+}
+
+// Unkeep is for an execve(2) that has failed: workers must not inherit what Keep kept.
+func (m Handover) Unkeep() {
+	for _, fd := range m.descriptors() {
+		unix.CloseOnExec(fd)
+	}
+}
+
 func (m Handover) descriptors() []int {
 	var all []int
 	for _, i := range m.Instances {
 		all = append(all, i.Socket)
 		for _, s := range i.Slots {
-			if s.PID != 0 {
+			if s.PID != 0 && s.Output >= 0 {
 				all = append(all, s.Output)
 			}
 		}
@@ -162,9 +183,7 @@ func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*S
 	if m.Version != HandoverVersion {
 		return nil, fmt.Errorf("cannot resume: the state has version %d, this program knows %d", m.Version, HandoverVersion)
 	}
-	for _, fd := range m.descriptors() {
-		unix.CloseOnExec(fd)
-	}
+	m.Unkeep()
 	all := map[fcgisup.Instance]*Socket{}
 	for _, one := range m.Instances {
 		in, ok := numbered(instances, one.Number)
@@ -224,7 +243,10 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 
 // pick up where the predecessor was: what it had under way but could not hand over.
 func (i *instance) resume(now time.Time) {
-	i.activeAt, i.sampleAt = now, now
+	i.activeAt = now
+	if i.awake {
+		i.sampleAt = now
+	}
 	for _, s := range i.slots {
 		switch s.m.state {
 		case Starting:
@@ -243,10 +265,16 @@ func (i *instance) resume(now time.Time) {
 	i.settle()
 }
 
-// adopt is spawn for a worker that runs already.
+// adopt is spawn for a worker that runs already: one of this very program, if a
+// handover has failed, or of the one before.
 func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
-	g := &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{lines: m.Lines}}
-	h.spawner.adopt(m.PID, gone)
-	g.follow(os.NewFile(uintptr(m.Output), "output"), line)
+	g := h.spawner.group(m.PID)
+	if g == nil {
+		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{lines: m.Lines}}
+		if m.Output >= 0 {
+			g.follow(os.NewFile(uintptr(m.Output), "output"), line)
+		}
+	}
+	h.spawner.adopt(g, gone)
 	return g
 }

@@ -67,6 +67,7 @@ type child struct {
 	gone       func(e Exit, left bool)
 	leaderGone bool
 	exit       Exit
+	group      *group
 }
 
 // NewSpawner starts a goroutine that forks and one that waits; Close ends both.
@@ -134,15 +135,16 @@ func (s *Spawner) Loop() {
 }
 
 // Exec replaces this program, on the thread that has forked the workers. It
-// returns only with an error. prepare runs on that thread, where nothing is forked.
-func (s *Spawner) Exec(prepare func() error, path string, argv, env []string) error {
+// returns only with an error. Before runs right before, on that thread, where
+// nothing can be forked.
+func (s *Spawner) Exec(before func() error, path string, argv, env []string) error {
 	failed := make(chan error, 1)
 	s.forks <- func() {
-		if err := prepare(); err != nil {
-			failed <- err
-			return
+		err := before()
+		if err == nil {
+			err = fmt.Errorf("cannot execute %s: %w", path, syscall.Exec(path, argv, env))
 		}
-		failed <- fmt.Errorf("cannot execute %s: %w", path, syscall.Exec(path, argv, env))
+		failed <- err
 	}
 	err := <-failed
 	s.paused, s.waited, s.pausing = make(chan struct{}), make(chan struct{}), sync.Once{}
@@ -150,10 +152,34 @@ func (s *Spawner) Exec(prepare func() error, path string, argv, env []string) er
 	return err
 }
 
-// adopt registers a child that a predecessor in this process has forked.
-func (s *Spawner) adopt(pid int, gone func(Exit, bool)) {
+// group is the group of a child that this program has forked or adopted, nil if there is none.
+func (s *Spawner) group(pid int) *group {
 	s.mu.Lock()
-	s.children[pid] = &child{gone: gone}
+	defer s.mu.Unlock()
+	if c := s.children[pid]; c != nil {
+		return c.group
+	}
+	return nil
+}
+
+// remember keeps the group of a child as long as the child lives.
+func (s *Spawner) remember(g *group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.children[g.leader]; c != nil {
+		c.group = g
+	}
+}
+
+// adopt registers a child that a predecessor in this process has forked, or gives
+// one of ours to another supervisor.
+func (s *Spawner) adopt(g *group, gone func(Exit, bool)) {
+	s.mu.Lock()
+	if c := s.children[g.leader]; c != nil {
+		c.gone = gone
+	} else {
+		s.children[g.leader] = &child{gone: gone, group: g}
+	}
 	s.mu.Unlock()
 	select {
 	case s.poke <- struct{}{}: // it may have ended before
@@ -266,7 +292,8 @@ func (s *Spawner) reap() bool {
 			delete(s.children, pid)
 		}
 		lingering = lingering || left
-		calls = append(calls, func() { c.gone(c.exit, left) })
+		gone, exit := c.gone, c.exit
+		calls = append(calls, func() { gone(exit, left) })
 	}
 	s.mu.Unlock()
 	for _, call := range calls {

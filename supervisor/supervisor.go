@@ -71,7 +71,12 @@ type Supervisor struct {
 func New(opt Options) (*Supervisor, error) {
 	launch, err := NewLaunch(opt.App, opt.Environ)
 	if err != nil {
-		return nil, err
+		before, ok := opt.Resume.launch()
+		if !ok {
+			return nil, err
+		}
+		opt.Log.Error("workers are started as before", "error", err)
+		launch = before
 	}
 	w, err := newWatcher()
 	if err != nil {
@@ -206,7 +211,7 @@ func (s *Supervisor) noteConfig(ctx context.Context, text string) {
 
 func (s *Supervisor) rollEach(ctx context.Context, number int, begin func(*instance, time.Time, chan<- error)) error {
 	if !s.reloading.TryLock() {
-		return errors.New("a restart or reload is under way")
+		return ErrBusy
 	}
 	defer s.reloading.Unlock()
 	found := false

@@ -82,6 +82,12 @@ Exit code 0: all answered right; 1: some are busy (queue full or overloaded);
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.changed = cmd.Flags().Changed
+			if k.timeout <= 0 {
+				return usage(fmt.Errorf("--timeout %s is no time", k.timeout))
+			}
+			if _, nameless := k.params[""]; nameless {
+				return usage(errors.New("--param needs a name before the ="))
+			}
 			return k.run(cmd.Context(), args)
 		},
 	}

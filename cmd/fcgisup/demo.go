@@ -64,6 +64,7 @@ loopback and on sockets in a temporary folder, and leaves nothing behind.`,
 func (d *demo) run(ctx context.Context) error {
 	ctx, interrupted := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer interrupted()
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader that leaves is an error, not the end: there is a folder to remove
 	dir, err := os.MkdirTemp("", "fcgisup-demo-")
 	if err != nil {
 		return fmt.Errorf("cannot make a folder for the sockets: %w", err)

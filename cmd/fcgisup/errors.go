@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -89,8 +88,9 @@ func (c *cli) load() (*fcgisup.Config, error) {
 		return nil, err
 	}
 	cfg, err := fcgisup.Load(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}
+	var wrong fcgisup.Errors
+	if err != nil && !errors.As(err, &wrong) {
+		return nil, &exitError{code: exitUsage, hint: "--config names another file; fcgisup init writes an example", cause: err}
 	}
 	return cfg, err
 }

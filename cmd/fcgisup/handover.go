@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +28,11 @@ type handover struct {
 	supervisor.Handover
 	// Inherited: the sockets came from systemd.
 	Inherited bool
+	// Stopping: an order to stop came too late for the predecessor.
+	Stopping bool
+	// Config is the text of the configuration in force, in case the file is broken
+	// by the time it is read again; empty for an app of a command line.
+	Config []byte
 	// only: this is no run but the question whether there could be one.
 	only bool
 }
@@ -73,13 +80,21 @@ func takeHandover() (handover, error) {
 	return h, nil
 }
 
-// programReplaced tells whether the file of this program is another one by now.
-func programReplaced() bool {
-	path, err := os.Executable()
-	if err != nil {
-		return false
+// couldTakeOver is the line by which a successor is known as one.
+const couldTakeOver = "fcgisup could take over"
+
+// couldTakeOver says that this program could run the app: all that it needs has been found.
+func (r *runner) couldTakeOver(app fcgisup.App) error {
+	if _, err := supervisor.NewLaunch(app, os.Environ()); err != nil {
+		return err
 	}
-	now, err1 := os.Stat(path)
+	_, err := fmt.Fprintln(r.out, couldTakeOver)
+	return err
+}
+
+// programReplaced tells whether the file of this program is another one by now.
+func (r *runner) programReplaced() bool {
+	now, err1 := os.Stat(r.program)
 	running, err2 := os.Stat("/proc/self/exe")
 	return err1 == nil && err2 == nil && !os.SameFile(now, running)
 }
@@ -111,10 +126,6 @@ func (r *runner) checkSuccessor(ctx context.Context, opt supervisor.Options) err
 			return err
 		}
 	}
-	path, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	fd, err := unix.MemfdCreate("fcgisup-check", unix.MFD_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("memfd_create", err)
@@ -122,32 +133,57 @@ func (r *runner) checkSuccessor(ctx context.Context, opt supervisor.Options) err
 	out := os.NewFile(uintptr(fd), "output")
 	defer out.Close()
 	env := append(slices.Clone(opt.Environ), fmt.Sprintf("%s=check=%d", envHandover, supervisor.HandoverVersion))
-	argv := append([]string{path}, os.Args[1:]...)
-	switch exit, err := opt.Spawner.Command(ctx, argv, env, out); {
-	case err != nil:
-		return err
-	case !exit.Clean():
-		said, _ := io.ReadAll(io.NewSectionReader(out, 0, 1<<10)) // what it said is an extra
-		return fmt.Errorf("the program at %s cannot take over: %s: %s", path, exit, strings.Join(strings.Fields(string(said)), " "))
+	argv := append([]string{r.program}, os.Args[1:]...)
+	exit, err := opt.Spawner.Command(ctx, argv, env, out)
+	if err != nil {
+		return fmt.Errorf("the program at %s cannot take over: %w", r.program, err)
+	}
+	said, _ := io.ReadAll(io.NewSectionReader(out, 0, 1<<10)) // nothing said is an answer, too
+	if !exit.Clean() || strings.TrimSpace(string(said)) != couldTakeOver {
+		return fmt.Errorf("the program at %s cannot take over: %s: %q", r.program, exit, strings.Join(strings.Fields(string(said)), " "))
 	}
 	return nil
 }
 
 // handOver replaces this program. It returns only with an error.
-func (r *runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, inherited bool) error {
-	path, err := os.Executable()
-	if err != nil {
-		return err
-	}
+func (r *runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, stopping, inherited bool) error {
 	fd, err := unix.MemfdCreate("fcgisup-handover", 0)
 	if err != nil {
 		return os.NewSyscallError("memfd_create", err)
 	}
 	f := os.NewFile(uintptr(fd), "handover")
 	defer f.Close()
-	if err := json.NewEncoder(f).Encode(handover{Handover: h, Inherited: inherited}); err != nil {
-		return err
+	next := handover{Handover: h, Inherited: inherited}
+	if text := r.source.text.Load(); text != nil {
+		next.Config = *text
+	}
+	before := func() error {
+		if err := h.Keep(); err != nil {
+			return err
+		}
+		// Ignored they are not fatal to a program that has no handlers yet. What
+		// has come so far is not lost.
+		signal.Ignore(orders...)
+		next.Stopping = stopping || r.toldToStop()
+		return json.NewEncoder(f).Encode(next)
 	}
 	env := append(os.Environ(), fmt.Sprintf("%s=%d", envHandover, fd))
-	return spawner.Exec(h.Keep, path, os.Args, env)
+	err = spawner.Exec(before, r.program, os.Args, env)
+	signal.Notify(r.signals, orders...)
+	return err
+}
+
+// toldToStop tells whether one of the signals that wait is an order to stop. A
+// successor reads the configuration anyway, so the others are obeyed by it.
+func (r *runner) toldToStop() bool {
+	for {
+		select {
+		case sig := <-r.signals:
+			if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+				return true
+			}
+		default:
+			return false
+		}
+	}
 }

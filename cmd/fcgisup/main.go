@@ -7,6 +7,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -39,13 +41,17 @@ type cli struct {
 
 // run is the whole program but for os.Exit; the result is the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
-	c := &cli{stdio: io, getenv: os.Getenv}
+	out := &checkedOutput{Writer: io.out}
+	c := &cli{stdio: stdio{io.in, out, io.err}, getenv: os.Getenv}
 	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("cannot write to standard output: %w", out.err)
+	}
 	code := c.report(err)
 	if cmd.Name() == "check" && code != exitDone && !said(err) {
 		return nagiosUnknown
@@ -66,6 +72,12 @@ systemd sockets and nginx, and tells the truth about it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if c.config == "" && cmd.Flags().Changed("config") {
+				return usage(errors.New("--config names no file"))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -76,6 +88,20 @@ systemd sockets and nginx, and tells the truth about it.`,
 	c.complete(root)
 	usageArgs(root)
 	return root
+}
+
+// checkedOutput remembers that writing has failed, for commands that print many lines.
+type checkedOutput struct {
+	io.Writer
+	err error
+}
+
+func (o *checkedOutput) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // usageArgs makes every complaint about arguments a usage error.

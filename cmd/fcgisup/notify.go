@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,6 +21,8 @@ type notifier struct {
 	sup *supervisor.Supervisor
 	log *slog.Logger
 
+	// reloads has room for one that waits.
+	reloads chan struct{}
 	// saying is set while a message is being sent.
 	saying atomic.Bool
 
@@ -29,7 +32,7 @@ type notifier struct {
 }
 
 func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
-	return &notifier{sup: sup, log: log}
+	return &notifier{sup: sup, log: log, reloads: make(chan struct{}, 1)}
 }
 
 // sayPatience bounds the wait for a systemd that does not read: the socket then
@@ -58,6 +61,7 @@ func (n *notifier) say(state string) {
 // run says READY once the beginning is over, then STATUS when it changes, and
 // WATCHDOG while every instance's loop takes orders.
 func (n *notifier) run(ctx context.Context) {
+	go n.reloading(ctx)
 	select {
 	case <-n.sup.Settled(ctx):
 	case <-ctx.Done():
@@ -123,14 +127,38 @@ func (n *notifier) stopping() {
 	n.say(daemon.SdNotifyStopping + "\nSTATUS=stopping: waiting for requests to end")
 }
 
-func (n *notifier) reload(ctx context.Context) {
-	n.say(daemon.SdNotifyReloading)
-	if err := n.sup.Reload(ctx); err != nil {
-		n.log.Error("reload failed", "error", err)
-	} else {
-		n.log.Info("reloaded")
+// reload asks for a reload; one that is asked for while another is under way
+// comes after it.
+func (n *notifier) reload() {
+	select {
+	case n.reloads <- struct{}{}:
+	default: // one waits already, and will read the file later than now
 	}
-	n.say(daemon.SdNotifyReady)
+}
+
+// busyPause is between attempts to reload while a restart is under way.
+const busyPause = 200 * time.Millisecond
+
+func (n *notifier) reloading(ctx context.Context) {
+	for {
+		select {
+		case <-n.reloads:
+		case <-ctx.Done():
+			return
+		}
+		n.say(daemon.SdNotifyReloading)
+		err := n.sup.Reload(ctx)
+		for errors.Is(err, supervisor.ErrBusy) && ctx.Err() == nil {
+			time.Sleep(busyPause)
+			err = n.sup.Reload(ctx)
+		}
+		if err != nil {
+			n.log.Error("reload failed", "error", err)
+		} else {
+			n.log.Info("reloaded")
+		}
+		n.say(daemon.SdNotifyReady)
+	}
 }
 
 func (n *notifier) statusLine() string { return "STATUS=" + summary(n.sup.Snapshot()) }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -28,6 +30,9 @@ import (
 // gcPercent collects garbage early: a supervisor has little, works little, and
 // there may be a thousand of them.
 const gcPercent = 25
+
+// orders are the signals that run obeys.
+var orders = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2}
 
 // runner is one "fcgisup run".
 type runner struct {
@@ -39,6 +44,9 @@ type runner struct {
 	debug   bool
 
 	log *slog.Logger
+	// program is where this program was started from; a later one is there, too.
+	program string
+	signals chan os.Signal
 	// servers are what listens beside the instances.
 	servers []*http.Server
 }
@@ -88,6 +96,22 @@ whoever runs fcgisup, unless --user says otherwise.`,
 // run supervises on another goroutine: workers are forked by this one, which is
 // the main thread's (see main), so that they survive an execve(2).
 func (r *runner) run(ctx context.Context) error {
+	if r.http != "" || r.metrics != "" {
+		for flag, address := range map[string]string{"http": r.http, "metrics": r.metrics} {
+			if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+				return usage(fmt.Errorf("--%s %s: %w", flag, address, err))
+			}
+		}
+	}
+	r.signals = make(chan os.Signal, 16)
+	signal.Notify(r.signals, orders...)
+	// A closed standard error must not be the end, nor may workers inherit an
+	// ignored signal.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	var err error
+	if r.program, err = os.Executable(); err != nil {
+		return fmt.Errorf("cannot find this program: %w", err)
+	}
 	spawner := supervisor.PrepareSpawner()
 	ended := make(chan error, 1)
 	go func() {
@@ -103,13 +127,20 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	errs := newNeverBlocks(r.err)
 	defer errs.close()
 	r.log = newLogger(errs, r.getenv, r.debug)
-	app, instances, err := r.source.load(r.cli)
+	h, err := takeHandover()
 	if err != nil {
 		return err
 	}
-	h, err := takeHandover()
-	if err != nil || h.only {
+	app, instances, err := r.source.load(r.cli)
+	if err != nil && h.resumes() {
+		r.log.Error("the configuration is that of before", "error", err)
+		app, instances, err = r.source.reuse(h.Config)
+	}
+	if err != nil {
 		return err
+	}
+	if h.only {
+		return r.couldTakeOver(app)
 	}
 	if h.resumes() {
 		instances = h.instances(app)
@@ -138,26 +169,36 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Log:    r.log,
 		Resume: h.Handover,
 	}
+	if h.Stopping {
+		r.signals <- syscall.SIGTERM
+	}
 	for {
-		next, err := r.once(ctx, opt, instances)
+		next, stopping, err := r.once(ctx, opt, instances)
 		if err != nil || next == nil {
 			return err
 		}
 		// What only this program can lose is lost here, so this comes last.
 		opt.Resume = *next
 		errs.flush()
-		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, inherited))
+		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, stopping, inherited))
+		next.Unkeep()
+		if stopping {
+			r.signals <- syscall.SIGTERM
+		}
 	}
 }
 
 // once supervises until the end, or until the successor that it returns a state for.
-func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []fcgisup.Instance) (*supervisor.Handover, error) {
+func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []fcgisup.Instance) (next *supervisor.Handover, stopping bool, err error) {
 	sup, err := supervisor.New(opt)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := r.serve(sup, opt.App, instances); err != nil {
-		return nil, err
+		if len(opt.Resume.Instances) == 0 {
+			return nil, false, err
+		}
+		r.log.Error("going on without", "error", err) // the workers matter more
 	}
 	defer r.closeServers()
 	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
@@ -166,11 +207,7 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 }
 
 // untilStopped runs the supervisor, and obeys signals and systemd.
-func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) (*supervisor.Handover, error) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-
+func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := newNotifier(sup, r.log)
@@ -178,22 +215,33 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 	go func() { ended <- sup.Run(ctx) }()
 	go n.run(ctx)
 	if len(opt.Resume.Instances) > 0 && opt.Reload != nil {
-		go n.reload(ctx) // the file may have changed with the program
+		n.reload() // the file may have changed with the program
 	}
-	stopping := false
+	var frozen chan *supervisor.Handover // while one is being prepared
 	for {
 		select {
 		case err := <-ended:
+			if frozen != nil {
+				if h := <-frozen; h != nil {
+					return h, stopping, nil
+				}
+			}
 			r.log.Info("fcgisup ends")
-			return nil, err
-		case sig := <-signals:
+			return nil, stopping, err
+		case h := <-frozen:
+			if h != nil {
+				return h, stopping, nil
+			}
+			frozen = nil
+		case sig := <-r.signals:
 			switch {
-			case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && programReplaced():
-				if h := r.freeze(ctx, sup, opt); h != nil {
-					return h, nil
+			case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && r.programReplaced():
+				if frozen == nil && !stopping {
+					frozen = make(chan *supervisor.Handover, 1)
+					go func(to chan<- *supervisor.Handover) { to <- r.freeze(ctx, sup, opt) }(frozen)
 				}
 			case sig == syscall.SIGHUP:
-				go n.reload(ctx)
+				n.reload()
 			case stopping:
 				r.log.Warn("second signal: killing", "signal", sig.String())
 				sup.Kill()
@@ -213,6 +261,9 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		taken, err := h.Sockets(instances)
 		return taken, h.Inherited, err
 	}
+	if err := plausible(r.getenv); err != nil {
+		return nil, false, err
+	}
 	if files := activation.Files(true); len(files) > 0 {
 		adopted, err := supervisor.Adopt(files, instances)
 		return adopted, true, err
@@ -230,6 +281,23 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		made[in] = s
 	}
 	return made, false, nil
+}
+
+// plausible refuses a number of descriptors that no process can have: the
+// library would make room for it.
+func plausible(getenv func(string) string) error {
+	text := getenv("LISTEN_FDS")
+	if text == "" {
+		return nil
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("cannot adopt sockets: %w", os.NewSyscallError("getrlimit", err))
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err != nil || n > limit.Cur {
+		return hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "it is systemd's to set, sd_listen_fds(3); unset it to have sockets made")
+	}
+	return nil
 }
 
 func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Logger) {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 
@@ -22,6 +24,8 @@ type runSource struct {
 	changed  func(flag string) bool
 	// path is the configuration file that was read, absolute, for reload.
 	path string
+	// text is what the file held when it was last found good.
+	text atomic.Pointer[[]byte]
 }
 
 func (s *runSource) define(f *pflag.FlagSet) {
@@ -46,6 +50,17 @@ func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
 	return a, []fcgisup.Instance{a.Instance(s.instance)}, nil
 }
 
+// reuse is load from the text that a predecessor has found good.
+func (s *runSource) reuse(text []byte) (fcgisup.App, []fcgisup.Instance, error) {
+	cfg, err := fcgisup.Parse("the configuration of before", text)
+	if err != nil {
+		return fcgisup.App{}, nil, err
+	}
+	s.text.Store(&text)
+	a, err := app(cfg, s.app)
+	return a, nil, err
+}
+
 func (s *runSource) find(c *cli) (fcgisup.App, error) {
 	if s.command != nil {
 		return s.inlineApp(c)
@@ -62,6 +77,7 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 	if s.path, err = filepath.Abs(cfg.Path); err != nil {
 		return fcgisup.App{}, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
 	}
+	s.text.Store(&cfg.Text)
 	return app(cfg, s.app)
 }
 
@@ -114,7 +130,11 @@ func (s *runSource) reloader(*cli) func() (fcgisup.App, error) {
 		if err != nil {
 			return fcgisup.App{}, err
 		}
-		return app(cfg, name)
+		a, err := app(cfg, name)
+		if err == nil {
+			s.text.Store(&cfg.Text)
+		}
+		return a, err
 	}
 }
 
@@ -128,6 +148,7 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		return r.control
 	}
 	if dir := r.getenv("RUNTIME_DIRECTORY"); dir != "" {
+		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, supervisor.ControlName)
 	}
 	if os.Geteuid() != 0 {

@@ -154,7 +154,11 @@ func (s *statuser) clear() {
 
 // terminal tells whether standard output is one.
 func (c *cli) terminal() bool {
-	f, ok := c.out.(*os.File)
+	o, ok := c.out.(*checkedOutput)
+	if !ok {
+		return false
+	}
+	f, ok := o.Writer.(*os.File)
 	if !ok {
 		return false
 	}
