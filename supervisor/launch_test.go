@@ -236,11 +236,11 @@ func TestUnknownUserOrGroupIsAnError(t *testing.T) {
 	}
 	app := roleApp("serve", t.TempDir())
 	app.User = "no-such-user"
-	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find user "no-such-user" of app t` {
+	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find the user of app t: user: unknown user no-such-user` {
 		t.Error(err)
 	}
 	app.User, app.Group = "nobody", "no-such-group"
-	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find group "no-such-group" of app t` {
+	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find the group of app t: group: unknown group no-such-group` {
 		t.Error(err)
 	}
 }
