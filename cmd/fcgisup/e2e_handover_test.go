@@ -41,18 +41,17 @@ func TestHandover(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s, none]\nworkers: 3\nhealth: {interval: 200ms}", appPath(t, "liar.pl")))
 	first := s.hello(t, nil)
-	st := s.until(t, 20*time.Second, settled(3))
-	before := pids(st)
+	s.until(t, 20*time.Second, settled(3))
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil { // a crash to be remembered
 		t.Fatal(err)
 	}
-	st = s.until(t, 20*time.Second, func(st supervisor.Status) error {
+	st := s.until(t, 20*time.Second, func(st supervisor.Status) error {
 		if slices.Contains(pids(st), first) {
 			return errors.New("not replaced yet")
 		}
 		return settled(3)(st)
 	})
-	before = pids(st)
+	before := pids(st)
 	socket, err := os.Stat(s.address)
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,10 @@ func (s *supervised) asksFromElsewhere(t *testing.T, path, query string) <-chan 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	client := exec.CommandContext(ctx, "unshare", "--net", "cgi-fcgi", "-bind", "-connect", s.address)
-	client.Env = []string{"REQUEST_METHOD=GET", "SERVER_PROTOCOL=HTTP/1.1", "SCRIPT_NAME=", "PATH_INFO=" + path,
-		"QUERY_STRING=" + query, "REQUEST_URI=" + path + "?" + query, "SERVER_NAME=localhost", "SERVER_PORT=80", "CONTENT_LENGTH=0"}
+	client.Env = []string{
+		"REQUEST_METHOD=GET", "SERVER_PROTOCOL=HTTP/1.1", "SCRIPT_NAME=", "PATH_INFO=" + path, "QUERY_STRING=" + query,
+		"REQUEST_URI=" + path + "?" + query, "SERVER_NAME=localhost", "SERVER_PORT=80", "CONTENT_LENGTH=0",
+	}
 	answer := make(chan outcome, 1)
 	go func() {
 		begin := time.Now()
