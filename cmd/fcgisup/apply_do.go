@@ -184,7 +184,7 @@ func (t *transaction) stop(ctx context.Context) error {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	return oneLine(failures)
 }
 
 func (t *transaction) stopApp(ctx context.Context, p plan) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,7 +171,7 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 	if a.dryRun {
 		return t.show()
 	}
-	if err := errors.Join(t.permitted(), t.collisions()); err != nil {
+	if err := cmp.Or(t.permitted(), t.collisions()); err != nil {
 		return err
 	}
 	return t.run(ctx)

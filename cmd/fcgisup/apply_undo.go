@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // undo is what has been done, as far as it has to be taken back. A thing is
@@ -34,7 +36,8 @@ type instanceOf struct {
 // undoPatience bounds the way back, which goes on when apply is interrupted.
 const undoPatience = 10 * time.Minute
 
-// goBack puts everything back and returns why, with what could not be put back.
+// goBack puts everything back and returns why, with what could not be put
+// back. No request is lost on the way back either, so nginx comes first.
 func (t *transaction) goBack(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
 	defer cancel()
@@ -44,19 +47,22 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 			failures = append(failures, err)
 		}
 	}
-	// While systemd still knows the units as they were written.
-	try(t.systemd.Stop(ctx, reversed(t.undo.started)...))
 	if len(t.undo.enabled) > 0 {
-		try(t.systemd.Disable(ctx, t.undo.enabled...))
+		try(t.systemd.Disable(ctx, t.undo.enabled...)) // needs the unit files
 	}
 	try(t.restore())
+	if t.undo.nginx {
+		try(t.forgetStarted(ctx))
+	}
+	// Before systemd reads the files: it has to know the units to stop them well.
+	try(t.systemd.Stop(ctx, reversed(t.undo.started)...))
 	if t.undo.reloaded || len(t.undo.enabled) > 0 {
 		try(t.systemd.Reload(ctx))
 	}
-	try(t.reopenBack(ctx))
-	for _, r := range t.undo.restarted {
-		try(t.systemd.Restart(ctx, unitName(r.plan.name, r.n, "service")))
-	}
+	try(t.again(ctx, t.undo.reopened, true, t.reopenSocket))
+	try(t.again(ctx, t.undo.restarted, false, func(ctx context.Context, p plan, n int) error {
+		return t.systemd.Restart(ctx, unitName(p.name, n, "service"))
+	}))
 	if t.undo.nginx {
 		_, err := t.reloadNginx(ctx)
 		try(err)
@@ -64,37 +70,64 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 	for _, p := range t.undo.records {
 		try(p.record.save(recordRoot, p.name))
 	}
-	if len(failures) > 0 {
-		return fmt.Errorf("%w; and cannot put everything back: %w", why, errors.Join(failures...))
-	}
-	if len(t.undo.written) == 0 {
+	switch {
+	case len(failures) > 0:
+		return fmt.Errorf("%w; and cannot put everything back: %w", why, oneLine(failures))
+	case len(t.undo.written) == 0:
 		return why
-	}
-	if len(t.undo.reread) > 0 {
+	case len(t.undo.reread) > 0:
 		return fmt.Errorf("%w; everything written is put back, but %s follows the new configuration", why, strings.Join(t.undo.reread, " "))
 	}
 	return fmt.Errorf("%w; everything is put back", why)
 }
 
-// reopenBack opens sockets with the settings they had, with the same care. What
-// is not at rest keeps the new ones, and the error says so.
-func (t *transaction) reopenBack(ctx context.Context) error {
+// forgetStarted has nginx, which read files with new instances in them, forget those before they are stopped.
+func (t *transaction) forgetStarted(ctx context.Context) error {
+	old, err := t.reloadNginx(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, t.drain)
+	defer cancel()
+	if err := t.oldWorkersEnd(waiting, append(old, t.old...)); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var addresses []fcgisup.Address
+	for _, p := range t.plans {
+		for _, unit := range t.undo.started {
+			if app, n, _ := splitUnit(unit); app == p.name && n > 0 {
+				addresses = append(addresses, p.app.Instance(n).Address)
+			}
+		}
+	}
+	// What is in use all the same is cut: it shall not be there.
+	_, err = quiet(waiting, addresses)
+	return err
+}
+
+// again does something once more to instances, now that their units are as
+// they were, with the same care. What has to be at rest and is not keeps the
+// new settings, and the error says so.
+func (t *transaction) again(ctx context.Context, done []instanceOf, rests bool, do func(context.Context, plan, int) error) error {
 	var failures []error
 	for _, p := range t.plans {
 		var numbers []int
-		for _, r := range t.undo.reopened {
-			if r.plan.name == p.name {
-				numbers = append(numbers, r.n)
+		for _, d := range done {
+			if d.plan.name == p.name {
+				numbers = append(numbers, d.n)
 			}
 		}
-		if len(numbers) == 0 {
+		one := func(n int) error { return do(ctx, p, n) }
+		if len(numbers) > 0 && (rests || !p.app.Systemd.Supervise) {
+			upstream, _ := p.upstream()
+			failures = append(failures, t.atRest(ctx, p, numbers, upstream.old, one))
 			continue
 		}
-		one := func(n int) error { return t.reopenSocket(ctx, p, n) }
-		upstream, _ := p.upstream()
-		failures = append(failures, t.atRest(ctx, p, numbers, upstream.old, one))
+		for _, n := range numbers {
+			failures = append(failures, one(n))
+		}
 	}
-	return errors.Join(failures...)
+	return oneLine(failures)
 }
 
 // restore undoes what was written, the last first.
@@ -107,7 +140,22 @@ func (t *transaction) restore() error {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(append(failures, syncFolders(touched))...)
+	return oneLine(append(failures, syncFolders(touched)))
+}
+
+// oneLine joins errors as people read them.
+func oneLine(failures []error) error {
+	var all error
+	for _, err := range failures {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return all
 }
 
 // inverse takes a change back.
