@@ -171,10 +171,10 @@ func (b *box) applyReopens(t *testing.T) {
 	b.applyNothing(t)
 
 	b.configure(t, applyConfig(1, "socket: {mode: \"0660\"}"))
-	held := b.hold("/run/web1.sock", 5000)
+	held := b.hold("/run/web1.sock", 10_000)
 	b.inFlight(t, "/run/web1.sock")
 	b.fails(t, []string{"fcgisup", "apply", "--drain", "1s"}, `step "restart sockets"`, "does not come to rest", "--restart-sockets", "everything is put back")
-	if out, _ := b.try("timeout", "--signal=INT", "1", "fcgisup", "apply"); !strings.Contains(out, `step "restart sockets": interrupted; everything is put back`) {
+	if out := b.applyUntil(t, "INT", "waiting until web@1 has served its last requests"); !strings.Contains(out, `step "restart sockets": interrupted; everything is put back`) {
 		t.Errorf("interrupted, apply said:\n%s", out)
 	}
 	if err := <-held; err != nil {
@@ -182,6 +182,27 @@ func (b *box) applyReopens(t *testing.T) {
 	}
 	b.apply(t)
 	b.ok(t, "web", "/")
+}
+
+// applyUntil begins an apply, waits for words of it and then sends it a signal. It returns all that was said.
+func (b *box) applyUntil(t *testing.T, signal, words string) string {
+	t.Helper()
+	_ = os.Remove(b.path("/run/apply.out")) // of the one before
+	ended := make(chan struct{})
+	go func() {
+		_, _ = b.try("sh", "-c", "echo $$ >/run/apply.pid; exec fcgisup apply >/run/apply.out 2>&1")
+		close(ended)
+	}()
+	within(t, 30*time.Second, func() error {
+		out, _ := b.try("cat", "/run/apply.out")
+		if !strings.Contains(out, words) {
+			return fmt.Errorf("%q is not in:\n%s", words, out)
+		}
+		return nil
+	})
+	b.run(t, "sh", "-c", "kill -"+signal+" $(cat /run/apply.pid)")
+	<-ended
+	return b.run(t, "cat", "/run/apply.out")
 }
 
 // hold keeps an instance busy from within the box: the kernel shows connections only to their own network namespace.

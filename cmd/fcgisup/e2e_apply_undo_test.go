@@ -126,9 +126,9 @@ func (b *box) applyEdited(t *testing.T) {
 func (b *box) applyInterrupted(t *testing.T) {
 	b.everyInstance(t, 3)
 	b.configure(t, applyConfig(1)+wakeConfig)
-	held := b.hold("/run/web3.sock", 6000)
+	held := b.hold("/run/web3.sock", 10_000)
 	b.inFlight(t, "/run/web3.sock")
-	out, _ := b.try("timeout", "--signal=INT", "2", "fcgisup", "apply")
+	out := b.applyUntil(t, "INT", "waiting until web@{2..3} has served its last requests")
 	if !strings.Contains(out, `step "stop": `) || !strings.Contains(out, "goes on from there") {
 		t.Errorf("interrupted, apply said:\n%s", out)
 	}
@@ -147,7 +147,7 @@ func (b *box) applyLocked(t *testing.T) {
 	b.apply(t)
 	b.everyInstance(t, 2)
 	b.configure(t, applyConfig(1)+wakeConfig)
-	serving := b.hold("/run/web2.sock", 5000)
+	serving := b.hold("/run/web2.sock", 8000)
 	b.inFlight(t, "/run/web2.sock")
 	both := make(chan string, 2)
 	for range cap(both) {
