@@ -15,7 +15,7 @@ const (
 	// walks page tables, and memory grows slowly.
 	weighEvery = 15 * time.Second
 	// turnAgain is the pause before asking for a turn again.
-	turnAgain = 5 * time.Second
+	turnAgain = time.Second
 	// turnPatience is how long others may keep us from recycling.
 	turnPatience = 10 * time.Minute
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -169,6 +170,11 @@ func (i *instance) took(s *slot) bool {
 	return s.m.state == Starting && i.queueNow() < s.queued
 }
 
+// alone tells whether no other worker can take from the queue.
+func (i *instance) alone(s *slot) bool {
+	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.alive() })
+}
+
 // queueNow is the length of the queue; where it cannot be read, endless.
 func (i *instance) queueNow() int {
 	sample := i.host.observe(nil)
@@ -254,7 +260,7 @@ func (i *instance) logTransition(s *slot, before machine, pid int) {
 func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	l := s.proc.look()
 	switch {
-	case l.accepting || l.took():
+	case l.accepting || l.took() || s.queued > 0 && i.alone(s) && i.queueNow() < s.queued:
 		i.happen(s, event{kind: ready}, now)
 		return
 	case (l.polling || l.unknown != "") && now.Sub(s.m.spawned) > askAfter:

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -23,8 +22,8 @@ type notifier struct {
 
 	// reloads has room for one that waits.
 	reloads chan struct{}
-	// saying is set while a message is being sent.
-	saying atomic.Bool
+	// saying has room for the one message that is being sent.
+	saying chan struct{}
 
 	mu     sync.Mutex // what follows
 	status string
@@ -32,29 +31,33 @@ type notifier struct {
 }
 
 func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
-	return &notifier{sup: sup, log: log, reloads: make(chan struct{}, 1)}
+	return &notifier{sup: sup, log: log, reloads: make(chan struct{}, 1), saying: make(chan struct{}, 1)}
 }
 
 // sayPatience bounds the wait for a systemd that does not read: the socket then
 // blocks, and supervision must not.
 const sayPatience = time.Second
 
+// say sends a message, after those before it.
 func (n *notifier) say(state string) {
-	if !n.saying.CompareAndSwap(false, true) {
+	enough := time.After(sayPatience)
+	select {
+	case n.saying <- struct{}{}:
+	case <-enough:
 		n.log.Warn("systemd does not read what it is told", "dropped", state)
 		return
 	}
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		defer n.saying.Store(false)
+		defer func() { <-n.saying }()
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			n.log.Warn("cannot notify systemd", "error", err)
 		}
 	}()
 	select {
 	case <-said:
-	case <-time.After(sayPatience):
+	case <-enough:
 	}
 }
 
