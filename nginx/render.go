@@ -1,4 +1,5 @@
-// Package nginx renders an app as an nginx upstream and a location.
+// Package nginx renders an app as an nginx upstream and a location, and has nginx
+// test and load what was rendered.
 //
 // It promises that what it renders is accepted by nginx 1.18 and later, names
 // every instance once and carries every value of the configuration as it is;

@@ -1,4 +1,5 @@
-// Package units renders an app as systemd units.
+// Package units renders an app as systemd units, and tells systemd's manager over
+// D-Bus what to do with them ([Connect]).
 //
 // It promises that what it renders is what the app says: every value arrives
 // in the running service byte for byte, whatever it contains, and the units
