@@ -200,7 +200,7 @@ func TestReach(t *testing.T) {
 		{"status socket in /tmp", func(a *fcgisup.App, _ *Options) { a.Health.Address.Path = "/var/tmp/x.sock" }, "yes", "no"},
 		{"script in /home", func(a *fcgisup.App, _ *Options) { a.Command = append(a.Command, "/home/rt/rt.pl") }, "read-only", "yes"},
 		{"folder in /home", func(a *fcgisup.App, _ *Options) { a.Directory = "/var/../home" }, "read-only", "yes"},
-		{"configuration in /root", func(_ *fcgisup.App, o *Options) { o.Config = "/root/x.yaml" }, "read-only", "yes"},
+		{"configuration in /run/user", func(_ *fcgisup.App, o *Options) { o.Config = "/run/user/1000/x.yaml" }, "read-only", "yes"},
 		{"binary in /tmp", func(_ *fcgisup.App, o *Options) { o.Binary = "/tmp/fcgisup" }, "yes", "no"},
 		{"/homes is another", func(a *fcgisup.App, _ *Options) { a.Directory = "/homes" }, "yes", "yes"},
 	}

@@ -114,8 +114,8 @@ func (b *box) applyWithoutSystemd(t *testing.T) {
 
 // applyDraft: what is applied has to be what the units read.
 func (b *box) applyDraft(t *testing.T) {
-	b.write(t, "/root/draft/fcgisup.yaml", applyConfig(1), 0o644)
-	b.fails(t, []string{"sh", "-c", "cd /root/draft && exec fcgisup apply"},
+	b.write(t, "/srv/draft/fcgisup.yaml", applyConfig(1), 0o644)
+	b.fails(t, []string{"sh", "-c", "cd /srv/draft && exec fcgisup apply"},
 		"fcgisup: cannot apply fcgisup.yaml: the units would read /etc/fcgisup/fcgisup.yaml\nhint: copy it there")
 	b.fails(t, []string{"fcgisup", "apply", "--binary", "/usr/bin/nosuch"}, "fcgisup: cannot apply: the units would run /usr/bin/nosuch, and there is none\nhint: ")
 	if out := b.run(t, "sh", "-c", "cd /etc/fcgisup && exec fcgisup apply --dry-run"); !strings.Contains(out, "web-fastcgi@{1..2}.socket") {
