@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,6 +41,7 @@ type runner struct {
 	*cli
 	source  runSource
 	http    string
+	params  map[string]string
 	metrics string
 	control string
 	debug   bool
@@ -72,7 +75,7 @@ After -- comes the command of an app that no configuration describes; it runs as
 whoever runs fcgisup, unless --user says otherwise.`,
 		Example: `  fcgisup run --app rt --instance 1
   fcgisup run --listen /run/hello.sock --workers 4 -- /usr/local/bin/hello.fcgi
-  fcgisup run --listen 127.0.0.1:9000 --http 127.0.0.1:8080 -- /usr/bin/php-cgi`,
+  fcgisup run --listen /tmp/php.sock --http 127.0.0.1:8080 --param SCRIPT_FILENAME=/srv/index.php -- /usr/bin/php-cgi`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
@@ -87,6 +90,7 @@ whoever runs fcgisup, unless --user says otherwise.`,
 	}
 	r.source.define(cmd.Flags())
 	cmd.Flags().StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
+	cmd.Flags().StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
 	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve /metrics on `ADDRESS`")
 	cmd.Flags().StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
 	cmd.Flags().BoolVar(&r.debug, "debug", false, "log more")
@@ -218,6 +222,7 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 		n.reload() // the file may have changed with the program
 	}
 	var frozen chan *supervisor.Handover // while one is being prepared
+	reload := false                      // is asked for beside it
 	for {
 		select {
 		case err := <-ended:
@@ -232,10 +237,13 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 			if h != nil {
 				return h, stopping, nil
 			}
-			frozen = nil
+			if frozen = nil; reload && !stopping {
+				n.reload() // the new program is no good, but the configuration may be
+			}
 		case sig := <-r.signals:
 			switch {
 			case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && r.programReplaced():
+				reload = sig == syscall.SIGHUP
 				if frozen == nil && !stopping {
 					frozen = make(chan *supervisor.Handover, 1)
 					go func(to chan<- *supervisor.Handover) { to <- r.freeze(ctx, sup, opt) }(frozen)
@@ -335,8 +343,20 @@ func (r *runner) serve(sup *supervisor.Supervisor, app fcgisup.App, instances []
 	return nil
 }
 
+// front passes HTTP to the instances with the parameters that nginx would be
+// given, as far as they are constants: only nginx has its variables.
 func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
-	f := &fcgi.Front{ScriptName: app.Health.ScriptName, Params: app.Health.Params, Log: r.log}
+	f := &fcgi.Front{ScriptName: strings.TrimSuffix(app.Nginx.Location, "/"), Params: map[string]string{}, Log: r.log}
+	for name, v := range app.Nginx.Params {
+		switch {
+		case strings.Contains(v, "$"):
+		case name == "SCRIPT_NAME":
+			f.ScriptName = v
+		default:
+			f.Params[name] = v
+		}
+	}
+	maps.Copy(f.Params, r.params)
 	for _, in := range instances {
 		f.Backends = append(f.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
 	}
