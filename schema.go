@@ -57,14 +57,14 @@ func workers(w *Workers) set {
 			return
 		}
 		if r.Kind == yaml.ScalarNode {
-			number(&w.Max, 1, maxWorkers)(d, n, key)
+			number(&w.Max, 1, MaxWorkers)(d, n, key)
 			w.Min = w.Max
 			return
 		}
 		section([]field{
-			{"min", "workers that always run once the instance is awake; 0 lets it sleep", number(&w.Min, 0, maxWorkers)},
-			{"max", "the most workers", number(&w.Max, 1, maxWorkers)},
-			{"spare", "idle workers kept ready", number(&w.Spare, 0, maxWorkers)},
+			{"min", "workers that always run once the instance is awake; 0 lets it sleep", number(&w.Min, 0, MaxWorkers)},
+			{"max", "the most workers", number(&w.Max, 1, MaxWorkers)},
+			{"spare", "idle workers kept ready", number(&w.Spare, 0, MaxWorkers)},
 		})(d, n, key)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const (
-	maxWorkers = 1000
-	// maxAddresses bounds the instances of all apps together.
-	maxAddresses = 100_000
-)
+// MaxWorkers bounds the workers of one instance.
+const MaxWorkers = 1000
+
+// maxAddresses bounds the instances of all apps together.
+const maxAddresses = 100_000
 
 // at is where a value stands, or where its nearest parent does when a default is at fault.
 func (d *decoder) at(key string, fallback *yaml.Node) *yaml.Node {

@@ -19,8 +19,9 @@ const ControlName = "control.sock"
 // little old is better than none.
 const lookPatience = time.Second
 
-// Control is the supervisor's interface for commands: GET /status, GET
-// /metrics, POST /restart?instance=N and POST /reload. It has no authentication
+// Control is the supervisor's interface for commands: GET /status, GET /metrics,
+// POST /restart?instance=N, POST /scale?instance=N&workers=W and POST /reload;
+// without instance it is all of them. It has no authentication
 // but the socket's mode: who can connect can restart.
 func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
@@ -31,21 +32,42 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 	})
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
-		number := 0
-		if text := r.URL.Query().Get("instance"); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				reply(w, http.StatusBadRequest, outcome{"instance must be a number from 1"})
-				return
-			}
-			number = n
+		instance, err := counted(r, "instance", 0)
+		if err != nil {
+			reply(w, http.StatusBadRequest, outcome{err.Error()})
+			return
 		}
-		finish(w, s.Restart(r.Context(), number))
+		finish(w, s.Restart(r.Context(), instance))
+	})
+	mux.HandleFunc("POST /scale", func(w http.ResponseWriter, r *http.Request) {
+		instance, err1 := counted(r, "instance", 0)
+		workers, err2 := counted(r, "workers", -1)
+		if workers < 0 && err2 == nil {
+			err2 = errors.New("workers is missing")
+		}
+		if err := errors.Join(err1, err2); err != nil {
+			reply(w, http.StatusBadRequest, outcome{err.Error()})
+			return
+		}
+		finish(w, s.Scale(r.Context(), instance, workers))
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
 		finish(w, s.Reload(r.Context()))
 	})
 	return mux
+}
+
+// counted reads a parameter that is a number from 1.
+func counted(r *http.Request, name string, absent int) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s must be a number from 1", name)
+	}
+	return n, nil
 }
 
 // outcome is the body of what is no status; Error is empty for success.

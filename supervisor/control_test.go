@@ -252,3 +252,33 @@ func TestListenControl(t *testing.T) {
 	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", ControlName))
 	wantError(t, err, "cannot listen on the control socket")
 }
+
+func TestControlScales(t *testing.T) {
+	b := run(t, "serve", atOnce)
+	call := b.control()
+	b.worker(Ready)
+	if code, body := call("POST", "/scale?instance=1&workers=3"); code != http.StatusOK || body != "{}" {
+		t.Errorf("scale up: %d %s", code, body)
+	}
+	ready := func(n int) func() bool {
+		return func() bool {
+			st := b.status()
+			return len(st.Workers) == n && !slices.ContainsFunc(st.Workers, func(w WorkerStatus) bool { return w.State != Ready })
+		}
+	}
+	eventually(t, "three workers", ready(3))
+	if code, _ := call("POST", "/scale?workers=1"); code != http.StatusOK {
+		t.Errorf("scale down: %d", code)
+	}
+	eventually(t, "one worker", ready(1))
+	for _, bad := range []string{"/scale", "/scale?workers=0", "/scale?workers=x", "/scale?workers=2&instance=0"} {
+		if code, _ := call("POST", bad); code != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, code)
+		}
+	}
+	for _, bad := range []string{"/scale?workers=100000", "/scale?workers=2&instance=9"} {
+		if code, _ := call("POST", bad); code != http.StatusConflict {
+			t.Errorf("%s: %d", bad, code)
+		}
+	}
+}

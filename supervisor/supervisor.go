@@ -175,6 +175,20 @@ func (s *Supervisor) Restart(ctx context.Context, number int) error {
 	})
 }
 
+// Scale sets a fixed number of workers for one instance, 0 for all of them, until
+// the next reload of the configuration.
+func (s *Supervisor) Scale(ctx context.Context, number, workers int) error {
+	if workers < 1 || workers > fcgisup.MaxWorkers {
+		return fmt.Errorf("cannot run %d workers: between 1 and %d", workers, fcgisup.MaxWorkers)
+	}
+	return s.rollEach(ctx, number, func(i *instance, now time.Time, reply chan<- error) {
+		app := i.app
+		app.Workers = fcgisup.Workers{Min: workers, Max: workers}
+		i.configure(app, now)
+		reply <- nil
+	})
+}
+
 // Reload applies the configuration as it is now. Workers are replaced, as by
 // Restart, only if what they are started with has changed. A configuration that
 // cannot be read changes nothing; the error is kept in the status.
