@@ -138,7 +138,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	app, instances, err := r.source.load(r.cli)
 	if err != nil && h.resumes() {
 		r.log.Error("the configuration is that of before", "error", err)
-		app, instances, err = r.source.reuse(h.Config)
+		app, instances, err = r.source.reuse(r.cli, h.Config)
 	}
 	if err != nil {
 		return err
