@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,10 +27,9 @@ func lockApply(path string, getenv func(string) string) (unlock func(), err erro
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path)
 		err = errors.Join(err, f.Close())
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, hinted(fmt.Errorf("%s is at work", heldBy(string(holder))), "wait for it to end; the lock is "+path)
+			return nil, hinted(fmt.Errorf("%s is at work", holder(path)), "wait for it to end; the lock is "+path)
 		}
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
@@ -46,12 +46,25 @@ func write(f *os.File, text string) error {
 	return err
 }
 
-func heldBy(text string) string {
-	pid, who, ok := strings.Cut(strings.TrimSpace(text), " ")
-	if _, err := strconv.Atoi(pid); !ok || err != nil {
-		return "another apply"
+// holder reads who has the lock; one that has it since a moment ago may not have
+// written that yet.
+func holder(path string) string {
+	for range 20 {
+		text, _ := os.ReadFile(path)
+		if who, ok := heldBy(string(text)); ok {
+			return who
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Sprintf("another apply (pid %s, user %s)", pid, who)
+	return "another apply"
+}
+
+func heldBy(text string) (who string, ok bool) {
+	pid, name, ok := strings.Cut(strings.TrimSpace(text), " ")
+	if _, err := strconv.Atoi(pid); !ok || err != nil {
+		return "", false
+	}
+	return fmt.Sprintf("another apply (pid %s, user %s)", pid, name), true
 }
 
 // whoever is the user, and behind sudo the person.
