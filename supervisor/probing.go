@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (i *instance) tickProbe(now time.Time) {
 		i.probeAt = time.Time{} // onReady sets it again
 		return
 	}
-	if h.Address.IsZero() && !i.anyIdle() {
+	if h.Address.IsZero() && !i.anyIdle(now) {
 		i.probed(now, ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"})
 		return
 	}
@@ -55,17 +56,19 @@ func (i *instance) tickProbe(now time.Time) {
 	}()
 }
 
-// anyIdle tells whether some ready worker would serve the next request; true where that cannot be known.
-func (i *instance) anyIdle() bool {
-	for _, s := range i.slots {
-		if s.m.state != Ready {
-			continue
-		}
-		if l := s.proc.look(); l.held == 0 || l.accepting || l.unknown != "" {
-			return true
-		}
+// anyIdle tells whether some ready worker would serve the next request; true
+// where that cannot be known. Only a worker that holds a connection is asked
+// whether it accepts all the same, as those with threads do.
+func (i *instance) anyIdle(now time.Time) bool {
+	i.observe(now)
+	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != Ready })
+	if slices.ContainsFunc(ready, func(s *slot) bool { return i.view(s).Requests == 0 }) {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(ready, func(s *slot) bool {
+		l := s.proc.look()
+		return l.held == 0 || l.accepting || l.unknown != ""
+	})
 }
 
 // judge turns a probe's result into a verdict. The kernel comes first: a worker

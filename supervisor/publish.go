@@ -51,8 +51,30 @@ func (i *instance) publish(now time.Time) {
 	for _, s := range i.slots {
 		st.Workers = append(st.Workers, i.workerStatus(s))
 	}
-	i.status.Store(st)
-	i.news()
+	if before := i.status.Swap(st); before == nil || before.headline() != st.headline() {
+		i.news()
+	}
+}
+
+// headline is what is news of a status when it changes.
+type headline struct {
+	state          InstanceState
+	workers, ready int
+	restarts       uint64
+	failure        *Failure
+}
+
+func (st *Status) headline() headline {
+	h := headline{state: st.State, workers: len(st.Workers), failure: st.LastFailure}
+	for _, w := range st.Workers {
+		if w.State == Ready {
+			h.ready++
+		}
+	}
+	for _, n := range st.Restarts {
+		h.restarts += n
+	}
+	return h
 }
 
 // zeroed is a copy that has every key of a closed set.
@@ -82,7 +104,17 @@ func (i *instance) workerStatus(s *slot) WorkerStatus {
 	return w
 }
 
-// Snapshot is every instance's status, by number, as of its last step.
+// Published is every instance's status, by number, as of its last step, without
+// what is read from the kernel only when somebody asks.
+func (s *Supervisor) Published() []Status {
+	all := make([]Status, len(s.instances))
+	for n, i := range s.instances {
+		all[n] = *i.status.Load()
+	}
+	return all
+}
+
+// Snapshot is Published with queues and ages.
 func (s *Supervisor) Snapshot() []Status {
 	all := make([]Status, len(s.instances))
 	for n, i := range s.instances {

@@ -164,7 +164,7 @@ func (n *notifier) reloading(ctx context.Context) {
 	}
 }
 
-func (n *notifier) statusLine() string { return "STATUS=" + summary(n.sup.Snapshot()) }
+func (n *notifier) statusLine() string { return "STATUS=" + summary(n.sup.Published()) }
 
 // summary is a line for people: "up: 1 of 1 workers ready, 3 restarts".
 func summary(all []supervisor.Status) string {
