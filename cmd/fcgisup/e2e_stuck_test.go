@@ -238,6 +238,7 @@ func TestStoppedWorkerIsStuck(t *testing.T) {
 	s := newConfigured(t, "stopped", fmt.Sprintf(
 		"command: [%s]\nhealth: {interval: 500ms, timeout: 500ms, failures: 2}\nlimits: {stop_timeout: 1s}", appPath(t, "hello.pl")))
 	pid := s.hello(t, nil)
+	s.until(t, 10*time.Second, isUp) // before that it would be one that does not start
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
