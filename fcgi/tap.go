@@ -11,10 +11,7 @@ import (
 	"time"
 )
 
-var (
-	errEnded  = errors.New("the exchange has ended")
-	errRecord = errors.New("internal error: gofast wrote a malformed record")
-)
+var errRecord = errors.New("internal error: gofast wrote a malformed record")
 
 // tap is the connection that gofast believes to have. gofast encodes the request; the
 // tap gathers it, takes back the keep-conn flag, adds the body and sends. Of the answer

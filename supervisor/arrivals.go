@@ -29,11 +29,3 @@ func (a *arrivals) overdue(now time.Time, d time.Duration) int {
 	}
 	return len(a.since)
 }
-
-// next is when the head will have waited for d; false when nothing waits.
-func (a *arrivals) next(d time.Duration) (time.Time, bool) {
-	if len(a.since) == 0 {
-		return time.Time{}, false
-	}
-	return a.since[0].Add(d), true
-}

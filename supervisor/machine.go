@@ -145,11 +145,6 @@ func (m machine) alive() bool {
 	return false
 }
 
-// leaving tells whether the process has been told, or is about to be told, to go.
-func (m machine) leaving() bool {
-	return m.state == Draining || m.state == Stopping || m.state == Killing
-}
-
 // step is the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
 func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
 	switch ev.kind {

@@ -47,9 +47,6 @@ type look struct {
 	unknown string
 }
 
-// idle is a worker that the next request would be served by.
-func (l look) idle() bool { return l.held == 0 && l.orphans == 0 && (l.accepting || l.polling) }
-
 // took tells whether the worker has accepted at least once.
 func (l look) took() bool { return l.held+l.orphans > 0 }
 

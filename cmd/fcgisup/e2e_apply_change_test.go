@@ -64,9 +64,8 @@ func (b *box) trickle(app string, long time.Duration) func() error {
 
 // wrkRun is a wrk in the box.
 type wrkRun struct {
-	b    *box
-	out  chan string
-	stop func()
+	b   *box
+	out chan string
 }
 
 // startWrk asks for connections to be closed: wrk counts the end of an idle connection at nginx's reload as an error.

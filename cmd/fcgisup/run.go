@@ -161,7 +161,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Environ:     os.Environ(),
 		Probe:       probe,
 		Unavailable: fcgi.Unavailable,
-		Reload:      r.source.reloader(r.cli),
+		Reload:      r.source.reloader(),
 		TurnPath:    r.source.path,
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.

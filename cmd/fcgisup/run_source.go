@@ -125,7 +125,7 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 }
 
 // reloader reads the same app from the same file again; nil without a file.
-func (s *runSource) reloader(*cli) func() (fcgisup.App, error) {
+func (s *runSource) reloader() func() (fcgisup.App, error) {
 	if s.path == "" {
 		return nil
 	}
