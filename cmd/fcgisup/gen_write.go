@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,13 +19,17 @@ func (g *generation) write(src *source, files []fcgisup.File) error {
 		return err
 	}
 	touched := map[string]bool{}
+	var report strings.Builder
 	for _, c := range changes {
-		if err := c.apply(touched); err != nil {
-			return err
+		if err = c.apply(touched); err != nil {
+			break
 		}
-		fmt.Fprintf(g.cli.out, "%-9s  %s\n", c.verb, c.place)
+		fmt.Fprintf(&report, "%-9s  %s\n", c.verb, c.place)
 	}
-	return syncFolders(touched)
+	// Told only now: a reader that has left, as head(1) does, ends us when we write.
+	err = errors.Join(err, syncFolders(touched))
+	_, printed := io.WriteString(g.cli.out, report.String())
+	return errors.Join(err, printed)
 }
 
 // syncFolders makes what apply did last; a folder that has gone with its files has nothing to keep.
