@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,20 +9,7 @@ import (
 )
 
 // try runs a command in the box and gives its output, both streams, and its exit code.
-func (b *box) try(argv ...string) (string, int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
-	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
-	command.Dir = "/"
-	command.WaitDelay = 5 * time.Second
-	out, err := command.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return string(out) + err.Error(), -1
-	}
-	return string(out), command.ProcessState.ExitCode()
-}
+func (b *box) try(argv ...string) (string, int) { return b.Run(argv...) }
 
 // run is try for what must succeed.
 func (b *box) run(t *testing.T, argv ...string) string {
@@ -39,19 +22,11 @@ func (b *box) run(t *testing.T, argv ...string) string {
 }
 
 // path is a file of the box seen from outside. Absolute symbolic links in it would lead outside.
-func (b *box) path(name string) string { return filepath.Join(b.root, name) }
+func (b *box) path(name string) string { return b.Path(name) }
 
 func (b *box) write(t *testing.T, name, content string, mode os.FileMode) {
 	t.Helper()
-	path := b.path(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		t.Fatal(err)
-	}
-	// Neither the umask nor the mode of an older file decides.
-	if err := os.Chmod(path, mode); err != nil {
+	if err := b.Write(name, []byte(content), mode); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,11 +75,7 @@ func (b *box) number(t *testing.T, unit, name string) int {
 }
 
 // failures tells what a broken box has to say, for the message of a failing test.
-func (b *box) failures() string {
-	units, _ := b.try("systemctl", "list-units", "--failed", "--plain", "--no-legend")
-	log, _ := b.try("journalctl", "--no-pager", "-q", "-b", "-n", "40")
-	return "failed units:\n" + units + "\njournal:\n" + log
-}
+func (b *box) failures() string { return b.Failures() }
 
 // within waits until check has no complaint.
 func within(t *testing.T, limit time.Duration, check func() error) {
@@ -121,11 +92,4 @@ func within(t *testing.T, limit time.Duration, check func() error) {
 }
 
 // running lists the units of a pattern that are active or on their way.
-func (b *box) running(pattern string) []string {
-	out, _ := b.try("systemctl", "list-units", "--state=active,activating,reloading,deactivating", "--plain", "--no-legend", pattern)
-	var units []string
-	for line := range strings.Lines(out) {
-		units = append(units, strings.Fields(line)[0])
-	}
-	return units
-}
+func (b *box) running(pattern string) []string { return b.Running(pattern) }

@@ -1,4 +1,4 @@
-package main
+package box
 
 // keeperScript (bash) holds a box: CGROUP DIR INITSCRIPT. It prints unshare's pid and waits for the end of its
 // standard input. The box enters its cgroup before unsharing, so that the namespace's root is that cgroup and

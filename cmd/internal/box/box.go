@@ -1,0 +1,146 @@
+// Package box starts a machine inside this one: real systemd as PID 1 of its own mount, pid, cgroup, uts, ipc and
+// network namespaces, over a copy-on-write view of this machine's root. It is for tests and benchmarks.
+//
+// Nothing done in a box is seen outside, and nothing of it is left when its keeper ends: the keeper removes all, even
+// when the process that called Boot is killed. A box needs root, cgroup2 and util-linux; it is no prison for programs
+// that mean harm.
+package box
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Files are what a box needs of the machine.
+var Files = []string{"/lib/systemd/systemd", "/usr/bin/unshare", "/usr/bin/nsenter", "/sbin/pivot_root", "/usr/bin/dbus-daemon"}
+
+// Box is a running machine; its methods may be used at the same time. Close ends it.
+type Box struct {
+	init   int    // systemd's pid, seen from outside
+	cgroup string // the box's cgroup, seen from outside
+	dir    string // where it is put together; empty outside its mount namespace
+	life   io.Closer
+	stdout io.Reader
+	keeper *exec.Cmd
+	stderr *strings.Builder
+}
+
+// Boot returns when systemd in the box is "running", or with an error and nothing left; ctx limits only that.
+func Boot(ctx context.Context) (*Box, error) {
+	cgroup, err := cgroup2Mount()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "fcgisup-box-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot boot a box: %w", err)
+	}
+	b := &Box{cgroup: filepath.Join(cgroup, filepath.Base(dir)), dir: dir, stderr: &strings.Builder{}}
+	if err := b.start(); err != nil {
+		return nil, fmt.Errorf("cannot boot a box: %w", err)
+	}
+	if err := b.settle(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot boot a box: %w", err), b.Close())
+	}
+	return b, nil
+}
+
+// start starts the keeper, whose standard input is the box's life line: it ends when this process does. The keeper is
+// in a process group of its own, because ^C must reach it through the life line only.
+func (b *Box) start() error {
+	b.keeper = exec.Command("/bin/bash", "-c", keeperScript, "box-keeper", b.cgroup, b.dir, initScript)
+	b.keeper.Stderr = b.stderr
+	b.keeper.WaitDelay = 10 * time.Second
+	b.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	life, err := b.keeper.StdinPipe()
+	if err != nil {
+		return errors.Join(err, os.Remove(b.dir))
+	}
+	stdout, err := b.keeper.StdoutPipe()
+	if err != nil {
+		return errors.Join(err, os.Remove(b.dir))
+	}
+	if err := b.keeper.Start(); err != nil {
+		return errors.Join(err, os.Remove(b.dir))
+	}
+	b.life, b.stdout = life, stdout
+	words := bufio.NewScanner(stdout)
+	words.Split(bufio.ScanWords)
+	words.Scan()
+	unshare, err := strconv.Atoi(words.Text())
+	if err == nil && (!words.Scan() || words.Text() != "ready") {
+		err = errors.New("its file tree was not made")
+	}
+	if err == nil {
+		b.init, err = onlyChild(unshare)
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return nil
+}
+
+func (b *Box) settle(ctx context.Context) error {
+	for {
+		state, _ := b.Run("systemctl", "is-system-running")
+		state = strings.TrimSpace(state)
+		if state == "running" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("systemd in it is %q: %w\n%s", state, ctx.Err(), b.Failures())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Close kills the box and returns when all of it is gone; what is left after all is an error.
+func (b *Box) Close() error {
+	_ = b.life.Close()
+	_, _ = io.Copy(io.Discard, b.stdout)
+	var errs []error
+	if err := b.keeper.Wait(); err != nil {
+		errs = append(errs, fmt.Errorf("box keeper: %w\n%s", err, b.stderr))
+	}
+	for _, path := range []string{b.cgroup, b.dir} {
+		if _, err := os.Stat(path); err == nil {
+			errs = append(errs, fmt.Errorf("the box left %s behind", path))
+		} else if !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cgroup2Mount is /sys/fs/cgroup on a pure cgroup2 machine and /sys/fs/cgroup/unified on a hybrid one.
+func cgroup2Mount() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == "cgroup2" {
+			return fields[1], nil
+		}
+	}
+	return "", errors.New("cannot find a cgroup2 mount")
+}
+
+func onlyChild(pid int) (int, error) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(children)))
+}

@@ -1,0 +1,70 @@
+package box
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Command is a command that will run in the box, in none of its services' cgroups.
+func (b *Box) Command(ctx context.Context, argv ...string) *exec.Cmd {
+	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
+	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+	command.Dir = "/"
+	command.WaitDelay = 5 * time.Second
+	return command
+}
+
+// Run runs a command in the box for two minutes at most and gives its output, both streams, and its exit code; -1 if it
+// could not be run.
+func (b *Box) Run(argv ...string) (string, int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	command := b.Command(ctx, argv...)
+	out, err := command.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return string(out) + err.Error(), -1
+	}
+	return string(out), command.ProcessState.ExitCode()
+}
+
+// Path is a file of the box seen from outside. Absolute symbolic links in it would lead outside.
+func (b *Box) Path(name string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", b.init), name)
+}
+
+// Write makes a file of the box, and its folders. Neither the umask nor the mode of an older file decides.
+func (b *Box) Write(name string, content []byte, mode os.FileMode) error {
+	path := b.Path(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, content, mode); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+// Running lists the units of a pattern that are active or on their way.
+func (b *Box) Running(pattern string) []string {
+	out, _ := b.Run("systemctl", "list-units", "--state=active,activating,reloading,deactivating", "--plain", "--no-legend", pattern)
+	var units []string
+	for line := range strings.Lines(out) {
+		units = append(units, strings.Fields(line)[0])
+	}
+	return units
+}
+
+// Failures tells what a broken box has to say.
+func (b *Box) Failures() string {
+	units, _ := b.Run("systemctl", "list-units", "--failed", "--plain", "--no-legend")
+	log, _ := b.Run("journalctl", "--no-pager", "-q", "-b", "-n", "40")
+	return "failed units:\n" + units + "\njournal:\n" + log
+}
