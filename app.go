@@ -26,7 +26,9 @@ type Config struct {
 	// Text is what it was parsed from.
 	Text []byte
 	// Apps are in file order.
-	Apps []App
+	Apps    []App
+	Monitor Monitor
+	Alerts  Alerts
 }
 
 // App returns the app with this name.

@@ -57,6 +57,15 @@ apps:
     stop_signal: USR1
     nginx: {upstream: up, balance: ip_hash, location: /l, params: {X: $uri}}
     systemd: {socket: {FreeBind: "true"}, service: {ReadWritePaths: [/a, /b]}, sandbox: off, supervise: true}
+monitor: {listen: "*:9181", token_file: /etc/fcgisup/token, interval: 1s}
+alerts:
+  for: 0s
+  repeat: 1h
+  to:
+    - {url_file: /etc/fcgisup/Telegram.url}
+    - {url_env: MAIL_URL}
+    - {exec: /usr/local/bin/page --loud}
+    - {name: ops, exec: [/usr/local/bin/page]}
 `
 
 func TestEveryKey(t *testing.T) {
@@ -93,6 +102,19 @@ func TestEveryKey(t *testing.T) {
 			Sandbox: Off, Supervise: true,
 		},
 	}
+	monitor := Monitor{Listen: Address{"tcp", ":9181"}, TokenFile: "/etc/fcgisup/token", Interval: time.Second}
+	if diff := cmp.Diff(monitor, cfg.Monitor); diff != "" {
+		t.Error(diff)
+	}
+	alerts := Alerts{For: 0, Repeat: time.Hour, To: []Target{
+		{Name: "telegram", URLFile: "/etc/fcgisup/Telegram.url"},
+		{Name: "mail-url", URLEnv: "MAIL_URL"},
+		{Name: "page", Exec: []string{"/usr/local/bin/page", "--loud"}},
+		{Name: "ops", Exec: []string{"/usr/local/bin/page"}},
+	}}
+	if diff := cmp.Diff(alerts, cfg.Alerts); diff != "" {
+		t.Error(diff)
+	}
 	same := cmp.Comparer(func(a, b *regexp.Regexp) bool { return a == b || a != nil && b != nil && a.String() == b.String() })
 	if diff := cmp.Diff(want, cfg.Apps[0], same); diff != "" {
 		t.Error(diff)
@@ -110,6 +132,9 @@ func TestFourLinesAreComplete(t *testing.T) {
 	want := Default("rt")
 	want.Command, want.User = []string{"/usr/bin/rt"}, "rt"
 	if diff := cmp.Diff(want, cfg.Apps[0]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(DefaultMonitor(), cfg.Monitor) + cmp.Diff(DefaultAlerts(), cfg.Alerts); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -130,7 +155,8 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Apps[0].EnvironmentFile = "-/etc/default/rt" // the one that is no default
-	if diff := cmp.Diff(want.Apps, got.Apps); diff != "" {
+	got.Path, got.Text, want.Text = want.Path, nil, nil
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a commented line is not the default:\n%s", diff)
 	}
 }
@@ -277,6 +303,17 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			return
+		}
+		if m := cfg.Monitor; !m.Listen.Local() && m.TokenFile == "" || m.Interval < time.Second {
+			t.Fatalf("%+v", m)
+		}
+		names := map[string]bool{}
+		for _, to := range cfg.Alerts.To {
+			one := max(to.URLFile, to.URLEnv, strings.Join(to.Exec, " "))
+			if checkName(to.Name) != "" || names[to.Name] || to.URLFile+to.URLEnv+strings.Join(to.Exec, " ") != one {
+				t.Fatalf("%+v", to)
+			}
+			names[to.Name] = true
 		}
 		for _, a := range cfg.Apps {
 			if len(a.Command) == 0 || a.Command[0][0] != '/' || checkName(a.Name) != "" {

@@ -37,3 +37,13 @@ func Default(name string) App {
 		Systemd:    Systemd{Sandbox: Strict, Supervise: true},
 	}
 }
+
+// DefaultMonitor is what "fcgisup monitor" does unless the file says otherwise.
+func DefaultMonitor() Monitor {
+	return Monitor{Listen: Address{"tcp", "127.0.0.1:9180"}, Interval: 5 * time.Second}
+}
+
+// DefaultAlerts is when people are told unless the file says otherwise; whom, only the file can say.
+func DefaultAlerts() Alerts {
+	return Alerts{For: time.Minute, Repeat: 4 * time.Hour}
+}

@@ -119,15 +119,20 @@ type field struct {
 func section(fields []field) set {
 	return func(d *decoder, n *yaml.Node, key string) {
 		d.mapping(n, key, func(k, v *yaml.Node, at string) {
-			for _, f := range fields {
-				if f.key == k.Value {
-					f.set(d, v, at)
-					return
-				}
-			}
-			d.errorAt(k, at, "unknown key; %s takes %s", place(key), keyList(fields))
+			d.choose(fields, key, k, v, at)
 		})
 	}
+}
+
+// choose sets the field that a key names.
+func (d *decoder) choose(fields []field, key string, k, v *yaml.Node, at string) {
+	for _, f := range fields {
+		if f.key == k.Value {
+			f.set(d, v, at)
+			return
+		}
+	}
+	d.errorAt(k, at, "unknown key; %s takes %s", place(key), keyList(fields))
 }
 
 func place(key string) string {
@@ -226,6 +231,8 @@ func kind(n *yaml.Node) string {
 		return "a list"
 	case n.Tag == "!!null":
 		return "nothing"
+	case strings.Contains(n.Value, "://"):
+		return "a URL" // which may hold a secret
 	}
 	return strconv.Quote(n.Value)
 }

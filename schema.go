@@ -1,11 +1,31 @@
 package fcgisup
 
 import (
+	"time"
+
 	"gopkg.in/yaml.v3"
 )
 
 func (d *decoder) config(c *Config, root *yaml.Node) {
-	section([]field{{"apps", "one entry per app", func(d *decoder, n *yaml.Node, key string) {
+	c.Monitor, c.Alerts = DefaultMonitor(), DefaultAlerts()
+	section(configFields(c))(d, root, "")
+	if len(c.Apps) == 0 && len(d.errs) == 0 {
+		d.errorAt(root, "apps", "holds no app")
+	}
+	d.checkApart(c)
+	d.checkMonitor(&c.Monitor, root)
+}
+
+func configFields(c *Config) []field {
+	return []field{
+		{"apps", "one entry per app", apps(&c.Apps)},
+		{"monitor", "fcgisup monitor, the host's daemon", section(monitorFields(&c.Monitor))},
+		{"alerts", "what fcgisup monitor tells people, and when", section(alertFields(&c.Alerts))},
+	}
+}
+
+func apps(all *[]App) set {
+	return func(d *decoder, n *yaml.Node, key string) {
 		d.mapping(n, key, func(k, v *yaml.Node, at string) {
 			app := Default(k.Value)
 			if msg := checkName(k.Value); msg != "" {
@@ -15,13 +35,34 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 			if v.Kind != yaml.ScalarNode { // else that is the error
 				d.checkApp(&app, k, at)
 			}
-			c.Apps = append(c.Apps, app)
+			*all = append(*all, app)
 		})
-	}}})(d, root, "")
-	if len(c.Apps) == 0 && len(d.errs) == 0 {
-		d.errorAt(root, "apps", "holds no app")
 	}
-	d.checkApart(c)
+}
+
+func monitorFields(m *Monitor) []field {
+	return []field{
+		{"listen", "unix path or IP:PORT of the page, the metrics and the API", endpoint(&m.Listen)},
+		{"token_file", "file with the secret that callers present; a must unless listen is loopback or a unix path", secretFile(&m.TokenFile)},
+		{"interval", "from one look at all instances to the next, at least 1s", atLeast(&m.Interval, time.Second)},
+	}
+}
+
+func alertFields(a *Alerts) []field {
+	return []field{
+		{"for", "how long an instance is down before anybody hears of it", duration(&a.For)},
+		{"repeat", "from one message about what is still down to the next; 0: never", duration(&a.Repeat)},
+		{"to", "the targets, a list", targets(&a.To)},
+	}
+}
+
+func targetFields(t *Target) []field {
+	return []field{
+		{"name", "stands for the target in logs, metrics and alert test; absent: made of what follows", targetName(&t.Name)},
+		{"url_file", "file with a shoutrrr URL, such as telegram://TOKEN@telegram?chats=ID, readable by its owner only", secretFile(&t.URLFile)},
+		{"url_env", "environment variable of fcgisup monitor that holds a shoutrrr URL", secretVariable(&t.URLEnv)},
+		{"exec", "argv of a program that gets the message as JSON on standard input", command(&t.Exec)},
+	}
 }
 
 func appFields(a *App) []field {
