@@ -39,10 +39,10 @@ fuzz: ## every fuzz target for FUZZTIME
 		done; \
 	done
 
-golden: ## writes testdata/cases and testdata/help anew
-	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$' ./cmd/fcgisup -update
+golden: ## writes testdata/cases, testdata/help and the configuration reference anew
+	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$|TestReference$$' ./cmd/fcgisup -update
 
-man: build ## dist/man/*.1
+man: build ## dist/man: a page for each command, and fcgisup.yaml(5)
 	rm -rf dist/man
 	mkdir -p dist/man
 	bin/fcgisup man dist/man
@@ -51,6 +51,7 @@ install: man ## binary, man pages, completions, below DESTDIR and PREFIX
 	install -Dm755 bin/fcgisup $(DESTDIR)$(BINDIR)/fcgisup
 	install -d $(DESTDIR)$(MANDIR)
 	install -m644 dist/man/*.1 $(DESTDIR)$(MANDIR)
+	install -Dm644 dist/man/fcgisup.yaml.5 $(DESTDIR)$(MANDIR)/../man5/fcgisup.yaml.5
 	install -d $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d
 	bin/fcgisup completion bash >$(DESTDIR)$(SHAREDIR)/bash-completion/completions/fcgisup
 	bin/fcgisup completion zsh >$(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_fcgisup

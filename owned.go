@@ -65,7 +65,7 @@ var (
 
 // directives reads systemd directives: a value, or a list for one that repeats.
 func directives(p *map[string][]string, owned owner) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("mapping of directives to values", func(d *decoder, n *yaml.Node, key string) {
 		*p = map[string][]string{}
 		d.mapping(n, key, func(k, v *yaml.Node, at string) {
 			instead, ours := owned[k.Value]
@@ -84,7 +84,7 @@ func directives(p *map[string][]string, owned owner) set {
 				}
 			})
 		})
-	}
+	})
 }
 
 // OwnedDirectives are the systemd directives of a section ("Socket" or

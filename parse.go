@@ -42,6 +42,8 @@ type decoder struct {
 	// nodes remembers where each value stands, for checks that span several.
 	nodes map[string]*yaml.Node
 	seen  int
+	// keys is set by [Reference] only: nothing is read then, what could be is listed.
+	keys *[]Key
 }
 
 func (d *decoder) errorAt(n *yaml.Node, key, format string, args ...any) {
@@ -126,6 +128,10 @@ func section(fields []field) set {
 
 // choose sets the field that a key names.
 func (d *decoder) choose(fields []field, key string, k, v *yaml.Node, at string) {
+	if d.describing() {
+		d.describe(fields, key)
+		return
+	}
 	for _, f := range fields {
 		if f.key == k.Value {
 			f.set(d, v, at)
@@ -152,6 +158,10 @@ func keyList(fields []field) string {
 
 // mapping calls each for every key of a mapping, once, in file order.
 func (d *decoder) mapping(n *yaml.Node, key string, each func(k, v *yaml.Node, at string)) {
+	if d.describing() {
+		each(&yaml.Node{Kind: yaml.ScalarNode, Value: anyName}, n, join(key, anyName))
+		return
+	}
 	d.nodes[key] = n
 	n = d.resolve(n, key)
 	if n == nil {
@@ -191,6 +201,9 @@ func join(key, name string) string {
 
 // scalar returns a plain value; what could break out of a generated line is refused here, for every value there is.
 func (d *decoder) scalar(n *yaml.Node, key string) (string, bool) {
+	if d.describing() {
+		return "", false
+	}
 	at := n
 	if n = d.resolve(n, key); n == nil {
 		return "", false
@@ -210,6 +223,10 @@ func (d *decoder) scalar(n *yaml.Node, key string) (string, bool) {
 
 // sequence calls each for every item; a single value counts as one item.
 func (d *decoder) sequence(n *yaml.Node, key string, each func(n *yaml.Node, at string)) {
+	if d.describing() {
+		each(n, key+"[]")
+		return
+	}
 	r := d.resolve(n, key)
 	if r == nil {
 		return

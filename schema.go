@@ -1,6 +1,7 @@
 package fcgisup
 
 import (
+	"fmt"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -92,7 +93,7 @@ func appFields(a *App) []field {
 }
 
 func workers(w *Workers) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly(fmt.Sprintf("whole number, 1 to %d, or a mapping", MaxWorkers), func(d *decoder, n *yaml.Node, key string) {
 		r := d.resolve(n, key)
 		if r == nil {
 			return
@@ -107,7 +108,10 @@ func workers(w *Workers) set {
 			{"max", "the most workers", number(&w.Max, 1, MaxWorkers)},
 			{"spare", "idle workers kept ready", number(&w.Spare, 0, MaxWorkers)},
 		})(d, n, key)
-	}
+		if d.describing() {
+			d.about(key, func(k *Key) { k.Default = show(w.Max) })
+		}
+	})
 }
 
 func socketFields(s *Socket) []field {

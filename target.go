@@ -16,7 +16,7 @@ import (
 var errLiteralURL = errors.New("a notification URL holds a secret, and many may read this file: put it into a file of its own, url_file: /PATH")
 
 func targets(p *[]Target) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("list of mappings", func(d *decoder, n *yaml.Node, key string) {
 		*p = nil
 		names := map[string]string{}
 		d.sequence(n, key, func(n *yaml.Node, at string) {
@@ -31,7 +31,7 @@ func targets(p *[]Target) set {
 			names[t.Name] = at
 			*p = append(*p, t)
 		})
-	}
+	})
 }
 
 // target tells whether it read a whole one.
@@ -95,7 +95,7 @@ func targetName(p *string) set {
 // secretFile reads the path of a file that holds a secret, and quotes nothing:
 // it may be the secret itself.
 func secretFile(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("absolute path", value(p, func(s string) (string, error) {
 		switch {
 		case strings.Contains(s, "://"):
 			return "", errLiteralURL
@@ -103,7 +103,7 @@ func secretFile(p *string) set {
 			return "", errors.New("must be the absolute path of a file")
 		}
 		return s, nil
-	})
+	}))
 }
 
 func secretVariable(p *string) set {
@@ -120,13 +120,13 @@ func secretVariable(p *string) set {
 
 // atLeast reads a duration with a lower bound.
 func atLeast(p *time.Duration, low time.Duration) set {
-	return value(p, func(s string) (time.Duration, error) {
+	return kindly("duration, at least "+low.String(), value(p, func(s string) (time.Duration, error) {
 		v, err := parseDuration(s)
 		if err == nil && v < low {
 			err = fmt.Errorf("must be at least %s", low)
 		}
 		return v, err
-	})
+	}))
 }
 
 // endpoint reads one address to listen on.

@@ -19,6 +19,10 @@ import (
 // value makes a setter of a function from text.
 func value[T any](p *T, parse func(string) (T, error)) set {
 	return func(d *decoder, n *yaml.Node, key string) {
+		if d.describing() {
+			d.tell(key, *p)
+			return
+		}
 		s, ok := d.scalar(n, key)
 		if !ok {
 			return
@@ -37,7 +41,7 @@ func text(p *string) set {
 }
 
 func number(p *int, low, high int) set {
-	return value(p, func(s string) (int, error) {
+	return kindly(fmt.Sprintf("whole number, %d to %d", low, high), value(p, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			return 0, fmt.Errorf("%q is not a whole number", s)
@@ -46,7 +50,7 @@ func number(p *int, low, high int) set {
 			return 0, fmt.Errorf("%d is not between %d and %d", n, low, high)
 		}
 		return n, nil
-	})
+	}))
 }
 
 func boolean(p *bool) set {
@@ -62,24 +66,25 @@ func boolean(p *bool) set {
 }
 
 func oneOf[T ~string](p *T, allowed ...T) set {
-	return value(p, func(s string) (T, error) {
+	list := strings.ReplaceAll(strings.Trim(fmt.Sprint(allowed), "[]"), " ", ", ")
+	return kindly("one of "+list, value(p, func(s string) (T, error) {
 		if !slices.Contains(allowed, T(s)) {
-			return "", fmt.Errorf("%q is not one of %s", s, strings.ReplaceAll(strings.Trim(fmt.Sprint(allowed), "[]"), " ", ", "))
+			return "", fmt.Errorf("%q is not one of %s", s, list)
 		}
 		return T(s), nil
-	})
+	}))
 }
 
 func duration(p *time.Duration) set { return value(p, parseDuration) }
 
 func positiveDuration(p *time.Duration) set {
-	return value(p, func(s string) (time.Duration, error) {
+	return kindly("duration above 0", value(p, func(s string) (time.Duration, error) {
 		v, err := parseDuration(s)
 		if err == nil && v == 0 {
 			err = errors.New("must be longer than 0")
 		}
 		return v, err
-	})
+	}))
 }
 
 func parseDuration(s string) (time.Duration, error) {
@@ -113,13 +118,13 @@ func parseSize(s string) (uint64, error) {
 }
 
 func factor(p *float64) set {
-	return value(p, func(s string) (float64, error) {
+	return kindly("number, 1 to 100", value(p, func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsNaN(v) || v < 1 || v > 100 {
 			return 0, fmt.Errorf("%q is not a factor between 1 and 100", s)
 		}
 		return v, nil
-	})
+	}))
 }
 
 func mode(p *fs.FileMode) set {
@@ -182,14 +187,18 @@ func ParseStatuses(s string) ([]StatusRange, error) {
 }
 
 func statuses(p *[]StatusRange) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("list of statuses and ranges", func(d *decoder, n *yaml.Node, key string) {
+		if d.describing() {
+			d.tell(key, *p)
+			return
+		}
 		*p = nil
 		d.sequence(n, key, func(n *yaml.Node, at string) {
 			var some []StatusRange
 			value(&some, ParseStatuses)(d, n, at)
 			*p = append(*p, some...)
 		})
-	}
+	})
 }
 
 var (
@@ -224,12 +233,12 @@ func CheckName(s string) error {
 }
 
 func matching(p *string, rule *regexp.Regexp, what string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly(what, value(p, func(s string) (string, error) {
 		if !rule.MatchString(s) {
 			return "", fmt.Errorf("%q is not %s", s, what)
 		}
 		return s, nil
-	})
+	}))
 }
 
 func account(p *string) set {
@@ -241,34 +250,34 @@ func method(p *string) set {
 }
 
 func absolute(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("absolute path", value(p, func(s string) (string, error) {
 		if !strings.HasPrefix(s, "/") {
 			return "", fmt.Errorf("%q is not an absolute path", s)
 		}
 		return s, nil
-	})
+	}))
 }
 
 func environmentFile(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("absolute path, or - and one", value(p, func(s string) (string, error) {
 		if !strings.HasPrefix(strings.TrimPrefix(s, "-"), "/") {
 			return "", fmt.Errorf("%q is not an absolute path, with or without a leading -", s)
 		}
 		return s, nil
-	})
+	}))
 }
 
 func urlPath(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("path of a URL", value(p, func(s string) (string, error) {
 		if s != "" && !strings.HasPrefix(s, "/") {
 			return "", fmt.Errorf("%q does not begin with /", s)
 		}
 		return s, nil
-	})
+	}))
 }
 
 func command(p *[]string) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("list of words, or one string", func(d *decoder, n *yaml.Node, key string) {
 		*p = nil
 		r := d.resolve(n, key)
 		if r == nil {
@@ -286,23 +295,23 @@ func command(p *[]string) set {
 		if len(*p) > 0 && !strings.HasPrefix((*p)[0], "/") {
 			d.errorAt(n, key, "%q is not an absolute path", (*p)[0])
 		}
-	}
+	})
 }
 
 func unitNames(p *[]string) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("list of unit names", func(d *decoder, n *yaml.Node, key string) {
 		*p = nil
 		d.sequence(n, key, func(n *yaml.Node, at string) {
 			var one string
 			matching(&one, unitRule, "a unit name such as postgresql.service")(d, n, at)
 			*p = append(*p, one)
 		})
-	}
+	})
 }
 
 // pairs reads a mapping of names that follow a rule to values.
 func pairs(p *map[string]string, rule *regexp.Regexp, what string, check func(string) error) set {
-	return func(d *decoder, n *yaml.Node, key string) {
+	return kindly("mapping of names to text", func(d *decoder, n *yaml.Node, key string) {
 		*p = map[string]string{}
 		d.mapping(n, key, func(k, v *yaml.Node, at string) {
 			if !rule.MatchString(k.Value) {
@@ -313,7 +322,7 @@ func pairs(p *map[string]string, rule *regexp.Regexp, what string, check func(st
 				return s, check(s)
 			})(d, v, at)
 		})
-	}
+	})
 }
 
 func anything(string) error { return nil }
@@ -348,19 +357,19 @@ func nginxText(p *string) set {
 }
 
 func location(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("prefix of paths", value(p, func(s string) (string, error) {
 		if !strings.HasPrefix(s, "/") {
 			return "", fmt.Errorf("%q does not begin with /; only prefix locations are generated", s)
 		}
 		return s, checkNginx(s)
-	})
+	}))
 }
 
 func balance(p *string) set {
-	return value(p, func(s string) (string, error) {
+	return kindly("one of least_conn, round_robin, random, ip_hash, hash KEY", value(p, func(s string) (string, error) {
 		if !balanceRule.MatchString(s) {
 			return "", fmt.Errorf("%q is not one of least_conn, round_robin, random, ip_hash, hash KEY", s)
 		}
 		return s, checkNginx(s)
-	})
+	}))
 }

@@ -99,6 +99,11 @@ func TestManPages(t *testing.T) {
 			t.Errorf("fcgisup-gen.1 has lost %q:\n%s", text, page)
 		}
 	}
+	for _, text := range []string{"apps.NAME.limits.request_timeout", "alerts.to[].url_file", "/run/NAME%i.sock", "instances: 5"} {
+		if page := strings.ReplaceAll(pages["fcgisup.yaml.5"], `\&`, ""); !strings.Contains(page, text) {
+			t.Errorf("fcgisup.yaml.5 has lost %q:\n%.500s", text, page)
+		}
+	}
 	if got := fcgisupRun("man", filepath.Join(first, "none")); got.code != exitFail {
 		t.Errorf("a missing folder: exit %d", got.code)
 	}

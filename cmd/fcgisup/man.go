@@ -2,14 +2,19 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // manCommand writes the manual; it is for packagers (make man), so --help does not list it.
@@ -17,8 +22,8 @@ func (c *cli) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages",
-		Long: `man writes a page of section 1 for each command into DIR. The date is that of
-$SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.`,
+		Long: `man writes a page of section 1 for each command into DIR, and fcgisup.yaml(5). The
+date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.`,
 		Example: "  fcgisup man dist/man",
 		Args:    cobra.ExactArgs(1),
 		Hidden:  true,
@@ -37,6 +42,10 @@ $SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.`,
 			}
 			header := &doc.GenManHeader{Section: "1", Source: "fcgisup " + versionText(), Manual: "fcgisup", Date: &date}
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
+				return fmt.Errorf("cannot write the man pages: %w", err)
+			}
+			page := md2man.Render([]byte(configurationPage(date)))
+			if err := os.WriteFile(filepath.Join(args[0], "fcgisup.yaml.5"), page, 0o644); err != nil {
 				return fmt.Errorf("cannot write the man pages: %w", err)
 			}
 			return nil
@@ -69,12 +78,35 @@ func (c *cli) buildDate() (time.Time, error) {
 // forMarkdown escapes the texts, which cobra/doc takes for Markdown: a * would vanish, a <name> too. Flags get
 // their placeholder's name, for which --help reads the same back quotes.
 func forMarkdown(cmd *cobra.Command) {
-	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "[", `\[`).Replace
-	cmd.Long = escape(cmd.Long)
+	cmd.Long = manText(cmd.Long)
 	for _, set := range []*pflag.FlagSet{cmd.LocalNonPersistentFlags(), cmd.PersistentFlags()} {
-		set.VisitAll(func(f *pflag.Flag) { f.Usage = escape(f.Usage) })
+		set.VisitAll(func(f *pflag.Flag) { f.Usage = manText(f.Usage) })
 	}
 	for _, sub := range cmd.Commands() {
 		forMarkdown(sub)
 	}
+}
+
+// configurationPage is fcgisup.yaml(5) as md2man reads it: man pages have lists of terms where the web has tables.
+func configurationPage(date time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%% \"fcgisup.yaml\" \"5\" \"%s\" \"fcgisup %s\" \"fcgisup\"\n", date.Format("Jan 2006"), versionText())
+	b.WriteString("# NAME\nfcgisup.yaml - configuration of fcgisup\n\n")
+	b.WriteString("# SYNOPSIS\n$FCGISUP_CONFIG, ./" + fcgisup.LocalConfig + ", " + fcgisup.SystemConfig + "\n\n")
+	b.WriteString("# DESCRIPTION\nYAML. An unknown key is an error; fcgisup validate names every mistake. " +
+		"Every key but command has a default. NAME is a name that you give.\n\n# KEYS\n")
+	for _, k := range fcgisup.Reference() {
+		fmt.Fprintf(&b, "**%s**: %s", manText(k.Path), manText(k.Kind))
+		if k.Default != "" {
+			fmt.Fprintf(&b, "; default %s", manText(k.Default))
+		}
+		fmt.Fprintf(&b, "\n:   %s\n\n", manText(k.Doc))
+	}
+	b.WriteString("# EXAMPLE\n```\n" + string(fcgisup.Example) + "```\n\n# SEE ALSO\nfcgisup(1), fcgisup-validate(1), fcgisup-init(1)\n")
+	return b.String()
+}
+
+// manText escapes what Markdown would take.
+func manText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", `\<`, "[", `\[`).Replace(s)
 }
