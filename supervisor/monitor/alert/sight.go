@@ -1,0 +1,111 @@
+package alert
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+)
+
+// sight is the part of a report that alerts hang on: a copy, since reports are large and live on.
+type sight struct {
+	host string
+	apps []appSight
+}
+
+type appSight struct {
+	name, description string
+	instances         []instanceSight
+}
+
+type instanceSight struct {
+	number int
+	health monitor.Health
+	class  class
+	// since is when its health became what it is.
+	since time.Time
+	// err is what went wrong last, in one line.
+	err string
+}
+
+// class is what a health means to people.
+type class int
+
+const (
+	// fine answers, or wakes with its first request.
+	fine class = iota
+	// bad is bad news.
+	bad
+	// excused is down because of an operator's command that is under way.
+	excused
+	// stopped was taken down by the operator.
+	stopped
+	// unknown is no news.
+	unknown
+)
+
+func classOf(in *monitor.Instance) class {
+	switch in.Health {
+	case monitor.Up, monitor.Asleep:
+		return fine
+	case monitor.Stopped:
+		return stopped
+	case monitor.Down:
+		if in.Intended {
+			return excused
+		}
+		return bad
+	case monitor.Unknown:
+	}
+	return unknown
+}
+
+func look(r *monitor.Report) sight {
+	s := sight{host: r.Host, apps: make([]appSight, len(r.Apps))}
+	for i, a := range r.Apps {
+		app := appSight{name: a.Name, description: oneLine(a.Description), instances: make([]instanceSight, len(a.Instances))}
+		for j := range a.Instances {
+			in := &a.Instances[j]
+			app.instances[j] = instanceSight{number: in.Number, health: in.Health, class: classOf(in), since: in.Since, err: lastError(in)}
+		}
+		s.apps[i] = app
+	}
+	return s
+}
+
+// lastError is why an instance is down. What its worker printed stays on the
+// host: no notification service needs to know an application's secrets.
+func lastError(in *monitor.Instance) string {
+	if in.Health != monitor.Down {
+		return ""
+	}
+	why := in.Why
+	if in.Status != nil && in.Status.LastFailure != nil {
+		if detail := in.Status.LastFailure.Detail; !strings.Contains(why, detail) {
+			why = strings.TrimPrefix(why+"; last failure: "+detail, "; ")
+		}
+	}
+	if why == "" {
+		return "no reason is known"
+	}
+	return oneLine(why)
+}
+
+// maxLine bounds a foreign text in a message, in runes.
+const maxLine = 300
+
+// oneLine makes a foreign text fit for a message, a terminal and a log.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
+	if runes := []rune(s); len(runes) > maxLine {
+		s = string(runes[:maxLine-1]) + "…"
+	}
+	return s
+}
+
+// instanceName is what people call an instance.
+func instanceName(app string, number int) string { return app + "@" + strconv.Itoa(number) }
