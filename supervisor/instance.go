@@ -24,8 +24,9 @@ type host interface {
 	disarm()
 	// pending tells whether a connection waits.
 	pending() bool
-	// observe is one look at the listener and at who holds its connections.
-	observe(workers []worker) scoreboard.Sample
+	// observe is one look at the listener and at who holds its connections; the
+	// list of those may be as old as maxAge.
+	observe(workers []worker, maxAge time.Duration) scoreboard.Sample
 	// pressed tells whether memory is so short that nothing should grow.
 	pressed() bool
 	// sweepStrays kills what has left its group with the listener.
@@ -199,9 +200,6 @@ func (i *instance) begin(now time.Time) {
 	i.watch()
 }
 
-// ownEcho is how late the news of our own probe's connection may come.
-const ownEcho = 100 * time.Millisecond
-
 // watch arms the listener; when it tells, a sleeping instance wakes and a
 // failing one begins to measure how long requests wait.
 func (i *instance) watch() {
@@ -210,6 +208,7 @@ func (i *instance) watch() {
 	}
 	i.watching = true
 	err := i.host.arm(func() {
+		came := time.Now()
 		i.post(func(now time.Time) {
 			i.watching = false
 			if !i.awake && !i.leaving {
@@ -219,7 +218,7 @@ func (i *instance) watch() {
 					i.wakeAll()
 				}
 			}
-			if !i.probing && now.Sub(i.probeEnd) > ownEcho {
+			if !i.fromProbe(came) {
 				i.activeAt = now
 			}
 			if i.awake && !i.leaving {

@@ -93,7 +93,7 @@ func (h *fakeHost) pending() bool {
 }
 
 // observe shows each worker with the connections that its look says.
-func (h *fakeHost) observe(workers []worker) scoreboard.Sample {
+func (h *fakeHost) observe(workers []worker, _ time.Duration) scoreboard.Sample {
 	h.mu.Lock()
 	sample := scoreboard.Sample{
 		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},
@@ -144,6 +144,13 @@ func (h *fakeHost) retire() bool { return false }
 func (h *fakeHost) connect() {
 	h.mu.Lock()
 	h.waiting++
+	h.mu.Unlock()
+	h.connected()
+}
+
+// connected tells of a connection that a worker has taken already.
+func (h *fakeHost) connected() {
+	h.mu.Lock()
 	f := h.wake
 	h.wake = nil
 	h.mu.Unlock()
@@ -181,6 +188,11 @@ func (p *fakeProcess) resting() map[scoreboard.Inode]bool {
 		return nil
 	}
 	return map[scoreboard.Inode]bool{scoreboard.Inode(p.pid() * 1000): true}
+}
+
+func (p *fakeProcess) accepts() bool {
+	l := p.look()
+	return l.accepting || l.unknown != ""
 }
 
 func (p *fakeProcess) look() look {
@@ -601,6 +613,7 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 		b.answer(func(context.Context) ProbeResult { asked.Add(1); return ProbeResult{} })
 		b.after(time.Second)
 		b.host.last().set(look{held: 1})
+		b.host.connected()
 		st := b.after(time.Minute)
 		if asked.Load() != 0 || st.Probe == nil || st.Probe.Skipped == "" || !st.Probe.OK {
 			t.Fatalf("%d probes, %+v", asked.Load(), st.Probe)

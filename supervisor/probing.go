@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // Classes of probe errors that the kernel's view can excuse: they are what a
@@ -19,11 +21,33 @@ var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol",
 // health is what probes have said.
 type health struct {
 	probe *ProbeStatus // the last
-	// probeAt is when the next is due, probing tells that one is under way,
-	// probeEnd is when the last one ended.
-	probeAt  time.Time
-	probing  bool
-	probeEnd time.Time
+	// probeAt is when the next is due, probing tells that one is under way;
+	// probeBegin and probeEnd are of the last.
+	probeAt              time.Time
+	probing              bool
+	probeBegin, probeEnd time.Time
+}
+
+// ownEcho is how late the kernel may show what our probe did.
+const ownEcho = 100 * time.Millisecond
+
+// fromProbe tells whether a connection that came at this time was probably ours.
+func (i *instance) fromProbe(came time.Time) bool {
+	return !came.Before(i.probeBegin) && (i.probing || came.Sub(i.probeEnd) < ownEcho)
+}
+
+// echo is how many of the connections that the last look showed are our own
+// probe's, and so nobody's request: one while it is under way, and after it the
+// one that its worker, on a busy machine, has not closed yet.
+func (i *instance) echo(now time.Time) int {
+	if i.probing || now.Sub(i.probeEnd) < ownEcho {
+		return 1
+	}
+	ours := func(r scoreboard.Request) bool { return r.Gone && !r.Since.Before(i.probeBegin) }
+	if !i.probeBegin.IsZero() && slices.ContainsFunc(i.board.Requests, ours) {
+		return 1
+	}
+	return 0
 }
 
 // tickProbe sends the probe that is due, unless it would wait behind real requests.
@@ -40,7 +64,7 @@ func (i *instance) tickProbe(now time.Time) {
 		i.probed(now, ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"})
 		return
 	}
-	i.probing = true
+	i.probing, i.probeBegin = true, now
 	go func() {
 		ctx, cancel := context.WithTimeout(i.ctx, h.Timeout)
 		defer cancel()
@@ -58,17 +82,17 @@ func (i *instance) tickProbe(now time.Time) {
 
 // anyIdle tells whether some ready worker would serve the next request; true
 // where that cannot be known. Only a worker that holds a connection is asked
-// whether it accepts all the same, as those with threads do.
+// whether it accepts all the same, as those with threads do. While looks are due
+// the last one is new enough, and once they have stopped nothing has come since.
 func (i *instance) anyIdle(now time.Time) bool {
-	i.observe(now)
+	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
+		i.observe(now, listAge)
+	}
 	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != Ready })
 	if slices.ContainsFunc(ready, func(s *slot) bool { return i.view(s).Requests == 0 }) {
 		return true
 	}
-	return slices.ContainsFunc(ready, func(s *slot) bool {
-		l := s.proc.look()
-		return l.held == 0 || l.accepting || l.unknown != ""
-	})
+	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.accepts() })
 }
 
 // judge turns a probe's result into a verdict. The kernel comes first: a worker

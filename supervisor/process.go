@@ -22,6 +22,9 @@ type process interface {
 	signal(syscall.Signal) error
 	// look says what the group is doing about the listener.
 	look() look
+	// accepts tells whether some thread of it would take the next connection; true
+	// where that cannot be known.
+	accepts() bool
 	// release signals the group at a moment when it holds no connection; false
 	// when ctx ended before there was one. See gate.go.
 	release(ctx context.Context, sig syscall.Signal) bool
@@ -94,18 +97,7 @@ func (g *group) look() look {
 		l.unknown = err.Error()
 		return l
 	}
-	for _, pid := range pids {
-		a, err := scoreboard.Accepting(pid, g.socket.listener.Inode())
-		switch {
-		case err != nil: // it has ended meanwhile
-		case a.State == scoreboard.InAccept:
-			l.accepting = true
-		case a.State == scoreboard.Polling:
-			l.polling = true
-		case a.State == scoreboard.Unknown:
-			l.unknown = a.Reason
-		}
-	}
+	l.lookAtThreads(pids, g.socket.listener.Inode())
 	held, err := g.holding(pids)
 	if err != nil {
 		l.unknown = err.Error()
@@ -118,6 +110,31 @@ func (g *group) look() look {
 		}
 	}
 	return l
+}
+
+func (l *look) lookAtThreads(pids []int, listener scoreboard.Inode) {
+	for _, pid := range pids {
+		a, err := scoreboard.Accepting(pid, listener)
+		switch {
+		case err != nil: // it has ended meanwhile
+		case a.State == scoreboard.InAccept:
+			l.accepting = true
+		case a.State == scoreboard.Polling:
+			l.polling = true
+		case a.State == scoreboard.Unknown:
+			l.unknown = a.Reason
+		}
+	}
+}
+
+func (g *group) accepts() bool {
+	pids, err := g.groups.Members(g.leader)
+	if err != nil {
+		return true
+	}
+	var l look
+	l.lookAtThreads(pids, g.socket.listener.Inode())
+	return l.accepting || l.unknown != ""
 }
 
 func (g *group) resting() map[scoreboard.Inode]bool {

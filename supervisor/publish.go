@@ -26,7 +26,7 @@ func newTally() tally {
 
 // publish makes what others may see.
 func (i *instance) publish(now time.Time) {
-	if s := i.instanceState(); s != i.state {
+	if s := i.instanceState(now); s != i.state {
 		i.log.Info("instance", "from", i.state, "to", s)
 		i.state, i.since = s, now
 	}
@@ -132,7 +132,7 @@ func (s *Supervisor) Look(ctx context.Context) []Status {
 		procs := map[int]process{}
 		_ = i.do(ctx, func(now time.Time) {
 			if len(i.slots) > 0 {
-				i.observe(now)
+				i.observe(now, 0)
 			}
 			i.publish(now)
 			for _, slot := range i.slots {

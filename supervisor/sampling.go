@@ -16,6 +16,9 @@ const (
 	slowest = 5 * time.Second
 	// calm is how long nothing happens before sampling stops.
 	calm = time.Second
+	// listAge is how old a list of the host's connections may be that the
+	// instances of this process share.
+	listAge = 100 * time.Millisecond
 )
 
 // sight is what the kernel has said.
@@ -51,15 +54,15 @@ func (i *instance) tickSample(now time.Time) {
 	case now.Before(i.sampleAt):
 		return
 	}
-	i.observe(now)
+	i.observe(now, listAge)
 	i.shed(now)
 	i.judgeRequests(now)
 	i.scale(now)
 	i.planSample(now)
 }
 
-// observe is one look.
-func (i *instance) observe(now time.Time) {
+// observe is one look, at a list of connections that is at most maxAge old.
+func (i *instance) observe(now time.Time, maxAge time.Duration) {
 	var workers []worker
 	for _, s := range i.slots {
 		if s.m.alive() && s.proc != nil {
@@ -67,15 +70,11 @@ func (i *instance) observe(now time.Time) {
 		}
 	}
 	begin := time.Now()
-	sample := i.host.observe(workers)
+	sample := i.host.observe(workers, maxAge)
 	i.cost = time.Since(begin)
 	sample.At = now
 	i.board = i.tracker.Observe(sample)
-	own := 0 // our probe is nobody's request, nor what its worker has not closed yet
-	if i.probing || now.Sub(i.probeEnd) < ownEcho {
-		own = 1
-	}
-	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > own {
+	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > i.echo(now) {
 		i.activeAt = now
 	}
 	if i.ready() {

@@ -131,7 +131,7 @@ func (i *instance) scale(now time.Time) {
 func (i *instance) demand(now time.Time) (busy, queue int) {
 	busy, _ = i.busy()
 	queue = max(i.board.Queue.Length-i.taken(), 0)
-	if i.probing || now.Sub(i.probeEnd) < ownEcho {
+	if i.echo(now) > 0 {
 		if queue > 0 {
 			queue--
 		} else {
@@ -220,7 +220,7 @@ func (i *instance) tickIdle(now time.Time) {
 	if at := i.idleAt(); at.IsZero() || now.Before(at) {
 		return
 	}
-	i.observe(now) // the last look may be old
+	i.observe(now, 0) // the last look may be old
 	if at := i.idleAt(); !at.IsZero() && !now.Before(at) {
 		i.sleep(now)
 	}

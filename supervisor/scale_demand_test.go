@@ -17,11 +17,13 @@ func TestDemand(t *testing.T) {
 	gone := scoreboard.Waiting{Waiter: scoreboard.Waiter{Gone: true}}
 	served := scoreboard.Request{Conn: scoreboard.Conn{Inode: 1, Peer: 7}}
 	left := scoreboard.Request{Conn: scoreboard.Conn{Inode: 2, Gone: true}}
+	late := scoreboard.Request{Conn: left.Conn, Since: now.Add(-time.Second / 4)}
 	for name, c := range map[string]struct {
 		waiting     []scoreboard.Waiting
 		requests    []scoreboard.Request
 		waitersErr  error
 		probing     bool
+		began       time.Time
 		probed      time.Time
 		active      time.Time
 		busy, queue int
@@ -35,12 +37,13 @@ func TestDemand(t *testing.T) {
 		"the probe":                    {requests: []scoreboard.Request{served}, probing: true, probed: long, active: long},
 		"the probe waits":              {waiting: []scoreboard.Waiting{other}, requests: []scoreboard.Request{served}, probing: true, probed: long, active: now, busy: 1},
 		"what a probe leaves":          {requests: []scoreboard.Request{served}, probed: now.Add(-time.Millisecond), active: long},
+		"what a slow worker has left":  {requests: []scoreboard.Request{late}, began: now.Add(-time.Second), probed: now.Add(-time.Second / 2), active: long},
 		"gone before the look":         {probed: long, active: now.Add(-calm / 2), busy: 1},
 		"gone for long":                {probed: long, active: now.Add(-calm)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := &instance{}
-			i.probing, i.probeEnd, i.activeAt = c.probing, c.probed, c.active
+			i.probing, i.probeBegin, i.probeEnd, i.activeAt = c.probing, c.began, c.probed, c.active
 			i.slots = []*slot{{id: 1, m: machine{state: Ready}}}
 			i.board.Waiting, i.board.Requests, i.board.WaitersErr = c.waiting, c.requests, c.waitersErr
 			i.board.Queue.Length = len(c.waiting)

@@ -136,12 +136,13 @@ type ProbeResult struct {
 }
 
 // instanceState derives the state of an instance from its slots.
-func (i *instance) instanceState() InstanceState {
+func (i *instance) instanceState(now time.Time) InstanceState {
 	if i.leaving {
 		return InstanceStopping
 	}
 	if i.ready() {
-		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > 0 {
+		_, idle := i.busy()
+		if _, queue := i.demand(now); idle == 0 && queue > 0 {
 			return Saturated
 		}
 		return Up

@@ -84,11 +84,11 @@ func New(opt Options) (*Supervisor, error) {
 	}
 	opt.turn, opt.siblings = &turn{path: opt.TurnPath}, len(opt.Sockets)
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
-	groups := &scoreboard.Groups{}
+	groups, shared := &scoreboard.Groups{}, &scoreboard.Shared{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared}
 		i := newInstance(in, opt.App, launch, h, &s.opt)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
@@ -261,6 +261,7 @@ type realHost struct {
 	watcher *watcher
 	spawner *Spawner
 	groups  *scoreboard.Groups
+	shared  *scoreboard.Shared
 	// holders is the instance's goroutine's alone.
 	holders scoreboard.Holders
 }
@@ -271,8 +272,8 @@ func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
-func (h *realHost) observe(workers []worker) scoreboard.Sample {
-	s := h.socket.listener.Look()
+func (h *realHost) observe(workers []worker, maxAge time.Duration) scoreboard.Sample {
+	s := h.shared.Look(h.socket.listener, maxAge)
 	groups := make([]int, len(workers))
 	for n, w := range workers {
 		groups[n] = w.proc.pid()

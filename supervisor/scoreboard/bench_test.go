@@ -108,7 +108,7 @@ func benchmarkSample(b *testing.B, l *Listener, o sampleOptions) {
 		s.Held = holders.Find(pids, s.Conns)
 		board := tracker.Observe(s)
 		if o.fresh {
-			tracker, holders = Tracker{}, Holders{}
+			tracker, holders.seen = Tracker{}, nil
 		}
 		if o.busy && (len(board.Requests) != 8 || len(board.Waiting) != 2 || board.Unattributed != 0) {
 			b.Fatalf("%+v", board)
@@ -216,9 +216,9 @@ func BenchmarkTracker(b *testing.B) {
 	}
 }
 
-// BenchmarkLookAll is one look at 100 instances on a host with 2,000 unix
+// BenchmarkShared is one look at 100 instances on a host with 2,000 unix
 // connections of others, against 100 looks.
-func BenchmarkLookAll(b *testing.B) {
+func BenchmarkShared(b *testing.B) {
 	var listeners []*Listener
 	for range 100 {
 		listeners = append(listeners, listenUnix(b, 8))
@@ -228,9 +228,16 @@ func BenchmarkLookAll(b *testing.B) {
 		must(b, err)
 		b.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
 	}
+	var shared Shared
+	for _, l := range listeners {
+		shared.Look(l, 0) // known from now on
+	}
 	b.Run("together", func(b *testing.B) {
 		for b.Loop() {
-			LookAll(listeners)
+			shared.Look(listeners[0], 0)
+			for _, l := range listeners[1:] {
+				shared.Look(l, time.Hour)
+			}
 		}
 	})
 	b.Run("each", func(b *testing.B) {

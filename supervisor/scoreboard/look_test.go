@@ -5,11 +5,12 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-func TestLookAll(t *testing.T) {
+func TestShared(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	old := listenAt(t, path, 8)
 	dial(t, old)
@@ -33,8 +34,9 @@ func TestLookAll(t *testing.T) {
 		dial(t, l)
 		wantQueue1(t, l)
 	}
-	for i, s := range LookAll(listeners) {
-		l := listeners[i]
+	var shared Shared
+	for i, l := range listeners {
+		s := shared.Look(l, time.Hour)
 		if s.QueueErr != nil || s.ConnsErr != nil || s.WaitersErr != nil && l != without {
 			t.Fatalf("%s: %+v", l, s)
 		}
@@ -47,6 +49,34 @@ func TestLookAll(t *testing.T) {
 		if len(conns) != want || s.Queue.Length != queued || !slices.Equal(sorted(s.Conns), sorted(conns)) {
 			t.Errorf("%d, %s: %+v, by itself %+v", i, l, s, conns)
 		}
+	}
+}
+
+// A list is used as long as its age allows, and no longer.
+func TestSharedAges(t *testing.T) {
+	l := listenUnix(t, 8)
+	var shared Shared
+	look := func(maxAge time.Duration) int {
+		s := shared.Look(l, maxAge)
+		must(t, s.ConnsErr)
+		return len(s.Conns)
+	}
+	if n := look(time.Hour); n != 0 {
+		t.Fatalf("%d connections", n)
+	}
+	dial(t, l)
+	defer unix.Close(accept(t, l))
+	if n := look(time.Hour); n != 0 {
+		t.Errorf("%d connections in an old list", n)
+	}
+	if n := look(0); n != 1 {
+		t.Errorf("%d connections, 1 was accepted", n)
+	}
+	other := listenUnix(t, 8)
+	dial(t, other)
+	defer unix.Close(accept(t, other))
+	if s := shared.Look(other, time.Hour); len(s.Conns) != 1 {
+		t.Errorf("the list did not know a listener, and shows %+v", s.Conns)
 	}
 }
 
