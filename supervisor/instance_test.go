@@ -287,6 +287,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	}
 	b := &bench{host: h}
 	opt := &Options{
+		siblings: 1, looking: &sync.Mutex{},
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
 		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) ProbeResult {

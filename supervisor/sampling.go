@@ -11,9 +11,9 @@ const (
 	busyEvery   = 250 * time.Millisecond
 	queuedEvery = 100 * time.Millisecond
 	// share is how much of a core all instances of this process may spend on
-	// looking, as 1/share, and slowest is as slow as looking gets for that.
+	// looking, as 1/share, and slowest is about as slow as looking gets for that.
 	share   = 50
-	slowest = 5 * time.Second
+	slowest = 4 * time.Second
 	// calm is how long nothing happens before sampling stops.
 	calm = time.Second
 	// listAge is how old a list of the host's connections may be that the
@@ -25,7 +25,7 @@ const (
 type sight struct {
 	tracker scoreboard.Tracker
 	board   scoreboard.Board
-	// cost is how long the last look took.
+	// cost is how long a look takes, about.
 	cost time.Duration
 	// sampleAt is when to look next; zero: when a connection comes. Watching tells
 	// that the listener is armed for that.
@@ -69,11 +69,7 @@ func (i *instance) observe(now time.Time, maxAge time.Duration) {
 			workers = append(workers, worker{s.id, s.proc})
 		}
 	}
-	begin := time.Now()
-	sample := i.host.observe(workers, maxAge)
-	i.cost = time.Since(begin)
-	sample.At = now
-	i.board = i.tracker.Observe(sample)
+	i.board = i.tracker.Observe(i.look(workers, now, maxAge))
 	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > i.echo(now) {
 		i.activeAt = now
 	}
@@ -82,6 +78,18 @@ func (i *instance) observe(now time.Time, maxAge time.Duration) {
 		return
 	}
 	i.waiting.observe(now, i.queued())
+}
+
+// look measures what it costs. One instance looks at a time, so that none counts
+// another's time for its own; a look that was interrupted counts for a quarter.
+func (i *instance) look(workers []worker, now time.Time, maxAge time.Duration) scoreboard.Sample {
+	i.opt.looking.Lock()
+	defer i.opt.looking.Unlock()
+	begin := time.Now()
+	sample := i.host.observe(workers, maxAge)
+	i.cost = (3*i.cost + time.Since(begin)) / 4
+	sample.At = now
+	return sample
 }
 
 // queued is the length of the queue; where it cannot be read, whether there is one.
@@ -99,19 +107,35 @@ func (i *instance) queued() int {
 func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
-		i.sampleAt = now.Add(i.pace(queuedEvery))
+		i.sampleAt = i.nextLook(now, queuedEvery)
 	case len(i.board.Requests) > 0 || now.Sub(i.activeAt) < calm:
-		i.sampleAt = now.Add(i.pace(busyEvery))
+		i.sampleAt = i.nextLook(now, busyEvery)
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
 		i.watch()
 	}
 }
 
-// pace is every so often, or more seldom if looking costs too much: with many
-// instances in one process, or many connections on the host.
-func (i *instance) pace(every time.Duration) time.Duration {
-	return max(every, min(i.cost*time.Duration(share*i.opt.siblings), slowest))
+// nextLook is in every, or more seldom if looking costs too much: with many
+// instances in one process, or many connections on the host. Instances of one
+// process look at the same moments: that wakes it less often, and what they share
+// is new for all.
+func (i *instance) nextLook(now time.Time, every time.Duration) time.Time {
+	step := pace(every, i.cost*time.Duration(i.opt.siblings))
+	if i.opt.siblings == 1 {
+		return now.Add(step)
+	}
+	return now.Add(step - now.Sub(i.opt.began)%step)
+}
+
+// pace is every, doubled until what all looks of a round cost is a small enough
+// share of it.
+func pace(every, cost time.Duration) time.Duration {
+	step := every
+	for step < cost*share && step < slowest {
+		step *= 2
+	}
+	return step
 }
 
 // view is what the last look said of a slot's worker.

@@ -50,8 +50,11 @@ type Options struct {
 	TurnPath string
 
 	turn *turn
-	// siblings are the instances of this process.
+	// siblings are the instances of this process, which look at the kernel one at a
+	// time, at moments counted from began.
 	siblings int
+	looking  *sync.Mutex
+	began    time.Time
 }
 
 // Supervisor runs the instances of one app.
@@ -83,6 +86,7 @@ func New(opt Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
 	opt.turn, opt.siblings = &turn{path: opt.TurnPath}, len(opt.Sockets)
+	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared := &scoreboard.Groups{}, &scoreboard.Shared{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
@@ -280,7 +284,7 @@ func (h *realHost) observe(workers []worker, maxAge time.Duration) scoreboard.Sa
 	}
 	// Without its members a worker shows as one that holds nothing, and its
 	// requests as unattributed, which makes it neither busy nor idle.
-	members, err := h.groups.All(groups)
+	members, err := h.groups.Recent(groups, maxAge)
 	if err != nil {
 		members = make([][]int, len(workers))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,6 +68,7 @@ type Groups struct {
 	mu      sync.Mutex
 	members map[int][]int // by group asked for
 	last    int           // the last pid handed out when we looked
+	at      time.Time     // when that was
 	looks   int           // since the last scan
 }
 
@@ -98,7 +100,9 @@ func (g *Groups) All(pgids []int) ([][]int, error) {
 			g.looks = 0
 		}
 	}
+	g.at = time.Now()
 	if err := g.look(); err != nil {
+		g.at = time.Time{}
 		return nil, fmt.Errorf("cannot list process groups %v: %w", pgids, err)
 	}
 	lists := make([][]int, len(pgids))
@@ -108,6 +112,32 @@ func (g *Groups) All(pgids []int) ([][]int, error) {
 		lists[i] = slices.Clone(live)
 	}
 	return lists, nil
+}
+
+// Recent is All, or what All said when that is no longer ago than maxAge. Some may
+// have ended since.
+func (g *Groups) Recent(pgids []int, maxAge time.Duration) ([][]int, error) {
+	if lists := g.recent(pgids, maxAge); lists != nil {
+		return lists, nil
+	}
+	return g.All(pgids)
+}
+
+func (g *Groups) recent(pgids []int, maxAge time.Duration) [][]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.at.IsZero() || time.Since(g.at) > maxAge {
+		return nil
+	}
+	lists := make([][]int, len(pgids))
+	for i, pgid := range pgids {
+		members, known := g.members[pgid]
+		if !known {
+			return nil
+		}
+		lists[i] = slices.Clone(members)
+	}
+	return lists
 }
 
 // Forget ends the bookkeeping for a group.
