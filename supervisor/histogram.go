@@ -1,19 +1,24 @@
 package supervisor
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // buckets are the upper bounds in seconds of both histograms: a cold start takes
 // up to minutes, a ping a fraction of a millisecond.
 var buckets = [...]float64{0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}
 
-// histogram counts durations. It is a value: a copy does not change.
-type histogram struct {
+// Histogram counts durations. It is a value: a copy does not change. In JSON it
+// is {"count", "sum_seconds", "buckets"}, the last with how many were longer than
+// each bound and no longer than the next.
+type Histogram struct {
 	counts [len(buckets)]uint64 // each bucket by itself
 	total  uint64
 	sum    float64
 }
 
-func (h *histogram) observe(d time.Duration) {
+func (h *Histogram) observe(d time.Duration) {
 	s := d.Seconds()
 	h.total++
 	h.sum += s
@@ -26,7 +31,7 @@ func (h *histogram) observe(d time.Duration) {
 }
 
 // cumulative is the form of Prometheus: counts up to each bound.
-func (h histogram) cumulative() map[float64]uint64 {
+func (h Histogram) cumulative() map[float64]uint64 {
 	all := make(map[float64]uint64, len(buckets))
 	var sum uint64
 	for n, bound := range buckets {
@@ -34,4 +39,30 @@ func (h histogram) cumulative() map[float64]uint64 {
 		all[bound] = sum
 	}
 	return all
+}
+
+type histogramJSON struct {
+	Count   uint64   `json:"count"`
+	Sum     float64  `json:"sum_seconds"`
+	Buckets []uint64 `json:"buckets"`
+}
+
+// MarshalJSON is json.Marshaler's.
+func (h Histogram) MarshalJSON() ([]byte, error) {
+	return json.Marshal(histogramJSON{h.total, h.sum, h.counts[:]})
+}
+
+// UnmarshalJSON is json.Unmarshaler's. One of another version, with other bounds,
+// is taken for empty.
+func (h *Histogram) UnmarshalJSON(data []byte) error {
+	var from histogramJSON
+	if err := json.Unmarshal(data, &from); err != nil {
+		return err
+	}
+	*h = Histogram{}
+	if len(from.Buckets) == len(buckets) {
+		h.total, h.sum = from.Count, from.Sum
+		copy(h.counts[:], from.Buckets)
+	}
+	return nil
 }

@@ -10,12 +10,15 @@ import (
 // Collector shows the supervisor's snapshot as metrics. All label values are
 // closed sets, written at zero, so that a rate never begins in the middle.
 func (s *Supervisor) Collector() prometheus.Collector {
-	return collector{func() []Status {
+	return NewCollector(func() []Status {
 		ctx, cancel := context.WithTimeout(context.Background(), lookPatience)
 		defer cancel()
 		return s.Look(ctx)
-	}}
+	})
 }
+
+// NewCollector shows instances from anywhere as metrics, see [Supervisor.Collector].
+func NewCollector(snapshot func() []Status) prometheus.Collector { return collector{snapshot} }
 
 type collector struct{ snapshot func() []Status }
 
@@ -99,7 +102,7 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	for _, d := range Directions {
 		send(descScaled, prometheus.CounterValue, float64(st.Scaled[d]), string(d))
 	}
-	for d, h := range map[*prometheus.Desc]histogram{descStarts: st.starts, descProbings: st.probings} {
+	for d, h := range map[*prometheus.Desc]Histogram{descStarts: st.Starts, descProbings: st.Probings} {
 		ch <- prometheus.MustNewConstHistogram(d, h.total, h.sum, h.cumulative(), st.App, number)
 	}
 	for _, class := range ProbeClasses {

@@ -17,7 +17,7 @@ type tally struct {
 	cut       uint64
 	refused   uint64
 	// starts and probings are durations in seconds.
-	starts, probings histogram
+	starts, probings Histogram
 }
 
 func newTally() tally {
@@ -45,8 +45,8 @@ func (i *instance) publish(now time.Time) {
 		Rolling:       i.roll != nil,
 		ConfigError:   i.configErr,
 		board:         i.board,
-		starts:        i.starts,
-		probings:      i.probings,
+		Starts:        i.starts,
+		Probings:      i.probings,
 	}
 	for _, s := range i.slots {
 		st.Workers = append(st.Workers, i.workerStatus(s))

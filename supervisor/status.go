@@ -71,9 +71,11 @@ type Status struct {
 	// Missing are the reasons for facts that could not be read.
 	Missing []string `json:"missing,omitempty"`
 
-	board    scoreboard.Board
-	starts   histogram
-	probings histogram
+	// Starts are from spawn to ready; Probings are whole probes.
+	Starts   Histogram `json:"starts,omitzero"`
+	Probings Histogram `json:"probings,omitzero"`
+
+	board scoreboard.Board
 }
 
 // WorkerStatus is one worker slot.

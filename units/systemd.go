@@ -178,3 +178,44 @@ func (s *Systemd) Listening(ctx context.Context, socket string) ([]fcgisup.Addre
 	}
 	return all, nil
 }
+
+// Result is why a unit of a type ("Socket", "Service") has failed, in systemd's word; "success" if it has not.
+func (s *Systemd) Result(ctx context.Context, unit, kind string) (string, error) {
+	p, err := s.conn.GetUnitTypePropertyContext(ctx, unit, kind, "Result")
+	if err != nil {
+		return "", fmt.Errorf("cannot ask for the result of %s: %w", unit, err)
+	}
+	result, _ := p.Value.Value().(string)
+	return result, nil
+}
+
+// Service is what systemd says of a service and its main process.
+type Service struct {
+	State
+	// Result is that of the last run, or of the last start.
+	Result string
+	// PID and Began are of the main process; 0 without one.
+	PID   int
+	Began time.Time
+	// Restarts counts automatic ones, since the service was last started otherwise.
+	Restarts uint32
+}
+
+// Service asks for a service; one that is not loaded is inactive.
+func (s *Systemd) Service(ctx context.Context, service string) (Service, error) {
+	all, err := s.conn.GetAllPropertiesContext(ctx, service)
+	if err != nil {
+		return Service{}, fmt.Errorf("cannot ask for %s: %w", service, err)
+	}
+	found := Service{State: State{Name: service}}
+	found.Active, _ = all["ActiveState"].(string)
+	found.Sub, _ = all["SubState"].(string)
+	found.Result, _ = all["Result"].(string)
+	found.Restarts, _ = all["NRestarts"].(uint32)
+	pid, _ := all["MainPID"].(uint32)
+	found.PID = int(pid)
+	if µs, _ := all["ExecMainStartTimestamp"].(uint64); µs != 0 {
+		found.Began = time.UnixMicro(int64(µs))
+	}
+	return found, nil
+}

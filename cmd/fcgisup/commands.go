@@ -17,6 +17,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.topCommand(),
 		c.restartCommand(),
 		c.reloadCommand(),
+		c.monitorCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
 		c.manCommand(),

@@ -17,13 +17,11 @@ import (
 
 // notifier tells systemd how we are, sd_notify(3). Without systemd it only reloads.
 type notifier struct {
+	*voice
 	sup *supervisor.Supervisor
-	log *slog.Logger
 
 	// reloads has room for one that waits.
 	reloads chan struct{}
-	// saying has room for the one message that is being sent.
-	saying chan struct{}
 
 	mu     sync.Mutex // what follows
 	status string
@@ -31,34 +29,7 @@ type notifier struct {
 }
 
 func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
-	return &notifier{sup: sup, log: log, reloads: make(chan struct{}, 1), saying: make(chan struct{}, 1)}
-}
-
-// sayPatience bounds the wait for a systemd that does not read: the socket then
-// blocks, and supervision must not.
-const sayPatience = time.Second
-
-// say sends a message, after those before it.
-func (n *notifier) say(state string) {
-	enough := time.After(sayPatience)
-	select {
-	case n.saying <- struct{}{}:
-	case <-enough:
-		n.log.Warn("systemd does not read what it is told", "dropped", state)
-		return
-	}
-	said := make(chan struct{})
-	go func() {
-		defer close(said)
-		defer func() { <-n.saying }()
-		if _, err := daemon.SdNotify(false, state); err != nil {
-			n.log.Warn("cannot notify systemd", "error", err)
-		}
-	}()
-	select {
-	case <-said:
-	case <-enough:
-	}
+	return &notifier{voice: newVoice(log), sup: sup, reloads: make(chan struct{}, 1)}
 }
 
 // run says READY once the beginning is over, then STATUS when it changes, and
@@ -72,10 +43,7 @@ func (n *notifier) run(ctx context.Context) {
 	}
 	n.say(daemon.SdNotifyReady + "\n" + n.statusLine())
 	releasePages()
-	watchdog, err := daemon.SdWatchdogEnabled(false)
-	if err != nil {
-		n.log.Warn("cannot read the watchdog's interval", "error", err)
-	}
+	watchdog := n.watchdogInterval()
 	var beat <-chan time.Time
 	if watchdog > 0 {
 		t := time.NewTicker(watchdog / 2)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -393,12 +392,6 @@ func (r *runner) closeServers() {
 
 func metricsHandler(sup *supervisor.Supervisor) http.Handler {
 	reg := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "fcgisup_build_info",
-		Help:        "1, with the version in the labels.",
-		ConstLabels: prometheus.Labels{"version": versionText(), "goversion": runtime.Version()},
-	})
-	build.Set(1)
-	reg.MustRegister(sup.Collector(), build)
+	reg.MustRegister(sup.Collector(), buildInfo())
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }

@@ -126,18 +126,17 @@ func (l *Listener) tellable() error {
 	if l.protocol != unix.IPPROTO_TCP {
 		return fmt.Errorf("%w: protocol %d is not TCP (MPTCP?)", ErrUnsupported, l.protocol)
 	}
-	shared, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
-	if err != nil || shared == 0 {
-		return err
+	if l.fd >= 0 { // else whether it is shared is not known
+		shared, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+		if err != nil || shared == 0 {
+			return err
+		}
 	}
 	listeners := 0
-	request := inetRequest(byte(l.domain), 1<<stateListen, l.addr.inet.Port())
-	err = l.ask(func(c *diagConn) error {
-		return c.dump(request[:], func(payload []byte) error {
-			_, err := parseInetSocket(payload)
+	err := l.eachTCPListener(l.domain, l.addr.inet.Port(), func(s inetSocket) {
+		if l.fd >= 0 || s.local == l.addr.inet {
 			listeners++
-			return err
-		})
+		}
 	})
 	if err == nil && listeners > 1 {
 		err = fmt.Errorf("%w: %d listen at port %d (SO_REUSEPORT)", ErrAmbiguous, listeners, l.addr.inet.Port())

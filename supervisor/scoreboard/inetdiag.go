@@ -18,6 +18,8 @@ type inetSocket struct {
 	state         byte
 	local, remote netip.AddrPort
 	inode         uint32
+	// queued and backlog are a listener's; of connections they are bytes.
+	queued, backlog uint32
 }
 
 // inetRequest asks for a dump of the TCP sockets of a family in states (a bit
@@ -40,7 +42,8 @@ func parseInetSocket(b []byte) (inetSocket, error) {
 		state:  b[1],
 		local:  diagAddress(b[0], b[8:24], b[4:6]),
 		remote: diagAddress(b[0], b[24:40], b[6:8]),
-		inode:  binary.NativeEndian.Uint32(b[68:]),
+		queued: binary.NativeEndian.Uint32(b[56:]), backlog: binary.NativeEndian.Uint32(b[60:]),
+		inode: binary.NativeEndian.Uint32(b[68:]),
 	}, nil
 }
 

@@ -27,6 +27,9 @@ func (l *Listener) Queue() (Queue, error) {
 }
 
 func (l *Listener) tcpQueue() (Queue, error) {
+	if l.fd < 0 {
+		return l.tcpQueueDiag()
+	}
 	info, err := unix.GetsockoptTCPInfo(l.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return Queue{}, fmt.Errorf("cannot read the queue of %s: %w", l, err)

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// monitorState is where the monitor keeps its history unless systemd says otherwise.
+const monitorState = "/var/lib/fcgisup"
+
+// monitoring is one "fcgisup monitor".
+type monitoring struct {
+	*cli
+	listen, tokenFile, state string
+	interval                 time.Duration
+	controls                 []string
+	printUnit, debug         bool
+
+	log   *slog.Logger
+	token secret
+	page  http.Handler
+	mon   *monitor.Monitor
+}
+
+func (c *cli) monitorCommand() *cobra.Command {
+	m := &monitoring{cli: c}
+	cmd := &cobra.Command{
+		Use:   "monitor",
+		Short: "Watch all instances of this host: status page, metrics, alerts",
+		Long: `monitor is the host's daemon. It knows every instance of the configuration, also
+those that sleep, which it does not wake, and those that systemd runs without a
+supervisor (systemd.supervise: false), which it probes and, when they do not
+answer, restarts. It serves a status page with the last 24 hours, /metrics of
+all instances, /healthz and /api/v1/status, and tells people what goes down.
+
+SIGHUP reads the configuration anew; an invalid one changes nothing. Flags come
+before what the file says under monitor:.`,
+		Example: `  fcgisup monitor
+  fcgisup monitor --listen /run/fcgisup/monitor.sock
+  fcgisup monitor --listen 192.0.2.7:9180 --token-file /etc/fcgisup/token
+  fcgisup monitor --print-unit >/etc/systemd/system/fcgisup-monitor.service`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if m.printUnit {
+				_, err := c.out.Write(units.Monitor(units.Options{Config: c.config, Generator: "fcgisup monitor --print-unit"}).Data)
+				return err
+			}
+			return m.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&m.listen, "listen", "", "`ADDRESS` of the page: IP:PORT or a socket path (default 127.0.0.1:9180)")
+	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that callers present")
+	f.StringVar(&m.state, "state-dir", "", "`FOLDER` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
+	f.DurationVar(&m.interval, "interval", 0, "from one look at all instances to the next (default 5s)")
+	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+controlRoot+"; repeatable")
+	f.BoolVar(&m.printUnit, "print-unit", false, "print the unit of the service, and end")
+	f.BoolVar(&m.debug, "debug", false, "log more")
+	return cmd
+}
+
+// run watches until SIGTERM.
+func (m *monitoring) run(ctx context.Context) error {
+	debug.SetGCPercent(gcPercent)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	errs := newNeverBlocks(m.err)
+	defer errs.close()
+	m.log = newLogger(errs, m.getenv, m.debug)
+	cfg, missing, err := m.configuration()
+	if err != nil {
+		return err
+	}
+	settings, err := m.settings(cfg)
+	if err != nil {
+		return err
+	}
+	dir := cmp.Or(m.state, m.getenv("STATE_DIRECTORY"), monitorState)
+	unlock, err := lockState(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	opt := m.options(cfg, settings)
+	opt.ConfigError = missing
+	opt.HistoryFile = filepath.Join(dir, "history.json")
+	if opt.History, err = monitor.OpenHistory(opt.HistoryFile); err != nil {
+		m.log.Error("the history begins anew", "error", err)
+	}
+	m.mon = monitor.New(opt)
+	m.page = http.NotFoundHandler()
+	server, err := m.serve(settings)
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	m.log.Info("fcgisup monitors", "version", versionText(), "address", settings.Listen.String(), "apps", len(cfg.Apps))
+	return m.untilStopped(ctx, signals, settings)
+}
+
+// untilStopped runs the monitor, and obeys signals.
+func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal, settings fcgisup.Monitor) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	v := newVoice(m.log)
+	ended, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.mon.Run(ctx)
+	}()
+	go func() {
+		defer close(told)
+		m.tell(ctx, v)
+	}()
+	for {
+		select {
+		case <-ended:
+			<-told
+			return nil
+		case sig := <-signals:
+			if sig == syscall.SIGHUP {
+				m.reload(v, settings)
+				continue
+			}
+			m.log.Info("stopping", "signal", sig.String())
+			stop()
+			<-told
+			v.say("STOPPING=1\nSTATUS=stopping")
+		}
+	}
+}
+
+// configuration is what applies. None at all is no error: the package installs
+// the service before there is one.
+func (m *monitoring) configuration() (_ *fcgisup.Config, missing string, err error) {
+	if _, err := fcgisup.Find(m.config, m.getenv); errors.Is(err, fcgisup.ErrNoConfig) {
+		return &fcgisup.Config{Monitor: fcgisup.DefaultMonitor(), Alerts: fcgisup.DefaultAlerts()}, err.Error(), nil
+	}
+	cfg, err := m.load()
+	return cfg, "", err
+}
+
+// settings are the file's under monitor:, with what the flags say, and the token read.
+func (m *monitoring) settings(cfg *fcgisup.Config) (fcgisup.Monitor, error) {
+	s := cfg.Monitor
+	if m.listen != "" {
+		a, err := fcgisup.ParseAddress(m.listen)
+		if err != nil {
+			return s, usage(fmt.Errorf("--listen: %w", err))
+		}
+		s.Listen = a
+	}
+	if m.interval != 0 {
+		if m.interval < time.Second {
+			return s, usage(errors.New("--interval: must be at least 1s"))
+		}
+		s.Interval = m.interval
+	}
+	s.TokenFile = cmp.Or(m.tokenFile, s.TokenFile)
+	if s.TokenFile == "" && !s.Listen.Local() {
+		return s, &exitError{
+			code: exitUsage, hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
+			cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", s.Listen),
+		}
+	}
+	token := ""
+	if s.TokenFile != "" {
+		var err error
+		if token, err = readToken(s.TokenFile); err != nil {
+			return s, err
+		}
+	}
+	m.token.set(token)
+	return s, nil
+}
+
+// reload puts the file in force, if it can be.
+func (m *monitoring) reload(v *voice, running fcgisup.Monitor) {
+	v.say(sdReloading())
+	defer v.say("READY=1")
+	cfg, missing, err := m.configuration()
+	if err == nil && missing != "" {
+		err = errors.New(missing)
+	}
+	var settings fcgisup.Monitor
+	if err == nil {
+		settings, err = m.settings(cfg)
+	}
+	if err != nil {
+		m.log.Error("reload failed, the configuration is that of before", "error", err)
+		m.mon.Misconfigured(err.Error())
+		return
+	}
+	if settings.Listen != running.Listen || settings.Interval != running.Interval {
+		m.log.Warn("another monitor.listen or monitor.interval takes a restart of the monitor")
+	}
+	m.mon.Configure(cfg.Apps)
+	m.log.Info("reloaded", "apps", len(cfg.Apps))
+}

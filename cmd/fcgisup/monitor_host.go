@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// options give the monitor the host.
+func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Options {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	opt := monitor.Options{
+		Host: host, Version: versionText(), Apps: cfg.Apps, Interval: s.Interval,
+		Sockets: m.sockets, Status: boundedStatus,
+		Restart: func(ctx context.Context, socket string, number int) error {
+			return control(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
+		},
+		UnitNames: func(in fcgisup.Instance) (socket, service string) {
+			return unitName(in.App, in.Number, "socket"), unitName(in.App, in.Number, "service")
+		},
+		Probe: probe, Traffic: traffic,
+		Evidence: func(pid int) any { return scoreboard.Gather(pid) },
+		Log:      m.log,
+	}
+	if _, err := os.Lstat("/run/systemd/system"); err == nil {
+		opt.Units = &hostUnits{}
+	} else {
+		m.log.Info("systemd does not run here: only instances whose supervisor runs are known")
+	}
+	return opt
+}
+
+// sockets are the control sockets of this host.
+func (m *monitoring) sockets() ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", supervisor.ControlName))
+	return append(paths, m.controls...), err
+}
+
+// boundedStatus is fetchStatus; what a supervisor says is bounded by control.
+func boundedStatus(ctx context.Context, socket string) ([]supervisor.Status, error) {
+	return fetchStatus(ctx, socket)
+}
+
+// traffic is what the kernel knows of an instance's listener.
+func traffic(a fcgisup.Address) (monitor.Traffic, error) {
+	l, err := scoreboard.Find(a.Network, a.Addr)
+	if err != nil {
+		return monitor.Traffic{}, err
+	}
+	defer l.Close()
+	sample := l.Look()
+	t := monitor.Traffic{Queue: sample.Queue.Length}
+	for _, c := range sample.Conns {
+		if c.Gone {
+			t.Orphaned++
+		} else {
+			t.Serving = append(t.Serving, uint64(c.Inode))
+		}
+	}
+	return t, sample.ConnsErr
+}
+
+// hostUnits is systemd over a connection that is made again when it is lost,
+// as by systemctl daemon-reexec.
+type hostUnits struct {
+	mu   sync.Mutex
+	conn *units.Systemd
+}
+
+func (h *hostUnits) connected(ctx context.Context) (*units.Systemd, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conn == nil {
+		conn, err := units.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h.conn = conn
+	}
+	return h.conn, nil
+}
+
+// lost drops a connection that has failed; the next question makes another.
+func (h *hostUnits) lost(conn *units.Systemd) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conn == conn {
+		h.conn = nil
+		conn.Close()
+	}
+}
+
+// List asks once again over a new connection when the old one is lost.
+func (h *hostUnits) List(ctx context.Context) (map[string]monitor.Unit, error) {
+	states, err := h.list(ctx)
+	if err != nil {
+		if states, err = h.list(ctx); err != nil {
+			return nil, err
+		}
+	}
+	all := make(map[string]monitor.Unit, len(states))
+	for _, s := range states {
+		all[s.Name] = monitor.Unit{Active: s.Active, Sub: s.Sub}
+	}
+	return all, nil
+}
+
+func (h *hostUnits) list(ctx context.Context) ([]units.State, error) {
+	conn, err := h.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, err := conn.List(ctx, "*-fastcgi@*.socket", "*-fastcgi@*.service")
+	if err != nil {
+		h.lost(conn)
+	}
+	return states, err
+}
+
+// Result is that of a socket or service.
+func (h *hostUnits) Result(ctx context.Context, unit string) (string, error) {
+	conn, err := h.connected(ctx)
+	if err != nil {
+		return "", err
+	}
+	kind := "Service"
+	if strings.HasSuffix(unit, ".socket") {
+		kind = "Socket"
+	}
+	return conn.Result(ctx, unit, kind)
+}
+
+// Service asks for one service.
+func (h *hostUnits) Service(ctx context.Context, unit string) (monitor.Service, error) {
+	conn, err := h.connected(ctx)
+	if err != nil {
+		return monitor.Service{}, err
+	}
+	s, err := conn.Service(ctx, unit)
+	return monitor.Service{
+		Unit:  monitor.Unit{Active: s.Active, Sub: s.Sub, Result: s.Result},
+		Began: s.Began, PID: s.PID, Restarts: s.Restarts,
+	}, err
+}
+
+// TryRestart waits for the job's end on a connection of its own: while one
+// waits, what comes in on it for others must not.
+func (h *hostUnits) TryRestart(ctx context.Context, unit string) error {
+	conn, err := units.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.TryRestart(ctx, unit)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+)
+
+// sdReloading is the message of Type=notify and of notify-reload, which wants the time.
+func sdReloading() string {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return daemon.SdNotifyReloading
+	}
+	return fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000)
+}
+
+// tell tells systemd that the first report is there, how things are, and that
+// the monitor's loop makes progress.
+func (m *monitoring) tell(ctx context.Context, v *voice) {
+	var beat <-chan time.Time
+	interval := v.watchdogInterval()
+	if interval > 0 {
+		t := time.NewTicker(interval / 2)
+		defer t.Stop()
+		beat = t.C
+	}
+	said, ready := "", ""
+	for beats := 0; ; {
+		report, changed := m.mon.Feed().Latest()
+		if report != nil {
+			if line := "STATUS=" + counts(report); line != said {
+				if said = line; ready == "" {
+					ready = daemon.SdNotifyReady
+					line = ready + "\n" + line
+				}
+				v.say(line)
+			}
+		}
+		select {
+		case <-changed:
+		case <-beat:
+			if !m.alive(ctx, interval/2) {
+				m.log.Error("the monitor's loop does not answer; the watchdog is not told")
+				continue
+			}
+			v.say(daemon.SdNotifyWatchdog)
+			if beats++; beats%releaseEvery == 1 {
+				releasePages()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *monitoring) alive(ctx context.Context, patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return m.mon.Alive(ctx)
+}
+
+// counts is a line for people: "12 instances: 10 up, 1 asleep, 1 down".
+func counts(r *monitor.Report) string {
+	of, all := map[monitor.Health]int{}, 0
+	for _, app := range r.Apps {
+		for _, i := range app.Instances {
+			of[i.Health]++
+			all++
+		}
+	}
+	var parts []string
+	for _, h := range monitor.Healths {
+		if of[h] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", of[h], h))
+		}
+	}
+	line := plural(all, "instance")
+	if len(parts) > 0 {
+		line += ": " + strings.Join(parts, ", ")
+	}
+	if r.ConfigError != "" {
+		line += "; the configuration was refused"
+	}
+	return line
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/web"
+)
+
+const (
+	// headerPatience, readPatience and writePatience bound what a client can
+	// hold up; idlePatience is for one that keeps its connection.
+	headerPatience = 10 * time.Second
+	readPatience   = 20 * time.Second
+	writePatience  = time.Minute
+	idlePatience   = 2 * time.Minute
+	// goodbye is what open requests get at the end.
+	goodbye = 2 * time.Second
+	// freshIntervals, or at least freshLeast, is how old a report may be for /healthz.
+	freshIntervals = 5
+	freshLeast     = 30 * time.Second
+	maxHeader      = 32 << 10
+)
+
+// monitorServer is the monitor's HTTP server.
+type monitorServer struct{ *http.Server }
+
+// serve listens, and answers from then on.
+func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
+	l, err := listenMonitor(s.Listen)
+	if err != nil {
+		return monitorServer{}, err
+	}
+	server := monitorServer{&http.Server{
+		Handler: web.Handler(web.Options{
+			Feed: m.mon.Feed(), Page: m.page, Metrics: m.metrics(),
+			Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
+			Restart: m.mon.Restart, Fresh: max(freshIntervals*s.Interval, freshLeast),
+		}),
+		ReadHeaderTimeout: headerPatience, ReadTimeout: readPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
+	}}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error("server ended", "address", l.Addr().String(), "error", err)
+		}
+	}()
+	return server, nil
+}
+
+func listenMonitor(a fcgisup.Address) (net.Listener, error) {
+	if a.Network == "unix" {
+		return supervisor.ListenControl(a.Addr)
+	}
+	l, err := net.Listen("tcp", a.Addr)
+	if err != nil {
+		return nil, hinted(err, "--listen (monitor.listen) names another address")
+	}
+	return l, nil
+}
+
+func (s monitorServer) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close()
+	}
+}
+
+func (m *monitoring) metrics() http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(buildInfo(), m.mon.Collector())
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+func buildInfo() prometheus.Collector {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "fcgisup_build_info",
+		Help:        "1, with the version in the labels.",
+		ConstLabels: prometheus.Labels{"version": versionText(), "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	return build
+}

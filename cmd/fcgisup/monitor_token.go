@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// secret is the token that callers present, "" if none is asked for.
+type secret struct{ v atomic.Pointer[string] }
+
+func (s *secret) set(token string) { s.v.Store(&token) }
+
+func (s *secret) get() string {
+	if p := s.v.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+const (
+	shortestToken = 16
+	longestToken  = 4096
+)
+
+// readToken reads the file's only line. An error never quotes it.
+func readToken(path string) (string, error) {
+	hint := "openssl rand -hex 32 >" + path + "; chmod 600 " + path
+	token, err := tokenOf(path)
+	if err != nil {
+		return "", &exitError{code: exitUsage, hint: hint, cause: fmt.Errorf("cannot use the token file %s: %w", path, err)}
+	}
+	return token, nil
+}
+
+func tokenOf(path string) (string, error) {
+	// A pipe that nobody writes to must not hold us up: it is empty.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return "", fmt.Errorf("everybody may use it, its mode is %04o", info.Mode().Perm())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, longestToken+1))
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	token := strings.TrimSpace(string(data))
+	switch {
+	case len(token) < shortestToken:
+		return "", fmt.Errorf("the token has %d characters, it takes at least %d", len(token), shortestToken)
+	case len(data) > longestToken, strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", errors.New("it does not hold one line of printable ASCII")
+	}
+	return token, nil
+}
+
+// lockState makes the folder of the history, and sees to it that one monitor uses it.
+func lockState(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, hinted(fmt.Errorf("cannot make the monitor's folder: %w", err), "--state-dir names another")
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("cannot open the monitor's folder: %w", err), "--state-dir names another")
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errors.New("another monitor uses it")
+		}
+		return nil, hinted(fmt.Errorf("cannot lock %s: %w", dir, err), "systemctl status fcgisup-monitor shows the service; --state-dir names another folder")
+	}
+	return func() { _ = f.Close() }, nil
+}

@@ -1,0 +1,148 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+const (
+	// answerPatience bounds the wait for one supervisor; its own for its loops is shorter.
+	answerPatience = 3 * time.Second
+	// oldAnswers in intervals, or leastOld, is how long an answer stands for a
+	// supervisor that does not give another.
+	oldAnswers = 3
+	leastOld   = 15 * time.Second
+)
+
+// controlSocket is a supervisor as far as it has answered.
+type controlSocket struct {
+	path   string
+	asked  bool // an answer is awaited
+	mute   bool // the last one did not come in time
+	all    []supervisor.Status
+	at     time.Time // of all
+	err    error     // of the last asking
+	warned bool      // err has been logged
+}
+
+// answer is that of a control socket.
+type answer struct {
+	all []supervisor.Status
+	at  time.Time
+	err error
+}
+
+// lookAtControls asks all supervisors that are not being asked.
+func (m *Monitor) lookAtControls(ctx context.Context) {
+	paths, err := m.opt.Sockets()
+	if err != nil {
+		m.opt.Log.Error("cannot look for control sockets", "error", err)
+		return
+	}
+	there := make(map[string]bool, len(paths))
+	var ready, suspect []*controlSocket
+	for _, path := range paths {
+		there[path] = true
+		c := m.controls[path]
+		if c == nil {
+			c = &controlSocket{path: path}
+			m.controls[path] = c
+		}
+		if c.asked {
+			continue
+		}
+		c.asked = true
+		m.await()
+		if c.mute {
+			suspect = append(suspect, c)
+		} else {
+			ready = append(ready, c)
+		}
+	}
+	for path, c := range m.controls {
+		if !there[path] && !c.asked {
+			delete(m.controls, path)
+		}
+	}
+	ask := func(c *controlSocket) { m.ask(ctx, c) }
+	go through(ctx, m.asking.ready, ready, ask)
+	go through(ctx, m.asking.suspect, suspect, ask)
+}
+
+// ask reads only what never changes of c.
+func (m *Monitor) ask(ctx context.Context, c *controlSocket) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	all, err := m.opt.Status(ctx, c.path)
+	a := answer{all, time.Now(), err}
+	m.post(func() {
+		m.told(c, a)
+		m.answered()
+	})
+}
+
+// told takes a supervisor's answer, or that there was none.
+func (m *Monitor) told(c *controlSocket, a answer) {
+	c.asked, c.err = false, a.err
+	c.mute = a.err != nil && !gone(a.err)
+	switch {
+	case a.err == nil:
+		c.all, c.at, c.warned = a.all, a.at, false
+		return
+	case gone(a.err):
+		c.all = nil
+	}
+	m.counts.unanswered.Add(1)
+	if !c.warned && c.mute {
+		c.warned = true
+		m.opt.Log.Warn("a supervisor does not answer", "socket", c.path, "error", a.err)
+	}
+}
+
+// gone tells whether nobody listens at a control socket.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// voice is what a supervisor says of one instance, or why it says nothing.
+type voice struct {
+	status  *supervisor.Status
+	at      time.Time
+	silence string
+}
+
+// voices are those of all instances, configured or not.
+func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
+	old := max(oldAnswers*m.opt.Interval, leastOld)
+	said := map[fcgisup.Instance]voice{}
+	for _, c := range m.controls {
+		for i := range c.all {
+			st := &c.all[i]
+			key := fcgisup.Instance{App: st.App, Number: st.Instance}
+			v := voice{status: st, at: c.at}
+			if c.err != nil && now.Sub(c.at) > old {
+				v = voice{silence: "its supervisor does not answer: " + oneLine(c.err.Error())}
+			}
+			if other, ok := said[key]; ok && (v.status == nil || other.at.After(v.at)) {
+				continue // another supervisor knows it better
+			}
+			said[key] = v
+		}
+	}
+	return said
+}
+
+// silent is why the supervisor behind a socket that has never told its
+// instances does not answer.
+func (m *Monitor) silent(path string) string {
+	if c := m.controls[path]; c != nil && c.err != nil {
+		return "its supervisor does not answer: " + oneLine(c.err.Error())
+	}
+	return ""
+}

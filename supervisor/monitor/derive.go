@@ -1,0 +1,165 @@
+package monitor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
+)
+
+// gapAfter is how long nobody may have looked before that is a gap in the history.
+const gapAfter = 2 * time.Minute
+
+// ranked are all healths from best to worst, as the history keeps them.
+var ranked = []string{string(Up), string(Asleep), string(Stopped), string(Unknown), string(Down)}
+
+// OpenHistory opens the history of a monitor, see [history.Open].
+func OpenHistory(path string) (*history.Log, error) {
+	return history.Open(path, string(Unknown), ranked...)
+}
+
+// report derives and publishes how everything is.
+func (m *Monitor) report() {
+	m.reportAt = time.Time{}
+	now := time.Now()
+	said := m.voices(now)
+	m.now = make(map[fcgisup.Instance]Health, len(m.before))
+	r := &Report{Host: m.opt.Host, Version: m.opt.Version, At: now, ConfigError: m.configError}
+	for _, app := range m.apps {
+		a := App{Name: app.Name, Description: app.Description, Supervised: app.Systemd.Supervise, Instances: make([]Instance, 0, app.Instances)}
+		for _, in := range app.Expand() {
+			key := bare(in)
+			a.Instances = append(a.Instances, m.derive(app, in, said[key], now))
+			delete(said, key)
+		}
+		r.Apps = append(r.Apps, a)
+	}
+	m.strangers(r, said, now)
+	m.before = m.now
+	m.feed.Publish(r)
+	m.save()
+}
+
+// bare is an instance without its address, as a key.
+func bare(in fcgisup.Instance) fcgisup.Instance {
+	return fcgisup.Instance{App: in.App, Number: in.Number}
+}
+
+// derive tells how an instance of the configuration is.
+func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time.Time) Instance {
+	key := bare(in)
+	f := facts{supervised: app.Systemd.Supervise, systemd: m.units.known, failures: app.Health.Failures, before: m.before[key]}
+	i := Instance{App: in.App, Number: in.Number, Address: in.Address.String(), Checked: now}
+	if m.units.known {
+		socket, service := m.opt.UnitNames(in)
+		f.socket, f.service = m.units.all[socket], m.units.all[service]
+		f.restarts = m.restarting[key]
+		i.SocketUnit, i.ServiceUnit, i.Checked = f.socket.String(), f.service.String(), m.units.at
+		if f.socket.up() {
+			f.missing = unconnectable(in.Address)
+		}
+	}
+	if app.Systemd.Supervise {
+		f.status, f.silence = v.status, v.silence
+		i.Status = v.status
+		if v.status != nil {
+			i.Checked = v.at
+		}
+	} else if p := m.plains[key]; p != nil {
+		f.bad = p.bad
+		i.Probe, i.Restarts = p.probe, p.restarts
+	}
+	return m.settle(i, judge(f), now)
+}
+
+// settle adds what the past says.
+func (m *Monitor) settle(i Instance, v verdict, now time.Time) Instance {
+	key := fcgisup.Instance{App: i.App, Number: i.Number}
+	before := m.before[key]
+	m.now[key] = v.health
+	i.Health, i.Why, i.Intended = v.health, v.why, v.intended
+	name := key.String()
+	i.Since = m.opt.History.See(name, string(v.health), now, max(gapAfter, oldAnswers*m.opt.Interval))
+	for _, s := range m.opt.History.Spans(name) {
+		i.History = append(i.History, Span{s.From, s.Until, Health(s.State)})
+	}
+	if before != v.health && before != "" {
+		m.opt.Log.Info("an instance has changed", "instance", name, "from", string(before), "to", string(v.health), "why", v.why, "intended", v.intended)
+	}
+	return i
+}
+
+// strangers adds the instances that run without being in the configuration.
+func (m *Monitor) strangers(r *Report, said map[fcgisup.Instance]voice, now time.Time) {
+	keys := slices.SortedFunc(maps.Keys(said), func(a, b fcgisup.Instance) int {
+		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Number, b.Number))
+	})
+	for _, key := range keys {
+		v := said[key]
+		i := Instance{App: key.App, Number: key.Number, Status: v.status, Checked: now}
+		if v.status != nil {
+			i.Address, i.Checked = v.status.Address, v.at
+		}
+		f := facts{supervised: true, status: v.status, silence: v.silence, failures: 1, before: m.before[key]}
+		n := slices.IndexFunc(r.Apps, func(a App) bool { return a.Name == key.App })
+		if n < 0 {
+			n = len(r.Apps)
+			r.Apps = append(r.Apps, App{Name: key.App, Supervised: true})
+		}
+		r.Apps[n].Instances = append(r.Apps[n].Instances, m.settle(i, judge(f), now))
+	}
+}
+
+// unconnectable tells why nobody can connect to a unix socket that is open.
+func unconnectable(a fcgisup.Address) string {
+	if a.Network != "unix" {
+		return ""
+	}
+	info, err := os.Lstat(a.Addr)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("%s is gone: nobody can connect", a.Addr)
+	case err == nil && info.Mode().Type() != fs.ModeSocket && info.Mode().Type() != fs.ModeSymlink:
+		return fmt.Sprintf("%s is no socket: nobody can connect", a.Addr)
+	}
+	return ""
+}
+
+// countRestarts counts how often in a row systemd was met restarting a service.
+func (m *Monitor) countRestarts() {
+	for _, app := range m.apps {
+		for _, in := range app.Expand() {
+			_, name := m.opt.UnitNames(in)
+			service, key := m.units.all[name], bare(in)
+			switch {
+			case service.Sub == subAutoRestart:
+				m.restarting[key]++
+			case service.Active == unitActivating: // it tries
+			case m.restarting[key] > 0 && service.up():
+				m.restarting[key]--
+			default:
+				delete(m.restarting, key)
+			}
+		}
+	}
+}
+
+// forget drops what is remembered of instances that are not configured any more.
+func (m *Monitor) forget() {
+	configured := map[fcgisup.Instance]bool{}
+	for _, app := range m.apps {
+		for _, in := range app.Expand() {
+			configured[bare(in)] = true
+		}
+	}
+	gone := func(key fcgisup.Instance) bool { return !configured[key] }
+	maps.DeleteFunc(m.plains, func(key fcgisup.Instance, _ *plain) bool { return gone(key) })
+	maps.DeleteFunc(m.restarting, func(key fcgisup.Instance, _ int) bool { return gone(key) })
+}

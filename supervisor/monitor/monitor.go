@@ -1,0 +1,225 @@
+package monitor
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
+)
+
+const (
+	// roundPatience is how long a round waits for answers before it reports
+	// without them. Later ones are reported when they come.
+	roundPatience = time.Second
+	// latePause gathers what comes after the round's report.
+	latePause = 250 * time.Millisecond
+	// unitsPatience bounds the wait for systemd.
+	unitsPatience = 10 * time.Second
+)
+
+// Units is the host's systemd. Its methods may be called at the same time.
+type Units interface {
+	// List returns the units of all instances that are loaded, by name, in one call.
+	List(ctx context.Context) (map[string]Unit, error)
+	// Result is why a unit has failed.
+	Result(ctx context.Context, unit string) (string, error)
+	// Service is what is to know of one service before it is probed.
+	Service(ctx context.Context, unit string) (Service, error)
+	// TryRestart restarts a service that runs and waits until that is done.
+	TryRestart(ctx context.Context, unit string) error
+}
+
+// Service is more of a service than [Unit] has.
+type Service struct {
+	Unit
+	// Began is when its main process did.
+	Began time.Time
+	// PID is that process.
+	PID int
+	// Restarts counts how often systemd has restarted it by itself.
+	Restarts uint32
+}
+
+// Traffic is what the kernel says of a listener.
+type Traffic struct {
+	Queue int
+	// Serving are the accepted connections whose client is still there.
+	Serving []uint64
+	// Orphaned counts those whose client has gone.
+	Orphaned int
+}
+
+// Options are what a Monitor needs of the rest of the world.
+type Options struct {
+	Host, Version string
+	Apps          []fcgisup.App
+	// ConfigError is why there are none, if that is so.
+	ConfigError string
+	Interval    time.Duration
+	// Sockets lists the control sockets of the host.
+	Sockets func() ([]string, error)
+	// Status asks a supervisor; ctx limits that.
+	Status func(ctx context.Context, socket string) ([]supervisor.Status, error)
+	// Restart has a supervisor restart one of its instances, and waits for the outcome.
+	Restart func(ctx context.Context, socket string, number int) error
+	// Units is nil where systemd does not run.
+	Units Units
+	// UnitNames are an instance's.
+	UnitNames func(in fcgisup.Instance) (socket, service string)
+	// Probe asks a plain instance, Traffic looks at its socket.
+	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult
+	Traffic func(a fcgisup.Address) (Traffic, error)
+	// Evidence is logged of a process before it is restarted.
+	Evidence func(pid int) any
+	History  *history.Log
+	// HistoryFile is where History is saved; empty: nowhere.
+	HistoryFile string
+	Log         *slog.Logger
+}
+
+// Monitor looks at all instances of a host, again and again.
+type Monitor struct {
+	opt    Options
+	feed   Feed
+	counts counters
+
+	// posts are what the loop is to do next.
+	posts chan func()
+	done  chan struct{} // closed when the loop has ended
+	// asking has room for those that may ask supervisors, systemd and plain
+	// instances at a time.
+	asking lanes
+
+	// What follows is the loop's alone.
+	apps        []fcgisup.App
+	configError string
+	controls    map[string]*controlSocket
+	units       unitsView
+	plains      map[fcgisup.Instance]*plain
+	restarting  map[fcgisup.Instance]int
+	before, now map[fcgisup.Instance]Health // of the last report, and of the one being made
+	pending     int                         // answers that the round still waits for
+	reportAt    time.Time                   // when to report; zero: nothing new
+	saves       saves
+}
+
+// counters are the monitor's own numbers, for metrics.
+type counters struct {
+	rounds, unanswered, unitErrors, saveErrors atomic.Uint64
+}
+
+// New is a monitor that has not looked yet.
+func New(opt Options) *Monitor {
+	return &Monitor{
+		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
+		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
+		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{},
+		restarting: map[fcgisup.Instance]int{}, before: map[fcgisup.Instance]Health{},
+	}
+}
+
+// Feed is where the reports are.
+func (m *Monitor) Feed() *Feed { return &m.feed }
+
+// Run looks until ctx ends, saves the history and returns.
+func (m *Monitor) Run(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer close(m.done)
+	tick := time.NewTicker(m.opt.Interval)
+	defer tick.Stop()
+	report := time.NewTimer(0)
+	defer report.Stop()
+	m.round(ctx)
+	for {
+		if !m.reportAt.IsZero() {
+			report.Reset(time.Until(m.reportAt))
+		}
+		select {
+		case do := <-m.posts:
+			do()
+		case <-tick.C:
+			m.round(ctx)
+		case <-report.C:
+			if !m.reportAt.IsZero() && !time.Now().Before(m.reportAt) {
+				m.report()
+			}
+		case <-ctx.Done():
+			m.saveLast()
+			return
+		}
+	}
+}
+
+// post has the loop do something; after the loop's end nothing does.
+func (m *Monitor) post(do func()) {
+	select {
+	case m.posts <- do:
+	case <-m.done:
+	}
+}
+
+// Alive tells whether the loop takes orders before ctx ends.
+func (m *Monitor) Alive(ctx context.Context) bool {
+	select {
+	case m.posts <- func() {}:
+		return true
+	case <-ctx.Done():
+	case <-m.done:
+	}
+	return false
+}
+
+// Configure puts other apps in force; it returns when that is so.
+func (m *Monitor) Configure(apps []fcgisup.App) {
+	m.post(func() {
+		m.apps, m.configError = apps, ""
+		m.forget()
+		m.due(0)
+	})
+}
+
+// Misconfigured tells readers of reports why the last reading of the
+// configuration changed nothing.
+func (m *Monitor) Misconfigured(why string) {
+	m.post(func() {
+		m.configError = why
+		m.due(0)
+	})
+}
+
+// round begins a look at everything; what the last one still waits for is not asked again.
+func (m *Monitor) round(ctx context.Context) {
+	m.counts.rounds.Add(1)
+	m.lookAtUnits(ctx)
+	m.lookAtControls(ctx)
+	m.due(roundPatience)
+	if m.pending == 0 {
+		m.due(0)
+	}
+}
+
+// await counts an answer that the round waits for.
+func (m *Monitor) await() { m.pending++ }
+
+// answered counts one that has come.
+func (m *Monitor) answered() {
+	m.pending--
+	if m.pending == 0 {
+		m.due(0)
+	} else {
+		m.due(latePause)
+	}
+}
+
+// due has a report made after at most d.
+func (m *Monitor) due(d time.Duration) {
+	at := time.Now().Add(d)
+	if m.reportAt.IsZero() || at.Before(m.reportAt) {
+		m.reportAt = at
+	}
+}

@@ -1,0 +1,275 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+const (
+	// skipsInARow is how often a probe may give way to real requests before one
+	// is sent all the same: with several workers it does get an answer.
+	skipsInARow = 5
+	// restartPause after a restart that did not help, doubled with each, up to
+	// restartPauseMost: a restart interrupts whoever is served.
+	restartPause     = 30 * time.Second
+	restartPauseMost = 10 * time.Minute
+	// restartMargin is what systemd gets beyond the service's own times to restart it.
+	restartMargin = 30 * time.Second
+)
+
+// Classes of probe errors that matter here, which are those of package fcgi.
+const (
+	classRefused    = "refused"
+	classMissing    = "missing"
+	classFull       = "full"
+	classTimeout    = "timeout"
+	classOverloaded = "overloaded"
+)
+
+// plain is what the monitor knows of an instance that systemd runs itself.
+type plain struct {
+	probe *supervisor.ProbeStatus
+	// bad is why it is down: too many failed probes in a row, and no good one since.
+	bad      string
+	restarts uint64
+
+	asked bool      // a probe, or a restart, is under way
+	next  time.Time // when the next probe is due
+	skips int       // probes in a row that gave way
+	good  time.Time // the last good probe
+	last  Service   // at the last probe
+	// since is when a connection was first seen being served.
+	since map[uint64]time.Time
+
+	unhelped  int       // restarts in a row without a good probe since
+	restartAt time.Time // not before
+	deferred  time.Time // since when a restart waits for requests to end
+}
+
+// probing is one probe of a plain instance, with what was known around it.
+type probing struct {
+	app fcgisup.App
+	in  fcgisup.Instance
+	// skips is how often in a row a probe has given way.
+	skips int
+	// service is what systemd said right before.
+	service Service
+	// asleep tells that it did not run any more: nothing was sent.
+	asleep        bool
+	before, after Traffic
+	unseen        error // why there is no traffic
+	sent          bool
+	result        supervisor.ProbeResult
+	took          time.Duration
+}
+
+// probePlains probes the plain instances whose service runs and whose probe is
+// due. A sleeping one would be woken by it.
+func (m *Monitor) probePlains(ctx context.Context, now time.Time) {
+	var due []*probing
+	for _, app := range m.apps {
+		if app.Systemd.Supervise {
+			continue
+		}
+		for _, in := range app.Expand() {
+			p := m.plain(in)
+			_, name := m.opt.UnitNames(in)
+			service := m.units.all[name]
+			switch {
+			case p.asked:
+			case service.inactive(), app.Health.Interval == 0:
+				p.rest()
+			case service.up() && !now.Before(p.next):
+				p.asked = true
+				due = append(due, &probing{app: app, in: in, skips: p.skips})
+			}
+		}
+	}
+	go through(ctx, m.asking.probes, due, func(g *probing) {
+		g.send(ctx, m.opt)
+		m.post(func() {
+			m.judgePlain(ctx, g, time.Now())
+			m.due(latePause)
+		})
+	})
+}
+
+func (m *Monitor) plain(in fcgisup.Instance) *plain {
+	key := bare(in)
+	p := m.plains[key]
+	if p == nil {
+		p = &plain{since: map[uint64]time.Time{}}
+		m.plains[key] = p
+	}
+	return p
+}
+
+// rest forgets what was found while it ran.
+func (p *plain) rest() {
+	p.probe, p.bad, p.skips, p.deferred = nil, "", 0, time.Time{}
+	clear(p.since)
+}
+
+// send probes unless that would wake a service, which may have ended since the
+// units were listed, or wait behind real requests.
+func (g *probing) send(ctx context.Context, opt Options) {
+	_, name := opt.UnitNames(g.in)
+	var err error
+	if g.service, err = opt.Units.Service(ctx, name); err != nil || !g.service.up() {
+		g.asleep = true
+		return
+	}
+	if g.before, g.unseen = opt.Traffic(g.in.Address); g.unseen == nil && len(g.before.Serving) > 0 && g.skips < skipsInARow {
+		g.after = g.before
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.app.Health.Timeout)
+	defer cancel()
+	begun := time.Now()
+	g.result = opt.Probe(ctx, g.app, g.in)
+	g.took, g.sent = time.Since(begun), true
+	if g.result.Err != nil {
+		g.after, g.unseen = opt.Traffic(g.in.Address)
+	}
+}
+
+// judgePlain takes a probe's result and acts on too many failures in a row.
+func (m *Monitor) judgePlain(ctx context.Context, g *probing, now time.Time) {
+	p := m.plain(g.in)
+	p.asked, p.next = false, now.Add(g.app.Health.Interval)
+	if g.asleep || ctx.Err() != nil {
+		return
+	}
+	if why := p.take(g, now); why != "" {
+		m.heal(ctx, p, g, why, now)
+	}
+}
+
+// take notes a probe and returns why the service is to be restarted, if it is.
+func (p *plain) take(g *probing, now time.Time) string {
+	status := supervisor.ProbeStatus{At: now, OK: true, Status: g.result.Status, DurationSeconds: g.took.Seconds()}
+	if p.probe != nil && g.service.Began.Equal(p.last.Began) {
+		status.Failures = p.probe.Failures
+	}
+	crashed := g.service.Restarts > p.last.Restarts && !p.last.Began.IsZero()
+	p.last = g.service
+	oldest := p.oldest(g.after, now)
+	p.probe = &status
+	limit := g.app.Limits.RequestTimeout
+	switch excuse := g.excuse(p, now); {
+	case limit > 0 && oldest >= limit:
+		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), limit)
+		return p.bad
+	case !g.sent:
+		p.skips++
+		status.Skipped = "it is serving"
+		return ""
+	case g.result.Err == nil:
+		*p = plain{probe: &status, restarts: p.restarts, next: p.next, good: now, last: p.last, since: p.since}
+		status.Failures = 0
+		return ""
+	case excuse != "" && !crashed:
+		p.skips = 0
+		status.Skipped, status.Class, status.Error = excuse, g.result.Class, oneLine(g.result.Err.Error())
+		return ""
+	}
+	p.skips = 0
+	status.OK, status.Class, status.Error = false, g.result.Class, oneLine(g.result.Err.Error())
+	status.Failures++
+	if crashed && g.service.Restarts > 0 {
+		status.Error = "its process has ended: " + status.Error
+	}
+	if status.Failures < g.app.Health.Failures {
+		return ""
+	}
+	p.bad = "probes fail: " + status.Error
+	if crashed || slices.Contains([]string{classRefused, classMissing}, g.result.Class) {
+		return "" // systemd restarts it already; or it is its socket's fault
+	}
+	return p.bad
+}
+
+// excuse tells why a failed probe says nothing of the service.
+func (g *probing) excuse(p *plain, now time.Time) string {
+	full := g.result.Class == classTimeout || g.result.Class == classFull
+	switch {
+	case g.result.Err == nil:
+		return ""
+	case errors.Is(g.result.Err, fs.ErrPermission):
+		return "the monitor may not connect"
+	case g.result.Class == classOverloaded:
+		return "it says that it is overloaded"
+	case full && g.unseen != nil:
+		return "whether it is busy cannot be known: " + oneLine(g.unseen.Error())
+	case full && len(g.after.Serving) > 0:
+		return "it waited behind requests that are being served"
+	case p.good.Before(g.service.Began) && now.Sub(g.service.Began) < g.app.Limits.StartTimeout:
+		return "it has only begun"
+	}
+	return ""
+}
+
+// oldest is the age of the oldest request being served, as seen.
+func (p *plain) oldest(t Traffic, now time.Time) time.Duration {
+	seen := make(map[uint64]time.Time, len(t.Serving))
+	var oldest time.Duration
+	for _, c := range t.Serving {
+		at, ok := p.since[c]
+		if !ok {
+			at = now
+		}
+		seen[c] = at
+		oldest = max(oldest, now.Sub(at))
+	}
+	p.since = seen
+	return oldest
+}
+
+// heal restarts an unhealthy service, but not again and again at once, and not
+// while it serves: what answers wrong may answer others.
+func (m *Monitor) heal(ctx context.Context, p *plain, g *probing, why string, now time.Time) {
+	if now.Before(p.restartAt) {
+		return
+	}
+	if stuck := g.app.Limits.RequestTimeout > 0 && !g.sent; len(g.after.Serving) > 0 && !stuck {
+		if p.deferred.IsZero() {
+			p.deferred = now
+		}
+		if now.Sub(p.deferred) < g.app.Limits.StopTimeout {
+			return
+		}
+	}
+	p.deferred = time.Time{}
+	p.restartAt = now.Add(min(restartPause<<min(p.unhelped, 10), restartPauseMost))
+	p.unhelped++
+	p.restarts++
+	p.asked = true
+	p.probe.Failures = 0
+	go m.restart(ctx, g, why)
+}
+
+// restart takes the evidence first: it goes with the process.
+func (m *Monitor) restart(ctx context.Context, g *probing, why string) {
+	_, name := m.opt.UnitNames(g.in)
+	log := m.opt.Log.With("instance", g.in.String(), "unit", name)
+	log.Warn("restarting an unhealthy service", "why", why, "queue", g.after.Queue, "serving", len(g.after.Serving),
+		"orphaned", g.after.Orphaned, "evidence", m.opt.Evidence(g.service.PID))
+	ctx, cancel := context.WithTimeout(ctx, g.app.Limits.StopTimeout+g.app.Limits.StartTimeout+restartMargin)
+	defer cancel()
+	if err := m.opt.Units.TryRestart(ctx, name); err != nil {
+		log.Error("the restart failed", "error", err)
+	} else {
+		log.Info("restarted")
+	}
+	m.post(func() {
+		p := m.plain(g.in)
+		p.asked, p.next = false, time.Now()
+	})
+}

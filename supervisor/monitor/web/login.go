@@ -1,0 +1,54 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+)
+
+var loginPage = template.Must(template.New("login").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>fcgisup monitor</title>
+</head>
+<body>
+<main>
+<h1>fcgisup monitor</h1>
+{{if .}}<p role="alert">{{.}}</p>
+{{end}}<form method="post" action="/login">
+<p><label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
+<button>Log in</button></p>
+</form>
+</main>
+</body>
+</html>
+`))
+
+func drawLogin(w http.ResponseWriter, code int, why string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_ = loginPage.Execute(w, why) // the client has gone: nobody to tell
+}
+
+func (s *server) loginForm(w http.ResponseWriter, r *http.Request) {
+	if token := s.Token(); token == "" || bears(r, token) {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	drawLogin(w, http.StatusOK, "")
+}
+
+func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	token := s.Token()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if token != "" && !same(r.PostFormValue("token"), token) {
+		drawLogin(w, http.StatusUnauthorized, "That is not the token.")
+		return
+	}
+	if token != "" {
+		setCookie(w, r, token)
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}

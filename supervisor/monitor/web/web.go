@@ -1,0 +1,117 @@
+// Package web is the monitor's HTTP interface: who may see what, and the API.
+//
+// It promises that nothing is shown or done without the token where there is
+// one, that nothing is ever done without one, and that no other site's page can
+// have a browser do it: see [Handler]. It does not draw the page.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+)
+
+// Options are what there is to serve.
+type Options struct {
+	Feed *monitor.Feed
+	// Page serves everything that is not below.
+	Page http.Handler
+	// Metrics serves /metrics.
+	Metrics http.Handler
+	// Token is the secret that callers present; empty: there is none, and no action.
+	Token func() string
+	// Loopback refuses, without a token, names of hosts that are not this machine's:
+	// a site could have its name lead here and read what a browser of this machine sees.
+	Loopback bool
+	// Restart restarts an instance, or all of an app for number 0.
+	Restart func(ctx context.Context, app string, number int) error
+	// Fresh is how old a report may be before /healthz complains.
+	Fresh time.Duration
+}
+
+// Handler serves:
+//
+//	GET  /healthz           200 while reports are made; needs no token
+//	GET  /metrics           Prometheus
+//	GET  /api/v1/status     the newest report as JSON; ?app=NAME for one app
+//	POST /api/v1/restart    app=NAME, instance=N or absent for all; only with a token
+//	GET, POST /login        the token for a cookie; likewise /?token=TOKEN
+//	     /                  the page
+//
+// The token comes as "Authorization: Bearer TOKEN", or is exchanged for a cookie.
+func Handler(o Options) http.Handler {
+	s := &server{o}
+	open := http.NewServeMux()
+	open.HandleFunc("GET /healthz", s.healthz)
+	open.HandleFunc("GET /login", s.loginForm)
+	open.HandleFunc("POST /login", s.login)
+	closed := http.NewServeMux()
+	closed.Handle("GET /metrics", o.Metrics)
+	closed.HandleFunc("GET /api/v1/status", s.status)
+	closed.HandleFunc("POST /api/v1/restart", s.restart)
+	closed.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, "there is nothing here")
+	})
+	closed.Handle("/", o.Page)
+	open.Handle("/", s.authorized(closed))
+	var h http.Handler = http.NewCrossOriginProtection().Handler(open)
+	if o.Loopback {
+		h = s.localHost(h)
+	}
+	return headers(h)
+}
+
+type server struct{ Options }
+
+// maxBody bounds what anybody sends; forms are short.
+const maxBody = 64 << 10
+
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	r, _ := s.Feed.Latest()
+	switch {
+	case r == nil:
+		http.Error(w, "no report yet", http.StatusServiceUnavailable)
+	case time.Since(r.At) > s.Fresh:
+		http.Error(w, "the last report is of "+r.At.Format(time.RFC3339), http.StatusServiceUnavailable)
+	default:
+		_, _ = w.Write([]byte("ok\n")) // the client has gone: nobody to tell
+	}
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request) {
+	report, _ := s.Feed.Latest()
+	if report == nil {
+		fail(w, http.StatusServiceUnavailable, "no report yet")
+		return
+	}
+	if name := r.URL.Query().Get("app"); name != "" {
+		one := *report
+		one.Apps = nil
+		for _, app := range report.Apps {
+			if app.Name == name {
+				one.Apps = append(one.Apps, app)
+			}
+		}
+		if one.Apps == nil {
+			fail(w, http.StatusNotFound, "there is no such app")
+			return
+		}
+		report = &one
+	}
+	reply(w, http.StatusOK, report)
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+}
+
+func fail(w http.ResponseWriter, code int, why string) {
+	reply(w, code, struct {
+		Error string `json:"error"`
+	}{why})
+}

@@ -1,0 +1,120 @@
+package scoreboard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Find observes the listener at an address of this host ("unix" and a path, or
+// "tcp" and IP:PORT) without a descriptor of it: for sockets that others hold,
+// such as systemd. It connects to nothing. A unix socket is known by the file at
+// the path, a wildcard TCP listener by its port. The error wraps [ErrGone] when
+// nobody listens, [ErrUnsupported] when netlink is refused; there is no
+// fallback, and [Listener.SetBlocking] is not for what Find returns.
+func Find(network, addr string) (*Listener, error) {
+	l := &Listener{fd: -1, dial: dialDiag, procNetUnix: "/proc/net/unix"}
+	var err error
+	if network == "unix" {
+		err = l.findUnix(addr)
+	} else {
+		err = l.findTCP(addr)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot find who listens on %s: %w", addr, unsupported(err)), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Listener) findUnix(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return procError("stat", path, err)
+	}
+	own := ownDevices(path)
+	l.domain, l.addr = unix.AF_UNIX, address{unix: path}
+	request := unixRequest(0, 1<<stateListen, showVFS|showName)
+	err := l.ask(func(c *diagConn) error {
+		return c.dump(request[:], func(payload []byte) error {
+			s, err := parseUnixSocket(payload)
+			if err != nil || s.kind != unix.SOCK_STREAM || !s.bound || !s.file.is(&st, own) {
+				return err
+			}
+			name, _, _ := bytes.Cut(s.name, []byte{0})
+			if own && string(name) != path {
+				return nil // the device, which could tell two files apart, is not known
+			}
+			l.inode, l.file, l.bound = Inode(s.inode), s.file, true
+			return nil
+		})
+	})
+	if err == nil && l.inode == 0 {
+		err = fmt.Errorf("%w: nobody listens", ErrGone)
+	}
+	return err
+}
+
+func (l *Listener) findTCP(addr string) error {
+	want, err := netip.ParseAddrPort(addr)
+	if len(addr) > 0 && addr[0] == ':' {
+		want, err = netip.ParseAddrPort("[::]" + addr)
+	}
+	if err != nil {
+		return err
+	}
+	l.protocol = unix.IPPROTO_TCP
+	for _, domain := range []int{unix.AF_INET, unix.AF_INET6} {
+		err := l.eachTCPListener(domain, want.Port(), func(s inetSocket) {
+			if l.inode == 0 && arrivesAt(want, s.local) {
+				l.domain, l.inode, l.addr = domain, Inode(s.inode), address{inet: s.local}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if l.inode == 0 {
+		return fmt.Errorf("%w: nobody listens", ErrGone)
+	}
+	return nil
+}
+
+// eachTCPListener visits the listeners of a family at a port.
+func (l *Listener) eachTCPListener(domain int, port uint16, visit func(inetSocket)) error {
+	request := inetRequest(byte(domain), 1<<stateListen, port)
+	return l.ask(func(c *diagConn) error {
+		return c.dump(request[:], func(payload []byte) error {
+			s, err := parseInetSocket(payload)
+			if err == nil {
+				visit(s)
+			}
+			return err
+		})
+	})
+}
+
+// tcpQueueDiag is the queue without a descriptor: inet_diag shows of a listener
+// what TCP_INFO does.
+func (l *Listener) tcpQueueDiag() (Queue, error) {
+	var q Queue
+	found := false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.eachTCPListener(l.domain, l.addr.inet.Port(), func(s inetSocket) {
+		if Inode(s.inode) == l.inode {
+			found = true
+			q = Queue{Length: int(s.queued), Capacity: KnownLimit(int(s.backlog)), Source: SockDiag}
+		}
+	})
+	if err == nil && !found {
+		err = os.ErrNotExist
+	}
+	if err != nil {
+		return Queue{}, fmt.Errorf("cannot read the queue of %s: %w", l, unsupported(err))
+	}
+	return q, nil
+}

@@ -1,0 +1,81 @@
+package units
+
+import (
+	"github.com/fcgisup/fcgisup"
+)
+
+// MonitorUnit is the name of the monitor's service.
+const MonitorUnit = "fcgisup-monitor.service"
+
+// Monitor returns the service of "fcgisup monitor", one per host; its Path is
+// [MonitorUnit]. Of the options it takes Binary, Config and Generator.
+func Monitor(o Options) fcgisup.File {
+	if o.Binary == "" {
+		o.Binary = Binary
+	}
+	argv := []string{o.Binary, "monitor"}
+	if o.Config != "" && o.Config != fcgisup.SystemConfig {
+		argv = append(argv, "--config", o.Config)
+	}
+	u := section{name: "Unit"}
+	u.set("Description", "fcgisup monitor: status page, metrics and alerts of all FastCGI instances")
+	u.set("Documentation", "man:fcgisup-monitor(1)")
+	u.set("After", "network.target")
+	s := section{name: "Service"}
+	s.set("Type", "notify")
+	s.set("NotifyAccess", "main")
+	s.because("For alerts.to: url_env.")
+	s.set("EnvironmentFile", "-/etc/default/fcgisup-monitor")
+	s.set("ExecStart", execLine(argv))
+	s.because("Systemd 252 has no Type=notify-reload.")
+	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
+	s.because("The loop reports only while it makes progress.")
+	s.set("WatchdogSec", "60s")
+	s.set("Restart", "always")
+	s.set("RestartSec", "5s")
+	s.because("For the history of 24 hours.")
+	s.set("StateDirectory", "fcgisup")
+	s.because("For monitor.listen: /run/fcgisup/monitor.sock. The instances' folders are in it as well and must outlive this service.")
+	s.set("RuntimeDirectory", "fcgisup")
+	s.set("RuntimeDirectoryMode", "0755")
+	s.set("RuntimeDirectoryPreserve", "yes")
+	monitorSandbox(&s)
+	i := section{name: "Install"}
+	i.set("WantedBy", "multi-user.target")
+	return fcgisup.File{Path: MonitorUnit, Mode: 0o644, Data: unit{u, s, i}.bytes(o.Generator)}
+}
+
+// monitorSandbox leaves of root what the monitor is for.
+func monitorSandbox(s *section) {
+	s.because("Root, but with two capabilities only. Systemd lets nobody else restart services without a rule of polkit, and the control",
+		"sockets and FastCGI sockets belong to the users of all apps: CAP_DAC_OVERRIDE connects to them. CAP_SYS_PTRACE reads, of",
+		"a plain service that hangs, what it was doing, before it is restarted.")
+	s.set("User", "root")
+	s.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE CAP_SYS_PTRACE")
+	s.set("NoNewPrivileges", "yes")
+	s.set("ProtectSystem", "strict")
+	s.because("Sockets of apps may be in there, and in /tmp.")
+	s.set("ProtectHome", "read-only")
+	s.set("PrivateTmp", "no")
+	s.set("RestrictSUIDSGID", "yes")
+	s.set("PrivateDevices", "yes")
+	s.set("PrivateMounts", "yes")
+	s.set("DevicePolicy", "closed")
+	s.set("ProtectClock", "yes")
+	s.set("ProtectControlGroups", "yes")
+	s.set("ProtectHostname", "yes")
+	s.set("ProtectKernelLogs", "yes")
+	s.set("ProtectKernelModules", "yes")
+	s.set("ProtectKernelTunables", "yes")
+	s.because("AF_NETLINK: the kernel tells through it whether a service is busy or hangs. AF_INET: the page, and alerts.")
+	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
+	s.set("RestrictNamespaces", "yes")
+	s.set("RestrictRealtime", "yes")
+	s.set("LockPersonality", "yes")
+	s.set("KeyringMode", "private")
+	s.set("SystemCallArchitectures", "native")
+	s.set("SystemCallFilter", "@system-service")
+	s.set("SystemCallFilter", "~@privileged @resources")
+	s.set("SystemCallErrorNumber", "EPERM")
+	s.set("UMask", "0077")
+}
