@@ -1,0 +1,70 @@
+package page
+
+import (
+	"bytes"
+	"context"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// most is what a screenshot in docs may weigh.
+const most = 150 << 10
+
+// TestScreenshots checks those in docs, and with -update takes them: light,
+// dark, and 360 pixels wide.
+func TestScreenshots(t *testing.T) {
+	for _, shot := range []struct {
+		name, scheme string
+		width        int64
+		open         string
+	}{
+		{"page-light", "light", 1240, "images@1/more"},
+		{"page-dark", "dark", 1240, "images@1/more"},
+		{"page-narrow", "light", 360, ""},
+	} {
+		t.Run(shot.name, func(t *testing.T) {
+			path := filepath.Join("../../../docs", shot.name+".png")
+			if *update {
+				h := serve(t, withoutHostility())
+				ctx := tab(t)
+				var picture []byte
+				do(t, ctx, scheme(shot.scheme), chromedp.EmulateViewport(shot.width, 800), chromedp.Navigate(h.url), live(),
+					chromedp.Evaluate(`(id => { if (id) document.getElementById(id).open = true })(`+quote(shot.open)+`)`, nil),
+					chromedp.FullScreenshot(&picture, 100))
+				if err := os.WriteFile(path, smaller(t, picture), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(content) > most {
+				t.Errorf("%s has %d bytes, more than %d", path, len(content), most)
+			}
+			picture, err := png.DecodeConfig(bytes.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if int64(picture.Width) != shot.width {
+				t.Errorf("%s is %d pixels wide, want %d", path, picture.Width, shot.width)
+			}
+		})
+	}
+}
+
+func scheme(name string) chromedp.Action {
+	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}})
+}
+
+// live waits for the stream's first patch.
+func live() chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		return chromedp.Poll(`document.documentElement.dataset.stream === "live"`, nil).Do(ctx)
+	})
+}

@@ -1,0 +1,56 @@
+package page
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+)
+
+func TestVerdict(t *testing.T) {
+	up := monitor.Instance{Health: monitor.Up}
+	down := monitor.Instance{Health: monitor.Down}
+	meant := monitor.Instance{Health: monitor.Down, Intended: true}
+	asleep := monitor.Instance{Health: monitor.Asleep}
+	stopped := monitor.Instance{Health: monitor.Stopped}
+	unknown := monitor.Instance{Health: monitor.Unknown}
+	saturated := monitor.Instance{Health: monitor.Up, Status: &supervisor.Status{State: supervisor.Saturated}}
+	failing := monitor.Instance{Health: monitor.Up, Probe: &supervisor.ProbeStatus{Class: "timeout", Failures: 1}}
+	skipped := monitor.Instance{Health: monitor.Up, Probe: &supervisor.ProbeStatus{Skipped: "busy"}}
+	unread := monitor.Instance{Health: monitor.Asleep, Status: &supervisor.Status{State: supervisor.Sleeping, ConfigError: "x"}}
+	for _, c := range []struct {
+		in    []monitor.Instance
+		level level
+		text  string
+	}{
+		{nil, quiet, "No apps are configured."},
+		{[]monitor.Instance{up}, good, "All is well: 1 up."},
+		{[]monitor.Instance{up, asleep, stopped, skipped}, good, "All is well: 2 up, 1 asleep, 1 stopped."},
+		{[]monitor.Instance{asleep, asleep}, quiet, "All is well: 2 asleep."},
+		{[]monitor.Instance{stopped, stopped}, quiet, "Stopped by an operator: 2 instances."},
+		{[]monitor.Instance{up, down}, bad, "1 of 2 instances is down."},
+		{[]monitor.Instance{down, down, unknown, saturated, meant}, bad, "2 of 5 instances are down, 1 taken down on purpose, 1 up but strained, 1 unknown."},
+		{[]monitor.Instance{up, meant}, warn, "Nothing is down; 1 taken down on purpose."},
+		{[]monitor.Instance{up, unknown}, warn, "Nothing is down; 1 unknown."},
+		{[]monitor.Instance{saturated, failing}, warn, "Nothing is down; 2 up but strained."},
+		{[]monitor.Instance{unread}, warn, "Nothing is down; 1 with a configuration not taken."},
+	} {
+		r := &monitor.Report{At: sampleAt, Apps: []monitor.App{{Name: "a", Instances: c.in}}}
+		if got := judge(r, sampleAt, time.Minute); got.Level != c.level || got.Text != c.text {
+			t.Errorf("got %s: %s\nwant %s: %s", got.Level, got.Text, c.level, c.text)
+		}
+	}
+}
+
+// A report that grows old is no longer good news.
+func TestStale(t *testing.T) {
+	r := &monitor.Report{At: sampleAt, Apps: []monitor.App{{Name: "a", Instances: []monitor.Instance{{Health: monitor.Up}}}}}
+	if got := judge(r, sampleAt.Add(61*time.Second), time.Minute); got.Level != warn {
+		t.Errorf("a report of a minute ago is %s: %s", got.Level, got.Text)
+	}
+	r.ConfigError = "x"
+	if got := judge(r, sampleAt, time.Minute); got.Level != warn {
+		t.Errorf("with a configuration that was not taken the host is %s", got.Level)
+	}
+}
