@@ -14,6 +14,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.runCommand(),
 		c.checkCommand(),
 		c.statusCommand(),
+		c.doctorCommand(),
 		c.topCommand(),
 		c.restartCommand(),
 		c.reloadCommand(),

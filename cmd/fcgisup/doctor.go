@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// doctor is one "fcgisup doctor".
+type doctor struct {
+	*cli
+	json   bool
+	binary string
+}
+
+func (c *cli) doctorCommand() *cobra.Command {
+	d := &doctor{cli: c}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find what will hurt on this host, and say how to mend it",
+		Long: `doctor looks at the configuration, at systemd (over D-Bus), at what nginx really
+reads (nginx -T) and at the kernel, and explains what it finds with the mend. It
+changes nothing, starts nothing and wakes no sleeping instance. Without a
+configuration it looks at the host alone: hand-written units and upstreams, too.
+
+Errors refuse requests now, or will with the next start. Warnings lose requests
+under load, after a crash or after a reboot. Notes say what could not be looked
+at, by whom it can, and what is harmless so far.
+
+Whether the web server may connect is tried without connecting, which would wake
+an instance: with the credentials of nginx's workers (user, group and
+supplementary groups, as they run) and in their mount namespace, every folder is
+searched and the socket asked for write permission, which is what connect(2)
+itself asks. Security modules have a say of their own and are not asked.
+
+Root sees everything. Others see what they may, and a note says what is missing.
+
+Exit code 0: no error; 1: at least one; 2: the configuration or the command line
+is wrong.`,
+		Example: `  fcgisup doctor
+  fcgisup doctor --json | jq -r '.[] | select(.severity != "note") | .id + " " + .subject'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+	}
+	cmd.Flags().BoolVar(&d.json, "json", false, "print a JSON array of id, severity, subject, message and mend")
+	cmd.Flags().StringVar(&d.binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
+	return cmd
+}
+
+func (d *doctor) run(ctx context.Context) error {
+	cfg, err := d.load()
+	if errors.Is(err, fcgisup.ErrNoConfig) {
+		cfg, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	f, err := d.gather(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("cannot look at this host: %w", err)
+	}
+	found := examine(f)
+	if err := d.print(f, found); err != nil {
+		return err
+	}
+	if countOf(found, isError) > 0 {
+		return exit(exitFail)
+	}
+	return nil
+}
+
+func (d *doctor) print(f *facts, found []finding) error {
+	if !d.json {
+		return printFindings(d.out, f.looked(), found, d.colour())
+	}
+	text, err := json.MarshalIndent(found, "", "  ")
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	_, err = fmt.Fprintf(d.out, "%s\n", text)
+	return err
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// facts are what doctor has seen. The rules look at nothing else. A nil or
+// empty part could not be seen, and a finding in unseen says why.
+type facts struct {
+	config string
+	apps   []appFacts
+
+	systemd bool
+	sockets []socketFacts
+	// named are the units that apps name, and apps' own targets.
+	named map[string]units.Unit
+
+	web *webFacts
+
+	// somaxconn caps every backlog; 0 is not known.
+	somaxconn int
+	listeners []listener
+	// own are this host's addresses besides loopback.
+	own []netip.Addr
+
+	unseen []finding
+}
+
+// socketFacts is a socket unit that is, or may well be, about FastCGI.
+type socketFacts struct {
+	units.SocketUnit
+	service units.ServiceUnit
+	// app is whose unit it is; empty for one written by hand.
+	app string
+	// lost tells that the socket listens and its file is not there.
+	lost bool
+}
+
+// webFacts are nginx's.
+type webFacts struct {
+	build     nginx.Build
+	effective *nginx.Effective
+	// made are the apps of the files that gen has made.
+	made map[string]string
+	// refused is what nginx complains of, empty if it does not.
+	refused string
+	// privateTmp tells that nginx's service has a /tmp of its own.
+	privateTmp bool
+	// user is who connects; access is what connecting would meet.
+	user   string
+	access map[fcgisup.Address]access
+}
+
+func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error) {
+	f := &facts{own: ownAddresses()}
+	f.kernel()
+	if err := d.gatherApps(f, cfg); err != nil {
+		return nil, err
+	}
+	if err := f.gatherNginx(ctx); err != nil {
+		return nil, err
+	}
+	systemd, err := units.Connect(ctx)
+	switch {
+	case errors.Is(err, units.ErrNoSystemd):
+		f.note("no-systemd", "systemd", "It does not run here, so no unit was looked at.", "fcgisup run supervises without it, as in a container")
+	case err != nil:
+		f.note("no-systemd", "systemd", "It could not be asked, so no unit was looked at: "+err.Error()+".", "sudo fcgisup doctor")
+	default:
+		defer systemd.Close()
+		if err := f.gatherUnits(ctx, systemd); err != nil {
+			return nil, err
+		}
+	}
+	f.gatherAccess()
+	return f, nil
+}
+
+// note says what could not be looked at.
+func (f *facts) note(id, subject, message, mend string) {
+	f.unseen = append(f.unseen, finding{id, isNote, subject, message, mend})
+}
+
+// looked is where doctor has looked.
+func (f *facts) looked() string {
+	var parts []string
+	if f.config != "" {
+		parts = append(parts, f.config)
+	}
+	if f.systemd {
+		parts = append(parts, plural(len(f.sockets), "socket unit"))
+	}
+	if f.web != nil && f.web.effective != nil {
+		parts = append(parts, "nginx "+f.web.build.Version+" with "+strings.Replace(plural(len(f.web.effective.Passes), "fastcgi_pass"), "passs", "passes", 1))
+	}
+	return strings.Join(append(parts, "the kernel"), ", ")
+}
+
+// ownAddresses are this host's; none is no error, only fewer findings.
+func ownAddresses() []netip.Addr {
+	var all []netip.Addr
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	return all
+}
+
+// canonical is an address with the links in its folder followed, since /run
+// and /var/run are mostly one.
+func canonical(a fcgisup.Address) fcgisup.Address {
+	if a.Network != "unix" {
+		return a
+	}
+	folder, name := filepath.Split(a.Addr)
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		a.Addr = filepath.Join(real, name)
+	}
+	return a
+}
+
+// hostPort takes a TCP address apart; invalid is every address of a listener,
+// and a name that nobody but localhost has.
+func hostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
+	host, port, err := net.SplitHostPort(a.Addr)
+	if err != nil || a.Network != "tcp" {
+		return ip, "", false
+	}
+	if host == "" || host == "*" {
+		return ip, port, true
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, err = netip.ParseAddr(host)
+	if ip = ip.Unmap(); ip.IsUnspecified() {
+		ip = netip.Addr{}
+	}
+	return ip, port, err == nil
+}
+
+// serves tells whether what listens on an address gets the connections to another.
+func serves(listen, target fcgisup.Address) bool {
+	if listen.Network != target.Network {
+		return false
+	}
+	if listen.Network == "unix" {
+		return listen.Addr == target.Addr
+	}
+	at, port, ok := hostPort(listen)
+	to, toPort, known := hostPort(target)
+	return ok && known && port == toPort && (!at.IsValid() || at == to)
+}
+
+// here tells whether a target is on this host.
+func (f *facts) here(target fcgisup.Address) bool {
+	if target.Network == "unix" {
+		return true
+	}
+	ip, _, known := hostPort(target)
+	return known && (!ip.IsValid() || ip.IsLoopback() || slices.Contains(f.own, ip))
+}
+
+// backend is where nginx connects to, and the first place that says so.
+type backend struct {
+	address fcgisup.Address
+	at      nginx.Place
+}
+
+// backends are those on this host that nginx sends FastCGI requests to.
+func (f *facts) backends() []backend {
+	if f.web == nil || f.web.effective == nil {
+		return nil
+	}
+	var all []backend
+	seen := map[fcgisup.Address]bool{}
+	add := func(a fcgisup.Address, at nginx.Place) {
+		if a.Addr != "" && !seen[a] && f.here(a) {
+			seen[a] = true
+			all = append(all, backend{a, at})
+		}
+	}
+	for _, p := range f.web.effective.Passes {
+		add(p.Address, p.Place)
+	}
+	for _, u := range f.web.effective.Upstreams {
+		for _, s := range u.Servers {
+			if !s.Down {
+				add(s.Address, s.Place)
+			}
+		}
+	}
+	return all
+}
+
+// passed returns what tells whether nginx sends requests to what listens on one of the addresses.
+func (f *facts) passed() func(listen []fcgisup.Address) bool {
+	paths, others := map[string]bool{}, []fcgisup.Address{}
+	for _, b := range f.backends() {
+		if b.address.Network == "unix" {
+			paths[b.address.Addr] = true
+		} else {
+			others = append(others, b.address)
+		}
+	}
+	return func(listen []fcgisup.Address) bool {
+		return slices.ContainsFunc(listen, func(a fcgisup.Address) bool {
+			return a.Network == "unix" && paths[a.Addr] || slices.ContainsFunc(others, func(to fcgisup.Address) bool { return serves(a, to) })
+		})
+	}
+}
+
+// isRoot tells whether doctor may look at everything.
+func isRoot() bool { return os.Geteuid() == 0 }

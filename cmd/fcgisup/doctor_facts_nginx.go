@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+// gatherNginx reads what nginx reads. Without root nginx does not print it, so
+// the files are read instead, as they are also when nginx refuses them.
+func (f *facts) gatherNginx(ctx context.Context) error {
+	binary, ok := nginx.Binary()
+	if !ok {
+		f.note("no-nginx", "nginx", "It is not installed here, so no upstream was looked at.", "")
+		return nil
+	}
+	w := &webFacts{}
+	f.web = w
+	var err error
+	if w.build, err = nginx.Built(ctx, binary); err != nil {
+		f.note("nginx-not-read", "nginx", err.Error()+".", binary+" -V")
+		return nil
+	}
+	if w.effective, err = nginx.Read(ctx, binary); err == nil {
+		w.canonical()
+		return nil
+	}
+	if isRoot() {
+		w.refused = err.Error()
+	} else {
+		f.note("nginx-not-read", "nginx", "Only root may have it print its configuration; what could be read of its files was looked at.", "sudo fcgisup doctor")
+	}
+	if w.effective, err = nginx.ReadFiles(w.build.Config); err != nil {
+		f.note("nginx-not-read", w.build.Config, err.Error()+".", "sudo nginx -T")
+		w.effective = nil
+		return nil
+	}
+	w.canonical()
+	return nil
+}
+
+// canonical follows links, and finds the files that gen has made.
+func (w *webFacts) canonical() {
+	w.made = map[string]string{}
+	for _, p := range w.effective.Passes {
+		w.made[p.File] = makerOf(p.File)
+	}
+	for _, u := range w.effective.Upstreams {
+		w.made[u.File] = makerOf(u.File)
+	}
+	for i := range w.effective.Passes {
+		p := &w.effective.Passes[i]
+		p.Address = canonical(p.Address)
+	}
+	for _, u := range w.effective.Upstreams {
+		for i := range u.Servers {
+			u.Servers[i].Address = canonical(u.Servers[i].Address)
+		}
+	}
+}
+
+// gatherAccess tries, as the web server, every unix socket that it passes to.
+func (f *facts) gatherAccess() {
+	var paths []fcgisup.Address
+	for _, b := range f.backends() {
+		if b.address.Network == "unix" {
+			paths = append(paths, b.address)
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	who, pid, err := f.webServer()
+	if err == nil {
+		f.web.access, err = tryAll(who, pid, paths)
+	}
+	if err != nil {
+		f.note("web-user-not-tried", "nginx", "Whether it may connect to its sockets was not tried: "+err.Error()+".", "sudo fcgisup doctor")
+	}
+}
+
+// webServer is whom nginx's workers run as, and one of them if there is any:
+// what counts is what they are, not what they would be after a reload.
+func (f *facts) webServer() (credentials, int, error) {
+	masters, err := nginx.Masters()
+	if err != nil {
+		return credentials{}, 0, err
+	}
+	workers, err := nginx.Workers(masters...)
+	if err != nil {
+		return credentials{}, 0, err
+	}
+	for _, w := range workers {
+		if who, err := credentialsOf(w.PID); err == nil {
+			f.web.user = userName(who.uid)
+			return who, w.PID, nil
+		}
+	}
+	f.web.user = f.web.build.User
+	if f.web.effective.User != "" {
+		f.web.user = f.web.effective.User
+	}
+	who, err := lookup(f.web.user, "")
+	return who, 0, err
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}
+
+// credentialsOf are those of a process: the effective ones of /proc/PID/status, proc(5).
+func credentialsOf(pid int) (credentials, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return credentials{}, err
+	}
+	c := credentials{uid: -1, gid: -1}
+	for line := range bytes.Lines(data) {
+		name, rest, _ := strings.Cut(string(line), ":")
+		var numbers []int
+		for _, word := range strings.Fields(rest) {
+			if n, err := strconv.Atoi(word); err == nil {
+				numbers = append(numbers, n)
+			}
+		}
+		switch {
+		case name == "Groups":
+			c.groups = numbers
+		case len(numbers) < 2:
+		case name == "Uid":
+			c.uid = numbers[1]
+		case name == "Gid":
+			c.gid = numbers[1]
+		}
+	}
+	if c.uid < 0 || c.gid < 0 {
+		return c, fmt.Errorf("cannot read whom process %d runs as", pid)
+	}
+	return c, nil
+}
+
+func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access, error) {
+	if !isRoot() && who.uid != os.Geteuid() {
+		return nil, errors.New("only root can become " + userName(who.uid))
+	}
+	if !isRoot() {
+		pid = 0 // and none other's root can be entered
+	}
+	root, err := rootOf(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all := map[fcgisup.Address]access{}
+	var failed error
+	try := func() {
+		for _, a := range paths {
+			if all[a], failed = tryConnect(int(root.Fd()), a.Addr); failed != nil {
+				return
+			}
+		}
+	}
+	if isRoot() {
+		err = as(who, try)
+	} else {
+		try()
+	}
+	if err == nil {
+		err = failed
+	}
+	for a, x := range all {
+		if x.denied == "" {
+			continue
+		}
+		if info, err := os.Stat(x.denied); err == nil {
+			x.mode = ownership(info)
+			all[a] = x
+		}
+	}
+	return all, err
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// gatherUnits asks systemd about the socket units that are about FastCGI: ours,
+// those that nginx passes to, and those whose program gets the socket as its
+// standard input.
+func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
+	f.systemd = true
+	all, err := systemd.Sockets(ctx)
+	if err != nil {
+		return err
+	}
+	passed := f.passed()
+	for _, u := range all {
+		for i := range u.Listen {
+			u.Listen[i] = canonical(u.Listen[i])
+		}
+		s := socketFacts{SocketUnit: u, app: makerOf(u.File)}
+		if u.Service != "" {
+			if s.service, err = systemd.ServiceUnit(ctx, u.Service); err != nil {
+				return err
+			}
+		}
+		if s.app == "" && !passed(u.Listen) && !s.service.OnStdin {
+			continue
+		}
+		s.lost = s.isLost()
+		f.sockets = append(f.sockets, s)
+	}
+	if err := f.gatherNamed(ctx, systemd); err != nil {
+		return err
+	}
+	if f.web == nil {
+		return nil
+	}
+	web, err := systemd.ServiceUnit(ctx, nginxService)
+	f.web.privateTmp = web.PrivateTmp
+	return err
+}
+
+// isLost tells whether a path that the unit listens on leads nowhere.
+func (s socketFacts) isLost() bool {
+	if s.Active != "active" {
+		return false
+	}
+	for _, a := range s.Listen {
+		if _, err := os.Stat(a.Addr); a.Network == "unix" && errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
+// gatherNamed asks about the units that apps name, and the apps' targets.
+func (f *facts) gatherNamed(ctx context.Context, systemd *units.Systemd) error {
+	f.named = map[string]units.Unit{}
+	for _, a := range f.apps {
+		for _, name := range slices.Concat([]string{targetName(a.Name)}, a.After, a.Wants, a.Requires) {
+			if _, asked := f.named[name]; asked {
+				continue
+			}
+			var err error
+			if f.named[name], err = systemd.Unit(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

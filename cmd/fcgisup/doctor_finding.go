@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// grade is how much a finding hurts.
+type grade string
+
+const (
+	isError   grade = "error"
+	isWarning grade = "warning"
+	isNote    grade = "note"
+)
+
+// severities are all, the worst first, with the heading and the colour of each.
+func severities() []struct {
+	is              grade
+	heading, colour string
+} {
+	return []struct {
+		is              grade
+		heading, colour string
+	}{{isError, "errors", "31"}, {isWarning, "warnings", "33"}, {isNote, "notes", "36"}}
+}
+
+// finding is one thing that is wrong, and its JSON. Its words are stable but
+// for the message, which is for people.
+type finding struct {
+	ID       string `json:"id"`
+	Severity grade  `json:"severity"`
+	// Subject is where: a unit, a FILE:LINE, an app, an address.
+	Subject string `json:"subject"`
+	Message string `json:"message"`
+	// Mend is a command or a directive; "{}" in a rule's is the subject.
+	Mend string `json:"mend"`
+}
+
+// subjectMark stands for the subject in the mend of a rule, since findings about the
+// instances of one app become one.
+const subjectMark = "{}"
+
+// examine applies all rules.
+func examine(f *facts) []finding {
+	found := slices.Clone(f.unseen)
+	for _, rule := range rules() {
+		found = append(found, rule(f)...)
+	}
+	found = merge(found)
+	rank := map[grade]int{}
+	for i, s := range severities() {
+		rank[s.is] = i
+	}
+	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	return found
+}
+
+// rules are all there are, in the order of the report: pure functions of what was seen.
+func rules() []func(*facts) []finding {
+	return []func(*facts) []finding{
+		findCommands, findAccounts, findDependencies, findDrift,
+		findFailedSockets, findIdleSockets, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
+		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
+		findBrokenNginx, findUnserved, findUnreached, findDenied,
+		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,
+	}
+}
+
+var numbered = regexp.MustCompile(`^(.*@)([0-9]{1,9})(\.[a-z]+)?$`)
+
+// merge makes one finding of those that differ in an instance's number only.
+func merge(found []finding) []finding {
+	type key struct {
+		finding
+		before, after string
+	}
+	all := []finding{}
+	numbers, place := map[key][]int{}, map[key]int{}
+	for _, f := range found {
+		k := key{finding: f}
+		if m := numbered.FindStringSubmatch(f.Subject); m != nil {
+			n, _ := strconv.Atoi(m[2]) // nine digits
+			k.before, k.after, k.Subject = m[1], m[3], ""
+			numbers[k] = append(numbers[k], n)
+		}
+		at, again := place[k]
+		if !again {
+			at = len(all)
+			place[k] = at
+			all = append(all, f)
+		}
+		if k.Subject == "" && k.before != "" {
+			all[at].Subject = k.before + braces(numbers[k]) + k.after
+		}
+	}
+	for i := range all {
+		all[i].Mend = strings.ReplaceAll(all[i].Mend, subjectMark, all[i].Subject)
+	}
+	return all
+}
+
+// braces are numbers as a shell expands them: 3, {1..5}, {{1..3},7}.
+func braces(numbers []int) string {
+	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(numbers[i])
+		if j > i {
+			part = fmt.Sprintf("{%d..%d}", numbers[i], numbers[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func countOf(found []finding, s grade) int {
+	n := 0
+	for _, f := range found {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// printFindings prints a group for each severity, and how many there are.
+func printFindings(w io.Writer, looked string, found []finding, colour bool) error {
+	var b strings.Builder
+	var counts []string
+	for _, s := range severities() {
+		n := countOf(found, s.is)
+		if n == 0 {
+			continue
+		}
+		counts = append(counts, plural(n, string(s.is)))
+		heading := s.heading
+		if colour {
+			heading = "\x1b[1;" + s.colour + "m" + heading + "\x1b[0m"
+		}
+		fmt.Fprintf(&b, "%s\n", heading)
+		for _, f := range found {
+			if f.Severity == s.is {
+				f.print(&b)
+			}
+		}
+		b.WriteString("\n")
+	}
+	if counts == nil {
+		counts = []string{"nothing to mend"}
+	}
+	fmt.Fprintf(&b, "%s; looked at %s\n", strings.Join(counts, ", "), looked)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (f finding) print(b *strings.Builder) {
+	fmt.Fprintf(b, "  %s  %s\n    %s\n", f.ID, f.Subject, f.Message)
+	if f.Mend != "" {
+		fmt.Fprintf(b, "    mend: %s\n", f.Mend)
+	}
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+type (
+	pass     = nginx.Pass
+	upstream = nginx.Upstream
+)
+
+// findBrokenNginx: a configuration that nginx will not start with.
+func findBrokenNginx(f *facts) []finding {
+	if f.web == nil || f.web.refused == "" {
+		return nil
+	}
+	return []finding{{"nginx-refuses", isError, "nginx", "It would not start or reload: " + f.web.refused + ".", "correct that, until nginx -t is content"}}
+}
+
+func addressesOf(a fcgisup.App) []fcgisup.Address {
+	var all []fcgisup.Address
+	for _, i := range a.Expand() {
+		all = append(all, i.Address)
+	}
+	return all
+}
+
+// findUnserved: nginx passes to where nobody listens. A unit that should is
+// found elsewhere: it has failed, or is stopped.
+func findUnserved(f *facts) (found []finding) {
+	if f.web == nil || f.web.effective == nil {
+		return nil
+	}
+	for _, p := range f.web.effective.Passes {
+		if p.Variable {
+			found = append(found, finding{"pass-variable", isNote, p.String(), "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", ""})
+		}
+	}
+	if len(f.listeners) == 0 {
+		return found
+	}
+	listening, units := f.index()
+	for _, b := range f.backends() {
+		if listening(b.address) || units(b.address) {
+			continue
+		}
+		one := finding{
+			"pass-unserved", isError, b.at.String(), fmt.Sprintf("Nginx passes requests to %s, where nobody listens: neither a socket unit nor a process.", b.address),
+			"start what should listen there, or take it out of nginx and systemctl reload nginx",
+		}
+		for _, a := range f.apps {
+			if slices.ContainsFunc(addressesOf(a.App), func(x fcgisup.Address) bool { return serves(canonicalRun(x), b.address) }) {
+				one.Mend = "fcgisup apply " + a.Name
+			}
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// canonicalRun is for an address that nothing has looked at: /var/run is /run.
+func canonicalRun(a fcgisup.Address) fcgisup.Address {
+	if rest, ok := strings.CutPrefix(a.Addr, "/var/run/"); ok {
+		a.Addr = "/run/" + rest
+	}
+	return a
+}
+
+// index answers for many addresses who listens there, and which have a unit that should.
+func (f *facts) index() (listening, units func(fcgisup.Address) bool) {
+	var kernel, unit []fcgisup.Address
+	for _, l := range f.listeners {
+		kernel = append(kernel, l.address)
+	}
+	for _, s := range f.sockets {
+		unit = append(unit, s.Listen...)
+	}
+	return served(kernel), served(unit)
+}
+
+func served(by []fcgisup.Address) func(fcgisup.Address) bool {
+	paths, others := map[string]bool{}, []fcgisup.Address{}
+	for _, a := range by {
+		if a.Network == "unix" {
+			paths[a.Addr] = true
+		} else {
+			others = append(others, a)
+		}
+	}
+	return func(to fcgisup.Address) bool {
+		return to.Network == "unix" && paths[to.Addr] || slices.ContainsFunc(others, func(a fcgisup.Address) bool { return serves(a, to) })
+	}
+}
+
+// findDenied: the web server may not connect.
+func findDenied(f *facts) (found []finding) {
+	if f.web == nil {
+		return nil
+	}
+	for _, b := range f.backends() {
+		x := f.web.access[b.address]
+		if x.denied == "" {
+			continue
+		}
+		one := finding{"web-user-denied", isError, b.at.String(), "", "chmod o+x " + shellWord(x.denied) + ", or let the socket be in /run"}
+		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.denied, x.mode)
+		if x.denied == b.address.Addr {
+			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.mode)
+			one.Mend = f.letIn(b.address)
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// webUser is whom the web server connects as, or Debian's name for it.
+func (f *facts) webUser() string {
+	if f.web == nil || f.web.user == "" {
+		return fcgisup.Default("").Socket.User
+	}
+	return f.web.user
+}
+
+// letIn is how a socket is opened to the web server: where it is made.
+func (f *facts) letIn(a fcgisup.Address) string {
+	for _, s := range f.sockets {
+		switch {
+		case !slices.Contains(s.Listen, a):
+		case s.app != "":
+			return fmt.Sprintf("apps.%s.socket: {user: %s, group: %[2]s, mode: \"0660\"} in the configuration, then fcgisup apply %[1]s", s.app, f.web.user)
+		default:
+			return inDropIn(s.Name, "Socket", " && systemctl restart "+s.Name, "SocketUser="+f.web.user, "SocketMode=0660")
+		}
+	}
+	return "let the program that listens there give it to " + f.web.user
+}
+
+// eachUpstream applies a rule to upstreams with a choice of servers.
+func eachUpstream(f *facts, rule func(upstream, []pass) (finding, bool)) (found []finding) {
+	if f.web == nil || f.web.effective == nil {
+		return nil
+	}
+	for _, u := range f.web.effective.Upstreams {
+		var to []pass
+		for _, p := range f.web.effective.Passes {
+			if p.Upstream == u.Name {
+				to = append(to, p)
+			}
+		}
+		if one, ok := rule(u, to); ok {
+			one.Subject = u.String()
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// choice are the servers that nginx chooses among.
+func choice(u upstream) int {
+	n := 0
+	for _, s := range u.Servers {
+		if !s.Down && !s.Backup {
+			n++
+		}
+	}
+	return n
+}
+
+func findRoundRobin(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+		mend := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
+		if app := f.web.made[u.File]; app != "" {
+			mend = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
+		}
+		return finding{
+			"upstream-round-robin", isWarning, "",
+			"Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", mend,
+		}, choice(u) > 1 && u.Balance == ""
+	})
+}
+
+func findNoZone(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+		counts := u.Balance == "least_conn" || u.Balance == "random" || u.Balance == "least_time"
+		return finding{
+			"upstream-without-zone", isWarning, "",
+			"Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
+			"zone " + u.Name + " 64k; in the upstream",
+		}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
+	})
+}
+
+func findMaxFails(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+		counted := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxFails > 0 })
+		return finding{
+			"upstream-max-fails", isWarning, "",
+			"Upstream " + u.Name + " counts failures: one full queue takes a server out for 10 s, and when all are out every request is a 502.",
+			"max_fails=0 on each server line",
+		}, counted && choice(u) > 1
+	})
+}
+
+func findMaxConns(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+		limited := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxConns > 0 })
+		return finding{
+			"upstream-max-conns", isWarning, "",
+			"Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
+			"no max_conns= on the server lines; the backlog of the socket is the queue",
+		}, limited
+	})
+}
+
+// keptByDefault is since when upstreams keep connections unless told otherwise.
+const keptByDefault = "1.29.7"
+
+func findKeepalive(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding, bool) {
+		kept := u.Keepalive != nil && *u.Keepalive > 0
+		why := "has keepalive"
+		if u.Keepalive == nil && !older(f.web.build.Version, keptByDefault) {
+			kept, why = true, "keeps connections by default since nginx "+keptByDefault
+		}
+		asked := slices.IndexFunc(to, func(p pass) bool { return p.KeepConn })
+		if !kept || asked < 0 {
+			return finding{}, false
+		}
+		return finding{
+			"upstream-keepalive", isWarning, "",
+			"Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
+			"fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
+		}, true
+	})
+}
+
+// older compares versions number by number; one that is not known is older.
+func older(version, than string) bool {
+	a, b := numbersOf(version), numbersOf(than)
+	return slices.Compare(a, b) < 0
+}
+
+func numbersOf(version string) []int {
+	var all []int
+	for part := range strings.SplitSeq(version, ".") {
+		n := 0
+		_, _ = fmt.Sscanf(part, "%d", &n) // zero if it is none
+		all = append(all, n)
+	}
+	return all
+}
+
+// findPoison: a request that kills its worker goes on to kill the others.
+func findPoison(f *facts) []finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding, bool) {
+		unbound := slices.IndexFunc(to, func(p pass) bool { return p.RetriesErrors && (p.Tries == 0 || p.Tries > 2) })
+		if unbound < 0 || choice(u) <= 2 {
+			return finding{}, false
+		}
+		return finding{
+			"next-upstream-unbound", isWarning, "",
+			fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
+			"fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
+		}, true
+	})
+}

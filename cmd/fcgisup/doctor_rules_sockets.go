@@ -1,0 +1,196 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// whyFailed is what a socket unit's Result means, systemd.socket(5).
+func whyFailed(result string) string {
+	switch result {
+	case "service-start-limit-hit":
+		return "its service has been started too often in a short time, and systemd gave up on both"
+	case "trigger-limit-hit":
+		return "it has triggered its service too often in a short time: the program ends without accepting"
+	case "resources":
+		return "it could not be opened, as when its address is in use, or its folder or owner does not exist"
+	case "exit-code", "signal", "core-dump":
+		return "a command of the unit has failed"
+	case "timeout":
+		return "a command of the unit took too long"
+	}
+	return "the journal says why"
+}
+
+// findFailedSockets: they refuse every request until somebody resets them.
+func findFailedSockets(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if s.Active != "failed" {
+			continue
+		}
+		mend := "journalctl -u " + subjectMark + " -n 20; then systemctl reset-failed " + subjectMark + " && systemctl start " + subjectMark
+		if strings.HasSuffix(s.Result, "-limit-hit") {
+			mend = "mend the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
+		}
+		found = append(found, finding{"socket-failed", isError, s.Name, fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), mend})
+	}
+	return found
+}
+
+// glob names all instances of a unit's template.
+func glob(unit string) string {
+	if m := numbered.FindStringSubmatch(unit); m != nil {
+		return m[1] + "*" + m[3]
+	}
+	return unit
+}
+
+// templateOf is where a drop-in for all instances belongs.
+func templateOf(unit string) string {
+	if m := numbered.FindStringSubmatch(unit); m != nil {
+		return m[1] + m[3]
+	}
+	return unit
+}
+
+// findIdleSockets: nginx passes to them and they do not listen.
+func findIdleSockets(f *facts) (found []finding) {
+	passed := f.passed()
+	for _, s := range f.sockets {
+		if s.Active == "inactive" && passed(s.Listen) && !f.listens(s.Listen) {
+			found = append(found, finding{"socket-stopped", isError, s.Name, "Nginx passes requests to it, and it is stopped.", "systemctl start " + subjectMark})
+		}
+	}
+	return found
+}
+
+// listens tells whether anything listens on one of the addresses.
+func (f *facts) listens(addresses []fcgisup.Address) bool {
+	for _, l := range f.listeners {
+		for _, a := range addresses {
+			if serves(l.address, a) || serves(a, l.address) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// findLostSockets: systemd listens and nobody can connect.
+func findLostSockets(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if s.lost {
+			found = append(found, finding{
+				"socket-file-missing", isError, s.Name,
+				"It listens, but its socket file has been removed or its folder mounted over: every connect fails.", "systemctl restart " + subjectMark,
+			})
+		}
+	}
+	return found
+}
+
+// findFolders: sockets that go with a service although their unit stays.
+func findFolders(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		for _, folder := range s.service.RuntimeFolders {
+			for _, a := range s.Listen {
+				if a.Network != "unix" || !strings.HasPrefix(a.Addr, folder+"/") {
+					continue
+				}
+				found = append(found, finding{
+					"socket-in-runtime-directory", isError, s.Name,
+					fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
+					inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findPrivateTmp: a socket in a /tmp that its users do not share.
+func findPrivateTmp(f *facts) (found []finding) {
+	if f.web != nil && f.web.privateTmp {
+		for _, b := range f.backends() {
+			if inTmp(b.address) {
+				found = append(found, finding{
+					"private-tmp", isError, b.at.String(),
+					fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", nginxService, b.address),
+					"let the socket be in /run; or " + inDropIn(nginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+				})
+			}
+		}
+	}
+	for _, s := range f.sockets {
+		for _, a := range s.Listen {
+			if s.service.PrivateTmp && inTmp(a) && (s.app != "" || !s.service.OnStdin) {
+				found = append(found, finding{
+					"private-tmp", isError, s.Service,
+					fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: what it does by that path, as its probe does, fails.", a),
+					"let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+				})
+			}
+		}
+	}
+	return found
+}
+
+func inTmp(a fcgisup.Address) bool {
+	return a.Network == "unix" && (strings.HasPrefix(a.Addr, "/tmp/") || strings.HasPrefix(a.Addr, "/var/tmp/"))
+}
+
+// findOpenSockets: whoever connects to a FastCGI program chooses what it runs, and as whom it takes him.
+func findOpenSockets(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		for _, a := range s.Listen {
+			ip, _, known := hostPort(a)
+			switch {
+			case a.Network == "unix" && s.Mode&0o002 != 0:
+				found = append(found, finding{
+					"socket-world-writable", isWarning, s.Name,
+					fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
+					inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
+				})
+			case a.Network == "tcp" && known && !ip.IsLoopback():
+				found = append(found, finding{
+					"socket-open-to-network", isWarning, s.Name,
+					"It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
+					"listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findBacklogs: more shall wait than the kernel lets.
+func findBacklogs(f *facts) (found []finding) {
+	if f.somaxconn == 0 {
+		return nil
+	}
+	add := func(subject string, backlog int) {
+		found = append(found, finding{
+			"backlog-above-somaxconn", isWarning, subject,
+			fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
+			fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
+		})
+	}
+	known := map[string]bool{}
+	for _, s := range f.sockets {
+		known[s.app] = true
+		// The largest number is systemd's way to say "as many as the kernel lets".
+		if s.Backlog > uint32(f.somaxconn) && s.Backlog < math.MaxInt32 {
+			add(s.Name, int(s.Backlog))
+		}
+	}
+	for _, a := range f.apps {
+		if !known[a.Name] && a.Socket.Backlog > f.somaxconn {
+			add("app "+a.Name, a.Socket.Backlog)
+		}
+	}
+	return found
+}

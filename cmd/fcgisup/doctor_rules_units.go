@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// findStartLimits: crashes that take the socket with them.
+func findStartLimits(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if !s.service.Start.Set() || s.service.Load != "loaded" {
+			continue
+		}
+		found = append(found, finding{
+			"start-limit", isWarning, s.Service,
+			fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
+			inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
+		})
+	}
+	return found
+}
+
+// findTriggerLimits: the same, by the socket itself.
+func findTriggerLimits(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if !s.Trigger.Set() || s.Accept {
+			continue
+		}
+		found = append(found, finding{
+			"trigger-limit", isWarning, s.Name,
+			fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
+			inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
+		})
+	}
+	return found
+}
+
+// inDropIn is the command that adds directives to a unit, or to its template;
+// then is what comes after.
+func inDropIn(unit, section, then string, directives ...string) string {
+	folder := shellWord("/etc/systemd/system/" + templateOf(unit) + ".d")
+	name, _, _ := strings.Cut(strings.ToLower(directives[0]), "=")
+	return fmt.Sprintf(`mkdir -p %[1]s && printf '%%s\n' [%[2]s] %[3]s >%[1]s/%[4]s.conf && systemctl daemon-reload%[5]s`,
+		folder, section, strings.Join(directives, " "), strings.TrimSuffix(name, "intervalsec"), then)
+}
+
+// findNonblocking: a flag that all holders of a listener share, and that ends those written with libfcgi.
+func findNonblocking(f *facts) (found []finding) {
+	for _, l := range f.listeners {
+		var names []string
+		for _, h := range l.acceptors {
+			if h.nonblocking {
+				names = append(names, fmt.Sprintf("%s (%d)", h.name, h.pid))
+			}
+		}
+		if names == nil {
+			continue
+		}
+		slices.Sort(names)
+		if len(names) > 3 {
+			names = append(names[:3], "…")
+		}
+		one := finding{
+			"listener-nonblocking", isNote, f.unitAt(l),
+			fmt.Sprintf("Its program has made the listening socket non-blocking (held by %s): harmless to itself, but a libfcgi program that ever shares the socket ends at once.", strings.Join(names, ", ")),
+			"nothing while it is alone; never start another program on this socket",
+		}
+		if len(l.acceptors) > 1 {
+			one.Severity = isWarning
+			one.Message = fmt.Sprintf("One of %s has made the listening socket, which they share, non-blocking: those written with libfcgi end at their next accept.", strings.Join(names, ", "))
+			one.Mend = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// unitAt names a listener by its unit, or else by its address.
+func (f *facts) unitAt(l listener) string {
+	for _, s := range f.sockets {
+		for _, a := range s.Listen {
+			if s.Active == "active" && (a == l.address || serves(a, l.address)) {
+				return s.Name
+			}
+		}
+	}
+	return l.address.String()
+}
+
+// findStaleUnits: files that systemd has not read.
+func findStaleUnits(f *facts) (found []finding) {
+	add := func(u units.Unit) {
+		if u.Stale {
+			found = append(found, finding{"daemon-reload-needed", isWarning, u.Name, "Its files have changed since systemd read them.", "systemctl daemon-reload"})
+		}
+	}
+	for _, s := range f.sockets {
+		add(s.Unit)
+		add(s.service.Unit)
+	}
+	for _, a := range f.apps {
+		add(f.named[targetName(a.Name)])
+	}
+	return found
+}
+
+// findNotEnabled: what is gone after the next boot.
+func findNotEnabled(f *facts) (found []finding) {
+	add := func(unit, mend string) {
+		found = append(found, finding{"not-enabled", isWarning, unit, "It runs and is not enabled: after the next boot it does not.", mend})
+	}
+	for _, s := range f.sockets {
+		// Those of gen are started by their target.
+		if s.app != "" || s.Active != "active" || s.Wanted {
+			continue
+		}
+		switch s.FileState {
+		case "disabled":
+			add(s.Name, "systemctl enable "+subjectMark)
+		case "static":
+			add(s.Name, "[Install] WantedBy=sockets.target in "+shellWord(s.File)+", then systemctl enable "+subjectMark)
+		}
+	}
+	for _, a := range f.apps {
+		if u := f.named[targetName(a.Name)]; u.Load == "loaded" && u.Active == "active" && u.FileState == "disabled" {
+			add(u.Name, "systemctl enable "+subjectMark)
+		}
+	}
+	return found
+}

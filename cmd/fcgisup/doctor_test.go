@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+func unixAt(path string) fcgisup.Address { return fcgisup.Address{Network: "unix", Addr: path} }
+func tcpAt(at string) fcgisup.Address    { return fcgisup.Address{Network: "tcp", Addr: at} }
+
+// soundFacts are those of a host that apply has made: the app rt with three instances.
+func soundFacts() *facts {
+	app := fcgisup.Default("rt")
+	app.Command, app.Instances, app.After = []string{"/opt/rt"}, 3, []string{"db.service"}
+	f := &facts{
+		config: "/etc/fcgisup/fcgisup.yaml", somaxconn: 4096, systemd: true,
+		apps: []appFacts{{App: app, changes: []change{{name: "systemd/rt-fastcgi@.socket", verb: "unchanged", old: []byte("x")}}}},
+		named: map[string]units.Unit{
+			"db.service":        {Load: "loaded"},
+			"rt-fastcgi.target": {Load: "loaded", State: units.State{Name: "rt-fastcgi.target", Active: "active"}, FileState: "enabled"},
+		},
+		web: &webFacts{
+			build: nginx.Build{Version: "1.22.1"}, user: "www-data", access: map[fcgisup.Address]access{},
+			effective: &nginx.Effective{
+				Passes:    []nginx.Pass{{Place: nginx.Place{File: "/l", Line: 3}, Target: "rt", Upstream: "rt", RetriesErrors: true, Tries: 2}},
+				Upstreams: []nginx.Upstream{{Place: nginx.Place{File: "/u", Line: 1}, Name: "rt", Zone: true, Balance: "least_conn"}},
+			},
+		},
+	}
+	for n := 1; n <= 3; n++ {
+		a := app.Instance(n).Address
+		f.web.effective.Upstreams[0].Servers = append(f.web.effective.Upstreams[0].Servers, nginx.Server{Place: nginx.Place{File: "/u", Line: 1 + n}, Address: a})
+		f.listeners = append(f.listeners, listener{address: a, acceptors: []acceptor{{pid: n, name: "rt"}}})
+		f.sockets = append(f.sockets, socketFacts{
+			app: "rt",
+			SocketUnit: units.SocketUnit{
+				Unit:    units.Unit{State: units.State{Name: socket("rt", n), Active: "active"}, Load: "loaded", FileState: "disabled"},
+				Listen:  []fcgisup.Address{a},
+				Backlog: 4096, Mode: 0o660, Service: service("rt", n),
+			},
+			service: units.ServiceUnit{Unit: units.Unit{State: units.State{Name: service("rt", n)}, Load: "loaded"}, PrivateTmp: true, RuntimeFolders: []string{"/run/fcgisup/rt-1"}},
+		})
+	}
+	return f
+}
+
+// TestDoctorRules: each fact that is worse than on a sound host, and no other, is the finding.
+func TestDoctorRules(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(f *facts)
+		want  string
+	}{
+		{"sound", func(*facts) {}, ""},
+		{"an empty host", func(f *facts) { *f = facts{} }, ""},
+		{"command", func(f *facts) { f.apps[0].command = &finding{ID: "command-missing"} }, "error command-missing app rt"},
+		{"paths", func(f *facts) { f.apps[0].missing = []configured{{"environment_file", "/x"}} }, "error environment-file-missing app rt"},
+		{"user", func(f *facts) { f.apps[0].noUsers = []configured{{"socket.user", "x"}} }, "error user-missing app rt"},
+		{"group", func(f *facts) { f.apps[0].noGroups = []configured{{"group", "x"}} }, "error group-missing app rt"},
+		{"after", func(f *facts) { f.named["db.service"] = units.Unit{Load: "not-found"} }, "warning dependency-not-found app rt"},
+		{"requires", func(f *facts) {
+			f.apps[0].After, f.apps[0].Requires = nil, []string{"db.service"}
+			f.named["db.service"] = units.Unit{Load: "masked"}
+		}, "error dependency-not-found app rt"},
+		{"wants", func(f *facts) {
+			f.apps[0].After, f.apps[0].Wants = nil, []string{"db.service"}
+			f.named["db.service"] = units.Unit{Load: "loaded", State: units.State{Active: "failed"}}
+		}, "warning dependency-failed app rt"},
+		{"drift", func(f *facts) {
+			f.apps[0].changes = append(f.apps[0].changes, change{place: "/u", name: "nginx/rt-upstream.conf", verb: "changed"})
+		}, "warning drift /u"},
+		{"drift without nginx", func(f *facts) {
+			f.web = nil
+			f.apps[0].changes = append(f.apps[0].changes, change{place: "/u", name: "nginx/rt-upstream.conf", verb: "created"})
+		}, ""},
+		{"not applied", func(f *facts) {
+			f.apps[0].changes = []change{{name: "systemd/rt-fastcgi@.socket", verb: "created"}}
+		}, "note not-applied app rt"},
+		{"failed", func(f *facts) {
+			f.sockets[0].Active, f.sockets[0].Result = "failed", "service-start-limit-hit"
+			f.sockets[1].Active, f.sockets[1].Result = "failed", "service-start-limit-hit"
+			f.listeners = f.listeners[2:]
+		}, "error socket-failed rt-fastcgi@{1..2}.socket"},
+		{"stopped", func(f *facts) {
+			f.sockets[2].Active = "inactive"
+			f.listeners = f.listeners[:2]
+		}, "error socket-stopped rt-fastcgi@3.socket"},
+		{"stopped, and somebody else listens", func(f *facts) { f.sockets[2].Active = "inactive" }, ""},
+		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
+		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
+		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
+		{"world", func(f *facts) { f.sockets[0].Mode = 0o666 }, "warning socket-world-writable rt-fastcgi@1.socket"},
+		{"network", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("0.0.0.0:9000")) }, "warning socket-open-to-network rt-fastcgi@1.socket"},
+		{"loopback", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("[::1]:9000")) }, ""},
+		{"backlog", func(f *facts) { f.somaxconn = 128 }, "warning backlog-above-somaxconn rt-fastcgi@{1..3}.socket"},
+		{"backlog without a unit", func(f *facts) { f.somaxconn, f.sockets, f.named = 128, nil, nil }, "warning backlog-above-somaxconn app rt"},
+		{"as many as there may", func(f *facts) { f.sockets[0].Backlog = math.MaxUint32 }, ""},
+		{"start limit", func(f *facts) { f.sockets[0].service.Start = units.RateLimit{Interval: time.Second, Burst: 5} }, "warning start-limit rt-fastcgi@1.service"},
+		{"trigger limit", func(f *facts) { f.sockets[0].Trigger = units.RateLimit{Interval: time.Second, Burst: 5} }, "warning trigger-limit rt-fastcgi@1.socket"},
+		{"non-blocking", func(f *facts) { f.listeners[0].acceptors[0].nonblocking = true }, "note listener-nonblocking rt-fastcgi@1.socket"},
+		{"non-blocking and shared", func(f *facts) {
+			f.listeners[0].acceptors = []acceptor{{1, "a", true}, {2, "b", true}}
+		}, "warning listener-nonblocking rt-fastcgi@1.socket"},
+		{"non-blocking without a unit", func(f *facts) {
+			f.listeners = append(f.listeners, listener{address: tcpAt("127.0.0.1:9000"), acceptors: []acceptor{{1, "a", true}}})
+		}, "note listener-nonblocking 127.0.0.1:9000"},
+		{"stale", func(f *facts) { f.sockets[0].service.Stale = true }, "warning daemon-reload-needed rt-fastcgi@1.service"},
+		{"disabled", func(f *facts) {
+			u := f.named["rt-fastcgi.target"]
+			u.FileState = "disabled"
+			f.named["rt-fastcgi.target"] = u
+		}, "warning not-enabled rt-fastcgi.target"},
+		{"by hand and not enabled", func(f *facts) { f.sockets[0].app = "" }, "warning not-enabled rt-fastcgi@1.socket"},
+		{"by hand and wanted", func(f *facts) { f.sockets[0].app, f.sockets[0].Wanted = "", true }, ""},
+		{"refused", func(f *facts) { f.web.refused = "no" }, "error nginx-refuses nginx"},
+		{"unserved", func(f *facts) { f.sockets, f.listeners = f.sockets[:2], f.listeners[:2] }, "error pass-unserved /u:4"},
+		{"another host", func(f *facts) {
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Address: tcpAt("192.0.2.1:9000")}, nginx.Pass{Address: tcpAt("example.net:9000")})
+		}, ""},
+		{"every address", func(f *facts) {
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Address: tcpAt("localhost:9000")})
+			f.listeners = append(f.listeners, listener{address: tcpAt("[::]:9000")})
+		}, ""},
+		{"variable", func(f *facts) {
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Place: nginx.Place{File: "/l", Line: 5}, Variable: true})
+		}, "note pass-variable /l:5"},
+		{"unreached", func(f *facts) { f.web.effective = &nginx.Effective{} }, "warning app-unreached app rt"},
+		{"denied", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access{denied: "/run/rt2.sock"} }, "error web-user-denied /u:3"},
+		{"round robin", func(f *facts) { f.web.effective.Upstreams[0].Balance = "" }, "warning upstream-round-robin /u:1"},
+		{"zone", func(f *facts) { f.web.effective.Upstreams[0].Zone = false }, "warning upstream-without-zone /u:1"},
+		{"zone of one worker", func(f *facts) { f.web.effective.Upstreams[0].Zone, f.web.effective.OneWorker = false, true }, ""},
+		{"max_fails", func(f *facts) { f.web.effective.Upstreams[0].Servers[1].MaxFails = 1 }, "warning upstream-max-fails /u:1"},
+		{"max_conns", func(f *facts) { f.web.effective.Upstreams[0].Servers[1].MaxConns = 1 }, "warning upstream-max-conns /u:1"},
+		{"no choice", func(f *facts) {
+			u := &f.web.effective.Upstreams[0]
+			u.Balance, u.Zone, u.Servers[0].MaxFails, u.Servers[1].Down, u.Servers[2].Backup = "", false, 1, true, true
+		}, ""},
+		{"keepalive", func(f *facts) { f.keep(8) }, "warning upstream-keepalive /u:1"},
+		{"keepalive by default", func(f *facts) { f.keep(-1); f.web.build.Version = "1.29.7" }, "warning upstream-keepalive /u:1"},
+		{"no keepalive by default", func(f *facts) { f.keep(-1); f.web.build.Version = "1.29.6" }, ""},
+		{"keepalive 0", func(f *facts) { f.keep(0); f.web.build.Version = "1.31.0" }, ""},
+		{"poison", func(f *facts) { f.web.effective.Passes[0].Tries = 0 }, "warning next-upstream-unbound /u:1"},
+		{"poison that is not passed on", func(f *facts) { f.web.effective.Passes[0].Tries, f.web.effective.Passes[0].RetriesErrors = 0, false }, ""},
+		{"nginx's /tmp", func(f *facts) {
+			f.web.privateTmp = true
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Place: nginx.Place{File: "/l", Line: 9}, Address: unixAt("/tmp/a.sock")})
+			f.listeners = append(f.listeners, listener{address: unixAt("/tmp/a.sock")})
+		}, "error private-tmp /l:9"},
+		{"the app's /tmp", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, unixAt("/var/tmp/a.sock")) }, "error private-tmp rt-fastcgi@1.service"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := soundFacts()
+			test.spoil(f)
+			var got []string
+			for _, one := range examine(f) {
+				got = append(got, string(one.Severity)+" "+one.ID+" "+one.Subject)
+				if one.Message == "" || strings.Contains(one.Mend, subjectMark) {
+					if one.ID != "command-missing" { // made up above
+						t.Errorf("%+v", one)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, strings.Join(got, "\n")); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// keep lets the pass ask for kept connections and the upstream keep so many, or the default.
+func (f *facts) keep(n int) {
+	f.web.effective.Passes[0].KeepConn = true
+	if n >= 0 {
+		f.web.effective.Upstreams[0].Keepalive = &n
+	}
+}
+
+func TestBraces(t *testing.T) {
+	for want, numbers := range map[string][]int{"3": {3}, "{1..5}": {5, 1, 2, 3, 4, 4}, "{{1..3},7}": {1, 2, 3, 7}, "{1,3}": {3, 1}} {
+		if got := braces(numbers); got != want {
+			t.Errorf("%v is %s, want %s", numbers, got, want)
+		}
+	}
+}
+
+func TestPrintFindings(t *testing.T) {
+	found := merge([]finding{
+		{"a", isNote, "x", "Is so.", ""},
+		{"b", isError, "u@1.socket", "Is bad.", "start {}"},
+		{"b", isError, "u@2.socket", "Is bad.", "start {}"},
+	})
+	var plain, coloured bytes.Buffer
+	if err := printFindings(&plain, "here", found, false); err != nil {
+		t.Fatal(err)
+	}
+	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n\nnotes\n  a  x\n    Is so.\n\n1 error, 1 note; looked at here\n"
+	if diff := cmp.Diff(want, plain.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if err := printFindings(&coloured, "here", found, true); err != nil || !strings.Contains(coloured.String(), "\x1b[1;31merrors\x1b[0m\n") {
+		t.Errorf("%q, %v", coloured.String(), err)
+	}
+}
+
+// TestDoctorAnywhere: on whatever machine, the JSON is an array and no rule fails.
+func TestDoctorAnywhere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	got := fcgisupRun("doctor", "--json", "--config", "nosuch.yaml")
+	if got.code != exitUsage || !strings.Contains(got.err, "nosuch.yaml") {
+		t.Errorf("a configuration that is not there: %+v", got)
+	}
+	writeFile(t, "fcgisup.yaml", "apps: {a: {command: /nosuch/a}}\n")
+	got = fcgisupRun("doctor", "--json")
+	var found []finding
+	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != exitFail || !strings.Contains(got.out, `"command-missing"`) {
+		t.Errorf("%v: %+v", err, got)
+	}
+}
+
+// TestAs: the thread has the credentials, the process has not, and the thread is gone afterwards.
+func TestAs(t *testing.T) {
+	if !isRoot() {
+		t.Skip("needs root, to become somebody else")
+	}
+	dir := t.TempDir()
+	for _, open := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := rootOf(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	file := filepath.Join(dir, "a", "b", "file")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, "")
+	who := credentials{uid: 12345, gid: 12345, groups: []int{777}}
+	try := func(name string, want access) {
+		t.Helper()
+		var got access
+		if err := as(who, func() { got, err = tryConnect(int(root.Fd()), file) }); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
+		}
+	}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(os.Chmod(file, 0o660))
+	try("another's file", access{denied: file})
+	check(os.Chown(file, 0, 777))
+	try("a supplementary group's file", access{})
+	check(os.Chmod(filepath.Join(dir, "a"), 0o700))
+	try("a closed folder", access{denied: filepath.Join(dir, "a")})
+	check(os.Chmod(filepath.Join(dir, "a"), 0o711))
+	check(os.Remove(file))
+	try("no file", access{missing: true})
+	if os.Geteuid() != 0 {
+		t.Error("the process is somebody else")
+	}
+	runtime.Gosched()
+	for range 50 { // no thread that other code runs on has changed
+		done := make(chan int)
+		go func() { done <- os.Geteuid() }()
+		if uid := <-done; uid != 0 {
+			t.Fatalf("a goroutine runs as %d", uid)
+		}
+	}
+}
+
+func TestUnixListeners(t *testing.T) {
+	const text = `Num       RefCount Protocol Flags    Type St Inode Path
+ffff8880: 00000002 00000000 00010000 0001 01 123 /run/a b.sock
+ffff8880: 00000002 00000000 00000000 0001 03 124 /run/connected.sock
+ffff8880: 00000002 00000000 00010000 0005 01 125 /run/packets.sock
+ffff8880: 00000002 00000000 00010000 0001 01 126 @abstract
+ffff8880: 00000002 00000000 00010000 0001 01 127
+ffff8880: 00000002 00000000 zz 0001 01 128 /run/x
+/run/newline
+`
+	want := []listener{{address: unixAt("/run/a b.sock"), inode: 123}}
+	if diff := cmp.Diff(want, unixListeners(text), cmp.AllowUnexported(listener{}, acceptor{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestListeners: the kernel's tables are read right, of every family, and who holds a socket as standard input is found.
+func TestListeners(t *testing.T) {
+	dir := t.TempDir()
+	var want []fcgisup.Address
+	for _, network := range []string{"unix", "tcp4", "tcp6"} {
+		at := map[string]string{"unix": filepath.Join(dir, "a b.sock"), "tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"}[network]
+		l, err := net.Listen(network, at)
+		if err != nil && network == "tcp6" {
+			t.Log(err) // a machine without IPv6
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		want = append(want, fcgisup.Address{Network: strings.TrimRight(network, "46"), Addr: l.Addr().String()})
+		file, err := l.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		child := exec.Command("sleep", "60")
+		child.Stdin = file
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+		// Last, for package os makes it blocking to hand it down.
+		if err := unix.SetNonblock(int(file.Fd()), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := listeners("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	findAcceptors("/proc", got)
+	for _, a := range want {
+		at := slices.IndexFunc(got, func(l listener) bool { return l.address == a })
+		if at < 0 || len(got[at].acceptors) != 1 || got[at].acceptors[0].name != "sleep" || !got[at].acceptors[0].nonblocking {
+			t.Errorf("%v is not among %+v", a, got)
+		}
+	}
+}
+
+func TestTCPListeners(t *testing.T) {
+	const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:2328 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5 1 0 100 0 0 10 0
+   1: 0100007F:2329 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 6 1 0 100 0 0 10 0
+   2: 0100:2329 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7 1 0 100 0 0 10 0
+   3: xx
+`
+	want := []listener{{address: tcpAt("0.0.0.0:9000"), inode: 5}}
+	if diff := cmp.Diff(want, tcpListeners(text), cmp.AllowUnexported(listener{}, acceptor{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
