@@ -3,8 +3,12 @@
 GO         ?= go
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
-MANDIR     ?= $(PREFIX)/share/man/man1
 SHAREDIR   ?= $(PREFIX)/share
+MANDIR     ?= $(SHAREDIR)/man
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+DOCDIR     ?= $(SHAREDIR)/doc/fcgisup
+CONFDIR    ?= /etc/fcgisup
+BINARY     ?= bin/fcgisup
 FUZZTIME   ?= 20s
 BENCH      ?= .
 TIMEOUT    ?= 20m
@@ -47,17 +51,25 @@ man: build ## dist/man: a page for each command, and fcgisup.yaml(5)
 	mkdir -p dist/man
 	bin/fcgisup man dist/man
 
-install: man ## binary, man pages, completions, below DESTDIR and PREFIX
-	install -Dm755 bin/fcgisup $(DESTDIR)$(BINDIR)/fcgisup
-	install -d $(DESTDIR)$(MANDIR)
-	install -m644 dist/man/*.1 $(DESTDIR)$(MANDIR)
-	install -Dm644 dist/man/fcgisup.yaml.5 $(DESTDIR)$(MANDIR)/../man5/fcgisup.yaml.5
-	install -d $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d
-	bin/fcgisup completion bash >$(DESTDIR)$(SHAREDIR)/bash-completion/completions/fcgisup
-	bin/fcgisup completion zsh >$(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_fcgisup
-	bin/fcgisup completion fish >$(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/fcgisup.fish
+# A failing writer must not leave an empty file.
+install: SHELL := bash
+install: .SHELLFLAGS := -eo pipefail -c
+install: man ## what the package holds, below DESTDIR and PREFIX
+	install -Dm755 $(BINARY) $(DESTDIR)$(BINDIR)/fcgisup
+	bin/fcgisup monitor --print-unit | sed 's,/usr/bin/fcgisup,$(BINDIR)/fcgisup,' | install -Dm644 /dev/stdin $(DESTDIR)$(UNITDIR)/fcgisup-monitor.service
+	for page in dist/man/*; do gzip -9nc $$page | install -Dm644 /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
+	bin/fcgisup completion bash | install -Dm644 /dev/stdin $(DESTDIR)$(SHAREDIR)/bash-completion/completions/fcgisup
+	bin/fcgisup completion zsh | install -Dm644 /dev/stdin $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_fcgisup
+	bin/fcgisup completion fish | install -Dm644 /dev/stdin $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/fcgisup.fish
+	install -Dm644 example.yaml $(DESTDIR)$(DOCDIR)/examples/fcgisup.yaml
+	install -m644 testdata/grafana/fcgisup.json $(DESTDIR)$(DOCDIR)/examples/grafana.json
+	install -m644 testdata/alerts/fcgisup.yml $(DESTDIR)$(DOCDIR)/examples/prometheus-alerts.yml
+	install -d $(DESTDIR)$(CONFDIR)
+
+package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
+	GO='$(GO)' VERSION='$(VERSION)' .package/build
 
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test lint bench fuzz golden man install clean
+.PHONY: help build test lint bench fuzz golden man install package clean

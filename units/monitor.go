@@ -1,6 +1,8 @@
 package units
 
 import (
+	"cmp"
+
 	"github.com/fcgisup/fcgisup"
 )
 
@@ -21,6 +23,8 @@ func Monitor(o Options) fcgisup.File {
 	u.set("Description", "fcgisup monitor: status page, metrics and alerts of all FastCGI instances")
 	u.set("Documentation", "man:fcgisup-monitor(1)")
 	u.set("After", "network.target")
+	u.because("Nothing to watch before there is one. The package starts this service when it is installed, which is then no failure.")
+	u.set("ConditionPathExists", literal(cmp.Or(o.Config, fcgisup.SystemConfig)))
 	s := section{name: "Service"}
 	s.set("Type", "notify")
 	s.set("NotifyAccess", "main")
