@@ -8,6 +8,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.demoCommand(),
 		c.demoWorkerCommand(),
 		c.initCommand(),
+		c.importCommand(),
 		c.genCommand(),
 		c.applyCommand(),
 		c.removeCommand(),

@@ -1,0 +1,249 @@
+package foreign
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// draft is an app as far as it is known.
+type draft struct {
+	name string
+	// of says what it was made of, for a comment.
+	of string
+	at place
+	// values are by the key's path below the app: string, int, []string,
+	// map[string]string or map[string][]string.
+	values map[string]any
+	places map[string]place
+	// secrets tells that a variable looks like one.
+	secrets bool
+}
+
+// draft begins an app.
+func (r *reading) draft(name, of string, at place) *draft {
+	if r.opt.Name != "" {
+		name = r.opt.Name
+	}
+	return &draft{name: name, of: of, at: at, values: map[string]any{}, places: map[string]place{}}
+}
+
+// keep adds a finished app.
+func (r *reading) keep(d *draft) { r.drafts = append(r.drafts, d) }
+
+func (d *draft) set(key string, value any, at place) {
+	if text, ok := value.(string); ok && key == "listen" && strings.HasPrefix(text, "/var/run/") {
+		value = strings.TrimPrefix(text, "/var") // one is a link to the other, file-hierarchy(7)
+	}
+	d.values[key] = value
+	d.places[key] = at
+}
+
+func (d *draft) has(key string) bool { return d.values[key] != nil }
+
+// variable adds one to the environment.
+func (r *reading) variable(d *draft, name, value string, at place) {
+	env, _ := d.values["environment"].(map[string]string)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env[name] = value
+	d.set("environment", env, at)
+	if secret(name, value) {
+		d.secrets = true
+		r.note(at, name, "looks like a secret and is kept as it is: everybody who may read the file reads it; environment_file: names one that only root reads")
+	}
+}
+
+var (
+	secretName = regexp.MustCompile(`(?i)(^|_)(pass|pw|pwd|token|key|dsn|credentials?)(_|$)|passw|secret|apikey`)
+	secretURL  = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^/@\s:]*:[^/@\s]+@`)
+)
+
+func secret(name, value string) bool {
+	return value != "" && (secretName.MatchString(name) || secretURL.MatchString(value))
+}
+
+// directive adds a value to systemd.socket or systemd.service.
+func (d *draft) directive(section, key, value string, at place) {
+	path := "systemd." + section
+	all, _ := d.values[path].(map[string][]string)
+	if all == nil {
+		all = map[string][]string{}
+	}
+	all[key] = append(all[key], value)
+	d.values[path] = all
+	d.places[path+"."+key] = at
+	d.places[path] = at
+}
+
+// only sets a directive that counts once.
+func (d *draft) only(section, key, value string, at place) {
+	if all, ok := d.values["systemd."+section].(map[string][]string); ok {
+		delete(all, key)
+	}
+	d.directive(section, key, value, at)
+}
+
+// command checks the program's path, and looks for one without.
+func (r *reading) command(d *draft, argv []string, directive string, at place) bool {
+	if len(argv) == 0 {
+		r.note(at, directive, "is empty: %s is left out", d.of)
+		return false
+	}
+	program := argv[0]
+	if !strings.HasPrefix(program, "/") {
+		found, err := "", fmt.Errorf("a relative path")
+		if !strings.Contains(program, "/") {
+			found, err = r.opt.Look(program)
+		}
+		if err != nil || !strings.HasPrefix(found, "/") {
+			r.note(at, directive, "%s has no absolute path, and it was not found here: %s is left out", program, d.of)
+			return false
+		}
+		r.note(at, directive, "%s is taken to be %s", program, found)
+		argv = append([]string{found}, argv[1:]...)
+	}
+	d.set("command", argv, at)
+	return true
+}
+
+// group is a user's primary group, for a socket that was owned by a user alone.
+func (r *reading) group(user, directive string, at place) string {
+	if user == "root" || user == "0" {
+		return "root"
+	}
+	if g, ok := r.opt.PrimaryGroup(user); ok {
+		return g
+	}
+	r.note(at, directive, "the primary group of %s is not known here; taken to be %s", user, user)
+	return user
+}
+
+// signalName is a signal by name or number.
+func signalName(s string) (string, bool) {
+	name := strings.ToUpper(strings.TrimSpace(s))
+	if n, ok := wholeNumber(name); ok {
+		if known := unix.SignalName(unix.Signal(n)); known != "" {
+			return known, true
+		}
+		return "", false
+	}
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	return name, unix.SignalNum(name) != 0
+}
+
+// appName makes a name of another manager's: lower-case letters, digits, dashes.
+func appName(s string) string {
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s)), "-")
+	if len(name) > 64 {
+		name = strings.TrimRight(name[:64], "-")
+	}
+	if name == "" {
+		return "app"
+	}
+	return name
+}
+
+// nameApart gives every app a name of its own.
+func (r *reading) nameApart() {
+	taken := map[string]bool{}
+	for _, d := range r.drafts {
+		name := d.name
+		for n := 2; taken[d.name]; n++ {
+			d.name = fmt.Sprintf("%s-%d", name[:min(len(name), 60)], n)
+		}
+		if d.name != name {
+			r.note(d.at, "", "%s is called %s: there is another %s", d.of, d.name, name)
+		}
+		taken[d.name] = true
+	}
+}
+
+// settle writes the file, and leaves out what fcgisup would not take: a value, or
+// the app if it is nothing without. Each round leaves out something, so it ends.
+func (r *reading) settle() []byte {
+	for len(r.drafts) > 0 {
+		text := r.write()
+		_, err := fcgisup.Parse("the result", text)
+		if err == nil {
+			return text
+		}
+		wrong, ok := err.(fcgisup.Errors)
+		if !ok || !r.leaveOut(wrong[0]) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// essential is what an app is nothing without.
+var essential = []string{"command", "listen", "instances", "workers"}
+
+func (r *reading) leaveOut(wrong *fcgisup.Error) bool {
+	rest, _ := strings.CutPrefix(wrong.Key, "apps.")
+	name, key, _ := strings.Cut(rest, ".")
+	i := slices.IndexFunc(r.drafts, func(d *draft) bool { return d.name == name })
+	if i < 0 {
+		i = 0 // not about an app that we know: the first has to go, so that there is an end
+	}
+	d := r.drafts[i]
+	for _, path := range slices.Sorted(maps.Keys(d.values)) {
+		if key != path && !strings.HasPrefix(key, path+".") && !strings.HasPrefix(key, path+"[") {
+			continue
+		}
+		if slices.Contains(essential, path) {
+			break
+		}
+		at := d.places[path]
+		if item, ok := strings.CutPrefix(key, path+"."); ok && d.drop(path, item) {
+			r.note(d.placeOf(path, item, at), item, "left out, fcgisup refuses it: %s", wrong.Msg)
+			return true
+		}
+		delete(d.values, path)
+		r.note(at, path, "left out, fcgisup refuses it: %s", wrong.Msg)
+		return true
+	}
+	r.drafts = slices.Delete(r.drafts, i, i+1)
+	r.note(d.at, key, "%s is left out, fcgisup refuses it: %s", d.of, wrong.Msg)
+	return true
+}
+
+func (d *draft) placeOf(path, item string, fallback place) place {
+	item, _, _ = strings.Cut(item, "[")
+	if at, ok := d.places[path+"."+item]; ok {
+		return at
+	}
+	return fallback
+}
+
+// drop takes one entry out of a mapping; false if it is none.
+func (d *draft) drop(path, item string) bool {
+	item, _, _ = strings.Cut(item, "[")
+	switch m := d.values[path].(type) {
+	case map[string]string:
+		if _, ok := m[item]; ok {
+			delete(m, item)
+			return true
+		}
+	case map[string][]string:
+		if _, ok := m[item]; ok {
+			delete(m, item)
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,226 @@
+// Package foreign reads what other managers of FastCGI programs are configured
+// with, and says it in fcgisup's words: supervisord's [fcgi-program:x], PHP-FPM's
+// pools, systemd's units, the command lines of spawn-fcgi and multiwatch.
+//
+// It promises that nothing is dropped silently: a directive is in the result, or
+// means what fcgisup does anyway, or there is a [Note] of it with its line. What
+// another manager does by default, and fcgisup does not, is written out. Whatever
+// it returns, fcgisup.Parse accepts. It refuses to guess what is essential: an app
+// whose command or socket is not known is left out, and a Note says why.
+//
+// It is pure: no disk, no environment, no user database but what [Options] lend it.
+package foreign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Source is a file that somebody has read.
+type Source struct {
+	// Name stands for the file in notes.
+	Name string
+	// Path is where it is, absolute; empty: Name is.
+	Path string
+	Data []byte
+}
+
+// Options are the little that a configuration leaves to the machine it is on.
+// A nil function knows nothing.
+type Options struct {
+	// Getenv is the environment that %(ENV_X)s, $X and ${X} mean.
+	Getenv func(string) (string, bool)
+	// Look finds a program that is named without a path.
+	Look func(string) (string, error)
+	// PrimaryGroup is a user's group.
+	PrimaryGroup func(user string) (string, bool)
+	// Hostname is what %(host_node_name)s and %H mean.
+	Hostname string
+	// Name is the app's, if there is one only; empty: made of the files' own names.
+	Name string
+	// Instances is how many a systemd template has, when its files do not tell.
+	Instances int
+}
+
+// Note is something that a person should know: a directive that has no
+// counterpart, or one that means something else from now on.
+type Note struct {
+	File string
+	// Line is counted from 1; 0 is the file as a whole.
+	Line      int
+	Directive string
+	Text      string
+}
+
+// String is "FILE:LINE: DIRECTIVE: TEXT".
+func (n Note) String() string {
+	where := n.File
+	if n.Line > 0 {
+		where = fmt.Sprintf("%s:%d", n.File, n.Line)
+	}
+	if n.Directive != "" {
+		where += ": " + n.Directive
+	}
+	return where + ": " + n.Text
+}
+
+// Result is what has been read.
+type Result struct {
+	// Apps are the names of the apps, in the order of the text.
+	Apps []string
+	// Text is a configuration file; empty when nothing is of use.
+	Text []byte
+	// Notes are in the order of the files.
+	Notes []Note
+	// Secrets tells that a variable looks like one that not everybody should read.
+	Secrets bool
+}
+
+// Read reads files of any kind, together: a pool belongs to its php-fpm.conf, a
+// service to its socket.
+func Read(files []Source, opt Options) Result {
+	r := newReading(opt)
+	kinds := map[kind][]Source{}
+	for _, f := range files {
+		if f.Path != "" {
+			r.paths[f.Name] = f.Path
+		}
+		k := kindOf(f)
+		if k == unknown {
+			r.note(place{f.Name, 0}, "", "is neither supervisord's, nor PHP-FPM's, nor systemd's, and runs neither spawn-fcgi nor multiwatch: skipped")
+			continue
+		}
+		kinds[k] = append(kinds[k], f)
+	}
+	r.supervisord(kinds[supervisord])
+	r.fpm(kinds[fpm])
+	r.systemd(kinds[systemd])
+	r.scripts(kinds[script])
+	return r.result(files)
+}
+
+// CommandLine reads the command line of spawn-fcgi.
+func CommandLine(argv []string, opt Options) Result {
+	r := newReading(opt)
+	const name = "the command line"
+	if len(argv) == 0 || !isSpawner(argv[0]) {
+		r.note(place{name, 0}, "", "is neither spawn-fcgi's nor multiwatch's")
+	} else {
+		r.spawned(place{name, 0}, argv, spawning{})
+	}
+	return r.result([]Source{{Name: name}})
+}
+
+// reading is one import under way.
+type reading struct {
+	opt    Options
+	paths  map[string]string // of sources, by name
+	notes  []Note
+	drafts []*draft
+}
+
+func newReading(opt Options) *reading {
+	if opt.Getenv == nil {
+		opt.Getenv = func(string) (string, bool) { return "", false }
+	}
+	if opt.Look == nil {
+		opt.Look = func(name string) (string, error) { return "", fmt.Errorf("%s: not looked for", name) }
+	}
+	if opt.PrimaryGroup == nil {
+		opt.PrimaryGroup = func(string) (string, bool) { return "", false }
+	}
+	return &reading{opt: opt, paths: map[string]string{}}
+}
+
+// path is where a file is.
+func (r *reading) path(name string) string {
+	if p := r.paths[name]; p != "" {
+		return p
+	}
+	return name
+}
+
+// place is where something stands.
+type place struct {
+	file string
+	line int
+}
+
+func (r *reading) note(at place, directive, format string, args ...any) {
+	n := Note{at.file, at.line, directive, fmt.Sprintf(format, args...)}
+	if !slices.Contains(r.notes, n) {
+		r.notes = append(r.notes, n)
+	}
+}
+
+// result checks what has been read, and writes it.
+func (r *reading) result(files []Source) Result {
+	r.nameApart()
+	text := r.settle()
+	if len(text) == 0 && len(r.notes) == 0 {
+		for _, f := range files {
+			r.note(place{f.Name, 0}, "", "configures no FastCGI program")
+		}
+	}
+	order := func(n Note) int {
+		return slices.IndexFunc(files, func(f Source) bool { return f.Name == n.File })
+	}
+	slices.SortStableFunc(r.notes, func(a, b Note) int {
+		if o := order(a) - order(b); o != 0 {
+			return o
+		}
+		return a.Line - b.Line
+	})
+	res := Result{Text: text, Notes: r.notes}
+	for _, d := range r.drafts {
+		res.Apps = append(res.Apps, d.name)
+		res.Secrets = res.Secrets || d.secrets
+	}
+	return res
+}
+
+// kind is whose configuration a file is.
+type kind int
+
+const (
+	unknown kind = iota
+	supervisord
+	fpm
+	systemd
+	script
+)
+
+// kindOf goes by the name where systemd does, and by the content elsewhere.
+func kindOf(f Source) kind {
+	if _, ok := unitOf(f.Name); ok {
+		return systemd
+	}
+	text := string(f.Data)
+	if !strings.HasPrefix(text, "#!") {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			name, inBrackets := strings.CutPrefix(line, "[")
+			name, _, closed := strings.Cut(name, "]")
+			if !inBrackets || !closed {
+				continue
+			}
+			before, _, colon := strings.Cut(name, ":")
+			switch before {
+			case "supervisord", "supervisorctl", "unix_http_server", "inet_http_server", "include":
+				return supervisord
+			case "program", "fcgi-program", "group", "eventlistener", "rpcinterface":
+				if colon {
+					return supervisord
+				}
+			case "Unit", "Service", "Socket", "Install":
+				return unknown // a unit whose name does not say what of
+			}
+			return fpm
+		}
+	}
+	if strings.Contains(text, "spawn-fcgi") || strings.Contains(text, "multiwatch") {
+		return script
+	}
+	return unknown
+}

@@ -1,0 +1,342 @@
+package foreign
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// fpmINI is php.ini's syntax as far as FPM's files use it.
+var fpmINI = dialect{
+	split:   func(line string) (string, string, bool) { return cutAssignment(line) },
+	comment: ";#",
+	clean:   phpValue,
+}
+
+func cutAssignment(line string) (string, string, bool) {
+	key, value, ok := strings.Cut(line, "=")
+	return strings.TrimSpace(key), value, ok
+}
+
+// phpValue takes quotes and a comment from a value.
+func phpValue(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		s, _, _ = strings.Cut(s, ";")
+		return strings.TrimSpace(s)
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		if s[i] == s[0] {
+			return b.String()
+		}
+		if s[0] == '"' && s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String() // PHP refuses it; what there is, is kept
+}
+
+// fpm reads FPM's files; [global] of one counts for the pools of all.
+func (r *reading) fpm(files []Source) {
+	type file struct {
+		name  string
+		found sections
+		all   []entry
+	}
+	var read []file
+	var global []entry
+	for _, f := range files {
+		found, all := r.readINI(f, fpmINI)
+		read = append(read, file{f.Name, found, all})
+		for _, e := range all {
+			if e.key == "include" {
+				if !given(e.value, files) {
+					r.note(e.at, "include", "%s is not read; give its files as arguments too", e.value)
+				}
+				continue
+			}
+			if e.section == "global" || e.section == "" {
+				global = append(global, e)
+			}
+		}
+	}
+	r.fpmGlobal(global)
+	for _, f := range read {
+		for _, name := range f.found.names {
+			if name != "global" {
+				r.fpmPool(name, settings(f.all, name), global, f.found.places[name])
+			}
+		}
+	}
+}
+
+// fpmGlobal notes what of [global] does not reach the pools.
+func (r *reading) fpmGlobal(global []entry) {
+	for _, e := range global {
+		switch e.key {
+		case "process_control_timeout", "process.priority", "rlimit_files", "rlimit_core", "prefix": // fpmPool takes them
+		case "pid", "daemonize", "systemd_interval", "events.mechanism":
+			r.note(e.at, e.key, "is about php-fpm's master, which there is not")
+		case "error_log", "log_level", "log_limit", "log_buffering", "syslog.facility", "syslog.ident":
+			r.note(e.at, e.key, "what workers and fcgisup say is in the journal")
+		case "emergency_restart_threshold", "emergency_restart_interval":
+			r.note(e.at, e.key, "no counterpart: a worker that crashes is replaced by itself, later each time (restart:)")
+		case "process.max":
+			r.note(e.at, e.key, "no counterpart: workers.max of each app; systemd's TasksMax= for each instance")
+		default:
+			r.note(e.at, e.key, "not a setting of [global]: skipped")
+		}
+	}
+}
+
+// pool is one under way.
+type pool struct {
+	*reading
+	draft  *draft
+	name   string
+	at     place
+	php    string   // the version in Debian's paths, 8.2; empty elsewhere
+	flags  []string // of php-cgi
+	manage manager
+	unix   bool
+	ok     bool
+	prefix string
+}
+
+// manager is pm and its numbers.
+type manager struct {
+	kind                                         string
+	max, spare                                   int
+	idle                                         time.Duration
+	kindAt, maxAt, startAt, maxSpareAt, spawnsAt place
+}
+
+var debianFPM = regexp.MustCompile(`^/etc/php/([0-9]+\.[0-9]+)/fpm/`)
+
+func (r *reading) fpmPool(name string, own, global []entry, at place) {
+	p := &pool{reading: r, name: name, at: at, ok: true}
+	p.draft = r.draft(appName(name), "the pool "+name+" of "+at.file, at)
+	p.manage.idle = 10 * time.Second
+	program := "/usr/bin/php-cgi"
+	if m := debianFPM.FindStringSubmatch(r.path(at.file)); m != nil {
+		p.php, program = m[1], "/usr/bin/php-cgi"+m[1]
+		// php-cgi has a php.ini of its own on Debian.
+		p.flags = []string{"-c", "/etc/php/" + p.php + "/fpm/php.ini"}
+		r.variable(p.draft, "PHP_INI_SCAN_DIR", "/etc/php/"+p.php+"/fpm/conf.d", at)
+	}
+	r.variable(p.draft, "PHP_FCGI_MAX_REQUESTS", "0", at) // FPM's default; php-cgi's own is 500
+	p.draft.set("socket.user", "root", at)
+	p.draft.set("socket.group", "root", at)
+	p.draft.set("socket.backlog", 511, at)
+	for _, e := range global {
+		if !slices.ContainsFunc(own, func(o entry) bool { return o.key == e.key }) {
+			p.inherit(e)
+		}
+	}
+	for _, e := range own {
+		e.value = strings.ReplaceAll(e.value, "$pool", name)
+		p.take(e)
+	}
+	p.finish(program, own)
+}
+
+func (p *pool) inherit(e entry) {
+	switch e.key {
+	case "process.priority", "rlimit_files", "rlimit_core", "prefix":
+		p.take(e)
+	case "process_control_timeout":
+		if d, ok := fpmTime(e.value); ok && d > 0 {
+			p.draft.set("limits.stop_timeout", duration(d), e.at)
+		}
+	}
+}
+
+func (p *pool) finish(program string, own []entry) {
+	if _, ok := find(own, "listen"); !ok {
+		p.note(p.at, "listen", "is missing: %s is left out", p.draft.of)
+		return
+	}
+	if !p.ok || !p.workers() {
+		return
+	}
+	if !p.draft.has("user") {
+		p.note(p.at, "user", "is not set: %s is left out", p.draft.of)
+		return
+	}
+	if _, ok := find(own, "security.limit_extensions"); !ok {
+		p.note(p.at, "security.limit_extensions", "is .php by default: FPM runs no other file as PHP, php-cgi runs whatever nginx names; "+
+			"let nginx pass only *.php (location ~ \\.php$)")
+	}
+	p.note(p.at, "pm", "FPM's workers share one opcache, php-cgi's each fill their own: reckon with more memory, and a slower first request of each")
+	p.draft.set("command", append([]string{program}, p.flags...), p.at)
+	p.draft.set("nginx.params", map[string]string{
+		"SCRIPT_FILENAME": "$document_root$fastcgi_script_name", "SCRIPT_NAME": "$fastcgi_script_name", "PATH_INFO": "",
+	}, p.at)
+	p.draft.set("systemd.sandbox", "off", p.at)
+	p.keep(p.draft)
+}
+
+func (p *pool) take(e entry) {
+	switch e.key {
+	case "user", "group":
+		p.draft.set(e.key, e.value, e.at)
+	case "listen":
+		p.ok = p.listen(e) && p.ok
+	case "listen.owner":
+		p.draft.set("socket.user", e.value, e.at)
+	case "listen.group":
+		p.draft.set("socket.group", e.value, e.at)
+	case "listen.mode":
+		if mode, ok := octal(e.value); ok {
+			p.draft.set("socket.mode", mode, e.at)
+		} else {
+			p.note(e.at, e.key, "%q is no mode", e.value)
+		}
+	case "listen.backlog":
+		if n, ok := wholeNumber(e.value); ok && n > 0 {
+			p.draft.set("socket.backlog", n, e.at)
+		} else {
+			delete(p.draft.values, "socket.backlog") // -1: as many as the kernel allows
+		}
+	case "request_terminate_timeout":
+		if d, ok := fpmTime(e.value); !ok {
+			p.note(e.at, e.key, "%q is no time", e.value)
+		} else if d > 0 {
+			p.draft.set("limits.request_timeout", duration(d), e.at)
+		}
+	case "pm.max_requests":
+		if n, ok := wholeNumber(e.value); ok {
+			p.variable(p.draft, "PHP_FCGI_MAX_REQUESTS", strconv.Itoa(n), e.at)
+		} else {
+			p.note(e.at, e.key, "%q is not a number", e.value)
+		}
+	case "chdir":
+		p.draft.set("directory", p.within(e.value), e.at)
+	case "prefix":
+		p.prefix = e.value
+	case "process.priority":
+		p.draft.only("service", "Nice", e.value, e.at)
+	case "rlimit_files":
+		p.draft.only("service", "LimitNOFILE", e.value, e.at)
+	case "rlimit_core":
+		p.draft.only("service", "LimitCORE", strings.Replace(e.value, "unlimited", "infinity", 1), e.at)
+	case "env":
+		p.env(e)
+	case "php_value", "php_flag", "php_admin_value", "php_admin_flag":
+		p.phpSetting(e)
+	default:
+		if !p.managed(e) {
+			p.remark(e)
+		}
+	}
+}
+
+// within puts a relative path under the pool's prefix.
+func (p *pool) within(name string) string {
+	if !strings.HasPrefix(name, "/") && p.prefix != "" {
+		return path.Join(p.prefix, name)
+	}
+	return name
+}
+
+// listen is a path, a port, or an address and a port.
+func (p *pool) listen(e entry) bool {
+	value := p.within(e.value)
+	if strings.HasPrefix(value, "/") {
+		p.draft.set("listen", path.Clean(value), e.at)
+		return true
+	}
+	host, port := "", e.value
+	if i := strings.LastIndexByte(e.value, ':'); i >= 0 {
+		host, port = e.value[:i], e.value[i+1:]
+	}
+	if _, ok := wholeNumber(port); !ok {
+		p.note(e.at, e.key, "%q is neither an absolute path nor an address: %s is left out", e.value, p.draft.of)
+		return false
+	}
+	host, ok := p.address(host, e.key, e.at)
+	if ok {
+		p.draft.set("listen", host+":"+port, e.at)
+		for _, key := range []string{"socket.user", "socket.group"} {
+			if p.draft.places[key] == p.at {
+				delete(p.draft.values, key)
+			}
+		}
+	}
+	return ok
+}
+
+// env is a variable; $NAME is FPM's own of that name.
+func (p *pool) env(e entry) {
+	value := e.value
+	if name, ok := strings.CutPrefix(value, "$"); ok {
+		if value, ok = p.opt.Getenv(name); !ok {
+			p.note(e.at, "env["+e.sub+"]", "is %s of php-fpm's environment, which is not known here: left out", e.value)
+			return
+		}
+	}
+	p.variable(p.draft, e.sub, value, e.at)
+}
+
+var phpSimple = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9_./:,+-]*$`)
+
+// phpSetting makes -d of it. php-cgi reads its value as php.ini's, where ; begins
+// a comment and quotes keep the rest together.
+func (p *pool) phpSetting(e entry) {
+	value := e.value
+	if !phpSimple.MatchString(value) && value != "" {
+		if strings.ContainsAny(value, "\"$\\") {
+			p.note(e.at, e.key+"["+e.sub+"]", "holds a quote, a backslash or a $: check what php-cgi -i makes of it")
+		}
+		value = `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
+	}
+	p.flags = append(p.flags, "-d", e.sub+"="+value)
+	if strings.HasPrefix(e.key, "php_admin_") {
+		p.note(e.at, e.key+"["+e.sub+"]", "is set as by php.ini: a script may change it with ini_set, where PHP allows it")
+	}
+}
+
+// remark tells of a setting that has no key.
+func (p *pool) remark(e entry) {
+	text := ""
+	switch e.key {
+	case "listen.acl_users", "listen.acl_groups":
+		text = "no counterpart: socket.user, socket.group and socket.mode say who may connect"
+	case "listen.allowed_clients":
+		text = "no counterpart: let a firewall do it, or systemd: {socket: {IPAddressDeny: any, IPAddressAllow: …}}"
+	case "pm.status_path", "pm.status_listen":
+		text = "no counterpart: fcgisup status, or /metrics, tells of every worker, also when all are busy"
+	case "ping.path", "ping.response":
+		text = "no counterpart: fcgisup pings every 10 s by itself (health:), and fcgisup check does it once"
+	case "access.log", "access.format", "access.suppress_path":
+		text = "no counterpart: nginx's access_log"
+	case "slowlog", "request_slowlog_timeout", "request_slowlog_trace_depth":
+		text = "no counterpart: fcgisup top shows the age of each request, and what a stuck worker was doing is kept; no PHP backtrace"
+	case "request_terminate_timeout_track_finished":
+		text = "no counterpart: a request ends when its connection is closed; what PHP does after that is not watched"
+	case "catch_workers_output", "decorate_workers_output":
+		text = "what workers print is in the journal, as it is"
+	case "clear_env":
+		if yes(e.value) {
+			return // the service's environment is systemd's, which holds next to nothing
+		}
+		text = "workers get systemd's environment, not php-fpm's: environment: and environment_file: add to it"
+	case "security.limit_extensions":
+		text = "no counterpart: php-cgi runs whatever nginx names; let nginx pass only " + e.value + " (location ~ \\.php$)"
+	case "apparmor_hat":
+		text = "no counterpart: systemd: {service: {AppArmorProfile: …}} confines the whole service"
+	case "process.dumpable":
+		text = "no counterpart"
+	case "chroot":
+		p.ok = false
+		text = "no counterpart, and all paths would mean others: " + p.draft.of + " is left out"
+	default:
+		text = "not a setting of a pool: skipped"
+	}
+	p.note(e.at, e.key, "%s", text)
+}

@@ -1,0 +1,111 @@
+package foreign
+
+import (
+	"strings"
+)
+
+// entry is one setting of an INI file.
+type entry struct {
+	section string
+	// key is as written; sub is what stands in brackets behind it, env[sub].
+	key, sub string
+	value    string
+	at       place
+}
+
+// dialect is what two INI files may differ in.
+type dialect struct {
+	// split cuts a line into key and value.
+	split func(line string) (key, value string, ok bool)
+	// comment begins a line that says nothing.
+	comment string
+	// continues: a line that begins with a blank goes on with the value before it.
+	continues bool
+	// clean takes comments and quotes from a value.
+	clean func(string) string
+}
+
+// sections are the names in brackets and where they stand, in order.
+type sections struct {
+	names  []string
+	places map[string]place
+}
+
+// readINI reads a file; a line that is neither section nor setting is noted.
+func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
+	found := sections{places: map[string]place{}}
+	var all []entry
+	section, number := "", 0
+	for text := range strings.Lines(string(f.Data)) {
+		number++
+		text = strings.TrimRight(text, "\r\n")
+		trimmed := strings.TrimSpace(text)
+		at := place{f.Name, number}
+		switch {
+		case trimmed == "" || strings.ContainsRune(d.comment, rune(trimmed[0])):
+		case d.continues && (text[0] == ' ' || text[0] == '\t') && len(all) > 0 && all[len(all)-1].section == section:
+			last := &all[len(all)-1]
+			last.value = strings.TrimSpace(last.value + "\n" + d.clean(trimmed))
+		case trimmed[0] == '[':
+			name, _, closed := strings.Cut(trimmed[1:], "]")
+			if !closed {
+				r.note(at, "", "is no section: the bracket is not closed")
+				continue
+			}
+			section = strings.TrimSpace(name)
+			if _, again := found.places[section]; !again {
+				found.names = append(found.names, section)
+				found.places[section] = at
+			}
+		default:
+			key, value, ok := d.split(trimmed)
+			if !ok || key == "" {
+				r.note(at, "", "%q is no setting", trimmed)
+				continue
+			}
+			e := entry{section: section, key: key, value: d.clean(value), at: at}
+			if name, sub, ok := strings.Cut(key, "["); ok {
+				e.key, e.sub = strings.TrimSpace(name), strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(sub), "]"))
+			}
+			all = append(all, e)
+		}
+	}
+	return found, all
+}
+
+// settings are those of one section; a later one replaces an earlier one of the same key.
+func settings(all []entry, section string) []entry {
+	var own []entry
+	for _, e := range all {
+		if e.section != section {
+			continue
+		}
+		for i, earlier := range own {
+			if earlier.key == e.key && earlier.sub == e.sub {
+				own = append(own[:i], own[i+1:]...)
+				break
+			}
+		}
+		own = append(own, e)
+	}
+	return own
+}
+
+// find is the setting of a key.
+func find(own []entry, key string) (entry, bool) {
+	for _, e := range own {
+		if e.key == key {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+// yes tells what INI files call true.
+func yes(s string) bool {
+	switch strings.ToLower(s) {
+	case "1", "yes", "true", "on":
+		return true
+	}
+	return false
+}

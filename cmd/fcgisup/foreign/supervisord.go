@@ -1,0 +1,433 @@
+package foreign
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// supervisordINI is Python's ConfigParser as supervisord sets it up: "=" or ":",
+// comments of ";" or "#" also behind a blank in a line, keys of any case.
+var supervisordINI = dialect{
+	split: func(line string) (string, string, bool) {
+		i := strings.IndexAny(line, "=:")
+		if i < 0 {
+			return "", "", false
+		}
+		return strings.ToLower(strings.TrimSpace(line[:i])), line[i+1:], true
+	},
+	comment:   ";#",
+	continues: true,
+	clean: func(value string) string {
+		for i := 1; i < len(value); i++ {
+			if (value[i] == ';' || value[i] == '#') && (value[i-1] == ' ' || value[i-1] == '\t') {
+				value = value[:i]
+			}
+		}
+		return strings.TrimSpace(value)
+	},
+}
+
+// supervisord reads supervisord's files; [supervisord] of one counts for all of them.
+func (r *reading) supervisord(files []Source) {
+	type file struct {
+		name  string
+		found sections
+		all   []entry
+	}
+	var read []file
+	var global []entry
+	for _, f := range files {
+		found, all := r.readINI(f, supervisordINI)
+		read = append(read, file{f.Name, found, all})
+		global = append(global, settings(all, "supervisord")...)
+	}
+	for _, f := range read {
+		for _, name := range f.found.names {
+			kind, program, _ := strings.Cut(name, ":")
+			own, at := settings(f.all, name), f.found.places[name]
+			switch kind {
+			case "fcgi-program":
+				r.fcgiProgram(strings.TrimSpace(program), own, global, at)
+			case "supervisord":
+				r.supervisordGlobal(own)
+			case "include":
+				r.included(own, files)
+			case "program":
+				r.plainProgram(name, own, at)
+			case "supervisorctl", "unix_http_server", "inet_http_server", "rpcinterface":
+				r.note(at, "["+name+"]", "fcgisup status, top and restart speak to fcgisup itself")
+			case "group":
+				r.note(at, "["+name+"]", "no counterpart: every app is a group, APP-fastcgi.target")
+			case "eventlistener":
+				r.note(at, "["+name+"]", "no counterpart: alerts: of the configuration, or the metrics, tell of changes")
+			case "":
+				r.note(at, "["+name+"]", "settings without a section: skipped")
+			default:
+				r.note(at, "["+name+"]", "not a section of supervisord's: skipped")
+			}
+		}
+	}
+}
+
+// plainProgram is one that gets no socket from supervisord; it may make its own.
+func (r *reading) plainProgram(name string, own []entry, at place) {
+	text := "not FastCGI, or not by supervisord's socket: skipped"
+	if c, ok := find(own, "command"); ok && (strings.Contains(c.value, "spawn-fcgi") || strings.Contains(c.value, "multiwatch")) {
+		text = "skipped; what it runs can be given as a command line: fcgisup import -- " + strings.ReplaceAll(c.value, "\n", " ")
+	}
+	r.note(at, "["+name+"]", "%s", text)
+}
+
+// supervisordGlobal notes what of [supervisord] does not reach the programs; fcgiProgram takes the rest.
+func (r *reading) supervisordGlobal(own []entry) {
+	for _, e := range own {
+		switch e.key {
+		case "environment", "umask", "user", "directory": // inherited, see inherit
+		case "minfds":
+			r.note(e.at, e.key, "no counterpart; systemd: {service: {LimitNOFILE: %s}} of an app is like it", e.value)
+		default:
+			r.note(e.at, e.key, "is about supervisord itself")
+		}
+	}
+}
+
+// included notes the files of [include] that have not been given.
+func (r *reading) included(own []entry, files []Source) {
+	for _, e := range own {
+		for _, pattern := range strings.Fields(e.value) {
+			if !given(pattern, files) {
+				r.note(e.at, "include", "%s is not read; give its files as arguments too", pattern)
+			}
+		}
+	}
+}
+
+// given tells whether one of the files matches a pattern, as far as both have folders.
+func given(pattern string, files []Source) bool {
+	return slices.ContainsFunc(files, func(f Source) bool {
+		whole, err := path.Match(pattern, f.Name)
+		if err == nil && whole {
+			return true
+		}
+		last, err := path.Match(path.Base(pattern), path.Base(f.Name))
+		dir := path.Base(path.Dir(pattern))
+		return err == nil && last && (dir == "." || dir == path.Base(path.Dir(f.Name)))
+	})
+}
+
+// program is one [fcgi-program:x] under way.
+type program struct {
+	*reading
+	draft  *draft
+	name   string
+	names  map[string]string // of expansions
+	argv   []string
+	count  int
+	user   entry
+	socket socketSettings
+	ok     bool
+}
+
+type socketSettings struct{ address, owner, mode entry }
+
+func (r *reading) fcgiProgram(name string, own, global []entry, at place) {
+	p := &program{reading: r, name: name, count: 1, ok: true}
+	p.draft = r.draft(appName(name), "[fcgi-program:"+name+"] of "+at.file, at)
+	p.names = map[string]string{
+		"program_name": name, "group_name": name, "host_node_name": r.opt.Hostname,
+		"here": path.Dir(r.path(at.file)), "process_num": "0", "numprocs": "1",
+	}
+	for _, key := range []string{"numprocs", "numprocs_start"} { // the others may name them
+		if e, ok := find(own, key); ok {
+			p.numbers(e)
+		}
+	}
+	p.inherit(global)
+	// A command may name the program's own variables.
+	if e, ok := find(own, "environment"); ok {
+		p.environment(e)
+	}
+	for _, e := range own {
+		p.take(e)
+	}
+	if p.user.value == "" {
+		p.user = entry{value: "root", at: at}
+		r.note(at, "user", "is not set, so the program runs as supervisord does, and that is taken to be root")
+	}
+	p.draft.set("user", p.user.value, p.user.at)
+	p.finish(at)
+}
+
+// inherit takes what [supervisord] hands to its children.
+func (p *program) inherit(global []entry) {
+	for _, e := range global {
+		switch e.key {
+		case "environment", "umask", "directory":
+			p.take(e)
+			if e.key == "environment" {
+				p.environment(e)
+			}
+		case "user":
+			p.user = entry{value: p.expand(e), at: e.at}
+		}
+	}
+}
+
+// finish sets what takes several settings, and keeps the app if nothing essential is missing.
+func (p *program) finish(at place) {
+	p.ok = p.listen(at) && p.ok
+	if p.argv == nil {
+		p.note(at, "command", "is missing: %s is left out", p.draft.of)
+		p.ok = false
+	} else if p.ok {
+		p.ok = p.command(p.draft, p.argv, "command", at)
+	}
+	if !p.ok {
+		return
+	}
+	if p.count > 1 {
+		p.draft.set("workers", p.count, at)
+	}
+	if !p.draft.has("activation") {
+		p.draft.set("activation", "eager", at)
+	}
+	if !p.draft.has("limits.stop_timeout") {
+		p.draft.set("limits.stop_timeout", "10s", at) // stopwaitsecs by default
+	}
+	p.draft.set("systemd.sandbox", "off", at)
+	p.keep(p.draft)
+}
+
+func (p *program) take(e entry) {
+	switch e.key {
+	case "command":
+		p.argv = p.commandLine(e)
+	case "socket":
+		p.socket.address = e
+	case "socket_owner":
+		p.socket.owner = e
+	case "socket_mode":
+		p.socket.mode = e
+	case "socket_backlog":
+		p.whole("socket.backlog", e)
+	case "user":
+		p.user = entry{value: p.expand(e), at: e.at}
+	case "directory":
+		p.draft.set("directory", p.expand(e), e.at)
+	case "umask":
+		if mode, ok := octal(e.value); ok {
+			p.draft.only("service", "UMask", mode, e.at)
+		} else {
+			p.note(e.at, e.key, "%q is no mode", e.value)
+		}
+	case "autostart":
+		if !yes(e.value) {
+			p.draft.set("activation", "lazy", e.at)
+			p.note(e.at, e.key, "a person started it; from now on its first request does")
+		}
+	case "stopsignal":
+		if name, ok := signalName(e.value); ok {
+			p.draft.set("stop_signal", name, e.at)
+		} else {
+			p.note(e.at, e.key, "%q is no signal", e.value)
+		}
+	case "stopwaitsecs":
+		if n, ok := wholeNumber(e.value); ok && n > 0 {
+			p.draft.set("limits.stop_timeout", strconv.Itoa(n)+"s", e.at)
+		} else {
+			p.note(e.at, e.key, "%q is not taken: a worker gets some time to end", e.value)
+		}
+	case "numprocs", "numprocs_start", "environment": // done before the others
+	default:
+		p.remark(e)
+	}
+}
+
+// remark tells of a setting that has no key.
+func (p *program) remark(e entry) {
+	switch e.key {
+	case "process_name":
+		if e.value != "%(program_name)s" {
+			p.note(e.at, e.key, "no counterpart: an instance is called APP@N, its workers go by their pids")
+		}
+	case "priority":
+		p.note(e.at, e.key, "no counterpart: after: and requires: name units to wait for")
+	case "autorestart":
+		if !yes(e.value) {
+			p.note(e.at, e.key, "a worker that ends is always replaced, whatever its exit code")
+		}
+	case "exitcodes":
+		p.note(e.at, e.key, "a worker that ends is always replaced, whatever its exit code")
+	case "startsecs":
+		p.note(e.at, e.key, "a worker is up when it accepts or answers, not after a time; limits.start_timeout is the most it may take")
+	case "startretries":
+		p.note(e.at, e.key, "fcgisup never gives up: it waits longer each time, restart: says how long")
+	case "stopasgroup", "killasgroup":
+		if !yes(e.value) {
+			p.note(e.at, e.key, "signals always go to the worker's whole process group")
+		}
+	case "redirect_stderr":
+	case "serverurl":
+		p.note(e.at, e.key, "there is no supervisord to reach")
+	default:
+		if strings.HasPrefix(e.key, "stdout_") || strings.HasPrefix(e.key, "stderr_") {
+			p.note(e.at, e.key, "what workers print is in the journal: journalctl -u '%s-fastcgi@*'", p.draft.name)
+			return
+		}
+		p.note(e.at, e.key, "not a setting of [fcgi-program:x]: skipped")
+	}
+}
+
+func (p *program) numbers(e entry) {
+	n, ok := wholeNumber(p.expand(e))
+	switch {
+	case !ok:
+		p.note(e.at, e.key, "%q is not a number", e.value)
+	case e.key == "numprocs":
+		p.count = max(n, 1)
+		p.names["numprocs"] = strconv.Itoa(n)
+	default:
+		p.names["process_num"] = strconv.Itoa(n)
+	}
+}
+
+func (p *program) whole(key string, e entry) {
+	if n, ok := wholeNumber(p.expand(e)); ok {
+		p.draft.set(key, n, e.at)
+		return
+	}
+	p.note(e.at, e.key, "%q is not a number", e.value)
+}
+
+func (p *program) commandLine(e entry) []string {
+	argv, err := shellWords(p.expand(e))
+	if err != nil {
+		p.note(e.at, e.key, "%v", err)
+		return nil
+	}
+	return argv
+}
+
+// listen reads socket=, socket_owner= and socket_mode= with their defaults.
+func (p *program) listen(at place) bool {
+	e := p.socket.address
+	if e.value == "" {
+		p.note(at, "socket", "is missing: %s is left out", p.draft.of)
+		return false
+	}
+	address := p.expand(e)
+	if file, ok := strings.CutPrefix(address, "unix://"); ok {
+		p.draft.set("listen", path.Clean(file), e.at)
+		p.owner(at)
+		return true
+	}
+	host, ok := strings.CutPrefix(address, "tcp://")
+	port := ""
+	if i := strings.LastIndexByte(host, ':'); ok && i >= 0 {
+		host, port = host[:i], host[i+1:]
+	}
+	if !ok || port == "" {
+		p.note(e.at, "socket", "%q is neither unix://PATH nor tcp://HOST:PORT: %s is left out", address, p.draft.of)
+		return false
+	}
+	if host, ok = p.address(host, "socket", e.at); !ok {
+		return false
+	}
+	p.draft.set("listen", host+":"+port, e.at)
+	return true
+}
+
+// address is an IP address; systemd listens on no names.
+func (r *reading) address(host, directive string, at place) (string, bool) {
+	switch host {
+	case "localhost":
+		r.note(at, directive, "localhost is taken to be 127.0.0.1: systemd listens on addresses, not names")
+		return "127.0.0.1", true
+	case "", "*":
+		return "", true
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		if ip.Is6() {
+			return "[" + ip.String() + "]", true
+		}
+		return ip.String(), true
+	}
+	r.note(at, directive, "%s is a name, and systemd listens on addresses: left out", host)
+	return "", false
+}
+
+// owner sets who may connect; supervisord's socket belongs to the program's user, mode 0700.
+func (p *program) owner(at place) {
+	user, group, both := strings.Cut(p.expand(p.socket.owner), ":")
+	where := p.socket.owner.at
+	if user == "" {
+		user, where = p.user.value, at
+		if user == "" {
+			user = "root"
+		}
+	}
+	if !both {
+		group = p.group(user, "socket_owner", where)
+	}
+	mode := "0700"
+	if e := p.socket.mode; e.value != "" {
+		m, ok := octal(e.value)
+		if !ok {
+			p.note(e.at, "socket_mode", "%q is no mode", e.value)
+		} else {
+			mode = m
+		}
+	}
+	p.draft.set("socket.user", user, where)
+	p.draft.set("socket.group", group, where)
+	p.draft.set("socket.mode", mode, where)
+}
+
+// environment reads KEY="value",KEY2=value.
+func (p *program) environment(e entry) {
+	text := p.expand(e)
+	for rest := strings.TrimSpace(text); rest != ""; {
+		name, after, ok := strings.Cut(rest, "=")
+		name = strings.TrimSpace(name)
+		value, after, err := quotedValue(strings.TrimLeft(after, " \t\n"))
+		if !ok || err != nil {
+			p.note(e.at, e.key, "cannot be read from %s on: skipped from there", orSo(name))
+			return
+		}
+		p.variable(p.draft, name, value, e.at)
+		p.names["ENV_"+name] = value
+		rest = strings.TrimLeft(after, " \t\n")
+		if rest = strings.TrimLeft(strings.TrimPrefix(rest, ","), " \t\n"); rest == after && rest != "" {
+			p.note(e.at, e.key, "cannot be read behind %s: skipped from there", orSo(name))
+			return
+		}
+	}
+}
+
+// orSo is a name to show, where it is one: what is not may hold a secret.
+func orSo(name string) string {
+	if !variableName(name) {
+		return "its middle"
+	}
+	return name
+}
+
+// quotedValue reads one value in quotes, or up to the next comma.
+func quotedValue(s string) (value, rest string, err error) {
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		end := strings.IndexByte(s, ',')
+		if end < 0 {
+			end = len(s)
+		}
+		return strings.TrimSpace(s[:end]), s[end:], nil
+	}
+	value, rest, closed := strings.Cut(s[1:], s[:1])
+	if !closed {
+		return "", "", fmt.Errorf("unclosed quote")
+	}
+	return value, rest, nil
+}

@@ -1,0 +1,183 @@
+package foreign
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// unitName is a unit, or a drop-in's folder: NAME, @INSTANCE, KIND.
+var unitName = regexp.MustCompile(`^([A-Za-z0-9:_.\\-]+?)(@([A-Za-z0-9:_.\\-]*))?\.(service|socket)$`)
+
+// unitRef is a unit by its name's parts.
+type unitRef struct {
+	name, instance, kind string
+	template, dropIn     bool
+}
+
+// base is the unit that a file of one instance belongs to.
+func (u unitRef) base() string {
+	if u.template {
+		return u.name + "@." + u.kind
+	}
+	return u.name + "." + u.kind
+}
+
+// unitOf tells what unit a file is of, by its name.
+func unitOf(file string) (unitRef, bool) {
+	name, dropIn := path.Base(file), false
+	if dir := path.Base(path.Dir(file)); strings.HasSuffix(name, ".conf") && strings.HasSuffix(dir, ".d") {
+		name, dropIn = strings.TrimSuffix(dir, ".d"), true
+	}
+	m := unitName.FindStringSubmatch(name)
+	if m == nil {
+		return unitRef{}, false
+	}
+	return unitRef{m[1], m[3], m[4], m[2] != "", dropIn}, true
+}
+
+// foreignUnit is one unit, drop-ins included.
+type foreignUnit struct {
+	ref unitRef
+	at  place
+	// numbers are the instances that files were given of.
+	numbers    []int
+	directives []located
+	// main tells that the unit itself was given, not only drop-ins.
+	main bool
+}
+
+// located is a directive and its file.
+type located struct {
+	units.Directive
+	at place
+}
+
+// systemd reads services with their sockets.
+func (r *reading) systemd(files []Source) {
+	// A unit before its drop-ins, and those by name, as systemd reads them.
+	slices.SortStableFunc(files, func(a, b Source) int {
+		x, _ := unitOf(a.Name)
+		y, _ := unitOf(b.Name)
+		if x.dropIn != y.dropIn {
+			return map[bool]int{true: 1, false: -1}[x.dropIn]
+		}
+		if !x.dropIn {
+			return 0
+		}
+		return strings.Compare(path.Base(a.Name), path.Base(b.Name))
+	})
+	var all []*foreignUnit
+	for _, f := range files {
+		all = r.unitFile(all, f)
+	}
+	for _, u := range all {
+		if u.ref.kind == "service" {
+			r.service(u, r.socketOf(u, all))
+		} else if r.serviceOf(u, all) == nil {
+			r.note(u.at, "", "its service is not among the files: left out")
+		}
+	}
+}
+
+func (r *reading) unitFile(all []*foreignUnit, f Source) []*foreignUnit {
+	ref, _ := unitOf(f.Name)
+	at := place{f.Name, 1}
+	directives, err := units.Read(f.Data)
+	if err != nil {
+		r.note(at, "", "%v", err)
+		return all
+	}
+	i := slices.IndexFunc(all, func(u *foreignUnit) bool { return u.ref.base() == ref.base() })
+	if i < 0 {
+		i = len(all)
+		all = append(all, &foreignUnit{ref: ref, at: at})
+	}
+	u := all[i]
+	if ref.dropIn && ref.instance != "" {
+		r.note(at, "", "is about instance %s alone; all instances of an app are alike: skipped", ref.instance)
+		return all
+	}
+	if ref.template && ref.instance != "" {
+		if n, err := strconv.Atoi(ref.instance); err == nil {
+			u.numbers = append(u.numbers, n)
+		} else {
+			r.note(at, "", "instance %q: fcgisup numbers its instances from 1", ref.instance)
+		}
+	}
+	if !ref.dropIn && u.main {
+		return all // another instance of the same template, a link to the same file
+	}
+	u.main = u.main || !ref.dropIn
+	for _, d := range directives {
+		u.directives = append(u.directives, located{d, place{f.Name, d.Line}})
+	}
+	return all
+}
+
+// last is a directive's value, the one that counts when it may stand once.
+func (u *foreignUnit) last(section, key string) (located, bool) {
+	for i := len(u.directives) - 1; i >= 0; i-- {
+		if d := u.directives[i]; d.Section == section && d.Key == key {
+			return d, d.Value != ""
+		}
+	}
+	return located{}, false
+}
+
+// values are a directive's, less those before an empty one, which begins anew.
+func (u *foreignUnit) values(section, key string) []located {
+	var all []located
+	for _, d := range u.directives {
+		if d.Section != section || d.Key != key {
+			continue
+		}
+		if d.Value == "" {
+			all = nil
+			continue
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// serves tells which service a socket starts.
+func (u *foreignUnit) serves() string {
+	if d, ok := u.last("Socket", "Service"); ok {
+		if ref, ok := unitOf(strings.ReplaceAll(d.Value, "%i", "")); ok {
+			return ref.base()
+		}
+	}
+	if d, ok := u.last("Socket", "Accept"); ok && yes(d.Value) && !u.ref.template {
+		return u.ref.name + "@.service"
+	}
+	return strings.TrimSuffix(u.ref.base(), "socket") + "service"
+}
+
+func (r *reading) socketOf(service *foreignUnit, all []*foreignUnit) *foreignUnit {
+	var found *foreignUnit
+	for _, u := range all {
+		if u.ref.kind != "socket" || u.serves() != service.ref.base() {
+			continue
+		}
+		if found != nil {
+			r.note(u.at, "", "is a second socket of %s; an app has one: skipped", service.ref.base())
+			continue
+		}
+		found = u
+	}
+	return found
+}
+
+func (r *reading) serviceOf(socket *foreignUnit, all []*foreignUnit) *foreignUnit {
+	for _, u := range all {
+		if u.ref.kind == "service" && u.ref.base() == socket.serves() {
+			return u
+		}
+	}
+	return nil
+}

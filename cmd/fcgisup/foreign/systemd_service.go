@@ -1,0 +1,230 @@
+package foreign
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// service is one with its socket, under way.
+type service struct {
+	*reading
+	unit, socket *foreignUnit
+	count        int
+	numbers      []int
+	env          map[string]string
+	envAt        map[string]place
+}
+
+func (r *reading) service(u, socket *foreignUnit) {
+	s := &service{reading: r, unit: u, socket: socket, count: 1, env: map[string]string{}, envAt: map[string]place{}}
+	if !u.main {
+		r.note(u.at, "", "is a drop-in of %s, which is not among the files: left out", u.ref.base())
+		return
+	}
+	s.instances()
+	for _, d := range u.values("Service", "Environment") {
+		s.readEnvironment(d)
+	}
+	lines := u.values("Service", "ExecStart")
+	if len(lines) != 1 {
+		r.note(u.at, "ExecStart", "%d of them: an app has one command: %s is left out", len(lines), u.ref.base())
+		return
+	}
+	argv, ok := s.execWords(lines[0])
+	if !ok || len(argv) == 0 {
+		return
+	}
+	by := spawning{name: appName(strings.TrimSuffix(strings.TrimSuffix(u.ref.name, "-fastcgi"), "-fcgi")), of: u.ref.base(), more: s.fill}
+	if d, ok := u.last("Service", "User"); ok {
+		by.user, _ = s.specifiers(d.Value)
+	}
+	if d, ok := u.last("Service", "Group"); ok {
+		by.group, _ = s.specifiers(d.Value)
+	}
+	if socket != nil {
+		by.listens = s.listens
+		by.of = socket.ref.base() + " and " + u.ref.base()
+	}
+	if isSpawner(argv[0]) {
+		r.spawned(lines[0].at, argv, by)
+		return
+	}
+	if socket == nil {
+		r.note(u.at, "", "its socket is not among the files: %s is left out", u.ref.base())
+		return
+	}
+	s.plain(lines[0].at, argv, by)
+}
+
+// plain is a service whose program gets the socket itself.
+func (s *service) plain(at place, argv []string, by spawning) {
+	d := s.draft(by.name, by.of, at)
+	if !s.command(d, argv, "ExecStart", at) || !s.listens(d) {
+		return
+	}
+	if in, ok := s.unit.last("Service", "StandardInput"); !ok || in.Value != "socket" {
+		s.note(at, "StandardInput", "is not socket, so the program takes its socket from LISTEN_FDS; from now on it is its standard input, as FastCGI has it: see that it takes that")
+	}
+	user := by.user
+	if user == "" {
+		user = "root"
+		s.note(at, "User", "is not set: the program runs as root")
+	}
+	d.set("user", user, at)
+	if by.group != "" {
+		d.set("group", by.group, at)
+	}
+	d.set("systemd.sandbox", "off", at)
+	s.fill(d)
+	s.keep(d)
+}
+
+// instances counts a template's, by the files that were given of it.
+func (s *service) instances() {
+	units := []*foreignUnit{s.unit}
+	if s.socket != nil {
+		units = append(units, s.socket)
+	}
+	for _, u := range units {
+		s.numbers = append(s.numbers, u.numbers...)
+	}
+	slices.Sort(s.numbers)
+	s.numbers = slices.Compact(s.numbers)
+	switch {
+	case !s.unit.ref.template:
+	case s.opt.Instances > 0:
+		s.count = s.opt.Instances
+		s.numbers = nil
+	case len(s.numbers) > 0:
+		s.count = len(s.numbers)
+		if s.numbers[0] != 1 || s.numbers[len(s.numbers)-1] != s.count {
+			s.note(s.unit.at, "", "instances %v; fcgisup's are 1 to %d", s.numbers, s.count)
+		}
+	default:
+		s.note(s.unit.at, "", "a template does not say how many instances there are: one is assumed; --instances says how many, "+
+			"or give the links of the enabled ones, sockets.target.wants/*@*.socket")
+	}
+}
+
+func (s *service) readEnvironment(d located) {
+	words, err := fcgisup.SplitCommand(d.Value)
+	if err != nil {
+		s.note(d.at, d.Key, "%v", err)
+		return
+	}
+	for _, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok {
+			s.note(d.at, d.Key, "%q is no assignment", word)
+			continue
+		}
+		if text, ok := s.specifiers(value); ok {
+			s.env[name], s.envAt[name] = text, d.at
+		} else {
+			s.note(d.at, d.Key, "%s differs between instances, or is known to systemd only: left out", word)
+		}
+	}
+}
+
+// fill takes all that is neither command, nor user, nor address.
+func (s *service) fill(d *draft) {
+	if s.count > 1 {
+		d.set("instances", s.count, s.unit.at)
+	}
+	if _, ok := s.unit.last("Service", "TimeoutStopSec"); !ok {
+		d.set("limits.stop_timeout", "90s", s.unit.at) // DefaultTimeoutStopSec=
+	}
+	var done []string
+	for _, l := range s.unit.directives {
+		key := l.Section + "." + l.Key
+		if slices.Contains(done, key) {
+			continue
+		}
+		done = append(done, key)
+		switch l.Section {
+		case "Unit":
+			s.unitDirective(d, l)
+		case "Service":
+			s.serviceDirective(d, l.Key)
+		case "Install":
+			s.installDirective(l)
+		default:
+			s.note(l.at, l.Key, "stands in [%s], which no service has: skipped", l.Section)
+		}
+	}
+	if s.socket != nil {
+		s.socketDirectives(d)
+	}
+}
+
+func (s *service) unitDirective(d *draft, l located) {
+	switch l.Key {
+	case "Description":
+		if last, ok := s.unit.last("Unit", "Description"); ok {
+			text := strings.NewReplacer("%i", "", "%I", "", "%%", "%").Replace(last.Value)
+			d.set("description", strings.TrimRight(text, " ,;:-#("), last.at)
+		}
+	case "After", "Wants", "Requires", "BindsTo", "Requisite":
+		s.dependencies(d, l.Key)
+	case "PartOf", "DefaultDependencies":
+		if !s.isOwn(l.Value) {
+			s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.service can hold it", d.name)
+		}
+	case "StartLimitIntervalSec", "StartLimitBurst", "StartLimitInterval", "StartLimitAction":
+		s.note(l.at, l.Key, "there is no limit from now on: it would fail the socket, too; a worker that fails is started later each time (restart:)")
+	default:
+		s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.service can hold it", d.name)
+	}
+}
+
+// dependencies takes units that are neither the app's own nor what every service waits for.
+func (s *service) dependencies(d *draft, key string) {
+	to := map[string]string{"After": "after", "Wants": "wants", "Requires": "requires", "BindsTo": "requires", "Requisite": "requires"}[key]
+	var names []string
+	for _, l := range s.unit.values("Unit", key) {
+		for name := range strings.FieldsSeq(s.passed(l.Value)) {
+			switch {
+			case s.isOwn(name), key == "After" && (name == "network.target" || name == "remote-fs.target"):
+			case strings.Contains(name, "%"):
+				s.note(l.at, key, "%s differs between instances: no counterpart", name)
+			default:
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 && (key == "BindsTo" || key == "Requisite") {
+			s.note(l.at, key, "becomes requires:")
+		}
+		if len(names) > 0 {
+			d.set(to, names, l.at)
+		}
+	}
+}
+
+// isOwn tells the app's own units, which the generated ones know of themselves.
+func (s *service) isOwn(name string) bool {
+	own := []string{s.unit.ref.name}
+	if s.socket != nil {
+		own = append(own, s.socket.ref.name)
+	}
+	before, _, _ := strings.Cut(name, "@")
+	before = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(before, ".socket"), ".service"), ".target")
+	return slices.Contains(own, before) || before == "%p"
+}
+
+func (s *service) installDirective(l located) {
+	switch l.Key {
+	case "WantedBy", "RequiredBy":
+		if s.socket != nil {
+			s.note(l.at, l.Key, "if the service itself is enabled, not only its socket, it starts at boot: activation: eager does that")
+		}
+	case "Also":
+		if s.isOwn(l.Value) {
+			return
+		}
+		s.note(l.at, l.Key, "no counterpart")
+	default:
+		s.note(l.at, l.Key, "no counterpart")
+	}
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/foreign"
+)
+
+// importer is one "fcgisup import".
+type importer struct {
+	*cli
+	name      string
+	out       string
+	instances int
+}
+
+func (c *cli) importCommand() *cobra.Command {
+	i := &importer{cli: c}
+	cmd := &cobra.Command{
+		Use:   "import FILE... | import -- spawn-fcgi ARGUMENTS...",
+		Short: "Make a configuration of another manager's",
+		Long: `import reads what other managers are configured with and prints a configuration
+for fcgisup that does the same: [fcgi-program:x] of supervisord, pools of
+PHP-FPM, systemd's services with their sockets and drop-ins, scripts that call
+spawn-fcgi; and after -- a command line of spawn-fcgi, multiwatch in it included.
+
+What belongs together is given together: php-fpm.conf and its pools, a service
+and its socket. Nothing is dropped silently: for what has no counterpart, or
+means something else from now on, a line FILE:LINE: DIRECTIVE: says so on
+standard error. Nothing on this host is changed.
+
+Exit code 0: there is a configuration, perhaps with remarks. 1: nothing in the
+files could be used. 2: a file could not be read.`,
+		Example: `  fcgisup import /etc/supervisor/conf.d/*.conf
+  fcgisup import /etc/php/8.2/fpm/php-fpm.conf /etc/php/8.2/fpm/pool.d/*.conf --out fcgisup.yaml
+  fcgisup import /etc/systemd/system/rt-fastcgi@.service /etc/systemd/system/rt-fastcgi@.socket --instances 5
+  fcgisup import -- spawn-fcgi -s /run/hello.sock -u www-data -F 4 -- /usr/local/bin/hello.fcgi`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if at := cmd.ArgsLenAtDash(); at == 0 {
+				return i.commandLine(args)
+			} else if at > 0 {
+				return usage(errors.New("either files, or after -- a command line"))
+			}
+			return i.files(args)
+		},
+	}
+	cmd.Flags().StringVar(&i.name, "name", "", "`APP`'s name, if there is one only (default the files' own)")
+	cmd.Flags().StringVar(&i.out, "out", "", "write to `FILE`, which must not exist, instead of printing")
+	cmd.Flags().IntVar(&i.instances, "instances", 0, "`NUMBER` of instances of a systemd template, whose files do not say it")
+	return cmd
+}
+
+func (i *importer) commandLine(argv []string) error {
+	if len(argv) == 0 {
+		return usage(errors.New("no command after --"))
+	}
+	o, err := i.options()
+	if err != nil {
+		return err
+	}
+	words := make([]string, len(argv))
+	for n, word := range argv {
+		words[n] = shellWord(word)
+	}
+	return i.finish(foreign.CommandLine(argv, o), "-- "+strings.Join(words, " "))
+}
+
+func (i *importer) files(names []string) error {
+	o, err := i.options()
+	if err != nil {
+		return err
+	}
+	files := make([]foreign.Source, len(names))
+	for n, name := range names {
+		if files[n], err = readSource(name); err != nil {
+			return &exitError{code: exitUsage, hint: "name the files themselves, for example /etc/supervisor/conf.d/*.conf", cause: err}
+		}
+	}
+	words := make([]string, len(names))
+	for n, name := range names {
+		words[n] = shellWord(name)
+	}
+	return i.finish(foreign.Read(files, o), strings.Join(words, " "))
+}
+
+// options lends foreign this host's environment and users.
+func (i *importer) options() (foreign.Options, error) {
+	if i.name != "" {
+		if err := fcgisup.CheckName(i.name); err != nil {
+			return foreign.Options{}, usage(fmt.Errorf("--name: %w", err))
+		}
+	}
+	if i.instances < 0 || i.instances > fcgisup.MaxInstances {
+		return foreign.Options{}, usage(fmt.Errorf("--instances: %d is not between 1 and %d", i.instances, fcgisup.MaxInstances))
+	}
+	o := foreign.Options{Name: i.name, Instances: i.instances, Look: exec.LookPath, PrimaryGroup: primaryGroup}
+	o.Getenv = func(name string) (string, bool) {
+		v := i.getenv(name)
+		return v, v != ""
+	}
+	o.Hostname, _ = os.Hostname() // without one its expansion is noted as not known
+	return o, nil
+}
+
+func primaryGroup(name string) (string, bool) {
+	u, err := user.Lookup(name)
+	if _, isNumber := strconv.Atoi(name); isNumber == nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return "", false
+	}
+	g, err := user.LookupGroupId(u.Gid)
+	if err != nil {
+		return "", false
+	}
+	return g.Name, true
+}
+
+func readSource(name string) (foreign.Source, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return foreign.Source{}, fmt.Errorf("cannot tell where %s is: %w", name, err)
+	}
+	// A pipe that nobody writes to must not hold us up: it is empty.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return foreign.Source{}, fmt.Errorf("cannot read what to import: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize+1))
+	if err != nil {
+		return foreign.Source{}, fmt.Errorf("cannot read what to import: %w", err)
+	}
+	if len(data) > fcgisup.MaxConfigSize {
+		return foreign.Source{}, fmt.Errorf("cannot read what to import: %s is larger than 1 MiB", name)
+	}
+	return foreign.Source{Name: name, Path: path, Data: data}, nil
+}
+
+// finish says what is to be said, and prints or writes the configuration.
+func (i *importer) finish(res foreign.Result, from string) error {
+	for _, n := range res.Notes {
+		fmt.Fprintln(i.err, n)
+	}
+	if len(res.Text) == 0 {
+		return hinted(errors.New("cannot import: nothing in it can be used"), "the lines above say why; docs/migrating.md shows what is read")
+	}
+	if i.name != "" && len(res.Apps) > 1 {
+		return usage(fmt.Errorf("--name names one app, and there are %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))
+	}
+	text := fmt.Appendf(nil, "# Made by: fcgisup import %s\n# What has no counterpart here was said on standard error.\n%s", commentLine(from), res.Text)
+	if i.out == "" {
+		_, err := i.cli.out.Write(text)
+		return err
+	}
+	return i.write(text, res.Secrets)
+}
+
+// commentLine keeps a file's name from ending the comment that it is in.
+func commentLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+// write makes a new file, of the owner's only if there is a secret in it.
+func (i *importer) write(text []byte, secrets bool) error {
+	mode := fs.FileMode(0o644)
+	if secrets {
+		mode = 0o600
+	}
+	if _, err := os.Lstat(i.out); err == nil {
+		return hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file, and compare")
+	}
+	if err := writeNew(i.out, text, mode); err != nil {
+		return err
+	}
+	fmt.Fprintf(i.cli.out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)
+	return nil
+}
+
+// writeNew writes beside and links, so that the file is there whole or not at all, and none is overwritten.
+func writeNew(path string, text []byte, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".fcgisup-*")
+	if err != nil {
+		return fmt.Errorf("cannot write the configuration: %w", err)
+	}
+	defer func() {
+		if gone := os.Remove(f.Name()); err == nil {
+			err = gone
+		}
+	}()
+	_, err = io.Copy(f, bytes.NewReader(text))
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("cannot write the configuration: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return fmt.Errorf("cannot write the configuration: %w", err)
+	}
+	return nil
+}

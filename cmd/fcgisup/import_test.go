@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// foreignCase is a file of the importer's own cases.
+func foreignCase(names ...string) []string {
+	for i, name := range names {
+		names[i] = "foreign/testdata/" + name
+	}
+	return names
+}
+
+func TestImportExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	empty, noise := filepath.Join(dir, "empty"), filepath.Join(dir, "noise")
+	writeFile(t, empty, "")
+	writeFile(t, noise, "[supervisord]\n\x00\xff[[[\n=\n")
+	big := filepath.Join(dir, "big")
+	writeFile(t, big, strings.Repeat("#\n", fcgisup.MaxConfigSize))
+	tests := []struct {
+		args []string
+		code int
+		err  string
+	}{
+		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), exitDone, "pools.conf:43: chroot: no counterpart"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x"}, exitDone, "-u: is not set"},
+		{[]string{"--", "spawn-fcgi", "--", "/bin/x"}, exitFail, "no socket is named"},
+		{[]string{"--", "cat", "/etc/passwd"}, exitFail, "is neither spawn-fcgi's nor multiwatch's"},
+		{[]string{empty}, exitFail, "hint: "},
+		{[]string{noise}, exitFail, "noise:2: "},
+		{[]string{big}, exitUsage, "larger than 1 MiB"},
+		{[]string{dir}, exitUsage, "is a directory"},
+		{[]string{filepath.Join(dir, "none")}, exitUsage, "no such file"},
+		{nil, exitUsage, "requires at least 1 arg"},
+		{[]string{"--"}, exitUsage, ""},
+		{[]string{empty, "--", "spawn-fcgi"}, exitUsage, "either files"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), exitUsage, "--name names one app, and there are 2"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "Not A Name"), exitUsage, "--name"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "-1"), exitUsage, "--instances"},
+	}
+	for _, test := range tests {
+		got := fcgisupRun(append([]string{"import"}, test.args...)...)
+		if got.code != test.code || !strings.Contains(got.err, test.err) {
+			t.Errorf("import %q: exit %d, want %d and %q\n%s", test.args, got.code, test.code, test.err, got.err)
+		}
+		if (got.out != "") != (test.code == exitDone) {
+			t.Errorf("import %q: exit %d and prints %q", test.args, got.code, got.out)
+		}
+	}
+}
+
+// TestImportOut: the file is new, whole, and its owner's only if it holds a secret.
+func TestImportOut(t *testing.T) {
+	for file, mode := range map[string]os.FileMode{
+		"fpm-debian/in/etc/php/8.2/fpm/pool.d/www.conf": 0o644,
+		"fpm/in/etc/php-fpm.d/pools.conf":               0o600,
+	} {
+		out := filepath.Join(t.TempDir(), "fcgisup.yaml")
+		args := append([]string{"import", "--out", out}, foreignCase(file)...)
+		if got := fcgisupRun(args...); got.code != exitDone || !strings.Contains(got.out, "wrote "+out) {
+			t.Fatalf("%q: exit %d\n%s%s", args, got.code, got.out, got.err)
+		}
+		info, err := os.Stat(out)
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v; want %v", file, info.Mode(), err, mode)
+		}
+		if got := fcgisupRun("validate", out); got.code != exitDone {
+			t.Errorf("validate: %s", got.err)
+		}
+		before := tree(t, filepath.Dir(out))
+		if got := fcgisupRun(args...); got.code != exitFail || !strings.Contains(got.err, "exists") {
+			t.Errorf("a second time: exit %d, %s", got.code, got.err)
+		}
+		if after := tree(t, filepath.Dir(out)); len(after) != 1 || after["fcgisup.yaml"] != before["fcgisup.yaml"] {
+			t.Errorf("the folder holds %q", after)
+		}
+	}
+	if got := fcgisupRun(append([]string{"import", "--out", "/nowhere/at/all"}, foreignCase("fpm/in/etc/php-fpm.d/pools.conf")...)...); got.code != exitFail {
+		t.Errorf("nowhere to write: exit %d", got.code)
+	}
+}
+
+// TestImportRoundTrip: what gen makes of an imported pair listens where the pair did, for the same people.
+func TestImportRoundTrip(t *testing.T) {
+	const folder = "foreign/testdata/seed/in/etc/systemd/system/"
+	dir := t.TempDir()
+	config := filepath.Join(dir, "fcgisup.yaml")
+	links, err := filepath.Glob(folder + "sockets.target.wants/*")
+	if err != nil || len(links) != 3 {
+		t.Fatal(links, err)
+	}
+	args := append([]string{"import", "--out", config, folder + "rt-fastcgi@.service", folder + "rt-fastcgi@.socket"}, links...)
+	if got := fcgisupRun(args...); got.code != exitDone {
+		t.Fatal(got.err)
+	}
+	gen(t, "units", "--config", config, "--out", dir)
+	made := unitDirectives(t, filepath.Join(dir, "systemd/rt-fastcgi@.socket"))
+	for _, d := range []units.Directive{
+		{Section: "Socket", Key: "ListenStream", Value: "/run/rt%i.sock"},
+		{Section: "Socket", Key: "SocketUser", Value: "www-data"},
+		{Section: "Socket", Key: "SocketGroup", Value: "www-data"},
+		{Section: "Socket", Key: "SocketMode", Value: "0660"},
+	} {
+		if !slices.Contains(made, d) || !slices.Contains(unitDirectives(t, folder+"rt-fastcgi@.socket"), d) {
+			t.Errorf("not in both: %+v\n%v", d, made)
+		}
+	}
+	target := unitDirectives(t, filepath.Join(dir, "systemd/rt-fastcgi.target"))
+	want := "rt-fastcgi@1.socket rt-fastcgi@2.socket rt-fastcgi@3.socket"
+	if !slices.Contains(target, units.Directive{Section: "Unit", Key: "Wants", Value: want}) {
+		t.Errorf("the target wants %v", target)
+	}
+	service := unitDirectives(t, filepath.Join(dir, "systemd/rt-fastcgi@.service"))
+	if !slices.Contains(service, units.Directive{Section: "Service", Key: "User", Value: "rt"}) {
+		t.Errorf("the service is %v", service)
+	}
+}
+
+// unitDirectives are a unit's, without their lines.
+func unitDirectives(t *testing.T, path string) []units.Directive {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := units.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		all[i].Line = 0
+	}
+	return all
+}
+
+// TestImportRuns: a program that supervisord ran is served by fcgisup on the same socket, with the same environment.
+func TestImportRuns(t *testing.T) {
+	needFiles(t, "/usr/bin/perl")
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	socket, config := filepath.Join(dir, "hello.sock"), filepath.Join(dir, "fcgisup.yaml")
+	program, err := filepath.Abs(appPath(t, "hello.pl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "hello.conf"), `[fcgi-program:hello]
+command=/usr/bin/perl `+program+`
+socket=unix://`+dir+`/%(program_name)s.sock
+socket_mode=0600
+numprocs=2
+process_name=%(program_name)s_%(process_num)02d
+environment=GREETING="good morning"
+user=`+me.Username+`
+`)
+	if got := fcgisupRun("import", filepath.Join(dir, "hello.conf"), "--out", config); got.code != exitDone {
+		t.Fatal(got.err)
+	}
+	var log bytes.Buffer
+	run := exec.Command(fcgisupBinary(t), "run", "--config", config, "--control", filepath.Join(dir, "control.sock"))
+	run.Stderr = &log
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	t.Cleanup(func() {
+		_ = run.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("run: %v\n%s", err, &log)
+			}
+		case <-time.After(30 * time.Second):
+			_ = run.Process.Kill()
+			t.Error("run did not end")
+		}
+	})
+	within(t, 30*time.Second, func() error {
+		if got := fcgisupRun("check", socket, "--path", "/env?GREETING", "--body", "^good morning\n"); got.code != exitDone {
+			return fmt.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+		}
+		return nil
+	})
+	info, err := os.Stat(socket)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is %v, %v", info, err)
+	}
+	within(t, 30*time.Second, func() error { // both processes
+		if got := fcgisupRun("status", "--config", config, "--control", filepath.Join(dir, "control.sock")); !strings.Contains(got.out, "2/2") {
+			return fmt.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+		}
+		return nil
+	})
+}
