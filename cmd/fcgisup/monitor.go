@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -34,7 +34,7 @@ type monitoring struct {
 
 	log   *slog.Logger
 	token secret
-	page  http.Handler
+	page  *page.Page
 	mon   *monitor.Monitor
 }
 
@@ -105,7 +105,7 @@ func (m *monitoring) run(ctx context.Context) error {
 		m.log.Error("the history begins anew", "error", err)
 	}
 	m.mon = monitor.New(opt)
-	m.page = http.NotFoundHandler()
+	m.page = page.New(m.mon.Feed(), page.Options{})
 	server, err := m.serve(settings)
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 		ReadHeaderTimeout: headerPatience, ReadTimeout: readPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}}
+	server.RegisterOnShutdown(m.page.Close)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error("server ended", "address", l.Addr().String(), "error", err)

@@ -60,11 +60,9 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 	if m.units.known {
 		socket, service := m.opt.UnitNames(in)
 		f.socket, f.service = m.units.all[socket], m.units.all[service]
-		f.restarts = m.restarting[key]
+		f.restarts = m.restarting[key].met
 		i.SocketUnit, i.ServiceUnit, i.Checked = f.socket.String(), f.service.String(), m.units.at
-		if f.socket.up() {
-			f.missing = unconnectable(in.Address)
-		}
+		f.missing = m.missed(key, f.socket, in.Address, now)
 	}
 	if app.Systemd.Supervise {
 		f.status, f.silence = v.status, v.silence
@@ -132,20 +130,46 @@ func unconnectable(a fcgisup.Address) string {
 	return ""
 }
 
-// countRestarts counts how often in a row systemd was met restarting a service.
+// missed tells why nobody can connect to a socket that systemd calls open. The
+// file goes before systemd says that the socket is stopped, so it is believed
+// only of a list of units that is younger than the loss.
+func (m *Monitor) missed(key fcgisup.Instance, socket Unit, a fcgisup.Address, now time.Time) string {
+	why := ""
+	if socket.up() {
+		why = unconnectable(a)
+	}
+	if why == "" {
+		delete(m.missing, key)
+		return ""
+	}
+	if m.missing[key].IsZero() {
+		m.missing[key] = now
+	}
+	if !m.units.at.After(m.missing[key]) {
+		return ""
+	}
+	return why
+}
+
+// restarting is how often systemd was met restarting a service, and how often
+// in a row not since.
+type restarting struct{ met, quiet int }
+
+// countRestarts counts at how many looks systemd was restarting a service.
 func (m *Monitor) countRestarts() {
 	for _, app := range m.apps {
 		for _, in := range app.Expand() {
 			_, name := m.opt.UnitNames(in)
 			service, key := m.units.all[name], bare(in)
-			switch {
-			case service.Sub == subAutoRestart:
-				m.restarting[key]++
-			case service.Active == unitActivating: // it tries
-			case m.restarting[key] > 0 && service.up():
-				m.restarting[key]--
-			default:
+			r := m.restarting[key]
+			if service.Sub == subAutoRestart {
+				m.restarting[key] = restarting{met: r.met + 1}
+				continue
+			}
+			if r.quiet++; r.quiet >= restartsAsFailure || service.inactive() {
 				delete(m.restarting, key)
+			} else {
+				m.restarting[key] = r
 			}
 		}
 	}
@@ -161,5 +185,6 @@ func (m *Monitor) forget() {
 	}
 	gone := func(key fcgisup.Instance) bool { return !configured[key] }
 	maps.DeleteFunc(m.plains, func(key fcgisup.Instance, _ *plain) bool { return gone(key) })
-	maps.DeleteFunc(m.restarting, func(key fcgisup.Instance, _ int) bool { return gone(key) })
+	maps.DeleteFunc(m.restarting, func(key fcgisup.Instance, _ restarting) bool { return gone(key) })
+	maps.DeleteFunc(m.missing, func(key fcgisup.Instance, _ time.Time) bool { return gone(key) })
 }

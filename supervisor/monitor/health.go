@@ -45,8 +45,8 @@ func (u Unit) ending() bool {
 	return u.Active == unitDeactivating && (u.Result == "" || u.Result == "success")
 }
 
-// restartsAsFailure in a row without a time of health between make what systemd
-// restarts again and again count as down, as failed attempts do in the supervisor.
+// restartsAsFailure looks make what systemd restarts again and again count as
+// down, as so many failed attempts do in the supervisor; as many others end that.
 const restartsAsFailure = 3
 
 // facts are all that is known of an instance at one time.
@@ -62,7 +62,7 @@ type facts struct {
 	silence string
 	// bad is what a plain instance's probes have found.
 	bad string
-	// restarts counts looks in a row at which systemd was restarting the service.
+	// restarts counts the looks of late at which systemd was restarting the service.
 	restarts int
 	// failures is after how many failed probes in a row an instance is unhealthy.
 	failures int
@@ -145,18 +145,15 @@ func judgeService(f facts) verdict {
 	switch {
 	case service.Active == unitFailed:
 		return verdict{health: Down, why: "its service has failed" + inBrackets(service.Result)}
-	case service.Sub == subAutoRestart, service.up() && f.restarts >= restartsAsFailure:
-		if f.restarts >= restartsAsFailure || f.before == Down {
-			return verdict{health: Down, why: "its service ends again and again" + inBrackets(service.Result)}
-		}
-		return verdict{health: Up}
 	case service.inactive():
 		return verdict{health: Asleep}
+	case f.restarts >= restartsAsFailure:
+		return verdict{health: Down, why: "its service ends again and again" + inBrackets(service.Result)}
+	case f.bad != "":
+		return verdict{health: Down, why: f.bad}
 	case service.Active == unitDeactivating:
 		// The socket stays open: a restart, or on its way to sleep.
 		return verdict{health: Asleep, intended: service.ending()}
-	case f.bad != "":
-		return verdict{health: Down, why: f.bad}
 	case service.Active == unitActivating:
 		return verdict{health: Up}
 	case f.supervised:

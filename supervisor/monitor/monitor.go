@@ -100,7 +100,8 @@ type Monitor struct {
 	controls    map[string]*controlSocket
 	units       unitsView
 	plains      map[fcgisup.Instance]*plain
-	restarting  map[fcgisup.Instance]int
+	restarting  map[fcgisup.Instance]restarting
+	missing     map[fcgisup.Instance]time.Time
 	before, now map[fcgisup.Instance]Health // of the last report, and of the one being made
 	pending     int                         // answers that the round still waits for
 	reportAt    time.Time                   // when to report; zero: nothing new
@@ -118,7 +119,7 @@ func New(opt Options) *Monitor {
 		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
 		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
 		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{},
-		restarting: map[fcgisup.Instance]int{}, before: map[fcgisup.Instance]Health{},
+		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
 	}
 }
 
