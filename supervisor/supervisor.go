@@ -323,11 +323,5 @@ func (s *Socket) accept() net.Conn {
 	if err != nil {
 		return nil
 	}
-	f := os.NewFile(uintptr(fd), s.listener.String())
-	defer f.Close()
-	conn, err := net.FileConn(f)
-	if err != nil {
-		return nil
-	}
-	return conn
+	return taken{os.NewFile(uintptr(fd), s.listener.String())}
 }
