@@ -12,6 +12,8 @@ BINARY     ?= bin/fcgisup
 FUZZTIME   ?= 20s
 BENCH      ?= .
 TIMEOUT    ?= 20m
+SEED       ?= $(shell date +%s)
+TIME       ?= 2m
 GOLANGCI   := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 # A release is named: make build VERSION=1.2.3. Otherwise the commit names it.
 LDFLAGS    := -s -w $(if $(VERSION),-X main.version=$(VERSION))
@@ -34,6 +36,11 @@ lint: ## vet, format, golangci-lint
 bench: ## the bounds, as ratios (BENCH=Idle for one)
 	testdata/install-deps
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/fcgisup
+
+chaos: build ## faults at random under load, and what is promised (SEED=7 TIME=2m); as root in a box
+	testdata/install-deps
+	$(GO) build -o bin/fcgisup-bench ./cmd/fcgisup-bench
+	bin/fcgisup-bench chaos --fcgisup bin/fcgisup --seed $(SEED) --time $(TIME)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
@@ -73,4 +80,4 @@ package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test lint bench fuzz golden man install package clean
+.PHONY: help build test lint bench chaos fuzz golden man install package clean

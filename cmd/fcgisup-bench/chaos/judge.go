@@ -1,0 +1,189 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Rule is the promise that a violation is about.
+type Rule string
+
+// The rules.
+const (
+	RuleRefused  Rule = "the socket never refuses"
+	RuleServing  Rule = "never in the data path"
+	RuleBusy     Rule = "busy is not dead"
+	RuleLost     Rule = "no request is lost by what we perform"
+	RuleRight    Rule = "what is answered is right"
+	RulePatience Rule = "requests are answered or 503"
+	RuleRecovery Rule = "recovers when the fault is over"
+	RuleLeak     Rule = "nothing is leaked"
+	RuleLeft     Rule = "nothing is left behind"
+	RuleFiles    Rule = "what is generated is right"
+	RuleOrders   Rule = "orders are obeyed"
+)
+
+// Violation is a promise that did not hold.
+type Violation struct {
+	Rule   Rule          `json:"rule"`
+	At     time.Duration `json:"at"`
+	Member string        `json:"member,omitempty"`
+	Detail string        `json:"detail"`
+	// Evidence is what the member had to say: its status and its last log lines.
+	Evidence string `json:"evidence,omitempty"`
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%v %s: %s: %s", v.At.Round(time.Millisecond), v.Member, v.Rule, v.Detail)
+}
+
+const (
+	// grace is how late a consequence of a fault may be seen.
+	grace = time.Second
+	// kinship is how far a loss and the kill that explains it may lie apart.
+	kinship = 250 * time.Millisecond
+	// leastServe is the shortest window in which somebody must have been answered.
+	leastServe = time.Second
+)
+
+// Judge finds what no fault excuses. It is pure.
+func Judge(h History) []Violation {
+	var all []Violation
+	lost := judgeKills(h)
+	for _, q := range h.Requests {
+		if rule, why := judgeRequest(h, q, lost); rule != "" {
+			all = append(all, Violation{
+				Rule: rule, At: q.End, Member: q.Member,
+				Detail: fmt.Sprintf("request %d, %s, %s after %v%s: %s", q.ID, q.What, q.Outcome, (q.End - q.Begin).Round(time.Millisecond), why, q.Detail),
+			})
+		}
+	}
+	all = append(all, judgeVerdicts(h)...)
+	all = append(all, judgeServing(h)...)
+	slices.SortStableFunc(all, func(a, b Violation) int { return int(a.At/time.Millisecond) - int(b.At/time.Millisecond) })
+	return all
+}
+
+// judgeKills tells which lost requests a kill excuses: its victims, and as many
+// others under way at that moment as it held connections of nobody known.
+func judgeKills(h History) map[int]bool {
+	excused := map[int]bool{}
+	for _, k := range h.Kills {
+		for _, id := range k.Victims {
+			excused[id] = true
+		}
+	}
+	for _, k := range h.Kills {
+		left := k.Foreign
+		for _, q := range h.Requests {
+			if left == 0 {
+				break
+			}
+			under := q.Begin <= k.At+kinship && q.End >= k.At-kinship
+			if q.Outcome == Lost && !excused[q.ID] && concerns(q.Member, k.Member) && under {
+				excused[q.ID] = true
+				left--
+			}
+		}
+	}
+	return excused
+}
+
+// judgeRequest names the rule that a request's outcome breaks, if it does.
+func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
+	during := func(may func(Window) bool) bool {
+		return slices.ContainsFunc(h.Windows, func(w Window) bool {
+			return concerns(q.Member, w.Member) && may(w) && q.End >= w.From && (w.To == Endless || q.Begin <= w.To+grace)
+		})
+	}
+	switch q.Outcome {
+	case Answered:
+	case Unavailable:
+		if !during(func(w Window) bool { return w.Starves }) {
+			return RulePatience, ", although a worker could live"
+		}
+	case Refused:
+		if !during(func(w Window) bool { return w.Refuses }) {
+			return RuleRefused, ""
+		}
+	case Full:
+		if !during(func(w Window) bool { return w.Floods || w.Refuses }) {
+			return RuleRefused, ", although nothing has filled the backlog"
+		}
+	case Lost:
+		if !excused[q.ID] && !during(func(w Window) bool { return w.Loses }) {
+			return RuleLost, ", held by no process that a fault killed"
+		}
+	case Late:
+		return RulePatience, ""
+	case Wrong:
+		return RuleRight, ""
+	}
+	return "", ""
+}
+
+// condemning are the causes that need a fault to explain them.
+var condemning = []string{"probe", "stuck", "start-timeout", "crash", "spawn-error", "cut"}
+
+func judgeVerdicts(h History) []Violation {
+	var all []Violation
+	for _, v := range h.Verdicts {
+		if !slices.Contains(condemning, v.Cause) {
+			continue
+		}
+		explained := slices.ContainsFunc(h.Windows, func(w Window) bool {
+			return concerns(w.Member, v.Member) && (w.Condemns || w.Starves) && v.At >= w.From && (w.To == Endless || v.At <= w.To+5*grace)
+		}) || v.Cause == "crash" && slices.ContainsFunc(h.Kills, func(k Kill) bool {
+			return concerns(k.Member, v.Member) && v.At >= k.At && v.At <= k.At+10*grace
+		})
+		if !explained {
+			all = append(all, Violation{
+				Rule: RuleBusy, At: v.At, Member: v.Member,
+				Detail: fmt.Sprintf("%d times %s, and no fault explains it: %s", v.Count, v.Cause, v.Detail),
+			})
+		}
+	}
+	return all
+}
+
+// judgeServing: while nothing but a supervisor is hit, its workers answer.
+func judgeServing(h History) []Violation {
+	var all []Violation
+	for n, w := range h.Windows {
+		if !w.Serves || w.To == Endless || w.To-w.From < leastServe || disturbed(h, n) {
+			continue
+		}
+		asked, answered := 0, 0
+		for _, q := range h.Requests {
+			if q.Member != w.Member || q.Begin < w.From || q.Begin > w.To-leastServe/2 {
+				continue
+			}
+			asked++
+			if q.Outcome == Answered && q.End <= w.To {
+				answered++
+			}
+		}
+		if answered == 0 {
+			all = append(all, Violation{
+				Rule: RuleServing, At: w.To, Member: w.Member,
+				Detail: fmt.Sprintf("none of %d requests was answered from %v to %v, while %s left the workers alone",
+					asked, w.From.Round(time.Millisecond), w.To.Round(time.Millisecond), w.Kind),
+			})
+		}
+	}
+	return all
+}
+
+// disturbed tells whether something else hit the member, during a window or shortly before.
+func disturbed(h History, n int) bool {
+	w := h.Windows[n]
+	for m, other := range h.Windows {
+		if m != n && concerns(other.Member, w.Member) && other.From <= w.To && (other.To == Endless || other.To+grace >= w.From) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(h.Kills, func(k Kill) bool {
+		return concerns(k.Member, w.Member) && k.At >= w.From-grace && k.At <= w.To
+	})
+}
