@@ -20,6 +20,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.restartCommand(),
 		c.reloadCommand(),
 		c.monitorCommand(),
+		c.alertCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
 		c.manCommand(),

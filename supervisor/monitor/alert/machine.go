@@ -195,6 +195,9 @@ func (m *machine) news(event Event, now time.Time, chosen func(*trouble) bool) N
 		}
 		a.Whole = known == a.Instances && a.Down > 0
 		if a.Changed > 0 {
+			if len(n.Apps) >= maxApps {
+				a.News = nil
+			}
 			n.Apps = append(n.Apps, a)
 		}
 	}

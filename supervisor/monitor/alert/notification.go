@@ -49,8 +49,11 @@ type AppNews struct {
 	News []InstanceNews `json:"news"`
 }
 
-// MaxNews bounds the instances of one app that a message describes.
+// MaxNews bounds the instances of one app that a message describes; of more
+// than maxApps apps, it only counts them.
 const MaxNews = 20
+
+const maxApps = 50
 
 // InstanceNews is what a message says of one instance.
 type InstanceNews struct {
@@ -82,4 +85,13 @@ func (a *AppNews) add(in instanceSight, t *trouble, event Event, now time.Time) 
 	}
 	n.DownSeconds = max(0, until.Sub(t.Since)).Seconds()
 	a.News = append(a.News, n)
+}
+
+// TestMessage is what "fcgisup alert test" sends.
+func TestMessage(host string, now time.Time) Notification {
+	return Notification{
+		ID: newID(host, now, 0), Event: Test, Host: host, At: now, Apps: []AppNews{},
+		Title: words[Test] + ": alerts of fcgisup on " + host,
+		Text:  "This is a test. Whoever reads it will hear of what goes down on " + host + ".\n",
+	}
 }

@@ -98,13 +98,18 @@ const maxLine = 300
 
 // oneLine makes a foreign text fit for a message, a terminal and a log.
 func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r)
-	}), " ")
+	s = unfolded(s)
 	if runes := []rune(s); len(runes) > maxLine {
 		s = string(runes[:maxLine-1]) + "…"
 	}
 	return s
+}
+
+// unfolded is a text in one line, however long.
+func unfolded(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
 }
 
 // instanceName is what people call an instance.

@@ -54,6 +54,19 @@ func (a AppNews) names(news []InstanceNews) string {
 	return strings.Join(names, ", ")
 }
 
+// maxText bounds a text, in bytes: several services refuse more than 4096, title included.
+const maxText = 3000
+
+// shorten ends a text at a line that fits.
+func shorten(s string, most int) string {
+	const rest = "  …\n"
+	if len(s) <= most {
+		return s
+	}
+	s = s[:most-len(rest)]
+	return s[:strings.LastIndexByte(s, '\n')+1] + rest
+}
+
 // text is a paragraph per app: how many, then what went wrong, like with like.
 func (n Notification) text() string {
 	var out strings.Builder
@@ -70,7 +83,7 @@ func (n Notification) text() string {
 			fmt.Fprintf(&out, "  and %d more\n", more)
 		}
 	}
-	return out.String()
+	return shorten(out.String(), maxText)
 }
 
 func (a AppNews) summary(event Event) string {

@@ -1,0 +1,74 @@
+package alert
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// TargetStatus is how one target does.
+type TargetStatus struct {
+	Target string `json:"target"`
+	// Kind is the key that configures it: url_file, url_env, exec.
+	Kind string `json:"kind"`
+	// Pending messages have yet to be delivered.
+	Pending int `json:"pending"`
+	// Sent is the last delivery, zero if there was none.
+	Sent time.Time `json:"sent,omitzero"`
+	// Error is why the last attempt failed, empty if it did not. It holds no part of a URL.
+	Error string `json:"error,omitempty"`
+
+	results map[Result]uint64
+}
+
+// view is what others may see of the loop's state.
+type view struct {
+	targets []TargetStatus
+	firing  int
+}
+
+func (l *loop) publish() {
+	v := &view{}
+	for _, t := range l.alerts.To {
+		q := l.Queues[t.Name]
+		st := TargetStatus{Target: t.Name, Kind: t.Kind(), Pending: len(q.Items), Sent: q.sent, Error: q.why, results: map[Result]uint64{}}
+		for _, r := range Results {
+			st.results[r] = q.counts[r]
+		}
+		v.targets = append(v.targets, st)
+	}
+	for _, t := range l.Machine.Troubles {
+		if t.firing() {
+			v.firing++
+		}
+	}
+	l.view.Store(v)
+}
+
+// Targets are how the targets do, in the order of the configuration.
+func (a *Alerter) Targets() []TargetStatus { return a.view.Load().targets }
+
+var (
+	descSent    = prometheus.NewDesc("fcgisup_alerts_sent_total", "Messages by target and result: ok, expired and dropped are final, failed is an attempt that another follows.", []string{"target", "result"}, nil)
+	descPending = prometheus.NewDesc("fcgisup_alerts_pending", "Messages that a target has yet to take.", []string{"target"}, nil)
+	descFiring  = prometheus.NewDesc("fcgisup_alerts_firing", "Instances that people were told are down.", nil, nil)
+)
+
+// Describe is prometheus.Collector's.
+func (a *Alerter) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descSent
+	ch <- descPending
+	ch <- descFiring
+}
+
+// Collect is prometheus.Collector's.
+func (a *Alerter) Collect(ch chan<- prometheus.Metric) {
+	v := a.view.Load()
+	ch <- prometheus.MustNewConstMetric(descFiring, prometheus.GaugeValue, float64(v.firing))
+	for _, t := range v.targets {
+		ch <- prometheus.MustNewConstMetric(descPending, prometheus.GaugeValue, float64(t.Pending), t.Target)
+		for _, r := range Results {
+			ch <- prometheus.MustNewConstMetric(descSent, prometheus.CounterValue, float64(t.results[r]), t.Target, string(r))
+		}
+	}
+}

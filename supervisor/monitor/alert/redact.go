@@ -1,0 +1,157 @@
+package alert
+
+import (
+	"cmp"
+	"encoding/base64"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// hidden stands for what is not shown.
+const hidden = "…"
+
+// redactor takes the parts of a notification URL out of foreign text. All of
+// them count as secret: which of them are differs from service to service.
+type redactor struct {
+	// parts matches any of them; nil: there are none.
+	parts *regexp.Regexp
+	// mute tells that a part is too short to be found without tearing the text apart.
+	mute bool
+}
+
+const (
+	// shortest is the least length of a part that is looked for, in bytes.
+	shortest = 4
+	// shortestPiece is that of a piece of one, as services take tokens apart.
+	shortestPiece = 6
+)
+
+func newRedactor(raw string) redactor {
+	var r redactor
+	if raw == "" {
+		return r
+	}
+	parts := map[string]bool{}
+	add := func(s string) {
+		if len(s) >= shortest && !public(raw, s) {
+			parts[s] = true
+		}
+	}
+	for _, part := range urlParts(raw, &r.mute) {
+		add(part)
+		add(unfolded(part))
+		add(strings.Trim(strconv.Quote(part), `"`))
+		add(url.QueryEscape(part))
+		add(url.PathEscape(part))
+		add(base64.StdEncoding.EncodeToString([]byte(part)))
+		for _, piece := range pieces(part) {
+			if len(piece) >= shortestPiece {
+				add(piece)
+			}
+		}
+	}
+	var quoted []string
+	for part := range parts {
+		quoted = append(quoted, regexp.QuoteMeta(part))
+	}
+	slices.SortFunc(quoted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	re, err := regexp.Compile("(?i)(" + strings.Join(quoted, "|") + ")")
+	if err != nil || len(quoted) == 0 {
+		r.mute = true
+		return r
+	}
+	r.parts = re
+	return r
+}
+
+// urlParts are the parts of a URL as written and as meant. What is no URL is taken apart at each sign.
+func urlParts(raw string, mute *bool) []string {
+	_, rest, _ := strings.Cut(raw, "://")
+	all := []string{raw, rest}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host+u.Opaque+u.Path == "" {
+		for _, piece := range pieces(raw) {
+			if len(piece) >= shortest {
+				all = append(all, piece)
+			}
+		}
+		return all
+	}
+	all = append(all, u.Opaque, u.Fragment, u.RawQuery, u.EscapedPath(), u.Path)
+	if u.User != nil {
+		password, _ := u.User.Password()
+		*mute = len(password) > 0 && len(password) < shortest
+		all = append(all, u.User.String(), u.User.Username(), password, u.User.Username()+":"+password)
+	}
+	if !networkName(u.Hostname()) {
+		all = append(all, u.Hostname(), u.Port(), u.Host)
+	}
+	for _, path := range []string{u.Path, u.EscapedPath()} {
+		all = append(all, strings.Split(path, "/")...)
+	}
+	for _, values := range u.Query() {
+		for _, v := range values {
+			all = append(all, v)
+			all = append(all, strings.Split(v, ",")...)
+		}
+	}
+	return all
+}
+
+// harmless are words of notification URLs that tell nothing, but stand in many errors.
+var harmless = map[string]bool{
+	"http": true, "https": true, "hook": true, "webhook": true, "telegram": true, "discord": true, "shoutrrr": true, "json": true, "true": true, "false": true,
+}
+
+// public tells that a part of a URL may be shown: it is such a word, or names the service.
+func public(raw, part string) bool {
+	scheme, _, isURL := strings.Cut(raw, "://")
+	return harmless[strings.ToLower(part)] || isURL && strings.EqualFold(part, scheme)
+}
+
+// networkName tells a host that is one from a token that stands in its place.
+func networkName(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || host == "localhost" || strings.Contains(host, ".")
+}
+
+func pieces(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
+	})
+}
+
+var (
+	urlRule = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*)://([^\s"'<>/?#]*)[^\s"'<>]*`)
+	// tokenRule is what keys look like, whosever they are.
+	tokenRule = regexp.MustCompile(`[A-Za-z0-9_%+=-]{20,}`)
+)
+
+// clean is one line of s with nothing of the URL in it.
+func (r redactor) clean(s string) string {
+	if r.mute {
+		return "the reason is not shown, since it might show the URL"
+	}
+	// Cut to length at the end only, lest the cut leave half a token that nothing finds.
+	s = urlRule.ReplaceAllStringFunc(unfolded(s), func(m string) string {
+		parts := urlRule.FindStringSubmatch(m)
+		if strings.Contains(parts[2], "@") || !networkName(strings.Split(parts[2], ":")[0]) {
+			return parts[1] + "://" + hidden
+		}
+		return parts[1] + "://" + parts[2] + "/" + hidden
+	})
+	if r.parts != nil {
+		s = r.parts.ReplaceAllLiteralString(s, hidden)
+	}
+	s = tokenRule.ReplaceAllStringFunc(s, func(m string) string {
+		if strings.ContainsAny(m, "0123456789") {
+			return hidden
+		}
+		return m
+	})
+	return oneLine(s)
+}
