@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,7 +70,12 @@ func newSocket(f *os.File, b *bound) (*Socket, error) {
 	if err := listener.SetBlocking(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	return &Socket{file: f, fd: fd, listener: listener, bound: b}, nil
+	s := &Socket{file: f, fd: fd, listener: listener, bound: b}
+	// A predecessor may have been killed within take.
+	if err := s.receiveTimeout(0); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return s, nil
 }
 
 // Adopt matches inherited descriptors to instances: by the name that the
@@ -304,4 +310,39 @@ func peer(fd int) string {
 		return text + " of user " + u.Username
 	}
 	return text + " of user " + uid
+}
+
+// accept takes the head of the queue without touching the shared description.
+func (s *Socket) accept() net.Conn {
+	if !pending(s.fd) {
+		return nil
+	}
+	return s.take()
+}
+
+// acceptPatience is a wait that only happens when somebody unknown accepts as well.
+const acceptPatience = 10 * time.Millisecond
+
+// take waits for acceptPatience at most: accept(2) obeys a receive timeout, which
+// is the socket's own, and gone before a worker could meet it.
+func (s *Socket) take() net.Conn {
+	if err := s.receiveTimeout(acceptPatience); err != nil {
+		return nil
+	}
+	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	resetErr := s.receiveTimeout(0)
+	if err != nil {
+		return nil
+	}
+	conn := taken{os.NewFile(uintptr(fd), s.listener.String())}
+	if resetErr != nil {
+		_ = conn.Close()
+		return nil
+	}
+	return conn
+}
+
+func (s *Socket) receiveTimeout(d time.Duration) error {
+	tv := unix.NsecToTimeval(int64(d))
+	return unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
 }

@@ -394,3 +394,45 @@ func TestSameAddress(t *testing.T) {
 		}
 	}
 }
+
+// Should somebody else take a connection first, accepting does not wait for the next, and leaves no timeout to the workers.
+func TestAcceptDoesNotWait(t *testing.T) {
+	in := unixInstance(t)
+	s := mustListen(t, in)
+	if conn := s.take(); conn != nil {
+		t.Fatal("taken from an empty queue")
+	}
+	conn, err := net.Dial("unix", in.Address.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got := s.accept()
+	if got == nil {
+		t.Fatal("not taken")
+	}
+	_ = got.Close()
+	if tv, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO); err != nil || *tv != (unix.Timeval{}) {
+		t.Errorf("the workers are left with a timeout of %+v, %v", tv, err)
+	}
+	if err := s.receiveTimeout(acceptPatience); err != nil {
+		t.Fatal(err)
+	}
+	adopted, err := Adopt([]*os.File{dup(t, s.fd)}, []fcgisup.Instance{in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer adopted[in].Close()
+	if tv, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO); err != nil || *tv != (unix.Timeval{}) {
+		t.Errorf("adopted with a timeout of %+v, %v", tv, err)
+	}
+}
+
+func dup(t *testing.T, fd int) *os.File {
+	t.Helper()
+	twin, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(twin), "twin")
+}

@@ -8,12 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -311,17 +308,4 @@ func (h *realHost) retire() bool {
 		return false
 	}
 	return h.socket.unlink() == nil
-}
-
-// accept takes the head of the queue without ever blocking or touching the
-// shared description: poll(2) says that there is one, and nobody else accepts.
-func (s *Socket) accept() net.Conn {
-	if !pending(s.fd) {
-		return nil
-	}
-	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-	if err != nil {
-		return nil
-	}
-	return taken{os.NewFile(uintptr(fd), s.listener.String())}
 }
