@@ -10,10 +10,11 @@ DOCDIR     ?= $(SHAREDIR)/doc/fcgisup
 CONFDIR    ?= /etc/fcgisup
 BINARY     ?= bin/fcgisup
 FUZZTIME   ?= 20s
-BENCH      ?= .
+BOUNDS     ?= .
+BENCH      ?=
+OUT        ?= dist/bench
 TIMEOUT    ?= 20m
 SEED       ?= $(shell date +%s)
-TIME       ?= 2m
 GOLANGCI   := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 # A release is named: make build VERSION=1.2.3. Otherwise the commit names it.
 LDFLAGS    := -s -w $(if $(VERSION),-X main.version=$(VERSION))
@@ -33,10 +34,17 @@ lint: ## vet, format, golangci-lint
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GOLANGCI) run
 
-bench: ## the bounds, as ratios (BENCH=Idle for one)
+bounds: ## the bounds, as ratios (BOUNDS=Idle for one)
 	testdata/install-deps
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/fcgisup
+	$(GO) test -run '^$$' -bench '$(BOUNDS)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/fcgisup
 
+bench: TIME ?= short
+bench: build ## fcgisup beside its peers (BENCH=steady,3 for some tables, TIME=full, OUT=folder)
+	testdata/bench/install
+	$(GO) build -trimpath -o bin/fcgisup-bench ./cmd/fcgisup-bench
+	bin/fcgisup-bench --tables '$(BENCH)' --time $(TIME) --out '$(OUT)' $(BENCHFLAGS)
+
+chaos: TIME ?= 2m
 chaos: build ## faults at random under load, and what is promised (SEED=7 TIME=2m); as root in a box
 	testdata/install-deps
 	$(GO) build -o bin/fcgisup-bench ./cmd/fcgisup-bench
@@ -80,4 +88,4 @@ package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test lint bench chaos fuzz golden man install package clean
+.PHONY: help build test lint bounds bench chaos fuzz golden man install package clean

@@ -18,7 +18,7 @@ import (
 )
 
 // The bounds of the main job, each as a benchmark that reports how much of the bound is used ("of-bound", at most 1)
-// or a ratio to what is compared. make bench runs each once; docs/bounds.md keeps what came out.
+// or a ratio to what is compared. make bounds runs each once; docs/bounds.md keeps what came out.
 const (
 	boundGen  = 100 * time.Millisecond // gen of 1,000 instances
 	boundExec = 15 * time.Millisecond  // from our exec to the worker's, beyond the worker's own

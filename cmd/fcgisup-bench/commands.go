@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
+)
+
+// commands is the second part of table 8: fcgisup's own commands on many instances.
+type commands struct {
+	Sizes  []int         `yaml:"sizes"`
+	Rounds int           `yaml:"rounds"`
+	Limit  time.Duration `yaml:"limit"` // of each command
+}
+
+// asked is a command of the table. Some need the instances to be supervised.
+type asked struct {
+	name  string
+	argv  func(config, control string) []string
+	needs bool
+}
+
+var commandsAsked = []asked{
+	{"gen", func(config, _ string) []string { return []string{"gen", "--config", config} }, false},
+	{"apply --dry-run", func(config, _ string) []string { return []string{"apply", "--dry-run", "--config", config} }, false},
+	{"status", func(config, control string) []string {
+		return []string{"status", "--config", config, "--control", control}
+	}, true},
+	{"check", func(config, _ string) []string { return []string{"check", "--config", config} }, true},
+}
+
+func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error {
+	for _, size := range m.Sizes {
+		t.Columns = append(t.Columns, fmt.Sprintf("%d, ms", size))
+	}
+	t.Columns = append(t.Columns, fmt.Sprintf("most memory at %d, MiB", m.Sizes[len(m.Sizes)-1]))
+	plot := report.Plot{Name: "commands", Title: "fcgisup's commands on many instances", X: report.Axis{Label: "instances", Log: true}, Y: report.Axis{Label: "ms, whole process", Log: true}}
+	rows := make([]report.Row, len(commandsAsked))
+	lines := make([]report.Line, len(commandsAsked))
+	for i, c := range commandsAsked {
+		rows[i].Name, lines[i].Name, lines[i].Ours = c.name, c.name, true
+	}
+	memory := make([]report.Cell, len(commandsAsked))
+	var problem error
+	for _, size := range m.Sizes {
+		b.say("commands: %d instances", size)
+		problem = m.size(ctx, b, size, func(i int, took []float64, most float64, err error) {
+			cell := report.Sampled(took, "")
+			if err != nil {
+				cell = report.Because(firstLine(err))
+			} else {
+				lines[i].Points = append(lines[i].Points, [2]float64{float64(size), took[len(took)/2]})
+			}
+			rows[i].Cells, memory[i] = append(rows[i].Cells, cell), report.Number(most, "")
+		})
+		if problem != nil {
+			break
+		}
+	}
+	for i := range rows {
+		rows[i].Cells = append(rows[i].Cells, memory[i])
+	}
+	t.Rows, plot.Lines = rows, lines
+	t.Plots = append(t.Plots, plot)
+	return problem
+}
+
+// size asks all commands about a number of sleeping instances, which one supervisor holds.
+func (m *commands) size(ctx context.Context, b *bench, size int, each func(i int, took []float64, most float64, err error)) error {
+	dir, err := os.MkdirTemp(b.host.Dir, "many-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	group, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		return err
+	}
+	program, err := b.program("C")
+	if err != nil {
+		return err
+	}
+	config, control := filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "control.sock")
+	text := fmt.Sprintf("apps:\n  many:\n    command: %s\n    user: %s\n    group: %s\n    socket: {user: %[2]s, group: %[3]s}\n    instances: %d\n    listen: %s/%%i.sock\n", program.Command[0], me.Username, group.Name, size, dir)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return err
+	}
+	supervised := b.supervise(ctx, config, control)
+	defer supervised.stop()
+	for i, c := range commandsAsked {
+		if c.needs && supervised.err != nil {
+			each(i, nil, 0, supervised.err)
+			continue
+		}
+		took, most, err := m.command(ctx, b, c.argv(config, control))
+		each(i, took, most, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// supervision is a fcgisup run, or why there is none.
+type supervision struct {
+	err  error
+	stop func()
+}
+
+func (b *bench) supervise(ctx context.Context, config, control string) supervision {
+	cmd := exec.Command(b.host.Fcgisup, "run", "--config", config, "--control", control)
+	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Dir(control))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var words bytes.Buffer
+	cmd.Stderr, cmd.WaitDelay = &words, time.Second
+	if err := cmd.Start(); err != nil {
+		return supervision{err, func() {}}
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	stop := func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		defer late.Stop()
+		<-ended
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, 20*time.Millisecond) {
+		select {
+		case <-ended:
+			return supervision{fmt.Errorf("fcgisup run has ended: %.300s", &words), stop}
+		default:
+		}
+		if exists(control) {
+			return supervision{nil, stop}
+		}
+	}
+	return supervision{errors.New("fcgisup run was not ready in a minute"), stop}
+}
+
+// command runs it some times, and returns the milliseconds each took and the most MiB that were resident.
+func (m *commands) command(ctx context.Context, b *bench, argv []string) (took []float64, most float64, err error) {
+	for range m.Rounds {
+		limited, cancel := context.WithTimeout(ctx, m.Limit)
+		cmd := exec.CommandContext(limited, b.host.Fcgisup, argv...)
+		var words bytes.Buffer
+		cmd.Stderr = &words
+		begin := time.Now()
+		err := cmd.Run()
+		cancel()
+		// check and --dry-run say with 1 that there is something to say.
+		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+			return nil, 0, fmt.Errorf("%s: %w: %.300s", argv[0], err, &words)
+		}
+		took = append(took, milliseconds(time.Since(begin)))
+		if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			most = max(most, float64(used.Maxrss)/kib)
+		}
+	}
+	return took, most, nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/load"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/peers"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
+)
+
+// overload is table 7: more requests than can be served, for a while. Requests sleep, so all peers can have it at the
+// same time without being short of processors.
+type overload struct {
+	Peers    []string      `yaml:"peers"`
+	Program  string        `yaml:"program"`
+	PHP      []string      `yaml:"php"` // the same with the PHP program
+	Workers  int           `yaml:"workers"`
+	Service  time.Duration `yaml:"service"` // of each request
+	Factor   float64       `yaml:"factor"`  // of the capacity
+	For      time.Duration `yaml:"for"`
+	Timeout  time.Duration `yaml:"timeout"` // of the clients
+	Backlogs []int         `yaml:"backlogs"`
+	Limit    time.Duration `yaml:"limit"` // on the wait for recovery
+}
+
+func (m *overload) measure(ctx context.Context, b *bench, t *report.Table) error {
+	capacity := float64(m.Workers) / m.Service.Seconds()
+	t.Columns = []string{"requests", "answered/s", "in time/s", "5xx, %", "other failures, %", "p50, ms", "p99, ms", "as fast as before after, s"}
+	t.Notes = append(t.Notes, fmt.Sprintf("Capacity: %.0f requests/s. “In time” is within %v. Recovery is counted from the last request of the overload to the first of three in a row that took less than five times %v.", capacity, late, m.Service))
+	plot := report.Plot{Name: "overload", Title: fmt.Sprintf("Answers in time per second, of %.0f possible", capacity), X: report.Axis{Label: "requests/s", Mark: capacity}}
+	for _, backlog := range m.Backlogs {
+		for _, part := range []struct {
+			program string
+			peers   []string
+		}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
+			program, err := b.program(part.program)
+			if err != nil {
+				return err
+			}
+			group := fmt.Sprintf("%s, backlog %d", program.Name, backlog)
+			b.say("overload: %s", group)
+			err = b.with(ctx, part.peers, peers.Spec{Program: program, Workers: m.Workers, Backlog: backlog}, func(c *crew) error {
+				rows := m.all(ctx, b, c, capacity)
+				for _, name := range c.names {
+					row, ok := rows[name]
+					if !ok {
+						row = overloadRow{Row: c.because(group, name, len(t.Columns)), goodput: -1}
+					}
+					row.Group = group
+					t.Rows = append(t.Rows, row.Row)
+					if row.goodput >= 0 {
+						plot.Bars = append(plot.Bars, report.Bar{Group: group, Name: name, Value: row.goodput, Q1: row.goodput, Q3: row.goodput, Ours: isOurs(name)})
+					}
+				}
+				return ctx.Err()
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	t.Plots = append(t.Plots, plot)
+	return nil
+}
+
+type overloadRow struct {
+	report.Row
+	goodput float64
+}
+
+func (m *overload) all(ctx context.Context, b *bench, c *crew, capacity float64) map[string]overloadRow {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	rows := map[string]overloadRow{}
+	for _, name := range c.able() {
+		all.Go(func() {
+			row := m.one(ctx, b, c, name, capacity)
+			mu.Lock()
+			defer mu.Unlock()
+			rows[name] = row
+		})
+	}
+	all.Wait()
+	return rows
+}
+
+func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capacity float64) overloadRow {
+	path := fmt.Sprintf("/sleep?ms=%d", m.Service.Milliseconds())
+	results := make(chan *load.Result, 1)
+	go func() {
+		results <- c.openLoop(ctx, name, load.Plan{Rate: m.Factor * capacity, Duration: m.For, Timeout: m.Timeout, Poisson: true, Seed: b.seed, Shares: []load.Share{{Path: path, Weight: 1}}})
+	}()
+	pause(ctx, m.For)
+	back := m.recovery(ctx, c, name, path)
+	r := <-results
+	inTime := 0
+	for _, e := range r.Events {
+		if e.Kind == "" && e.Took <= late {
+			inTime++
+		}
+	}
+	sent := float64(max(len(r.Events), 1))
+	unavailable := float64(r.Failures()[load.ServerErr])
+	goodput := float64(inTime) / m.For.Seconds()
+	return overloadRow{report.Row{Name: name, Cells: []report.Cell{
+		report.Number(float64(len(r.Events)), ""), report.Number(float64(r.Answered())/m.For.Seconds(), ""), report.Number(goodput, ""),
+		report.Number(100*unavailable/sent, ""), report.Number(100*(float64(r.Failed())-unavailable)/sent, ""),
+		report.Number(milliseconds(r.Quantile(0.5)), ""), report.Number(milliseconds(r.Quantile(0.99)), ""), back,
+	}}, goodput}
+}
+
+// recovery asks again and again, a little, until three answers in a row are fast.
+func (m *overload) recovery(ctx context.Context, c *crew, name, path string) report.Cell {
+	client := c.front.Client(c.services[name])
+	defer client.Close()
+	begin, good := time.Now(), time.Time{}
+	for streak := 0; time.Since(begin) < m.Limit && ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
+		sent := time.Now()
+		limited, cancel := context.WithTimeout(ctx, m.Timeout)
+		err := client.Do(limited, path)
+		cancel()
+		if err != nil || time.Since(sent) > 5*m.Service {
+			streak = 0
+			continue
+		}
+		if streak++; streak == 1 {
+			good = sent
+		}
+		if streak == 3 {
+			return report.Number(good.Sub(begin).Seconds(), "")
+		}
+	}
+	if ctx.Err() != nil {
+		return report.Because("not measured: interrupted")
+	}
+	return report.Word("not in %v", m.Limit)
+}
