@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -263,53 +261,6 @@ func lockFolder(path string) (unlock func(), err error) {
 		return nil, errors.Join(os.NewSyscallError("flock", err), folder.Close())
 	}
 	return func() { _ = folder.Close() }, nil
-}
-
-// clearStale removes a socket file that nobody listens on. A connection tells,
-// since the file's name proves nothing; it is closed at once, and made only
-// when the path is taken, which is an error or the remains of a crash.
-func clearStale(path string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return errors.New("the path is taken by a file that is no socket")
-	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
-	case err == nil:
-		return fmt.Errorf("the socket is in use by %s", peer(fd))
-	case errors.Is(err, unix.EAGAIN):
-		return errors.New("the socket is in use by another process, and its queue is full")
-	case errors.Is(err, unix.ECONNREFUSED):
-		return os.Remove(path)
-	default:
-		return os.NewSyscallError("connect", err)
-	}
-}
-
-// peer names who called listen(2) on the other side, SO_PEERCRED in unix(7).
-func peer(fd int) string {
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil || cred.Pid == 0 {
-		return "another process"
-	}
-	text := "process " + strconv.Itoa(int(cred.Pid))
-	if stat, err := scoreboard.ReadStat(int(cred.Pid)); err == nil {
-		text += " (" + stat.Command + ")"
-	}
-	uid := strconv.Itoa(int(cred.Uid))
-	if u, err := user.LookupId(uid); err == nil {
-		return text + " of user " + u.Username
-	}
-	return text + " of user " + uid
 }
 
 // accept takes the head of the queue without touching the shared description.
