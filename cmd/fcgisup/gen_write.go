@@ -51,8 +51,8 @@ func (c change) apply(touched map[string]bool) error {
 		if err := os.Remove(c.place); err != nil {
 			return fmt.Errorf("cannot remove %s: %w", c.name, err)
 		}
-		// The folder of a drop-in goes too, unless the administrator has files in it.
-		if strings.HasSuffix(folder, ".d") && os.Remove(folder) == nil {
+		// The folder of a drop-in goes too, unless the administrator has files in it; nginx's conf.d is not ours.
+		if strings.HasSuffix(folder, ".socket.d") && os.Remove(folder) == nil {
 			folder = filepath.Dir(folder)
 		}
 	default:

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -182,8 +183,8 @@ func (r *reading) settle() []byte {
 		if err == nil {
 			return text
 		}
-		wrong, ok := err.(fcgisup.Errors)
-		if !ok || !r.leaveOut(wrong[0]) {
+		var wrong fcgisup.Errors
+		if !errors.As(err, &wrong) || !r.leaveOut(wrong[0]) {
 			return nil
 		}
 	}

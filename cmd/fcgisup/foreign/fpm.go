@@ -103,7 +103,6 @@ type pool struct {
 	php    string   // the version in Debian's paths, 8.2; empty elsewhere
 	flags  []string // of php-cgi
 	manage manager
-	unix   bool
 	ok     bool
 	prefix string
 }

@@ -223,6 +223,8 @@ func (s *shell) variable(text string, at place) (string, int) {
 
 // remember notes a default that another file may have changed.
 func (s *shell) remember(at place, name, value string) {
-	s.pending = append(s.pending, Note{at.file, at.line, "$" + name,
-		"is taken to be " + value + ", its default here; a file such as /etc/default/" + path.Base(at.file) + " may set it"})
+	s.pending = append(s.pending, Note{
+		at.file, at.line, "$" + name,
+		"is taken to be " + value + ", its default here; a file such as /etc/default/" + path.Base(at.file) + " may set it",
+	})
 }

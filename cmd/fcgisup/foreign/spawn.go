@@ -257,8 +257,10 @@ func (s *spawner) access(d *draft) {
 	default:
 		group = s.reading.group(user, "-G", s.at)
 	}
-	mode := "0660"
-	if s.mode != "" {
+	mode := "0640"
+	if s.mode == "" {
+		s.note(s.at, "-M", "is not set: 0660 less the umask, which is taken to be 022, so that only %s connects", user)
+	} else {
 		m, ok := octal(s.mode)
 		if !ok {
 			s.note(s.at, "-M", "%q is no mode", s.mode)

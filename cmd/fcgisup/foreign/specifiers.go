@@ -176,6 +176,7 @@ func variableName(s string) bool {
 func (s *service) variable(d located, name string) (string, bool) {
 	value, known := s.env[name]
 	file, hasFile := s.unit.last("Service", "EnvironmentFile")
+	file.Value, _ = s.specifiers(strings.TrimPrefix(file.Value, "-"))
 	switch {
 	case !known && hasFile:
 		s.note(d.at, "$"+name, "is not known here and taken as empty; if %s sets it, write its words into command:", file.Value)
