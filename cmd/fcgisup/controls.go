@@ -56,6 +56,10 @@ func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) 
 	return all, err
 }
 
+// longestAnswer bounds what is read of one, in bytes: it is not root's word. A
+// supervisor of 5,000 instances needs half of it.
+const longestAnswer = 16 << 20
+
 // control asks a supervisor; into gets the answer's JSON.
 func control(ctx context.Context, path, method, target string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://fcgisup"+target, nil)
@@ -69,12 +73,12 @@ func control(ctx context.Context, path, method, target string, into any) error {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		var said struct{ Error string }
-		if json.NewDecoder(resp.Body).Decode(&said) != nil || said.Error == "" {
+		if json.NewDecoder(io.LimitReader(resp.Body, longestAnswer)).Decode(&said) != nil || said.Error == "" {
 			said.Error = resp.Status
 		}
 		return errors.New(said.Error)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, longestAnswer)).Decode(into); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +26,8 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 	}
 	opt := monitor.Options{
 		Host: host, Version: versionText(), Apps: cfg.Apps, Interval: s.Interval,
-		Sockets: m.sockets, Status: boundedStatus,
+		Sockets: m.sockets, Status: m.statusOf,
+		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
 			return control(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
 		},
@@ -49,9 +52,17 @@ func (m *monitoring) sockets() ([]string, error) {
 	return append(paths, m.controls...), err
 }
 
-// boundedStatus is fetchStatus; what a supervisor says is bounded by control.
-func boundedStatus(ctx context.Context, socket string) ([]supervisor.Status, error) {
-	return fetchStatus(ctx, socket)
+// statusOf believes a socket below controlRoot only what its folder's name says:
+// the folder is its app's user's, who must not speak for other apps.
+func (m *monitoring) statusOf(ctx context.Context, socket string) ([]supervisor.Status, error) {
+	all, err := fetchStatus(ctx, socket)
+	if slices.Contains(m.controls, socket) {
+		return all, err
+	}
+	folder := filepath.Base(filepath.Dir(socket))
+	return slices.DeleteFunc(all, func(st supervisor.Status) bool {
+		return folder != st.App && folder != fmt.Sprintf("%s-%d", st.App, st.Instance)
+	}), err
 }
 
 // traffic is what the kernel knows of an instance's listener.

@@ -138,11 +138,14 @@ func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
 	return said
 }
 
-// silent is why the supervisor behind a socket that has never told its
-// instances does not answer.
+// silent is why the supervisor behind a socket has not told its instances yet.
 func (m *Monitor) silent(path string) string {
-	if c := m.controls[path]; c != nil && c.err != nil {
+	c := m.controls[path]
+	switch {
+	case c == nil:
+		return ""
+	case c.err != nil:
 		return "its supervisor does not answer: " + oneLine(c.err.Error())
 	}
-	return ""
+	return "its supervisor has not answered yet"
 }

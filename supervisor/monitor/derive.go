@@ -66,6 +66,9 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 	}
 	if app.Systemd.Supervise {
 		f.status, f.silence = v.status, v.silence
+		if v == (voice{}) {
+			f.silence = m.silent(m.opt.SocketOf(in))
+		}
 		i.Status = v.status
 		if v.status != nil {
 			i.Checked = v.at

@@ -118,6 +118,7 @@ func judgeStatus(f facts) verdict {
 	case f.missing != "":
 		v.health, v.why = Down, f.missing
 	}
+	v.intended = v.intended && v.health != Down
 	return v
 }
 

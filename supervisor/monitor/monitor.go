@@ -62,6 +62,8 @@ type Options struct {
 	Interval    time.Duration
 	// Sockets lists the control sockets of the host.
 	Sockets func() ([]string, error)
+	// SocketOf is where the supervisor of a single instance has its own.
+	SocketOf func(in fcgisup.Instance) string
 	// Status asks a supervisor; ctx limits that.
 	Status func(ctx context.Context, socket string) ([]supervisor.Status, error)
 	// Restart has a supervisor restart one of its instances, and waits for the outcome.

@@ -62,12 +62,13 @@ type probing struct {
 	// service is what systemd said right before.
 	service Service
 	// asleep tells that it did not run any more: nothing was sent.
-	asleep        bool
-	before, after Traffic
-	unseen        error // why there is no traffic
-	sent          bool
-	result        supervisor.ProbeResult
-	took          time.Duration
+	asleep bool
+	// traffic is that before a probe, or after one that failed; unseen is why there is none.
+	traffic Traffic
+	unseen  error
+	sent    bool
+	result  supervisor.ProbeResult
+	took    time.Duration
 }
 
 // probePlains probes the plain instances whose service runs and whose probe is
@@ -126,8 +127,8 @@ func (g *probing) send(ctx context.Context, opt Options) {
 		g.asleep = true
 		return
 	}
-	if g.before, g.unseen = opt.Traffic(g.in.Address); g.unseen == nil && len(g.before.Serving) > 0 && g.skips < skipsInARow {
-		g.after = g.before
+	g.traffic, g.unseen = opt.Traffic(g.in.Address)
+	if g.unseen == nil && len(g.traffic.Serving) > 0 && g.skips < skipsInARow {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.app.Health.Timeout)
@@ -136,7 +137,7 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	g.result = opt.Probe(ctx, g.app, g.in)
 	g.took, g.sent = time.Since(begun), true
 	if g.result.Err != nil {
-		g.after, g.unseen = opt.Traffic(g.in.Address)
+		g.traffic, g.unseen = opt.Traffic(g.in.Address)
 	}
 }
 
@@ -155,12 +156,12 @@ func (m *Monitor) judgePlain(ctx context.Context, g *probing, now time.Time) {
 // take notes a probe and returns why the service is to be restarted, if it is.
 func (p *plain) take(g *probing, now time.Time) string {
 	status := supervisor.ProbeStatus{At: now, OK: true, Status: g.result.Status, DurationSeconds: g.took.Seconds()}
-	if p.probe != nil && g.service.Began.Equal(p.last.Began) {
+	crashed := g.service.Restarts > p.last.Restarts && !p.last.Began.IsZero()
+	if p.probe != nil && (crashed || g.service.Began.Equal(p.last.Began)) {
 		status.Failures = p.probe.Failures
 	}
-	crashed := g.service.Restarts > p.last.Restarts && !p.last.Began.IsZero()
 	p.last = g.service
-	oldest := p.oldest(g.after, now)
+	oldest := p.oldest(g.traffic, now)
 	p.probe = &status
 	limit := g.app.Limits.RequestTimeout
 	switch excuse := g.excuse(p, now); {
@@ -208,7 +209,7 @@ func (g *probing) excuse(p *plain, now time.Time) string {
 		return "it says that it is overloaded"
 	case full && g.unseen != nil:
 		return "whether it is busy cannot be known: " + oneLine(g.unseen.Error())
-	case full && len(g.after.Serving) > 0:
+	case full && len(g.traffic.Serving) > 0:
 		return "it waited behind requests that are being served"
 	case p.good.Before(g.service.Began) && now.Sub(g.service.Began) < g.app.Limits.StartTimeout:
 		return "it has only begun"
@@ -238,7 +239,7 @@ func (m *Monitor) heal(ctx context.Context, p *plain, g *probing, why string, no
 	if now.Before(p.restartAt) {
 		return
 	}
-	if stuck := g.app.Limits.RequestTimeout > 0 && !g.sent; len(g.after.Serving) > 0 && !stuck {
+	if stuck := g.app.Limits.RequestTimeout > 0 && !g.sent; len(g.traffic.Serving) > 0 && !stuck {
 		if p.deferred.IsZero() {
 			p.deferred = now
 		}
@@ -259,8 +260,8 @@ func (m *Monitor) heal(ctx context.Context, p *plain, g *probing, why string, no
 func (m *Monitor) restart(ctx context.Context, g *probing, why string) {
 	_, name := m.opt.UnitNames(g.in)
 	log := m.opt.Log.With("instance", g.in.String(), "unit", name)
-	log.Warn("restarting an unhealthy service", "why", why, "queue", g.after.Queue, "serving", len(g.after.Serving),
-		"orphaned", g.after.Orphaned, "evidence", m.opt.Evidence(g.service.PID))
+	log.Warn("restarting an unhealthy service", "why", why, "queue", g.traffic.Queue, "serving", len(g.traffic.Serving),
+		"orphaned", g.traffic.Orphaned, "evidence", m.opt.Evidence(g.service.PID))
 	ctx, cancel := context.WithTimeout(ctx, g.app.Limits.StopTimeout+g.app.Limits.StartTimeout+restartMargin)
 	defer cancel()
 	if err := m.opt.Units.TryRestart(ctx, name); err != nil {
