@@ -17,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -32,10 +33,11 @@ type monitoring struct {
 	controls                 []string
 	printUnit, debug         bool
 
-	log   *slog.Logger
-	token secret
-	page  *page.Page
-	mon   *monitor.Monitor
+	log    *slog.Logger
+	token  secret
+	page   *page.Page
+	alerts *alert.Alerter
+	mon    *monitor.Monitor
 }
 
 func (c *cli) monitorCommand() *cobra.Command {
@@ -106,6 +108,10 @@ func (m *monitoring) run(ctx context.Context) error {
 	}
 	m.mon = monitor.New(opt)
 	m.page = page.New(m.mon.Feed(), page.Options{})
+	if m.alerts, err = newAlerter(cfg.Alerts, filepath.Join(dir, "alerts"), m.log); err != nil {
+		return err
+	}
+	defer m.closeAlerts()
 	server, err := m.serve(settings)
 	if err != nil {
 		return err
@@ -129,6 +135,7 @@ func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal,
 		defer close(told)
 		m.tell(ctx, v)
 	}()
+	go m.observe(ctx)
 	for {
 		select {
 		case <-ended:
@@ -144,6 +151,32 @@ func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal,
 			<-told
 			v.say("STOPPING=1\nSTATUS=stopping")
 		}
+	}
+}
+
+// observe shows every report to the alerts.
+func (m *monitoring) observe(ctx context.Context) {
+	for {
+		report, changed := m.mon.Feed().Latest()
+		if report != nil {
+			m.alerts.Observe(report, report.At)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lastWords is how long what is still to be told is tried at the end.
+const lastWords = 5 * time.Second
+
+func (m *monitoring) closeAlerts() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := m.alerts.Close(ctx); err != nil {
+		m.log.Error("alerts that wait are lost", "error", err)
 	}
 }
 
@@ -212,5 +245,6 @@ func (m *monitoring) reload(v *voice, running fcgisup.Monitor) {
 		m.log.Warn("another monitor.listen or monitor.interval takes a restart of the monitor")
 	}
 	m.mon.Configure(cfg.Apps)
+	m.alerts.Configure(cfg.Alerts)
 	m.log.Info("reloaded", "apps", len(cfg.Apps))
 }

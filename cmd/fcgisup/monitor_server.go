@@ -45,6 +45,7 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 		Handler: web.Handler(web.Options{
 			Feed: m.mon.Feed(), Page: m.page, Metrics: m.metrics(),
 			Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
+			Alerts:  func() any { return m.alerts.Targets() },
 			Restart: m.mon.Restart, Fresh: max(freshIntervals*s.Interval, freshLeast),
 		}),
 		ReadHeaderTimeout: headerPatience, ReadTimeout: readPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
@@ -80,7 +81,7 @@ func (s monitorServer) close() {
 
 func (m *monitoring) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(buildInfo(), m.mon.Collector())
+	reg.MustRegister(buildInfo(), m.mon.Collector(), m.alerts)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 

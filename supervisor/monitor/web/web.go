@@ -21,6 +21,8 @@ type Options struct {
 	Page http.Handler
 	// Metrics serves /metrics.
 	Metrics http.Handler
+	// Alerts are how the targets of alerts do, for JSON.
+	Alerts func() any
 	// Token is the secret that callers present; empty: there is none, and no action.
 	Token func() string
 	// Loopback refuses, without a token, names of hosts that are not this machine's:
@@ -37,6 +39,7 @@ type Options struct {
 //	GET  /healthz           200 while reports are made; needs no token
 //	GET  /metrics           Prometheus
 //	GET  /api/v1/status     the newest report as JSON; ?app=NAME for one app
+//	GET  /api/v1/alerts     how the targets of alerts do
 //	POST /api/v1/restart    app=NAME, instance=N or absent for all; only with a token
 //	GET, POST /login        the token for a cookie; likewise /?token=TOKEN
 //	     /                  the page
@@ -51,6 +54,9 @@ func Handler(o Options) http.Handler {
 	closed := http.NewServeMux()
 	closed.Handle("GET /metrics", o.Metrics)
 	closed.HandleFunc("GET /api/v1/status", s.status)
+	closed.HandleFunc("GET /api/v1/alerts", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, o.Alerts())
+	})
 	closed.HandleFunc("POST /api/v1/restart", s.restart)
 	closed.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "there is nothing here")
