@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
+)
+
+// watcher is a running "fcgisup monitor" on a unix socket, without systemd.
+type watcher struct {
+	*exec.Cmd
+	socket string
+	ended  chan struct{}
+
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// Write takes the daemon's log.
+func (d *watcher) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(p)
+}
+
+func (d *watcher) said() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// newDaemon starts a monitor, which ends with the test.
+func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
+	t.Helper()
+	d := &watcher{socket: filepath.Join(dir, "m.sock"), ended: make(chan struct{})}
+	d.Cmd = exec.Command(binary, append([]string{"monitor", "--listen", d.socket, "--state-dir", filepath.Join(dir, "state"), "--interval", "1s"}, args...)...)
+	d.Dir = dir
+	d.Stderr = d
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = d.Wait()
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		_ = d.Process.Kill()
+		<-d.ended
+	})
+	within(t, 20*time.Second, func() error {
+		select {
+		case <-d.ended:
+			t.Fatalf("it has ended: %s", d.said())
+		default:
+		}
+		_, err := d.report(t)
+		return err
+	})
+	return d
+}
+
+func (d *watcher) get(t *testing.T, target string) (int, string, error) {
+	client := controlClient(d.socket)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://monitor"+target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
+}
+
+func (d *watcher) report(t *testing.T) (r monitor.Report, err error) {
+	t.Helper()
+	code, body, err := d.get(t, "/api/v1/status")
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &r)
+	}
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("%d: %s", code, body)
+	}
+	return r, err
+}
+
+// only waits for a health of the only instance.
+func (d *watcher) only(t *testing.T, want monitor.Health) (i monitor.Instance) {
+	t.Helper()
+	within(t, 20*time.Second, func() error {
+		r, err := d.report(t)
+		if err != nil || len(r.Apps) != 1 || len(r.Apps[0].Instances) != 1 {
+			return fmt.Errorf("%+v, %w", r, err)
+		}
+		if i = r.Apps[0].Instances[0]; i.Health != want {
+			return fmt.Errorf("%s (%s), want %s", i.Health, i.Why, want)
+		}
+		return nil
+	})
+	return i
+}
+
+// stop ends it gently.
+func (d *watcher) stop(t *testing.T) {
+	t.Helper()
+	if err := d.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-d.ended:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("it does not end: %s", d.said())
+	}
+	if code := d.ProcessState.ExitCode(); code != exitDone {
+		t.Errorf("exit %d: %s", code, d.said())
+	}
+}
+
+// TestMonitorProcess: a monitor and a supervisor in a container, through what can happen to both.
+func TestMonitorProcess(t *testing.T) {
+	s := newConfigured(t, "hello", "command: ["+appPath(t, "hello.pl")+"]\nhealth: {interval: 200ms}")
+	state := filepath.Join(s.dir, "state")
+	d := newDaemon(t, s.binary, s.dir, "--config", s.configPath(), "--control", s.control)
+	d.only(t, monitor.Asleep)
+	if code, body, err := d.get(t, "/metrics"); err != nil || code != http.StatusOK || !strings.Contains(body, `fcgisup_instance_health{app="hello",health="asleep",instance="1"} 1`) {
+		t.Errorf("%d, %v", code, err)
+	}
+	if code, body, err := d.get(t, "/"); err != nil || code != http.StatusOK || !strings.Contains(body, "hello") {
+		t.Errorf("the page: %d, %v", code, err)
+	}
+	if out, code := oneMore(t, s.binary, state); code != exitFail || !strings.Contains(out, "another monitor uses it") {
+		t.Errorf("two at once: exit %d: %s", code, out)
+	}
+	if _, err := fcgiAsk("unix", filepath.Join(s.dir, "a.sock"), "/", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := d.only(t, monitor.Up)
+	if before.Status == nil || before.Status.Starts == (before.Status.Probings) {
+		t.Errorf("%+v", before.Status)
+	}
+	d.stop(t)
+	if left, _ := filepath.Glob(filepath.Join(state, "*.new")); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+
+	d = newDaemon(t, s.binary, s.dir, "--config", s.configPath(), "--control", s.control)
+	if after := d.only(t, monitor.Up); !after.Since.Equal(before.Since) || len(after.History) < 2 {
+		t.Errorf("up since %v, before the stop since %v, %v", after.Since, before.Since, after.History)
+	}
+	_ = d.Process.Kill()
+	<-d.ended
+
+	if err := os.WriteFile(filepath.Join(state, "history.json"), []byte(`{"format":99}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d = newDaemon(t, s.binary, s.dir, "--config", s.configPath(), "--control", s.control) // over the socket that the killed one left
+	if after := d.only(t, monitor.Up); len(after.History) != 1 {
+		t.Errorf("history %v", after.History)
+	}
+	if n := strings.Count(d.said(), "the history begins anew"); n != 1 {
+		t.Errorf("%d lines about it in:\n%s", n, d.said())
+	}
+	d.stop(t)
+}
+
+// oneMore tries to start a second monitor in the same folder.
+func oneMore(t *testing.T, binary, state string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "monitor", "--listen", state+"/m2.sock", "--state-dir", state).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return string(out), -1
+	}
+	return string(out), exit.ExitCode()
+}
+
+// TestMonitorHungSupervisor: a control socket that never answers delays neither the start nor the page.
+func TestMonitorHungSupervisor(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "hung.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := newDaemon(t, fcgisupBinary(t), dir, "--control", l.Addr().String())
+	for range 5 {
+		begun := time.Now()
+		if code, _, err := d.get(t, "/healthz"); err != nil || code != http.StatusOK || time.Since(begun) > 2*time.Second {
+			t.Errorf("healthz: %d, %v, after %v", code, err, time.Since(begun))
+		}
+	}
+	begun := time.Now()
+	d.stop(t)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+}
+
+// TestMonitorRefuses: what must not be served is not served, and the hint says what to do.
+func TestMonitorRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	config := file("fcgisup.yaml", "apps: {a: {command: /bin/true}}", 0o644)
+	good := strings.Repeat("x", shortestToken)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"all addresses":    {[]string{"--listen", "0.0.0.0:9180"}, "other hosts can reach it\nhint: --token-file"},
+		"another address":  {[]string{"--listen", "192.0.2.1:9180"}, "other hosts can reach it"},
+		"a name":           {[]string{"--listen", "localhost:9180"}, "other hosts can reach it"},
+		"nonsense":         {[]string{"--listen", "9180"}, "--listen: "},
+		"too often":        {[]string{"--interval", "1ms"}, "at least 1s"},
+		"no token file":    {[]string{"--token-file", dir + "/none"}, "no such file or directory\nhint: openssl"},
+		"a short token":    {[]string{"--token-file", file("short", "abc", 0o600)}, "at least 16"},
+		"everybody's":      {[]string{"--token-file", file("open", good, 0o644)}, "its mode is 0644"},
+		"two lines":        {[]string{"--token-file", file("two", good+"\n"+good, 0o600)}, "one line"},
+		"a long one":       {[]string{"--token-file", file("long", strings.Repeat(good, 1000), 0o600)}, "one line"},
+		"a folder":         {[]string{"--token-file", dir}, "cannot use the token file"},
+		"no state folder":  {[]string{"--state-dir", config + "/x", "--listen", dir + "/m.sock"}, "cannot make the monitor's folder"},
+		"an argument":      {[]string{"now"}, "unknown command"},
+		"address in use":   {[]string{"--state-dir", dir + "/s", "--listen", busyAddress(t)}, "address already in use\nhint: --listen"},
+		"no configuration": {[]string{"--config", dir + "/none.yaml"}, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"monitor", "--config", config}, c.args...)
+			got := fcgisupRun(args...)
+			if got.code == exitDone || !strings.Contains(got.err, c.want) || strings.Contains(got.err, good) {
+				t.Errorf("exit %d: %s", got.code, got.err)
+			}
+		})
+	}
+}
+
+func busyAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
