@@ -146,8 +146,9 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 // controlRoot is where systemd makes the instances' runtime folders.
 const controlRoot = "/run/fcgisup"
 
-// controlPath is --control, else systemd's runtime folder, else, for root, a
-// folder where status finds it. Empty: there is none.
+// controlPath is --control, else systemd's runtime folder, else a folder where
+// status finds it, if this user may make one: root, or the one user of a
+// container. Empty: there is none.
 func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
 	if r.control != "" {
 		return r.control
@@ -156,16 +157,15 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, supervisor.ControlName)
 	}
-	if os.Geteuid() != 0 {
-		return ""
-	}
 	name := a.Name
 	if r.source.changed("instance") {
 		name = fmt.Sprintf("%s-%d", a.Name, instances[0].Number)
 	}
 	dir := filepath.Join(controlRoot, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		r.log.Warn("no folder for the control socket", "error", err)
+		if os.Geteuid() == 0 {
+			r.log.Warn("no folder for the control socket", "error", err)
+		}
 		return ""
 	}
 	return filepath.Join(dir, supervisor.ControlName)
