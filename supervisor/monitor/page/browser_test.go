@@ -8,10 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -76,7 +80,8 @@ func (b *browser) close() {
 	}
 }
 
-// tab is a fresh one, closed with the test.
+// tab is a fresh one, closed with the test, in which no script may fail and
+// the policy may forbid nothing.
 func tab(t *testing.T) context.Context {
 	t.Helper()
 	shared.once.Do(shared.start)
@@ -87,15 +92,29 @@ func tab(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, stop := context.WithTimeout(ctx, time.Minute)
 	t.Cleanup(stop)
+	chromedp.ListenTarget(ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			t.Error("script:", ev.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			if ev.Entry.Source == log.SourceSecurity || ev.Entry.Source == log.SourceViolation || ev.Entry.Source == log.SourceJavascript {
+				t.Error("browser:", ev.Entry.Text)
+			}
+		}
+	})
+	do(t, ctx, log.Enable())
 	return ctx
 }
 
 // host serves a page and its source.
 type host struct {
 	monitor.Feed
-	page *Page
-	url  string
-	stop func()
+	url string
+	// page is nil while the host is away.
+	page atomic.Pointer[Page]
+	make func() *Page
+	// refused counts requests while it was.
+	refused atomic.Int32
 }
 
 func serve(t *testing.T, r *monitor.Report) *host {
@@ -103,21 +122,63 @@ func serve(t *testing.T, r *monitor.Report) *host {
 	h := &host{}
 	h.Publish(r)
 	begin := time.Now()
-	h.page = New(&h.Feed, Options{
-		Zone: time.UTC, Now: func() time.Time { return sampleAt.Add(2*time.Second + time.Since(begin)) },
-		Pace: 10 * time.Millisecond, Heartbeat: 500 * time.Millisecond,
-	})
-	server := httptest.NewServer(http.HandlerFunc(h.page.ServeHTTP))
+	h.make = func() *Page {
+		return New(&h.Feed, Options{
+			Zone: time.UTC, Now: func() time.Time { return sampleAt.Add(2*time.Second + time.Since(begin)) },
+			Pace: 10 * time.Millisecond, StaleAfter: time.Hour,
+		})
+	}
+	h.page.Store(h.make())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := h.page.Load(); p != nil {
+			p.ServeHTTP(w, r)
+			return
+		}
+		h.refused.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}))
 	h.url = server.URL + "/"
-	var once sync.Once
-	h.stop = func() { once.Do(func() { h.page.Close(); server.CloseClientConnections(); server.Close() }) }
-	t.Cleanup(h.stop)
+	t.Cleanup(func() { h.leave(); server.CloseClientConnections(); server.Close() })
 	return h
 }
+
+// leave ends the streams and answers nothing but 502.
+func (h *host) leave() {
+	if p := h.page.Swap(nil); p != nil {
+		p.Close()
+	}
+}
+
+func (h *host) comeBack() { h.page.Store(h.make()) }
 
 func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) { //nolint:revive // t comes first
 	t.Helper()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// value is that of an expression in the page.
+func value[T any](t *testing.T, ctx context.Context, expression string, options ...chromedp.EvaluateOption) T { //nolint:revive // t comes first
+	t.Helper()
+	var v T
+	do(t, ctx, chromedp.Evaluate(expression, &v, options...))
+	return v
+}
+
+// becomes waits until an expression holds.
+func becomes(t *testing.T, ctx context.Context, expression string) { //nolint:revive // t comes first
+	t.Helper()
+	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+}
+
+// live waits for the stream's first patch.
+func live() chromedp.Action {
+	return chromedp.Poll(`document.documentElement.dataset.stream === "live"`, nil)
+}
+
+func media(name, value string) chromedp.Action {
+	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: name, Value: value}})
 }

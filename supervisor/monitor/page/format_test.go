@@ -8,8 +8,8 @@ import (
 
 // ageTexts are checked here and, in the browser, of page.js.
 var ageTexts = map[time.Duration]string{
-	0: "0s", 999 * time.Millisecond: "0s", -300 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 59*time.Minute + 59*time.Second: "59m",
-	time.Hour: "1h0m", 3*time.Hour + 5*time.Minute: "3h5m", 23*time.Hour + 59*time.Minute: "23h59m", day: "1d", 400 * day: "400d",
+	0: "0s", 999 * time.Millisecond: "0s", -300 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 30*time.Minute + 31*time.Second: "30m", 59*time.Minute + 59*time.Second: "59m",
+	time.Hour: "1h0m", 3*time.Hour + 5*time.Minute: "3h5m", 47 * time.Hour: "1d", 4*time.Hour + 40*time.Minute: "4h40m", 23*time.Hour + 59*time.Minute: "23h59m", day: "1d", 400 * day: "400d",
 	-3 * time.Second: "in 3s", -2 * time.Hour: "in 2h0m",
 }
 

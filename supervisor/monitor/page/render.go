@@ -112,7 +112,7 @@ func (r renderer) make(report *monitor.Report, v view, now time.Time) *rendering
 	}
 	made := &rendering{report: report, icon: r.assets.url("icon-" + string(judged.Level) + ".svg"), title: title(judged, report)}
 	if !report.At.IsZero() {
-		made.clock = report.At.In(r.options.Zone).Format("15:04")
+		made.clock = report.At.In(r.options.Zone).Format("15:04:05 MST")
 	}
 	summary := r.summary(report, judged, v)
 	made.head = part{id: "_head", html: r.execute("head", summary), checked: report.At}
@@ -146,7 +146,7 @@ func title(v verdict, report *monitor.Report) string {
 type summary struct {
 	Report  *monitor.Report
 	Verdict verdict
-	Tally   tally
+	Tally   *tally
 	// Wrong are names and links.
 	Wrong []named
 	// More is how many are wrong beyond those named.
@@ -155,6 +155,8 @@ type summary struct {
 	// Show and App are the view.
 	Show show
 	App  string
+	// Known is false before the first report.
+	Known bool
 	// All, OnlyWrong and Every are links to the same apps in other views.
 	All, OnlyWrong, Every, AllApps string
 	Large                          bool
@@ -171,7 +173,7 @@ const namedWrong = 12
 
 func (r renderer) summary(report *monitor.Report, judged verdict, v view) summary {
 	s := summary{
-		Report: report, Verdict: judged, Show: v.show, App: v.app, Large: count(report) > largeHost && v.app == "",
+		Report: report, Verdict: judged, Tally: &tally{}, Show: v.show, App: v.app, Known: !report.At.IsZero(), Large: count(report) > largeHost && v.app == "",
 		All: v.with(showAll).query(), OnlyWrong: v.with(showWrong).query(), Every: v.with(showEvery).query(), AllApps: v.of("").query(),
 	}
 	for i := range report.Apps {
@@ -197,7 +199,7 @@ func (r renderer) summary(report *monitor.Report, judged verdict, v view) summar
 				}
 			}
 		}
-		link.Level, link.Text = t.verdict().Level, t.text()
+		link.Level, link.Text = t.verdict().Level, t.Text()
 		if v.show == showWrong && t.Wrong == 0 {
 			link.Href = v.with(showAll).of(a.Name).query() // it has no place in this view to lead to
 		}
@@ -209,7 +211,7 @@ func (r renderer) summary(report *monitor.Report, judged verdict, v view) summar
 // app is what the template of an app shows.
 type app struct {
 	*monitor.App
-	Tally tally
+	Tally *tally
 	Only  string
 	Rows  []template.HTML
 	Head  template.HTML
@@ -228,11 +230,8 @@ type numbers struct {
 	Href      string
 }
 
-// Text is the tally.
-func (a app) Text() string { return a.Tally.text() }
-
 func (r renderer) section(report *monitor.Report, a *monitor.App, v view) (section, bool) {
-	shown := app{App: a, Only: v.of(a.Name).query(), All: v.of(a.Name).with(showAll).query()}
+	shown := app{App: a, Tally: &tally{}, Only: v.of(a.Name).query(), All: v.of(a.Name).with(showAll).query()}
 	rest := map[monitor.Health][]*monitor.Instance{}
 	var s section
 	for i := range a.Instances {
@@ -286,8 +285,12 @@ func (m *rendering) sections() string {
 	return b.String()
 }
 
-// checkedEmpty is where a time is told apart, in the part whose id comes before it.
-const checkedEmpty = `<time class="checked"></time>`
+// checkedEmpty is where a time is told apart, in the part whose id comes before
+// it; clockEmpty is where that of the report is.
+const (
+	checkedEmpty = `<time class="checked"></time>`
+	clockEmpty   = `<span id="_at"></span>`
+)
 
 // page is the whole document.
 func (r renderer) page(m *rendering, v view, now time.Time) string {
@@ -303,11 +306,12 @@ func (r renderer) page(m *rendering, v view, now time.Time) string {
 			checked = append(checked, p.checked)
 		}
 	}
-	return aged(r.fillChecked(text, checked), now)
+	text = strings.Replace(text, clockEmpty, `<span id="_at">`+m.clock+`</span>`, 1)
+	return aged(fillChecked(text, checked, now), now)
 }
 
 // fillChecked puts the times into their places, which come in the same order.
-func (r renderer) fillChecked(text string, checked []time.Time) string {
+func fillChecked(text string, checked []time.Time, now time.Time) string {
 	var b strings.Builder
 	b.Grow(len(text) + 64*len(checked))
 	for _, t := range checked {
@@ -317,9 +321,9 @@ func (r renderer) fillChecked(text string, checked []time.Time) string {
 		}
 		b.WriteString(before)
 		if t.IsZero() {
-			b.WriteString(`<time class="checked">never</time>`)
+			b.WriteString(checkedEmpty)
 		} else {
-			b.WriteString(strings.TrimSuffix(string(age(t, r.options.Zone)), ageClose) + ` class="checked"` + ageClose)
+			b.WriteString(`<time class="checked" datetime="` + t.UTC().Format(stamp) + `">` + ageText(now.Sub(t)) + `</time>`)
 		}
 		text = after
 	}

@@ -169,7 +169,7 @@ func notes(in *monitor.Instance) []string {
 	switch {
 	case st != nil && st.Rolling:
 		all = append(all, "a restart or reload is under way")
-	case in.Intended && in.Health != monitor.Stopped:
+	case in.Intended && in.Health == monitor.Down:
 		all = append(all, "by an operator's command")
 	}
 	if st != nil && st.ConfigError != "" {

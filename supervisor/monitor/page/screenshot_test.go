@@ -2,13 +2,11 @@ package page
 
 import (
 	"bytes"
-	"context"
 	"image/png"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -33,7 +31,7 @@ func TestScreenshots(t *testing.T) {
 				h := serve(t, withoutHostility())
 				ctx := tab(t)
 				var picture []byte
-				do(t, ctx, scheme(shot.scheme), chromedp.EmulateViewport(shot.width, 800), chromedp.Navigate(h.url), live(),
+				do(t, ctx, media("prefers-color-scheme", shot.scheme), chromedp.EmulateViewport(shot.width, 800), chromedp.Navigate(h.url), live(),
 					chromedp.Evaluate(`(id => { if (id) document.getElementById(id).open = true })(`+quote(shot.open)+`)`, nil),
 					chromedp.FullScreenshot(&picture, 100))
 				if err := os.WriteFile(path, smaller(t, picture), 0o644); err != nil {
@@ -56,15 +54,4 @@ func TestScreenshots(t *testing.T) {
 			}
 		})
 	}
-}
-
-func scheme(name string) chromedp.Action {
-	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}})
-}
-
-// live waits for the stream's first patch.
-func live() chromedp.Action {
-	return chromedp.ActionFunc(func(ctx context.Context) error {
-		return chromedp.Poll(`document.documentElement.dataset.stream === "live"`, nil).Do(ctx)
-	})
 }

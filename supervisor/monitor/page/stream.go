@@ -61,10 +61,6 @@ func sameSections(a, b *rendering) bool {
 }
 
 func (p *patch) section(from, to section) {
-	if from.html == to.html {
-		p.checked(from.rows, to.rows)
-		return
-	}
 	if !sameRows(from.rows, to.rows) {
 		p.HTML[strings.TrimSuffix(to.head.id, "/head")] = to.html
 		p.times(to.rows)
@@ -73,11 +69,8 @@ func (p *patch) section(from, to section) {
 	p.part(from.head, to.head)
 	p.part(from.rest, to.rest)
 	for i := range to.rows {
-		if from.rows[i].html != to.rows[i].html {
-			p.HTML[to.rows[i].id] = to.rows[i].html
-		}
+		p.part(from.rows[i], to.rows[i])
 	}
-	p.checked(from.rows, to.rows)
 }
 
 func sameRows(a, b []part) bool {
@@ -92,19 +85,13 @@ func sameRows(a, b []part) bool {
 	return true
 }
 
+// part tells what differs, and the time of what comes anew: it comes without.
 func (p *patch) part(from, to part) {
 	if from.html != to.html {
 		p.HTML[to.id] = to.html
 	}
-	p.checked([]part{from}, []part{to})
-}
-
-// checked tells the times that differ.
-func (p *patch) checked(from, to []part) {
-	for i := range to {
-		if !from[i].checked.Equal(to[i].checked) {
-			p.times(to[i : i+1])
-		}
+	if from.html != to.html || !from.checked.Equal(to.checked) {
+		p.times([]part{to})
 	}
 }
 

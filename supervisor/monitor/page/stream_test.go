@@ -37,15 +37,15 @@ func TestChangesAreFew(t *testing.T) {
 			do: func(r *monitor.Report) { r.Apps[0].Instances[0].Checked = sampleAt },
 		},
 		{
-			what: "a queue", want: []string{"rt@1"},
+			what: "a queue", want: []string{"rt@1"}, told: []string{"rt@1"},
 			do: func(r *monitor.Report) { r.Apps[0].Instances[0].Status.Queue = ptr(3) },
 		},
 		{
-			what: "one down", want: []string{"_head", "_nav", "wiki/head", "wiki@1"},
+			what: "one down", want: []string{"_head", "_nav", "wiki/head", "wiki@1"}, told: []string{"_head", "wiki@1"},
 			do: func(r *monitor.Report) { r.Apps[2].Instances[0].Health = monitor.Down },
 		},
 		{
-			what: "one instance more", want: []string{"_head", "_nav", "wiki"}, told: []string{"wiki@1", "wiki@2", "wiki@3"},
+			what: "one instance more", want: []string{"_head", "_nav", "wiki"}, told: []string{"_head", "wiki@1", "wiki@2", "wiki@3"},
 			do: func(r *monitor.Report) {
 				in := r.Apps[2].Instances[0]
 				in.Number = 3
@@ -53,11 +53,11 @@ func TestChangesAreFew(t *testing.T) {
 			},
 		},
 		{
-			what: "one app less", want: []string{"_apps", "_head", "_nav"}, told: []string{"rt@1", "rt@2", "rt@3", "rt@4", "rt@5", "images@1", "images@2", "wiki@1", "wiki@2"},
+			what: "one app less", want: []string{"_apps", "_head", "_nav"}, told: []string{"_head", "rt@1", "rt@2", "rt@3", "rt@4", "rt@5", "images@1", "images@2", "wiki@1", "wiki@2"},
 			do: func(r *monitor.Report) { r.Apps = r.Apps[:3] },
 		},
 		{
-			what: "well again, where only what is wrong is shown", view: view{show: showWrong}, want: []string{"_apps", "_head", "_nav"}, told: []string{"rt@3", "legacy@2"},
+			what: "well again, where only what is wrong is shown", view: view{show: showWrong}, want: []string{"_apps", "_head", "_nav"}, told: []string{"_head", "rt@3", "legacy@2"},
 			do: func(r *monitor.Report) { r.Apps[1].Instances[0].Health = monitor.Asleep },
 		},
 	} {

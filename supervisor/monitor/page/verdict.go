@@ -89,8 +89,8 @@ func (t *tally) add(in *monitor.Instance) {
 	}
 }
 
-// text is "3 up, 2 asleep".
-func (t *tally) text() string {
+// Text is "3 up, 2 asleep".
+func (t *tally) Text() string {
 	var parts []string
 	for _, h := range monitor.Healths {
 		if n := t.by[h]; n > 0 {
@@ -103,7 +103,8 @@ func (t *tally) text() string {
 // verdict is the host in one line.
 type verdict struct {
 	Level level
-	// Text is a sentence, Short its beginning, for a title.
+	// Text is a sentence, without what changes while all stays well: it is read
+	// aloud when it changes. Short is for a title.
 	Text, Short string
 }
 
@@ -150,11 +151,11 @@ func (t *tally) verdict() verdict {
 		also := strings.TrimPrefix(t.also(), ", ")
 		return verdict{warn, "Nothing is down; " + also + ".", also}
 	case t.by[monitor.Stopped] == t.All:
-		return verdict{quiet, "Stopped by an operator: " + instances(t.All) + ".", "stopped"}
+		return verdict{quiet, "Everything was stopped by an operator.", "stopped"}
 	case t.by[monitor.Up] == 0:
-		return verdict{quiet, "All is well: " + t.text() + ".", "asleep"}
+		return verdict{quiet, "All is well, and asleep.", "asleep"}
 	}
-	return verdict{good, "All is well: " + t.text() + ".", "all well"}
+	return verdict{good, "All is well.", "all well"}
 }
 
 // also is what wants attention without being bad.

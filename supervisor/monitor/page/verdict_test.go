@@ -25,10 +25,10 @@ func TestVerdict(t *testing.T) {
 		text  string
 	}{
 		{nil, quiet, "No apps are configured."},
-		{[]monitor.Instance{up}, good, "All is well: 1 up."},
-		{[]monitor.Instance{up, asleep, stopped, skipped}, good, "All is well: 2 up, 1 asleep, 1 stopped."},
-		{[]monitor.Instance{asleep, asleep}, quiet, "All is well: 2 asleep."},
-		{[]monitor.Instance{stopped, stopped}, quiet, "Stopped by an operator: 2 instances."},
+		{[]monitor.Instance{up}, good, "All is well."},
+		{[]monitor.Instance{up, asleep, stopped, skipped}, good, "All is well."},
+		{[]monitor.Instance{asleep, asleep}, quiet, "All is well, and asleep."},
+		{[]monitor.Instance{stopped, stopped}, quiet, "Everything was stopped by an operator."},
 		{[]monitor.Instance{up, down}, bad, "1 of 2 instances is down."},
 		{[]monitor.Instance{down, down, unknown, saturated, meant}, bad, "2 of 5 instances are down, 1 taken down on purpose, 1 up but strained, 1 unknown."},
 		{[]monitor.Instance{up, meant}, warn, "Nothing is down; 1 taken down on purpose."},

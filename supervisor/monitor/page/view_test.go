@@ -92,7 +92,7 @@ func TestLargeHost(t *testing.T) {
 		t.Errorf("rows %v", got)
 	}
 	for _, id := range []string{"appa@1", "appd@249"} {
-		if !strings.Contains(body, `<a id="`+id+`"`) {
+		if !strings.Contains(body, ` id="`+id+`"`) {
 			t.Errorf("%s is not listed", id)
 		}
 	}

@@ -48,7 +48,7 @@
       return;
     }
     attributes(from, to);
-    if (from.id !== "_stream") children(from, to);
+    if (from.id !== "_stream" && from.id !== "_at") children(from, to); // those two are filled from here
   };
   const children = (from, to) => {
     const known = new Map();
@@ -73,7 +73,7 @@
   };
   const setChecked = (part, seconds) => {
     const t = part.querySelector("time.checked");
-    if (t) t.setAttribute("datetime", new Date(seconds * 1000).toISOString());
+    if (t) t.setAttribute("datetime", new Date(seconds * 1000).toISOString().slice(0, 19) + "Z");
   };
   const apply = (p) => {
     const focused = document.activeElement;
@@ -98,9 +98,11 @@
       document.title = p.title;
       byId("_icon").href = p.icon;
     }
+    const at = byId("_at");
+    if (at) setText(at, clock);
     tick(document);
     // What had the focus is gone: the heading of its app is the nearest thing left.
-    if (focused && !focused.isConnected && home && home.isConnected) home.querySelector("h2").focus({ preventScroll: true });
+    if (focused && !focused.isConnected) (home && home.isConnected ? home.querySelector("h2") : byId("_main")).focus({ preventScroll: true });
   };
 
   // The stream, and what to do when it ends.
@@ -122,7 +124,7 @@
     waiting = setTimeout(connect, after);
   };
   const lost = () => {
-    say("lost", "connection lost, showing state of " + clock);
+    say("lost", "connection lost, showing state of " + clock.slice(0, 5));
     again(delay * (0.5 + Math.random() / 2));
     delay = Math.min(most, delay * 2);
   };
@@ -140,6 +142,9 @@
     heard();
     apply(p);
     say("live", "live");
+    // A page that nobody looks at holds no stream, of which browsers allow few
+    // to a host: it asks now and then, for title and icon.
+    if (document.hidden) again(most);
   };
   const connect = () => {
     const url = new URL(root.dataset.events, document.baseURI);
@@ -151,6 +156,7 @@
     source.addEventListener("error", lost);
     heard();
   };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && !source) again(0); });
   addEventListener("online", () => { if (!source) again(0); });
   addEventListener("pagehide", () => { if (source) source.close(); });
   addEventListener("pageshow", (e) => { if (e.persisted) again(0); });
