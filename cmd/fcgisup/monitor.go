@@ -60,8 +60,7 @@ before what the file says under monitor:.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if m.printUnit {
-				_, err := c.out.Write(units.Monitor(units.Options{Config: c.config, Generator: "fcgisup monitor --print-unit"}).Data)
-				return err
+				return c.printMonitorUnit()
 			}
 			return m.run(cmd.Context())
 		},
@@ -75,6 +74,20 @@ before what the file says under monitor:.`,
 	f.BoolVar(&m.printUnit, "print-unit", false, "print the unit of the service, and end")
 	f.BoolVar(&m.debug, "debug", false, "log more")
 	return cmd
+}
+
+// printMonitorUnit prints the service; one that is to read another file names it.
+func (c *cli) printMonitorUnit() error {
+	o := units.Options{Generator: "fcgisup monitor --print-unit"}
+	if c.config != "" {
+		path, err := filepath.Abs(c.config)
+		if err != nil {
+			return fmt.Errorf("cannot find out where %s is: %w", c.config, err)
+		}
+		o.Config = path
+	}
+	_, err := c.out.Write(units.Monitor(o).Data)
+	return err
 }
 
 // run watches until SIGTERM.

@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// headerPatience, readPatience and writePatience bound what a client can
-	// hold up; idlePatience is for one that keeps its connection.
+	// headerPatience and writePatience bound what a client can hold up;
+	// idlePatience is for one that keeps its connection. There is no ReadTimeout:
+	// it would end the page's stream.
 	headerPatience = 10 * time.Second
-	readPatience   = 20 * time.Second
 	writePatience  = time.Minute
 	idlePatience   = 2 * time.Minute
 	// goodbye is what open requests get at the end.
@@ -48,7 +48,7 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 			Alerts:  func() any { return m.alerts.Targets() },
 			Restart: m.mon.Restart, Fresh: max(freshIntervals*s.Interval, freshLeast),
 		}),
-		ReadHeaderTimeout: headerPatience, ReadTimeout: readPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
+		ReadHeaderTimeout: headerPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}}
 	server.RegisterOnShutdown(m.page.Close)

@@ -138,8 +138,8 @@ func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
 	return said
 }
 
-// silent is why the supervisor behind a socket has not told its instances yet.
-func (m *Monitor) silent(path string) string {
+// silence is why the supervisor behind a socket has not told its instances yet.
+func (m *Monitor) silence(path string) string {
 	c := m.controls[path]
 	switch {
 	case c == nil:

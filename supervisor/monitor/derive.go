@@ -66,8 +66,9 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 	}
 	if app.Systemd.Supervise {
 		f.status, f.silence = v.status, v.silence
+		f.fresh = m.fresh(key, v, f.service, now)
 		if v == (voice{}) {
-			f.silence = m.silent(m.opt.SocketOf(in))
+			f.silence = m.silence(m.opt.SocketOf(in))
 		}
 		i.Status = v.status
 		if v.status != nil {
@@ -154,6 +155,19 @@ func (m *Monitor) missed(key fcgisup.Instance, socket Unit, a fcgisup.Address, n
 	return why
 }
 
+// fresh tells whether a service runs only since its supervisor could last have
+// been asked: it has said nothing yet because nobody has asked it.
+func (m *Monitor) fresh(key fcgisup.Instance, v voice, service Unit, now time.Time) bool {
+	if v != (voice{}) || !service.up() {
+		delete(m.silent, key)
+		return false
+	}
+	if m.silent[key].IsZero() {
+		m.silent[key] = now
+	}
+	return now.Sub(m.silent[key]) < m.opt.Interval+2*roundPatience
+}
+
 // restarting is how often systemd was met restarting a service, and how often
 // in a row not since.
 type restarting struct{ met, quiet int }
@@ -189,5 +203,6 @@ func (m *Monitor) forget() {
 	gone := func(key fcgisup.Instance) bool { return !configured[key] }
 	maps.DeleteFunc(m.plains, func(key fcgisup.Instance, _ *plain) bool { return gone(key) })
 	maps.DeleteFunc(m.restarting, func(key fcgisup.Instance, _ restarting) bool { return gone(key) })
+	maps.DeleteFunc(m.silent, func(key fcgisup.Instance, _ time.Time) bool { return gone(key) })
 	maps.DeleteFunc(m.missing, func(key fcgisup.Instance, _ time.Time) bool { return gone(key) })
 }

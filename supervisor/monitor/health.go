@@ -60,6 +60,8 @@ type facts struct {
 	// status is its supervisor's word; nil with the reason in silence, if one was asked.
 	status  *supervisor.Status
 	silence string
+	// fresh tells that the supervisor is so young that nobody has asked it yet.
+	fresh bool
 	// bad is what a plain instance's probes have found.
 	bad string
 	// restarts counts the looks of late at which systemd was restarting the service.
@@ -156,6 +158,10 @@ func judgeService(f facts) verdict {
 		// The socket stays open: a restart, or on its way to sleep.
 		return verdict{health: Asleep, intended: service.ending()}
 	case service.Active == unitActivating:
+		return verdict{health: Up}
+	case f.supervised && f.status != nil:
+		return verdict{health: Asleep, intended: true} // it ends, and its socket stays: limits.idle_timeout
+	case f.supervised && f.fresh:
 		return verdict{health: Up}
 	case f.supervised:
 		return verdict{health: Unknown, why: orElse(f.silence, "its service runs, but its supervisor has no control socket")}

@@ -49,6 +49,8 @@ func TestJudge(t *testing.T) {
 		"failing":                          {facts{systemd: true, socket: connected, service: connected, supervised: true, status: failing}, Down, "crash: exit status 1 and more", false},
 		"failing without systemd":          {facts{supervised: true, status: failing}, Down, "crash: exit status 1", false},
 		"mute":                             {facts{systemd: true, socket: connected, service: connected, supervised: true, silence: "it hangs"}, Unknown, "it hangs", false},
+		"going to sleep":                   {facts{systemd: true, socket: connected, service: connected, supervised: true, status: says(supervisor.InstanceStopping), before: Up}, Asleep, "", true},
+		"woken a moment ago":               {facts{systemd: true, socket: connected, service: connected, supervised: true, fresh: true, before: Asleep}, Up, "", false},
 		"without a control socket":         {facts{systemd: true, socket: connected, service: connected, supervised: true}, Unknown, "no control socket", false},
 		"no supervisor, no systemd":        {facts{supervised: true}, Unknown, "systemd does not run here", false},
 		"plain without systemd":            {facts{}, Unknown, "systemd does not run here", false},

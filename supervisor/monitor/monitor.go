@@ -15,6 +15,9 @@ const (
 	// roundPatience is how long a round waits for answers before it reports
 	// without them. Later ones are reported when they come.
 	roundPatience = time.Second
+	// firstPatience is that of the first round: what it does not wait for would
+	// look like a gap in the history.
+	firstPatience = 10 * time.Second
 	// latePause gathers what comes after the round's report.
 	latePause = 250 * time.Millisecond
 	// unitsPatience bounds the wait for systemd.
@@ -103,10 +106,11 @@ type Monitor struct {
 	units       unitsView
 	plains      map[fcgisup.Instance]*plain
 	restarting  map[fcgisup.Instance]restarting
-	missing     map[fcgisup.Instance]time.Time
-	before, now map[fcgisup.Instance]Health // of the last report, and of the one being made
-	pending     int                         // answers that the round still waits for
-	reportAt    time.Time                   // when to report; zero: nothing new
+	missing     map[fcgisup.Instance]time.Time // since when a socket's file
+	silent      map[fcgisup.Instance]time.Time // since when a service runs whose supervisor says nothing
+	before, now map[fcgisup.Instance]Health    // of the last report, and of the one being made
+	pending     int                            // answers that the round still waits for
+	reportAt    time.Time                      // when to report; zero: nothing new
 	saves       saves
 }
 
@@ -121,7 +125,7 @@ func New(opt Options) *Monitor {
 		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
 		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
 		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{},
-		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
+		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, silent: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
 	}
 }
 
@@ -197,10 +201,13 @@ func (m *Monitor) Misconfigured(why string) {
 
 // round begins a look at everything; what the last one still waits for is not asked again.
 func (m *Monitor) round(ctx context.Context) {
-	m.counts.rounds.Add(1)
+	patience := roundPatience
+	if m.counts.rounds.Add(1) == 1 {
+		patience = firstPatience
+	}
 	m.lookAtUnits(ctx)
 	m.lookAtControls(ctx)
-	m.due(roundPatience)
+	m.due(patience)
 	if m.pending == 0 {
 		m.due(0)
 	}
@@ -212,9 +219,9 @@ func (m *Monitor) await() { m.pending++ }
 // answered counts one that has come.
 func (m *Monitor) answered() {
 	m.pending--
-	if m.pending == 0 {
+	if report, _ := m.feed.Latest(); m.pending == 0 {
 		m.due(0)
-	} else {
+	} else if report != nil {
 		m.due(latePause)
 	}
 }

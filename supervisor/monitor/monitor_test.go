@@ -61,8 +61,8 @@ func TestRounds(t *testing.T) {
 	})
 }
 
-// TestHungSupervisors: those that do not answer hold up nobody, at first by a
-// second, then not at all; they become unknown, and are back with their answer.
+// TestHungSupervisors: those that do not answer hold up the first report, then
+// nobody; they become unknown, and are back with their answer.
 func TestHungSupervisors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const hung, good = 40, 40
@@ -77,7 +77,11 @@ func TestHungSupervisors(t *testing.T) {
 		}
 		b.start()
 		defer b.end()
-		wait(30 * time.Second)
+		wait(firstPatience)
+		if got := b.of(t, "a", hung+1); got.Health != Up {
+			t.Errorf("at first: %+v", got)
+		}
+		wait(20 * time.Second)
 		before := b.of(t, "a", hung+1).Checked
 		b.set(func() {
 			b.supervisors["a@80"] = []supervisor.Status{{App: "a", Instance: 80, State: supervisor.InstanceFailing}}
@@ -115,6 +119,27 @@ func TestLateAnswer(t *testing.T) {
 		}
 		wait(20 * time.Second)
 		if got := b.of(t, "a", 1); got.Health != Unknown || !strings.Contains(got.Why, "does not answer") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestWoken: an instance that has woken between two looks is up, not unknown;
+// one whose supervisor stays silent is.
+func TestWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(on("a", 1, 9000))
+		b.units["a@1.socket"] = listening
+		b.start()
+		defer b.end()
+		wait(time.Second)
+		b.run("a@1")
+		wait(5 * time.Second)
+		if got := b.of(t, "a", 1); got.Health != Up {
+			t.Errorf("%+v", got)
+		}
+		wait(10 * time.Second)
+		if got := b.of(t, "a", 1); got.Health != Unknown || len(got.History) != 3 {
 			t.Errorf("%+v", got)
 		}
 	})

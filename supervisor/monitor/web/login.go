@@ -42,8 +42,7 @@ func (s *server) loginForm(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	token := s.Token()
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if token != "" && !same(r.PostFormValue("token"), token) {
+	if err := readForm(w, r); token != "" && (err != nil || !same(r.PostForm.Get("token"), token)) {
 		drawLogin(w, http.StatusUnauthorized, "That is not the token.")
 		return
 	}

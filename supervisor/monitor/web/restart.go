@@ -14,8 +14,7 @@ func (s *server) restart(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, "actions need a token: monitor.token_file")
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
+	if err := readForm(w, r); err != nil {
 		fail(w, http.StatusBadRequest, "the form cannot be read")
 		return
 	}

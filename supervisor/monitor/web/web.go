@@ -72,8 +72,20 @@ func Handler(o Options) http.Handler {
 
 type server struct{ Options }
 
-// maxBody bounds what anybody sends; forms are short.
-const maxBody = 64 << 10
+// maxBody and readPatience bound what anybody sends; forms are short.
+const (
+	maxBody      = 64 << 10
+	readPatience = 20 * time.Second
+)
+
+// readForm reads it within bounds.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	ctl := http.NewResponseController(w)
+	_ = ctl.SetReadDeadline(time.Now().Add(readPatience)) // a recorder has none
+	defer func() { _ = ctl.SetReadDeadline(time.Time{}) }()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	return r.ParseForm()
+}
 
 func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 	r, _ := s.Feed.Latest()
