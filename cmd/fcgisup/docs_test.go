@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
 // pages are README.md and docs/*.md by name.
@@ -117,7 +117,7 @@ func codeOf(page string) []string {
 // TestDocsMetrics: the metrics that a page names are collected.
 func TestDocsMetrics(t *testing.T) {
 	ch := make(chan *prometheus.Desc, 100)
-	(&supervisor.Supervisor{}).Collector().Describe(ch)
+	monitor.New(monitor.Options{}).Collector().Describe(ch) // the supervisor's, and its own
 	close(ch)
 	known := map[string]bool{"fcgisup_build_info": true}
 	for d := range ch {
