@@ -15,6 +15,8 @@ type Effective struct {
 	User string
 	// OneWorker tells that worker_processes is 1, as without the directive.
 	OneWorker bool
+	// Files are those that it consists of, the main one first.
+	Files []string
 	// Passes are all uses of fastcgi_pass.
 	Passes []Pass
 	// Upstreams are those that a pass names.
@@ -99,6 +101,9 @@ func interpret(configs []crossplane.Config) *Effective {
 	in := &interpreter{configs: configs, effective: &Effective{OneWorker: true}, upstreams: map[string]Upstream{}}
 	if len(configs) == 0 {
 		return in.effective
+	}
+	for _, c := range configs {
+		in.effective.Files = append(in.effective.Files, c.File)
 	}
 	top := in.flat(0, configs[0].Parsed, 0)
 	for _, d := range top {

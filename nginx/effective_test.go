@@ -67,7 +67,7 @@ func TestParseDump(t *testing.T) {
 		}
 	}
 	want := &Effective{
-		User: "web",
+		User: "web", Files: []string{main, first, shared},
 		Passes: append(append(append(both(false),
 			Pass{Place: Place{main, 11}, Target: "first", Upstream: "first", KeepConn: true, RetriesErrors: true, Tries: 3},
 			Pass{Place: Place{main, 13}, Target: "unix:/run/b.sock", Address: unix("/run/b.sock"), KeepConn: true, Tries: 3}),

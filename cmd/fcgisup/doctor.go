@@ -39,6 +39,8 @@ supplementary groups, as they run) and in their mount namespace, every folder is
 searched and the socket asked for write permission, which is what connect(2)
 itself asks. Security modules have a say of their own and are not asked.
 
+Backends on other hosts are not looked at.
+
 Root sees everything. Others see what they may, and a note says what is missing.
 
 Exit code 0: no error; 1: at least one; 2: the configuration or the command line

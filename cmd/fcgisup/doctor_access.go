@@ -96,6 +96,8 @@ type access struct {
 	mode string
 	// missing tells that there is no such file where nginx looks.
 	missing bool
+	// hidden tells that the file is missing there only.
+	hidden bool
 }
 
 // tryConnect asks what connect(2) asks of a unix socket, unix(7) "Pathname

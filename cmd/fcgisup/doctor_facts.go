@@ -31,6 +31,8 @@ type facts struct {
 	// somaxconn caps every backlog; 0 is not known.
 	somaxconn int
 	listeners []listener
+	// unowned are the backends without a socket unit that a process listens on.
+	unowned []unowned
 	// own are this host's addresses besides loopback.
 	own []netip.Addr
 
@@ -51,12 +53,16 @@ type socketFacts struct {
 type webFacts struct {
 	build     nginx.Build
 	effective *nginx.Effective
+	// workers are those that take requests, the youngest first.
+	workers []nginx.Process
 	// made are the apps of the files that gen has made.
 	made map[string]string
 	// refused is what nginx complains of, empty if it does not.
 	refused string
 	// privateTmp tells that nginx's service has a /tmp of its own.
 	privateTmp bool
+	// newer are the files that have changed since nginx's workers began.
+	newer []string
 	// user is who connects; access is what connecting would meet.
 	user   string
 	access map[fcgisup.Address]access
@@ -84,6 +90,7 @@ func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 		}
 	}
 	f.gatherAccess()
+	f.unowned = gatherUnowned("/proc", f.withoutUnit())
 	return f, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -85,15 +86,31 @@ func (a *appFacts) gatherAccounts() {
 		groups = append(groups, configured{"socket.group", a.Socket.Group})
 	}
 	for _, u := range users {
-		if _, err := user.Lookup(u.value); u.value != "" && err != nil && !isNumber(u.value) {
+		if u.value != "" && !isNumber(u.value) && !userExists(u.value) {
 			a.noUsers = append(a.noUsers, u)
 		}
 	}
 	for _, g := range groups {
-		if _, err := user.LookupGroup(g.value); g.value != "" && err != nil && !isNumber(g.value) {
+		if g.value != "" && !isNumber(g.value) && !groupExists(g.value) {
 			a.noGroups = append(a.noGroups, g)
 		}
 	}
+}
+
+func userExists(name string) bool {
+	_, err := user.Lookup(name)
+	return err == nil || inDirectory("passwd", name)
+}
+
+func groupExists(name string) bool {
+	_, err := user.LookupGroup(name)
+	return err == nil || inDirectory("group", name)
+}
+
+// inDirectory asks the C library for an account that is in no file but in a
+// directory such as LDAP, nsswitch.conf(5): systemd knows those too.
+func inDirectory(database, name string) bool {
+	return exec.Command("getent", "--", database, name).Run() == nil
 }
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }

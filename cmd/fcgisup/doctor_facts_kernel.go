@@ -131,18 +131,14 @@ func procAddress(text string) (netip.Addr, error) {
 }
 
 // findAcceptors fills in who holds a listener as standard input, and counts the
-// processes that may not be looked into. Process 1 holds them for systemd.
+// processes that may not be looked into.
 func findAcceptors(proc string, all []listener) (hidden int) {
 	at := map[string]int{}
 	for i, l := range all {
 		at[fmt.Sprintf("socket:[%d]", l.inode)] = i
 	}
-	folders, _ := filepath.Glob(filepath.Join(proc, "[0-9]*"))
-	for _, folder := range folders {
-		pid, err := strconv.Atoi(filepath.Base(folder))
-		if err != nil || pid == 1 {
-			continue
-		}
+	for _, pid := range processIDs(proc) {
+		folder := filepath.Join(proc, strconv.Itoa(pid))
 		link, err := os.Readlink(filepath.Join(folder, "fd/0"))
 		if os.IsPermission(err) {
 			hidden++

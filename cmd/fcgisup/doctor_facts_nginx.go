@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -29,8 +34,19 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 		f.note("nginx-not-read", "nginx", err.Error()+".", binary+" -V")
 		return nil
 	}
+	masters, workers, err := webProcesses()
+	if err != nil {
+		return err
+	}
+	w.workers = workers
+	for _, pid := range masters {
+		if argv := otherConfig(pid); argv != "" {
+			f.note("nginx-other-configuration", "nginx", fmt.Sprintf("Process %d has a configuration of its own, which was not looked at: %s.", pid, argv), "")
+		}
+	}
 	if w.effective, err = nginx.Read(ctx, binary); err == nil {
 		w.canonical()
+		w.newer = newerThan(w.workers, w.effective.Files)
 		return nil
 	}
 	if isRoot() {
@@ -87,18 +103,60 @@ func (f *facts) gatherAccess() {
 	}
 }
 
+// webProcesses are nginx's masters and those of their workers that take requests, the youngest first.
+func webProcesses() (masters []int, workers []nginx.Process, err error) {
+	if masters, err = nginx.Masters(); err != nil {
+		return nil, nil, err
+	}
+	leaving, err := nginx.Leaving(masters...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if workers, err = nginx.Workers(masters...); err != nil {
+		return nil, nil, err
+	}
+	workers = slices.DeleteFunc(workers, func(p nginx.Process) bool { return slices.Contains(leaving, p) })
+	slices.SortFunc(workers, func(a, b nginx.Process) int { return cmp.Compare(b.Started, a.Started) })
+	return masters, workers, nil
+}
+
+// otherConfig is the command line of a master that was told where its configuration is, nginx(8) "-c" and "-p".
+func otherConfig(pid int) string {
+	title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return ""
+	}
+	argv := strings.Fields(strings.ReplaceAll(string(title), "\x00", " "))
+	if !slices.ContainsFunc(argv, func(arg string) bool { return strings.HasPrefix(arg, "-c") || strings.HasPrefix(arg, "-p") }) {
+		return ""
+	}
+	return strings.Join(argv, " ")
+}
+
+// ticksPerSecond is USER_HZ, in which the kernel tells when a process began: 100 everywhere.
+const ticksPerSecond = 100
+
+// newerThan are the files that have changed since the youngest worker began, with a second for the clocks.
+func newerThan(workers []nginx.Process, files []string) []string {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil || len(workers) == 0 {
+		return nil
+	}
+	boot := time.Now().Add(-time.Duration(up.Nano()))
+	began := boot.Add(time.Duration(workers[0].Started) * (time.Second / ticksPerSecond))
+	var newer []string
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && info.ModTime().After(began.Add(time.Second)) {
+			newer = append(newer, file)
+		}
+	}
+	return newer
+}
+
 // webServer is whom nginx's workers run as, and one of them if there is any:
 // what counts is what they are, not what they would be after a reload.
 func (f *facts) webServer() (credentials, int, error) {
-	masters, err := nginx.Masters()
-	if err != nil {
-		return credentials{}, 0, err
-	}
-	workers, err := nginx.Workers(masters...)
-	if err != nil {
-		return credentials{}, 0, err
-	}
-	for _, w := range workers {
+	for _, w := range f.web.workers {
 		if who, err := credentialsOf(w.PID); err == nil {
 			f.web.user = userName(who.uid)
 			return who, w.PID, nil
@@ -180,13 +238,12 @@ func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Addr
 		err = failed
 	}
 	for a, x := range all {
-		if x.denied == "" {
-			continue
-		}
+		_, here := os.Stat(a.Addr)
+		x.hidden = x.missing && here == nil
 		if info, err := os.Stat(x.denied); err == nil {
 			x.mode = ownership(info)
-			all[a] = x
 		}
+		all[a] = x
 	}
 	return all, err
 }

@@ -65,14 +65,14 @@ func examine(f *facts) []finding {
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
 		findCommands, findAccounts, findDependencies, findDrift,
-		findFailedSockets, findIdleSockets, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
+		findFailedSockets, findIdleSockets, findNoService, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
-		findBrokenNginx, findUnserved, findUnreached, findDenied,
+		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied,
 		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,
 	}
 }
 
-var numbered = regexp.MustCompile(`^(.*@)([0-9]{1,9})(\.[a-z]+)?$`)
+var numbered = regexp.MustCompile(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
 
 // merge makes one finding of those that differ in an instance's number only.
 func merge(found []finding) []finding {
@@ -152,9 +152,11 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 			heading = "\x1b[1;" + s.colour + "m" + heading + "\x1b[0m"
 		}
 		fmt.Fprintf(&b, "%s\n", heading)
+		var last finding
 		for _, f := range found {
 			if f.Severity == s.is {
-				f.print(&b)
+				f.print(&b, last)
+				last = f
 			}
 		}
 		b.WriteString("\n")
@@ -167,8 +169,12 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 	return err
 }
 
-func (f finding) print(b *strings.Builder) {
-	fmt.Fprintf(b, "  %s  %s\n    %s\n", f.ID, f.Subject, f.Message)
+// print does not say again what the finding before has said.
+func (f finding) print(b *strings.Builder, last finding) {
+	fmt.Fprintf(b, "  %s  %s\n", f.ID, f.Subject)
+	if f.ID != last.ID || f.Message != last.Message {
+		fmt.Fprintf(b, "    %s\n", f.Message)
+	}
 	if f.Mend != "" {
 		fmt.Fprintf(b, "    mend: %s\n", f.Mend)
 	}

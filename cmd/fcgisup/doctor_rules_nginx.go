@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,6 +21,21 @@ func findBrokenNginx(f *facts) []finding {
 		return nil
 	}
 	return []finding{{"nginx-refuses", isError, "nginx", "It would not start or reload: " + f.web.refused + ".", "correct that, until nginx -t is content"}}
+}
+
+// findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
+func findNotReloaded(f *facts) []finding {
+	if f.web == nil || len(f.web.newer) == 0 {
+		return nil
+	}
+	names := f.web.newer
+	if len(names) > 3 {
+		names = append(slices.Clone(names[:3]), "…")
+	}
+	return []finding{{
+		"nginx-not-reloaded", isWarning, "nginx", "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
+		"nginx -t && systemctl reload nginx",
+	}}
 }
 
 func addressesOf(a fcgisup.App) []fcgisup.Address {
@@ -45,6 +61,7 @@ func findUnserved(f *facts) (found []finding) {
 		return found
 	}
 	listening, units := f.index()
+	owner := f.owner()
 	for _, b := range f.backends() {
 		if listening(b.address) || units(b.address) {
 			continue
@@ -53,22 +70,23 @@ func findUnserved(f *facts) (found []finding) {
 			"pass-unserved", isError, b.at.String(), fmt.Sprintf("Nginx passes requests to %s, where nobody listens: neither a socket unit nor a process.", b.address),
 			"start what should listen there, or take it out of nginx and systemctl reload nginx",
 		}
-		for _, a := range f.apps {
-			if slices.ContainsFunc(addressesOf(a.App), func(x fcgisup.Address) bool { return serves(canonicalRun(x), b.address) }) {
-				one.Mend = "fcgisup apply " + a.Name
-			}
+		if app := owner[b.address]; app != "" {
+			one.Mend = "fcgisup apply " + app
 		}
 		found = append(found, one)
 	}
 	return found
 }
 
-// canonicalRun is for an address that nothing has looked at: /var/run is /run.
-func canonicalRun(a fcgisup.Address) fcgisup.Address {
-	if rest, ok := strings.CutPrefix(a.Addr, "/var/run/"); ok {
-		a.Addr = "/run/" + rest
+// owner is which app shall listen on an address, as far as they are written alike.
+func (f *facts) owner() map[fcgisup.Address]string {
+	all := map[fcgisup.Address]string{}
+	for _, a := range f.apps {
+		for _, address := range addressesOf(a.App) {
+			all[address] = a.Name
+		}
 	}
-	return a
+	return all
 }
 
 // index answers for many addresses who listens there, and which have a unit that should.
@@ -104,6 +122,13 @@ func findDenied(f *facts) (found []finding) {
 	}
 	for _, b := range f.backends() {
 		x := f.web.access[b.address]
+		if x.hidden && !(f.web.privateTmp && inTmp(b.address)) {
+			found = append(found, finding{
+				"web-server-blind", isError, b.at.String(),
+				fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
+				"let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + nginxService,
+			})
+		}
 		if x.denied == "" {
 			continue
 		}

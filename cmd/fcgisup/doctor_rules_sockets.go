@@ -68,6 +68,19 @@ func findIdleSockets(f *facts) (found []finding) {
 	return found
 }
 
+// findNoService: sockets with nothing behind them, which fail with the first request.
+func findNoService(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if s.Service != "" && s.service.Load == "not-found" {
+			found = append(found, finding{
+				"service-not-found", isError, s.Name, "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
+				"write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
+			})
+		}
+	}
+	return found
+}
+
 // listens tells whether anything listens on one of the addresses.
 func (f *facts) listens(addresses []fcgisup.Address) bool {
 	for _, l := range f.listeners {

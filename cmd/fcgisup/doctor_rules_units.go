@@ -90,6 +90,24 @@ func (f *facts) unitAt(l listener) string {
 	return l.address.String()
 }
 
+// findUnowned: backends that are gone with their process.
+func findUnowned(f *facts) (found []finding) {
+	for _, u := range f.unowned {
+		one := finding{
+			"pass-without-unit", isNote, u.at.String(),
+			fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
+			"a socket unit would keep it open: fcgisup gen " + shellWord(u.name) + " -- COMMAND renders one",
+		}
+		if u.unit == "" {
+			one.Severity = isWarning
+			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs: nobody restarts it, and after the next boot it is gone.", u.address, u.name, u.pid)
+			one.Mend = "let systemd run it: fcgisup gen " + shellWord(u.name) + " -- COMMAND renders the units"
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
 // findStaleUnits: files that systemd has not read.
 func findStaleUnits(f *facts) (found []finding) {
 	add := func(u units.Unit) {

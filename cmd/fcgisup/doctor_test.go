@@ -103,6 +103,7 @@ func TestDoctorRules(t *testing.T) {
 			f.listeners = f.listeners[:2]
 		}, "error socket-stopped rt-fastcgi@3.socket"},
 		{"stopped, and somebody else listens", func(f *facts) { f.sockets[2].Active = "inactive" }, ""},
+		{"no service", func(f *facts) { f.sockets[1].service.Load = "not-found" }, "error service-not-found rt-fastcgi@2.socket"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
 		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
@@ -156,6 +157,12 @@ func TestDoctorRules(t *testing.T) {
 		{"keepalive by default", func(f *facts) { f.keep(-1); f.web.build.Version = "1.29.7" }, "warning upstream-keepalive /u:1"},
 		{"no keepalive by default", func(f *facts) { f.keep(-1); f.web.build.Version = "1.29.6" }, ""},
 		{"keepalive 0", func(f *facts) { f.keep(0); f.web.build.Version = "1.31.0" }, ""},
+		{"not reloaded", func(f *facts) { f.web.newer = []string{"/a", "/b", "/c", "/d"} }, "warning nginx-not-reloaded nginx"},
+		{"blind", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access{missing: true, hidden: true} }, "error web-server-blind /u:3"},
+		{"a service's own socket", func(f *facts) {
+			f.unowned = []unowned{{backend: f.backends()[0], unit: "php.service"}}
+		}, "note pass-without-unit /u:2"},
+		{"nobody's own socket", func(f *facts) { f.unowned = []unowned{{backend: f.backends()[0]}} }, "warning pass-without-unit /u:2"},
 		{"poison", func(f *facts) { f.web.effective.Passes[0].Tries = 0 }, "warning next-upstream-unbound /u:1"},
 		{"poison that is not passed on", func(f *facts) { f.web.effective.Passes[0].Tries, f.web.effective.Passes[0].RetriesErrors = 0, false }, ""},
 		{"nginx's /tmp", func(f *facts) {
@@ -206,12 +213,13 @@ func TestPrintFindings(t *testing.T) {
 		{"a", isNote, "x", "Is so.", ""},
 		{"b", isError, "u@1.socket", "Is bad.", "start {}"},
 		{"b", isError, "u@2.socket", "Is bad.", "start {}"},
+		{"b", isError, "u@2.socket.d", "Is bad.", "start {}"},
 	})
 	var plain, coloured bytes.Buffer
 	if err := printFindings(&plain, "here", found, false); err != nil {
 		t.Fatal(err)
 	}
-	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n\nnotes\n  a  x\n    Is so.\n\n1 error, 1 note; looked at here\n"
+	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n\nnotes\n  a  x\n    Is so.\n\n2 errors, 1 note; looked at here\n"
 	if diff := cmp.Diff(want, plain.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

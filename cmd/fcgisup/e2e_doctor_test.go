@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,8 +15,12 @@ func TestDoctor(t *testing.T) {
 	b := newBox(t)
 	b.installPrograms(t, "web", "hand")
 	b.startNginx(t)
-	b.write(t, "/etc/nginx/sites-enabled/web.conf", "server {\n\tlisten unix:/run/site-web.sock;\n\tinclude snippets/web-location.conf;\n}\n", 0o644)
-	b.configure(t, applyConfig(2))
+	site := "server {\n\tlisten unix:/run/site-web.sock;\n"
+	for _, app := range []string{"web", "plain", "port", "tmp"} {
+		site += "\tinclude snippets/" + app + "-location.conf;\n"
+	}
+	b.write(t, "/etc/nginx/sites-enabled/web.conf", site+"}\n", 0o644)
+	b.configure(t, applyConfig(2)+soundConfig)
 	b.apply(t)
 
 	// The order matters: each leaves the host worse.
@@ -27,6 +32,13 @@ func TestDoctor(t *testing.T) {
 	t.Run("without systemd and nginx", b.doctorWithout)
 	t.Run("a broken nginx", b.doctorBrokenNginx)
 }
+
+// soundConfig is one app of each form.
+const soundConfig = `
+  plain: {command: [/opt/apps/web.pl], instances: 3, listen: /run/plain%i.sock, systemd: {supervise: false}, nginx: {location: /plain}}
+  port: {command: [/opt/apps/web.pl], instances: 2, activation: eager, listen: "127.0.0.1:9201", nginx: {location: /port, balance: hash $uri}}
+  tmp: {command: [/opt/apps/web.pl], activation: fleet, workers: 2, listen: /var/tmp/tmp%i.sock, nginx: {location: /tmp}}
+`
 
 // doctor is what fcgisup doctor finds, as "SEVERITY ID SUBJECT" by that key.
 func (b *box) doctor(t *testing.T, want int, argv ...string) map[string]finding {
@@ -78,12 +90,14 @@ func (b *box) doctorSound(t *testing.T) {
 	if found := b.doctor(t, exitDone); len(found) > 0 {
 		t.Errorf("asleep:\n%s", strings.Join(keysOf(found), "\n"))
 	}
-	if awake := b.services("web"); len(awake) > 0 {
+	if awake := slices.Concat(b.services("web"), b.services("plain"), b.services("tmp")); len(awake) > 0 {
 		t.Errorf("doctor has woken %v", awake)
 	}
-	b.ok(t, "web", "/")
+	for _, path := range []string{"/", "/plain/", "/port/", "/tmp/"} {
+		b.ok(t, "web", path)
+	}
 	out := b.run(t, "fcgisup", "doctor")
-	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " with 1 fastcgi_pass, the kernel\n") {
+	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " with 4 fastcgi_passes, the kernel\n") {
 		t.Errorf("awake:\n%s", out)
 	}
 }
@@ -103,11 +117,11 @@ func (b *box) doctorConfigured(t *testing.T) {
 	b.write(t, "/opt/apps/script.pl", "#!/usr/local/bin/nosuch-perl\n", 0o755)
 	b.write(t, "/etc/systemd/system/bad.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n", 0o644)
 	b.run(t, "ln", "-s", "/dev/null", "/etc/systemd/system/masked.service")
-	b.configure(t, applyConfig(2)+"  lone: {command: [/opt/apps/web.pl], instances: 2, listen: \"127.0.0.1:9301\"}\n")
+	b.configure(t, applyConfig(2)+soundConfig+"  lone: {command: [/opt/apps/web.pl], instances: 2, listen: \"127.0.0.1:9301\"}\n")
 	b.apply(t)
 	b.try("systemctl", "start", "bad.service")
-	b.write(t, "/etc/fcgisup/fcgisup.yaml", strings.Replace(applyConfig(2)+doctorConfig, "lone: {command: [/opt/apps/web.pl], instances: 2", "lone: {command: [/opt/apps/web.pl], instances: 1", 1), 0o644)
-	b.run(t, "sh", "-c", "echo '# mine' >>/etc/nginx/snippets/web-location.conf; rm /etc/nginx/conf.d/lone-upstream.conf; systemctl disable -q lone-fastcgi.target; echo '# mine' >>/etc/systemd/system/web-fastcgi@.socket")
+	b.write(t, "/etc/fcgisup/fcgisup.yaml", strings.Replace(applyConfig(2)+soundConfig+doctorConfig, "lone: {command: [/opt/apps/web.pl], instances: 2", "lone: {command: [/opt/apps/web.pl], instances: 1", 1), 0o644)
+	b.run(t, "sh", "-c", "echo '# mine' >>/etc/nginx/snippets/web-location.conf; rm /etc/nginx/conf.d/lone-upstream.conf; systemctl stop port-fastcgi@2.socket; systemctl disable -q lone-fastcgi.target; echo '# mine' >>/etc/systemd/system/web-fastcgi@.socket")
 	found := b.doctor(t, exitFail)
 	finds(t, found,
 		"error user-missing app user",
@@ -122,6 +136,7 @@ func (b *box) doctorConfigured(t *testing.T) {
 		"warning dependency-failed app deps",
 		"error dependency-not-found app deps",
 		"note not-applied app deps",
+		"error socket-stopped port-fastcgi@2.socket",
 		"warning drift /etc/nginx/snippets/web-location.conf",
 		"warning drift /etc/nginx/conf.d/lone-upstream.conf",
 		"warning drift /etc/systemd/system/lone-fastcgi@2.socket.d/listen.conf",
@@ -151,6 +166,9 @@ var doctorUnits = map[string]string{
 	"lost.socket":     "[Socket]\nListenStream=/run/lost.sock\nSocketMode=0660\n",
 	"tmp.socket":      "[Socket]\nListenStream=/tmp/tmp.sock\nSocketMode=0660\nSocketUser=www-data\n",
 	"tmp.service":     "[Service]\nExecStart=/opt/apps/hand.pl\nPrivateTmp=yes\n",
+	"blind.socket":    "[Socket]\nListenStream=/run/blind/x.sock\nSocketMode=0660\nSocketUser=www-data\n",
+	"orphan.socket":   "[Socket]\nListenStream=/run/orphan.sock\nSocketMode=0660\n",
+	"own.service":     "[Service]\nExecStart=/usr/bin/spawn-fcgi -n -s /run/own.sock -U www-data -- /opt/apps/hand.pl\n",
 	"stopped.socket":  "[Socket]\nListenStream=/run/stopped.sock\n",
 	"sharing.socket":  "[Socket]\nListenStream=/run/sharing.sock\nSocketMode=0660\n",
 	"sharing.service": "[Service]\nExecStart=/opt/apps/flip.pl 2\nStandardInput=socket\n",
@@ -179,6 +197,10 @@ server {
 	location /tmp { fastcgi_pass unix:/tmp/tmp.sock; }
 	location /nobody { fastcgi_pass unix:/run/nobody.sock; }
 	location /port { fastcgi_pass localhost:9912; }
+	location /blind { fastcgi_pass unix:/run/blind/x.sock; }
+	location /own { fastcgi_pass unix:/run/own.sock; }
+	location /started { fastcgi_pass unix:/run/started.sock; }
+	location /orphan { fastcgi_pass unix:/run/orphan.sock; }
 	location /any { fastcgi_pass $arg_where; }
 }
 `
@@ -189,21 +211,26 @@ func (b *box) doctorByHand(t *testing.T) {
 	for name, text := range doctorUnits {
 		b.write(t, "/etc/systemd/system/"+name, text, 0o644)
 		service := strings.TrimSuffix(name, ".socket") + ".service"
-		if _, own := doctorUnits[service]; !own {
+		if _, has := doctorUnits[service]; !has && strings.HasSuffix(name, ".socket") && name != "orphan.socket" {
 			b.write(t, "/etc/systemd/system/"+service, strings.Replace(doctorUnits["seed@.service"], "www-data", "root", 1), 0o644)
 		}
-		if strings.HasSuffix(name, ".socket") && name != "stopped.socket" && name != "seed@.socket" {
+		if strings.HasSuffix(name, ".socket") && !slices.Contains([]string{"stopped.socket", "orphan.socket", "seed@.socket"}, name) {
 			sockets = append(sockets, name)
 		}
 	}
-	b.write(t, "/etc/systemd/system/nginx.service.d/tmp.conf", "[Service]\nPrivateTmp=yes\n", 0o644)
+	b.write(t, "/etc/systemd/system/nginx.service.d/tmp.conf", "[Service]\nPrivateTmp=yes\nTemporaryFileSystem=/run/blind\n", 0o644)
 	b.write(t, "/etc/nginx/conf.d/hand.conf", doctorNginx, 0o644)
 	b.run(t, "systemctl", "daemon-reload")
 	b.run(t, append([]string{"systemctl", "start", "nginx.service", "seed@1.socket", "seed@2.socket", "seed@3.socket"}, sockets...)...)
-	b.run(t, "systemctl", "start", "sharing.service", "alone.service")
+	b.run(t, "systemctl", "start", "sharing.service", "alone.service", "own.service")
+	b.run(t, "sh", "-c", "spawn-fcgi -s /run/started.sock -U www-data -- /opt/apps/hand.pl >/dev/null 2>&1")
 	b.run(t, "systemctl", "restart", "nginx.service")
 	b.remove(t, "/run/lost.sock")
+	b.run(t, "touch", "-d", "1 minute", "/etc/nginx/conf.d/hand.conf")
 	within(t, 20*time.Second, func() error {
+		if !b.exists("/run/own.sock") {
+			return errors.New("own.service has not opened its socket")
+		}
 		if out, _ := b.try("pgrep", "-c", "-f", "^/usr/bin/perl /opt/apps/flip.pl 2"); strings.TrimSpace(out) != "2" {
 			return fmt.Errorf("flip.pl: %s", out)
 		}
@@ -235,11 +262,19 @@ func (b *box) doctorByHand(t *testing.T) {
 		"error private-tmp tmp.service",
 		"error pass-unserved "+at+"11",
 		"error pass-unserved "+at+"12",
-		"note pass-variable "+at+"13",
+		"error web-server-blind "+at+"13",
+		"note pass-without-unit "+at+"14",
+		"warning pass-without-unit "+at+"15",
+		"error service-not-found orphan.socket",
+		"note pass-variable "+at+"17",
+		"warning nginx-not-reloaded nginx",
 		"warning listener-nonblocking sharing.socket",
 		"note listener-nonblocking alone.socket",
 	)
 	if got := found["error web-user-denied "+at+"8"].Message; !strings.Contains(got, "it may not search /run/deep (0700 root:root)") {
+		t.Error(got)
+	}
+	if got := found["note pass-without-unit "+at+"14"].Message; !strings.Contains(got, " of own.service)") {
 		t.Error(got)
 	}
 	b.mendsHold(t, found)
@@ -248,14 +283,24 @@ func (b *box) doctorByHand(t *testing.T) {
 // mendsHold does what findings advise, as far as it is commands.
 func (b *box) mendsHold(t *testing.T, found map[string]finding) {
 	t.Helper()
-	for _, key := range []string{
-		"warning start-limit seed@{1..3}.service", "warning trigger-limit seed@{1..3}.socket", "error socket-stopped stopped.socket", "error socket-file-missing lost.socket",
-		"error socket-in-runtime-directory folder.socket", "warning socket-world-writable open.socket", "error web-user-denied /etc/nginx/conf.d/hand.conf:7", "warning not-enabled seed@{1..3}.socket",
+	keys := []string{
+		"warning start-limit seed@{1..3}.service",
+		"warning trigger-limit seed@{1..3}.socket",
+		"error socket-stopped stopped.socket",
+		"error socket-file-missing lost.socket",
+		"error socket-in-runtime-directory folder.socket",
+		"warning socket-world-writable open.socket",
+		"error web-user-denied /etc/nginx/conf.d/hand.conf:7",
+		"warning not-enabled seed@{1..3}.socket",
 		"error private-tmp tmp.service",
-	} {
+	}
+	for _, key := range keys {
 		command, _, _ := strings.Cut(strings.TrimPrefix(found[key].Mend, "let the socket be in /run; or "), "; better")
 		b.run(t, "bash", "-c", command)
-		if _, still := b.doctor(t, exitFail)[key]; still {
+	}
+	after := b.doctor(t, exitFail)
+	for _, key := range keys {
+		if _, still := after[key]; still {
 			t.Errorf("%s is still there after: %s", key, found[key].Mend)
 		}
 	}
@@ -266,8 +311,8 @@ func (b *box) doctorCrashes(t *testing.T) {
 	b.write(t, "/opt/apps/crash.sh", "#!/bin/sh\nexit 1\n", 0o755)
 	for name, text := range map[string]string{
 		"crash@.socket":  "[Socket]\nListenStream=/run/crash%i.sock\nSocketMode=0660\n",
-		"crash@.service": "[Service]\nExecStart=/opt/apps/crash.sh\nStandardInput=socket\nRestart=always\n",
-		"spin@.socket":   "[Socket]\nListenStream=/run/spin%i.sock\nSocketMode=0660\n",
+		"crash@.service": "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/opt/apps/crash.sh\nStandardInput=socket\nRestart=always\n",
+		"spin@.socket":   "[Socket]\nListenStream=/run/spin%i.sock\nSocketMode=0660\nTriggerLimitIntervalSec=1h\n",
 		"spin@.service":  "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/opt/apps/crash.sh\nStandardInput=socket\n",
 	} {
 		b.write(t, "/etc/systemd/system/"+name, text, 0o644)
@@ -323,8 +368,10 @@ func (b *box) doctorWithout(t *testing.T) {
 
 func (b *box) doctorBrokenNginx(t *testing.T) {
 	b.write(t, "/etc/nginx/conf.d/broken.conf", "upstream none { }\n", 0o644)
+	b.write(t, "/etc/other/nginx.conf", "pid /run/other.pid;\nevents { }\n", 0o644)
+	b.run(t, "sh", "-c", "nginx -c /etc/other/nginx.conf >/dev/null 2>&1")
 	found := b.doctor(t, exitFail)
-	finds(t, found, "error nginx-refuses nginx", "warning upstream-round-robin /etc/nginx/conf.d/hand.conf:1")
+	finds(t, found, "error nginx-refuses nginx", "note nginx-other-configuration nginx", "warning upstream-round-robin /etc/nginx/conf.d/hand.conf:1")
 	if got := found["error nginx-refuses nginx"].Message; !strings.Contains(got, "no servers are inside upstream") {
 		t.Error(got)
 	}
