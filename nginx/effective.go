@@ -48,9 +48,12 @@ func Built(ctx context.Context, binary string) (Build, error) {
 	return b, nil
 }
 
+// ErrRefused says that nginx would not start with its configuration; the error's text says why.
+var ErrRefused = errors.New("nginx refuses the configuration")
+
 // Read has nginx test and print its configuration, nginx(8) "-T", and returns
 // what it says about FastCGI. It needs what nginx itself needs to start: root,
-// mostly. The error is what nginx complained of.
+// mostly. The error wraps [ErrRefused] if nginx complained.
 func Read(ctx context.Context, binary string) (*Effective, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -63,7 +66,7 @@ func Read(ctx context.Context, binary string) (*Effective, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nginx refuses the configuration: %w", complaint(complaints.Bytes(), err))
+		return nil, fmt.Errorf("%w: %w", ErrRefused, complaint(complaints.Bytes(), err))
 	}
 	return ParseDump(dump.Bytes())
 }

@@ -86,7 +86,7 @@ type scope struct {
 // with, and keep files that include others again and again from growing forever.
 const (
 	maxDepth      = 64
-	maxDirectives = 1 << 19
+	maxDirectives = 1 << 18
 )
 
 type interpreter struct {

@@ -57,6 +57,10 @@ type SocketUnit struct {
 // ServiceUnit is a service unit, systemd.service(5) and systemd.exec(5).
 type ServiceUnit struct {
 	Unit
+	// Program is the path of ExecStart=, empty without one or when the service has a root of its own.
+	Program string
+	// User and Group are as configured, empty for root's.
+	User, Group string
 	// Start is the limit on starts, which fails the service's socket too.
 	Start RateLimit
 	// PrivateTmp tells that it has a /tmp of its own.
@@ -181,6 +185,17 @@ func serviceOf(name string, p properties) ServiceUnit {
 	u := ServiceUnit{
 		Unit: unitOf(name, p), Start: rate(p, "StartLimit"),
 		PrivateTmp: property[bool](p, "PrivateTmp"), OnStdin: property[string](p, "StandardInput") == "socket",
+	}
+	u.User, u.Group = property[string](p, "User"), property[string](p, "Group")
+	if property[string](p, "RootDirectory")+property[string](p, "RootImage") == "" {
+		for _, command := range property[[][]any](p, "ExecStart") {
+			if len(command) > 0 {
+				u.Program, _ = command[0].(string)
+			}
+		}
+	}
+	if property[bool](p, "DynamicUser") {
+		u.User, u.Group = "", ""
 	}
 	if property[string](p, "RuntimeDirectoryPreserve") == "no" {
 		for _, folder := range property[[]string](p, "RuntimeDirectory") {

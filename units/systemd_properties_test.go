@@ -39,8 +39,16 @@ func TestSocketOf(t *testing.T) {
 func TestServiceOf(t *testing.T) {
 	got := serviceOf("a.service", properties{
 		"LoadState": "loaded", "StartLimitIntervalUSec": uint64(math.MaxUint64), "StartLimitBurst": uint32(5), "PrivateTmp": true,
+		"ExecStart": [][]any{{"/opt/a", []string{"/opt/a"}, false}}, "User": "x", "Group": "y",
 		"RuntimeDirectory": []string{"a", "b/c"}, "RuntimeDirectoryPreserve": "no", "StandardInput": "socket",
 	})
+	if got.Program != "/opt/a" || got.User != "x" || got.Group != "y" {
+		t.Errorf("it runs %s as %s and %s", got.Program, got.User, got.Group)
+	}
+	rooted := serviceOf("a.service", properties{"ExecStart": [][]any{{"/opt/a"}, {}}, "RootDirectory": "/srv", "DynamicUser": true, "User": "a"})
+	if rooted.Program != "" || rooted.User != "" {
+		t.Errorf("in a root of its own it runs %s as %s", rooted.Program, rooted.User)
+	}
 	if !got.Start.Set() || got.Start.Interval < 24*365*time.Hour || !got.PrivateTmp || !got.OnStdin || cmp.Diff(got.RuntimeFolders, []string{"/run/a", "/run/b/c"}) != "" {
 		t.Errorf("got %+v", got)
 	}

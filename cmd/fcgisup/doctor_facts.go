@@ -45,6 +45,8 @@ type socketFacts struct {
 	service units.ServiceUnit
 	// app is whose unit it is; empty for one written by hand.
 	app string
+	// missing are values of its service that this host does not have, by directive.
+	missing []configured
 	// lost tells that the socket listens and its file is not there.
 	lost bool
 }

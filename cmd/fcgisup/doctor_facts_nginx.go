@@ -49,9 +49,12 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 		w.newer = newerThan(w.workers, w.effective.Files)
 		return nil
 	}
-	if isRoot() {
-		w.refused = err.Error()
-	} else {
+	switch {
+	case !errors.Is(err, nginx.ErrRefused):
+		f.note("nginx-not-read", "nginx", err.Error()+".", binary+" -T")
+	case isRoot():
+		w.refused = strings.TrimPrefix(err.Error(), nginx.ErrRefused.Error()+": ")
+	default:
 		f.note("nginx-not-read", "nginx", "Only root may have it print its configuration; what could be read of its files was looked at.", "sudo fcgisup doctor")
 	}
 	if w.effective, err = nginx.ReadFiles(w.build.Config); err != nil {

@@ -34,6 +34,7 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 			continue
 		}
 		s.lost = s.isLost()
+		s.missing = missingOf(s.service)
 		f.sockets = append(f.sockets, s)
 	}
 	if err := f.gatherNamed(ctx, systemd); err != nil {
@@ -58,6 +59,21 @@ func (s socketFacts) isLost() bool {
 		}
 	}
 	return false
+}
+
+// missingOf are the program and the accounts of a service that do not exist.
+func missingOf(u units.ServiceUnit) []configured {
+	var all []configured
+	if _, err := os.Stat(u.Program); u.Program != "" && errors.Is(err, fs.ErrNotExist) {
+		all = append(all, configured{"ExecStart", u.Program})
+	}
+	if u.User != "" && !isNumber(u.User) && !userExists(u.User) {
+		all = append(all, configured{"User", u.User})
+	}
+	if u.Group != "" && !isNumber(u.Group) && !groupExists(u.Group) {
+		all = append(all, configured{"Group", u.Group})
+	}
+	return all
 }
 
 // gatherNamed asks about the units that apps name, and the apps' targets.

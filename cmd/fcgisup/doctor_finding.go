@@ -65,7 +65,7 @@ func examine(f *facts) []finding {
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
 		findCommands, findAccounts, findDependencies, findDrift,
-		findFailedSockets, findIdleSockets, findNoService, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
+		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
 		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied,
 		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,

@@ -81,6 +81,22 @@ func findNoService(f *facts) (found []finding) {
 	return found
 }
 
+// findNoProgram: services that cannot start.
+func findNoProgram(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		for _, m := range s.missing {
+			one := finding{"command-missing", isError, s.Service, "Its ExecStart=, " + m.value + ", does not exist: the first request fails it.", "install the program, or correct ExecStart="}
+			if m.key != "ExecStart" {
+				one.ID = strings.ToLower(m.key) + "-missing"
+				one.Message = fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
+				one.Mend = map[string]string{"User": "adduser --system --group ", "Group": "addgroup --system "}[m.key] + shellWord(m.value)
+			}
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
 // listens tells whether anything listens on one of the addresses.
 func (f *facts) listens(addresses []fcgisup.Address) bool {
 	for _, l := range f.listeners {

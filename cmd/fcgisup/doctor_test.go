@@ -104,6 +104,8 @@ func TestDoctorRules(t *testing.T) {
 		}, "error socket-stopped rt-fastcgi@3.socket"},
 		{"stopped, and somebody else listens", func(f *facts) { f.sockets[2].Active = "inactive" }, ""},
 		{"no service", func(f *facts) { f.sockets[1].service.Load = "not-found" }, "error service-not-found rt-fastcgi@2.socket"},
+		{"no program", func(f *facts) { f.sockets[1].missing = []configured{{"ExecStart", "/x"}} }, "error command-missing rt-fastcgi@2.service"},
+		{"no group", func(f *facts) { f.sockets[1].missing = []configured{{"Group", "x"}} }, "error group-missing rt-fastcgi@2.service"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
 		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
@@ -172,10 +174,14 @@ func TestDoctorRules(t *testing.T) {
 		}, "error private-tmp /l:9"},
 		{"the app's /tmp", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, unixAt("/var/tmp/a.sock")) }, "error private-tmp rt-fastcgi@1.service"},
 	}
+	provoked := make([]bool, len(rules()))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := soundFacts()
 			test.spoil(f)
+			for i, rule := range rules() {
+				provoked[i] = provoked[i] || len(rule(f)) > 0
+			}
 			var got []string
 			for _, one := range examine(f) {
 				got = append(got, string(one.Severity)+" "+one.ID+" "+one.Subject)
@@ -189,6 +195,9 @@ func TestDoctorRules(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+	if at := slices.Index(provoked, false); at >= 0 {
+		t.Errorf("rule %d is not provoked", at)
 	}
 }
 
