@@ -233,6 +233,9 @@ func (b *box) doctorByHand(t *testing.T) {
 		if !b.exists("/run/own.sock") {
 			return errors.New("own.service has not opened its socket")
 		}
+		if len(b.nginxWorkers()) != 2 {
+			return errors.New("nginx has no workers yet")
+		}
 		if out, _ := b.try("pgrep", "-c", "-f", "^/usr/bin/perl /opt/apps/flip.pl 2"); strings.TrimSpace(out) != "2" {
 			return fmt.Errorf("flip.pl: %s", out)
 		}
