@@ -52,9 +52,10 @@ func smoke(t *testing.T, opt Options) {
 		{Kind: KillWorker, Member: "perl", Pick: 1, Pause: 50 * time.Millisecond},
 		{Kind: KillSupervisor, Member: "go", Pause: 100 * time.Millisecond},
 		{Kind: Restart, Member: "perl", Pause: 100 * time.Millisecond},
-		{Kind: StopSupervisor, Member: "c", Hold: 1100 * time.Millisecond, Settle: true},
+		{Kind: StopSupervisor, Member: "c", Hold: 2 * time.Second, Settle: true},
 		{Kind: Handover, Member: "perl", Settle: true},
 		{Kind: BreakConfig, Member: "c", Pick: 1, Settle: true},
+		{Kind: Storm, Member: "perl", Pick: 3, Pause: 10 * time.Millisecond},
 		{Kind: BreakProgram, Member: "go", Hold: 700 * time.Millisecond, Settle: true},
 	}
 	report, err := Run(ctx, opt)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,13 +91,14 @@ func (f *fleet) slowDisk(ctx context.Context, m *member, s Step) (string, error)
 }
 
 // slow delays the opens of all but this process until release is called, which
-// tells how many there were.
+// tells how many there were. The whole file system is marked: a unit sees it
+// through mounts of its own.
 func slow(dir string, delay time.Duration) (release func() int, err error) {
 	fd, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_LARGEFILE|unix.O_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("no fanotify: %w", err)
 	}
-	if err := unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_MOUNT, unix.FAN_OPEN_PERM|unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, dir); err != nil {
+	if err := unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, unix.FAN_OPEN_PERM|unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("no fanotify: %w", err), unix.Close(fd))
 	}
 	done, ended := make(chan struct{}), make(chan int)
@@ -129,53 +129,6 @@ func slow(dir string, delay time.Duration) (release func() int, err error) {
 		ended <- opens
 	}()
 	return func() int { close(done); return <-ended }, nil
-}
-
-// silentClients connect and say nothing, or half of something, or ask for
-// nothing, and stay.
-func (f *fleet) silentClients(ctx context.Context, m *member, s Step) (string, error) {
-	half := request("/sleep?ms=5", nil, m.targets[0].script)
-	values := record(9, pair("FCGI_MAX_CONNS", ""))
-	values[6] = 8 // padding, without which libfcgi blocks
-	values = append(values, make([]byte, 8)...)
-	opened := 0
-	for n, words := range [][]byte{nil, half[:20], values} {
-		if n > int(s.Pick%3) {
-			break
-		}
-		t := m.targets[0]
-		conn, err := net.DialTimeout(t.network, t.address, time.Second)
-		if err != nil {
-			continue // a supervisor with its own socket may be gone just now
-		}
-		defer conn.Close()
-		opened++
-		_, _ = conn.Write(words)
-	}
-	sleep(ctx, s.Hold)
-	return fmt.Sprintf("%d of them", opened), nil
-}
-
-// burst asks so much at once that a small backlog is full.
-func (f *fleet) burst(ctx context.Context, m *member, s Step) (string, error) {
-	end := func() {}
-	if m.backlog < 100 {
-		end = f.open(m, Window{Kind: s.Kind, Floods: true})
-	}
-	defer end()
-	counts := map[Outcome]int{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for range 40 + s.Pick%40 {
-		all.Go(func() {
-			o := f.load.ask(ctx, m.name, m.targets[0], "/sleep?ms=10", nil, func(page string) bool { return strings.Contains(page, "slept") })
-			mu.Lock()
-			counts[o]++
-			mu.Unlock()
-		})
-	}
-	all.Wait()
-	return fmt.Sprint(counts), nil
 }
 
 // deafLog: nobody reads what the supervisor logs, for a while; a worker is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -231,8 +230,8 @@ func (f *fleet) fewFiles(ctx context.Context, m *member, s Step) (string, error)
 
 // fewFilesWorker lets a worker accept no more connections: accept(2) fails with EMFILE.
 func (f *fleet) fewFilesWorker(ctx context.Context, m *member, s Step) (string, error) {
-	if m.program == "hello.php" || m.program == "hello-go" {
-		return "", skip("php-cgi then cannot read its page, and Go's server ends over the requests of others")
+	if !m.suits(FewFilesWorker) {
+		return "", skip("its requests would be lost")
 	}
 	pids := m.workers()
 	if len(pids) == 0 {
@@ -248,44 +247,4 @@ func (f *fleet) fewFilesWorker(ctx context.Context, m *member, s Step) (string, 
 	sleep(ctx, s.Hold)
 	_ = restore() // gone, most likely
 	return fmt.Sprint(pid), f.awaitWell(ctx, m, startPatience)
-}
-
-// breakProgram puts something that does not work in the program's place, and
-// kills the workers: nothing can live until it is mended.
-func (f *fleet) breakProgram(ctx context.Context, m *member, s Step) (string, error) {
-	good := filepath.Join(f.disk, m.app+".fcgi")
-	texts := []struct {
-		text string
-		mode os.FileMode
-	}{{"#!/bin/sh\nexit 1\n", 0o755}, {"\x7fELF", 0o755}, {"#!/bin/sh\n", 0o644}, {"#!/bin/sh\nexit 0\n", 0o755}}
-	bad := texts[s.Pick%uint64(len(texts))]
-	f.programs.Lock()
-	aside := good + ".good"
-	err := os.Rename(good, aside)
-	if err == nil {
-		err = os.WriteFile(good, []byte(bad.text), bad.mode)
-	}
-	f.programs.Unlock()
-	window := m.app // other supervisors start it too
-	end := f.rec.open(Window{Member: window, Kind: s.Kind, Starves: true, Condemns: true})
-	defer end()
-	note, killErr := f.killWorker(ctx, m, Step{Kind: KillWorkers})
-	sleep(ctx, s.Hold)
-	f.programs.Lock()
-	mended := os.Rename(aside, good)
-	f.programs.Unlock()
-	if err != nil || mended != nil {
-		note += fmt.Sprintf("; breaking: %v, mending: %v", err, mended)
-	}
-	if _, skipped := isSkip(killErr); killErr != nil && !skipped {
-		return note, killErr
-	}
-	for _, other := range f.members {
-		if other.app == m.app {
-			if err := f.awaitWell(ctx, other, startPatience); err != nil {
-				return note, err
-			}
-		}
-	}
-	return note, nil
 }

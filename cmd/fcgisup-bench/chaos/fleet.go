@@ -33,12 +33,16 @@ type fleet struct {
 
 	mu         sync.Mutex
 	violations []Violation
-	// programs guards the programs' files, which two steps may want to break.
+	// programs guards the programs' files, which several steps may want to break;
+	// broken counts those that have, by app.
 	programs sync.Mutex
+	broken   map[string]int
+	// successors guards the copies of the program under test.
+	successors sync.Mutex
 }
 
 func newFleet(opt Options) *fleet {
-	return &fleet{opt: opt, rec: newRecorder(), spawn: &spawner{work: make(chan func())}}
+	return &fleet{opt: opt, rec: newRecorder(), spawn: &spawner{work: make(chan func())}, broken: map[string]int{}}
 }
 
 func (f *fleet) lacks(format string, args ...any) {
@@ -139,8 +143,9 @@ func (f *fleet) folders() error {
 	return nil
 }
 
-// awaitWell waits until a member is well; steps that are about it still give it more time.
+// awaitWell waits until a member is well; other steps that are about it give it more time, but not for ever.
 func (f *fleet) awaitWell(ctx context.Context, m *member, limit time.Duration) error {
+	last := time.Now().Add(2 * limit)
 	for end := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
 		err := m.well(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -149,7 +154,7 @@ func (f *fleet) awaitWell(ctx context.Context, m *member, limit time.Duration) e
 		if m.active.Load() > 1 {
 			end = time.Now().Add(limit)
 		}
-		if time.Now().After(end) {
+		if now := time.Now(); now.After(end) || now.After(last) {
 			return err
 		}
 	}

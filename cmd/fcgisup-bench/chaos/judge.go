@@ -43,8 +43,11 @@ const (
 	grace = time.Second
 	// kinship is how far a loss and the kill that explains it may lie apart.
 	kinship = 250 * time.Millisecond
-	// leastServe is the shortest window in which somebody must have been answered.
-	leastServe = time.Second
+	// leastServe is the shortest window in which somebody must be answered: an only
+	// worker may be busy with the longest of our requests when it begins.
+	leastServe = longest * 3 / 2
+	// echo is how long an answer may be under way that was given before.
+	echo = 50 * time.Millisecond
 )
 
 // Judge finds what no fault excuses. It is pure.
@@ -156,7 +159,7 @@ func judgeServing(h History) []Violation {
 		}
 		asked, answered := 0, 0
 		for _, q := range h.Requests {
-			if q.Member != w.Member || q.Begin < w.From || q.Begin > w.To-leastServe/2 {
+			if q.Member != w.Member || q.Begin > w.To || q.End < w.From+echo {
 				continue
 			}
 			asked++
@@ -164,7 +167,7 @@ func judgeServing(h History) []Violation {
 				answered++
 			}
 		}
-		if answered == 0 {
+		if asked > 0 && answered == 0 {
 			all = append(all, Violation{
 				Rule: RuleServing, At: w.To, Member: w.Member,
 				Detail: fmt.Sprintf("none of %d requests was answered from %v to %v, while %s left the workers alone",

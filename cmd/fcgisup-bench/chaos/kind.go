@@ -25,6 +25,7 @@ const (
 	BreakProgram    Kind = "break-program"
 	Burst           Kind = "burst"
 	SilentClients   Kind = "silent-clients"
+	Deserters       Kind = "deserting-clients"
 	Restart         Kind = "restart"
 	Scale           Kind = "scale"
 	EditConfig      Kind = "edit-config"
@@ -32,6 +33,7 @@ const (
 	Handover        Kind = "handover"
 	BrokenSuccessor Kind = "broken-successor"
 	ReloadNginx     Kind = "reload-nginx"
+	Storm           Kind = "storm-of-orders"
 )
 
 // trait is how often a kind comes, and how long what it does lasts.
@@ -49,7 +51,7 @@ func traits() []trait {
 		{KillWorkers, 5, 0, 0},
 		{KillSupervisor, 8, 0, 0},
 		{StopWorker, 6, 300 * ms, 3000 * ms},
-		{StopSupervisor, 6, 1200 * ms, 2000 * ms},
+		{StopSupervisor, 6, 2000 * ms, 1500 * ms},
 		{FullDisk, 4, 500 * ms, 1500 * ms},
 		{SlowDisk, 4, 500 * ms, 1500 * ms},
 		{FewFiles, 4, 500 * ms, 1500 * ms},
@@ -70,5 +72,7 @@ func traits() []trait {
 		{Handover, 8, 0, 0},
 		{BrokenSuccessor, 3, 0, 0},
 		{ReloadNginx, 4, 0, 0},
+		{Deserters, 3, 300 * ms, 700 * ms},
+		{Storm, 8, 0, 0},
 	}
 }

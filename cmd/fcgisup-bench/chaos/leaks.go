@@ -161,6 +161,20 @@ func (f *fleet) checkFiles(ctx context.Context) {
 
 // strayWorkers: every process of the fleet is a supervisor, nginx, or below one of them.
 func (f *fleet) strayWorkers(ctx context.Context) {
+	var left []int
+	for end := time.Now().Add(deathPatience); time.Now().Before(end); sleep(ctx, 100*time.Millisecond) {
+		if left = f.unknown(); len(left) == 0 {
+			return
+		}
+	}
+	for _, pid := range left {
+		f.violate(ctx, RuleLeft, nil, "process %d is below no supervisor: %s", pid, commandLine(pid))
+	}
+}
+
+// unknown are strays while all members run; one that was started a moment ago may be among them.
+func (f *fleet) unknown() []int {
+	found := f.strays()
 	var known []int
 	for _, m := range f.members {
 		if pid := m.keeper.pid(); pid != 0 {
@@ -170,11 +184,7 @@ func (f *fleet) strayWorkers(ctx context.Context) {
 	if f.nginx != nil {
 		known = append(append(known, f.nginx.cmd.Process.Pid), descendants(f.nginx.cmd.Process.Pid)...)
 	}
-	for _, pid := range f.strays() {
-		if !slices.Contains(known, pid) && stateOf(pid) != 0 {
-			f.violate(ctx, RuleLeft, nil, "process %d is below no supervisor: %s", pid, commandLine(pid))
-		}
-	}
+	return slices.DeleteFunc(found, func(pid int) bool { return slices.Contains(known, pid) || stateOf(pid) == 0 })
 }
 
 // stopPatience is more than the stop_timeout of the members.

@@ -50,6 +50,9 @@ func (l *load) client(pause time.Duration, one func()) {
 // uploadSize is more than a socket's buffer holds, so that an upload takes its time.
 const uploadSize = 300_000
 
+// longest is how long the longest of the requests takes.
+const longest = 1200 * time.Millisecond
+
 // direct has clients ask one socket: two short ones, an upload, a long one.
 func (l *load) direct(ctx context.Context, member string, to target) {
 	get := func(what, want string) func() {
@@ -59,7 +62,7 @@ func (l *load) direct(ctx context.Context, member string, to target) {
 	}
 	l.client(30*time.Millisecond, get("/sleep?ms=5", "slept 5"))
 	l.client(50*time.Millisecond, get("/", "hello"))
-	l.client(400*time.Millisecond, get("/sleep?ms=1200", "slept 1200"))
+	l.client(400*time.Millisecond, get(fmt.Sprintf("/sleep?ms=%d", longest.Milliseconds()), fmt.Sprintf("slept %d", longest.Milliseconds())))
 	body := []byte(strings.Repeat("fcgisup\n", uploadSize/8))
 	want := fmt.Sprintf("length %d\nsha1 %x\n", len(body), sha1.Sum(body))
 	l.client(120*time.Millisecond, func() {

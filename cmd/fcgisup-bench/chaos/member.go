@@ -65,15 +65,35 @@ func specs() []spec {
 	}
 }
 
-// names are the members that a schedule draws from: all of them, whatever the machine.
-func names() []string {
+// suited are the members that a kind is about; all of them, whatever the machine.
+func suited(k Kind) []string {
 	var all []string
 	for _, s := range specs() {
+		if !s.suits(k) {
+			continue
+		}
 		for n := 1; n <= s.instances; n++ {
 			all = append(all, s.member(n))
 		}
 	}
 	return all
+}
+
+func (s spec) suits(k Kind) bool {
+	switch k {
+	case OutOfMemory:
+		return s.hungry
+	case NoBus, NoJournal:
+		return s.hold == bySystemd
+	case ShiftedClock, DeafLog, ClosedLog, BrokenSuccessor:
+		return s.hold != bySystemd
+	case ReloadNginx:
+		return s.nginx
+	case FewFilesWorker: // php-cgi then cannot read its page, and Go's server ends over the requests of others
+		return s.program != "hello.php" && s.program != "hello-go"
+	default:
+		return true
+	}
 }
 
 func (s spec) member(n int) string {

@@ -179,8 +179,8 @@ func (f *fleet) brokenSuccessor(ctx context.Context, m *member, s Step) (string,
 	}
 	path := filepath.Join(f.dir, "bin", m.name, "fcgisup")
 	bad := []string{"#!/bin/sh\nexit 1\n", "#!/bin/sh\necho fcgisup could not\n", "\x7fELF"}[s.Pick%3]
-	f.programs.Lock()
-	defer f.programs.Unlock()
+	f.successors.Lock()
+	defer f.successors.Unlock()
 	if err := errors.Join(os.Rename(path, path+".good"), os.WriteFile(path, []byte(bad), 0o755)); err != nil {
 		return "", err
 	}

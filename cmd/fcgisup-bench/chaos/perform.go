@@ -59,6 +59,10 @@ func (f *fleet) action(k Kind) action {
 		return f.burst
 	case SilentClients:
 		return f.silentClients
+	case Deserters:
+		return f.deserters
+	case Storm:
+		return f.storm
 	case Restart:
 		return f.restart
 	case Scale:

@@ -88,7 +88,7 @@ func (f *fleet) steps(ctx context.Context, p *performer) {
 		}
 		return
 	}
-	schedule := NewSchedule(f.opt.Seed, names())
+	schedule := NewSchedule(f.opt.Seed)
 	for f.rec.now() < f.opt.Time && ctx.Err() == nil {
 		p.perform(ctx, schedule.Next())
 	}

@@ -34,16 +34,15 @@ func (s Step) String() string {
 
 // Schedule draws steps, one after the other, for ever.
 type Schedule struct {
-	random  *rand.Rand
-	members []string
-	traits  []trait
-	total   int
+	random *rand.Rand
+	traits []trait
+	total  int
 }
 
-// NewSchedule is the schedule of a seed for these members. Which kinds the
-// machine can do, or a member, changes nothing in it.
-func NewSchedule(seed uint64, members []string) *Schedule {
-	s := &Schedule{random: rand.New(rand.NewPCG(seed, 0)), members: members, traits: traits()}
+// NewSchedule is the schedule of a seed. What the machine can do, and which
+// members it can have, changes nothing in it.
+func NewSchedule(seed uint64) *Schedule {
+	s := &Schedule{random: rand.New(rand.NewPCG(seed, 0)), traits: traits()}
 	for _, t := range s.traits {
 		s.total += t.weight
 	}
@@ -53,12 +52,13 @@ func NewSchedule(seed uint64, members []string) *Schedule {
 // Next is the next step.
 func (s *Schedule) Next() Step {
 	t := s.draw()
+	members := suited(t.kind)
 	step := Step{
 		Kind:   t.kind,
-		Member: s.members[s.random.IntN(len(s.members))],
+		Member: members[s.random.IntN(len(members))],
 		Pick:   s.random.Uint64N(1000),
 		Hold:   t.least,
-		Settle: s.random.IntN(5) < 3,
+		Settle: s.random.IntN(5) < 2,
 		Pause:  time.Duration(20+s.random.IntN(600)) * time.Millisecond,
 	}
 	if t.extra > 0 {
