@@ -211,7 +211,7 @@ func (f *fleet) fewFiles(ctx context.Context, m *member, s Step) (string, error)
 		free++
 	}
 	end := f.open(m, Window{Kind: s.Kind, Starves: true, Condemns: true})
-	restore, err := limitFiles(pid, uint64(free))
+	restore, err := limitFiles(ctx, pid, uint64(free))
 	if err != nil {
 		end()
 		return "", skip("%v", err)
@@ -238,7 +238,7 @@ func (f *fleet) fewFilesWorker(ctx context.Context, m *member, s Step) (string, 
 		return "", skip("it has no worker just now")
 	}
 	pid := pids[s.Pick%uint64(len(pids))]
-	restore, err := limitFiles(pid, 3)
+	restore, err := limitFiles(ctx, pid, 3)
 	if err != nil {
 		return "", skip("%v", err)
 	}

@@ -143,6 +143,8 @@ const handoverPatience = 30 * time.Second
 // handover has the program executed anew: the same process, the same workers.
 func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error) {
 	alone := m.active.Load() == 1
+	// The next program reads the configuration too, and applies what others have edited.
+	_, current := f.greets(ctx, m, 0)
 	before, pid := m.workers(), m.keeper.pid()
 	r, readable := m.keeper.(*respawner)
 	takeovers := 0
@@ -166,7 +168,7 @@ func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error)
 	}
 	after := m.workers()
 	same := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return !slices.Contains(after, pid) })
-	if fixed := !strings.HasPrefix(m.spec.workers, "{"); alone && err == nil && m.active.Load() == 1 && fixed && len(same) == 0 && len(before) > 0 {
+	if fixed := !strings.HasPrefix(m.spec.workers, "{"); alone && err == nil && m.active.Load() == 1 && current && fixed && len(same) == 0 && len(before) > 0 {
 		f.violate(ctx, RuleOrders, m, "no worker has survived a handover: %v, then %v", before, after)
 	}
 	return fmt.Sprintf("%d; workers %v, then %v", pid, before, after), err

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -165,14 +166,43 @@ func memory(pid int) (uint64, error) {
 	return pages * uint64(os.Getpagesize()), err
 }
 
-// limitFiles sets the soft limit of open files; it gives back what it was.
-func limitFiles(pid int, soft uint64) (restore func() error, err error) {
+// limitFiles sets the soft limit of open files; restore sets it back.
+func limitFiles(ctx context.Context, pid int, soft uint64) (restore func() error, err error) {
 	var old unix.Rlimit
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
-		return nil, fmt.Errorf("cannot limit the files of process %d: %w", pid, err)
+		if old.Cur, err = softFiles(pid); err != nil {
+			return nil, err
+		}
 	}
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: soft, Max: old.Max}, nil); err != nil {
-		return nil, fmt.Errorf("cannot limit the files of process %d: %w", pid, err)
+	set := func(to uint64) error {
+		limit := old
+		if limit.Cur = to; old.Max != 0 && unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil) == nil {
+			return nil
+		}
+		// Without CAP_SYS_RESOURCE only the process's own user may do that, prlimit(2).
+		var st unix.Stat_t
+		if err := unix.Stat(fmt.Sprintf("/proc/%d", pid), &st); err != nil {
+			return fmt.Errorf("cannot limit the files of process %d: %w", pid, err)
+		}
+		_, err := command(ctx, "setpriv", fmt.Sprintf("--reuid=%d", st.Uid), fmt.Sprintf("--regid=%d", st.Gid), "--clear-groups",
+			"prlimit", "--pid", strconv.Itoa(pid), fmt.Sprintf("--nofile=%d:", to))
+		return err
 	}
-	return func() error { return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil) }, nil
+	return func() error { return set(old.Cur) }, set(soft)
+}
+
+// softFiles is the soft limit, from /proc/PID/limits, which needs no privilege that prlimit(2) does.
+func softFiles(pid int) (uint64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the limits of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
+			if f := strings.Fields(rest); len(f) > 0 {
+				return strconv.ParseUint(f[0], 10, 64)
+			}
+		}
+	}
+	return 0, fmt.Errorf("cannot read the limits of process %d: no open files in them", pid)
 }
