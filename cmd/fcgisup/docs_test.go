@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
@@ -45,14 +46,11 @@ func blocks(page, language string) []string {
 	return all
 }
 
-// TestDocsConfigurations: a whole configuration that a page shows is one.
+// TestDocsConfigurations: whatever a page shows as YAML is a whole configuration, and fcgisup takes it.
 func TestDocsConfigurations(t *testing.T) {
 	found := 0
 	for name, page := range pages(t) {
 		for _, block := range blocks(page, "yaml") {
-			if !strings.HasPrefix(block, "apps:") {
-				continue
-			}
 			found++
 			if _, err := fcgisup.Parse(name, []byte(block)); err != nil {
 				t.Errorf("%v\n%s", err, block)
@@ -61,6 +59,59 @@ func TestDocsConfigurations(t *testing.T) {
 	}
 	if found < 2 {
 		t.Errorf("found %d configurations; README.md has two", found)
+	}
+}
+
+// TestDocsImports: what a page shows that import prints, it prints.
+func TestDocsImports(t *testing.T) {
+	tried := 0
+	for name, page := range pages(t) {
+		for _, block := range blocks(page, "console") {
+			line, want, _ := strings.Cut(block, "\n")
+			command, ok := strings.CutPrefix(line, "$ fcgisup import -- ")
+			if !ok {
+				continue
+			}
+			tried++
+			got := fcgisupRun(append([]string{"import", "--"}, strings.Fields(command)...)...)
+			if diff := cmp.Diff(want, got.err+got.out); diff != "" {
+				t.Errorf("%s shows of %q (-shown +printed):\n%s", name, line, diff)
+			}
+		}
+	}
+	if tried == 0 {
+		t.Error("docs/migrating.md shows no import")
+	}
+}
+
+// TestDocsUnits: the units that a page says are generated have names of that form, and the directives are in a
+// story's units. migrating.md is about the units of others.
+func TestDocsUnits(t *testing.T) {
+	known := map[string]bool{}
+	eachCase(t, func(t *testing.T, _ string) {
+		for _, file := range tree(t, "systemd") {
+			for _, m := range regexp.MustCompile(`(?m)^([A-Z][A-Za-z]+)=`).FindAllStringSubmatch(file, -1) {
+				known[m[1]] = true
+			}
+		}
+	})
+	unit := regexp.MustCompile(`^[A-Za-z0-9-]+-fastcgi((@([0-9N*i%{}.]*))?\.(socket|service)|\.target|-fleet\.target|@\*)?(\.d/.*)?$`)
+	for name, page := range pages(t) {
+		for _, code := range codeOf(page) {
+			for _, m := range regexp.MustCompile(`[A-Za-z0-9-]+-fastcgi[@.-][^ \n'"…,;)]*`).FindAllString(code, -1) {
+				if !unit.MatchString(strings.TrimRight(m, ".:@")) {
+					t.Errorf("%s names a unit %q", name, m)
+				}
+			}
+		}
+		if name == "docs/migrating.md" {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([A-Z][a-z][A-Za-z]+)=[^`]*`").FindAllStringSubmatch(page, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s names %s=, which no generated unit has", name, m[1])
+			}
+		}
 	}
 }
 
@@ -132,15 +183,39 @@ func TestDocsMetrics(t *testing.T) {
 	}
 }
 
-// TestDocsLinks: what a page links to in this repository is there.
+// TestDocsLinks: what a page links to in this repository is there, headings included, and docs/README.md lists every page.
 func TestDocsLinks(t *testing.T) {
-	for name, page := range pages(t) {
-		for _, m := range regexp.MustCompile(`\]\(([^):#]+)[^)]*\)`).FindAllStringSubmatch(page, -1) {
-			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(name), m[1])); err != nil {
+	all := pages(t)
+	for name, page := range all {
+		for _, m := range regexp.MustCompile(`\]\(([^):#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(page, -1) {
+			target := filepath.Join(filepath.Dir(name), m[1])
+			if m[1] == "" {
+				target = name
+			}
+			if _, err := os.Stat(filepath.Join("../..", target)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+			if m[2] != "" && !slices.Contains(headings(all[target]), m[2]) {
+				t.Errorf("%s links to %s#%s; the headings are %q", name, target, m[2], headings(all[target]))
 			}
 		}
 	}
+	for name := range all {
+		base, isDoc := strings.CutPrefix(name, "docs/")
+		if isDoc && base != "README.md" && !strings.Contains(all["docs/README.md"], "]("+base+")") {
+			t.Errorf("docs/README.md does not link to %s", base)
+		}
+	}
+}
+
+// headings are a page's, as the anchors that are made of them.
+func headings(page string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		text := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(text, " ", "-"))
+	}
+	return all
 }
 
 // TestReadmeSteps does in a box, line by line, what README.md tells an admin to do.

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -10,6 +11,20 @@ import (
 type silence struct {
 	name, file, text string // text holds %s where the setting goes
 	settings         []string
+}
+
+// inPage is how docs/migrating.md names a key: some share a prefix there, others pass as they are.
+func inPage(key string) string {
+	switch key {
+	case "ExecStopPost", "Nice", "CPUQuota", "UMask", "SupplementaryGroups", "PrivateTmp", "DirectoryMode", "FreeBind", "PassCredentials":
+		return "all others"
+	}
+	for _, suffix := range []string{"_maxbytes", "_backups", "_capture_maxbytes", "_events_enabled", "_syslog"} {
+		if strings.HasSuffix(key, suffix) {
+			return "`…" + suffix + "`"
+		}
+	}
+	return key
 }
 
 // TestNothingIsSilent: every setting shows, in the result or in a note of its line. Those of the second lists mean
@@ -53,6 +68,10 @@ func TestNothingIsSilent(t *testing.T) {
 			"FreeBind=yes", "PassCredentials=yes", "UnheardOf=1",
 		}},
 	}
+	page, err := os.ReadFile("../../../docs/migrating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range tests {
 		read := func(text string) Result {
 			files := []Source{{Name: test.file, Data: []byte(text)}}
@@ -74,6 +93,9 @@ func TestNothingIsSilent(t *testing.T) {
 			setting = strings.ReplaceAll(setting, "%%", "%")
 			key, _, _ := strings.Cut(setting, "=")
 			key, _, _ = strings.Cut(key, "[")
+			if !strings.Contains(string(page), inPage(key)) && test.name != "unit" && !strings.HasPrefix(strings.ToLower(key), "unheard") {
+				t.Errorf("docs/migrating.md does not mention %s of %s", key, test.name)
+			}
 			res := read(before + setting + strings.TrimPrefix(test.text, before+"%s"))
 			if string(res.Text) == string(plain.Text) && !noted(res.Notes, line, key) {
 				t.Errorf("%s: %s leaves no trace; notes: %v", test.name, setting, res.Notes)
