@@ -68,6 +68,7 @@ func TestMonitor(t *testing.T) {
 	t.Run("a broken socket is down", b.monitorSocket)
 	t.Run("what the operator stops is stopped", b.monitorStopped)
 	t.Run("restart over HTTP", b.monitorRestart)
+	t.Run("systemd executes itself anew", b.monitorReexec)
 	t.Run("a broken configuration changes nothing", b.monitorReload)
 	t.Run("history survives a kill", b.monitorKilled)
 	t.Run("sleeping instances still sleep", b.monitorAsleep)
@@ -214,16 +215,21 @@ func (b *box) monitorBusy(t *testing.T) {
 	b.ok(t, "plain", "/")
 	b.monitored(t, "plain", 1, probed)
 	pid := b.property(t, service("plain", 1), "MainPID")
-	answered := make(chan error, 1)
-	go func() { answered <- b.throughNginx("plain", "/sleep?ms=5000")() }()
-	b.monitored(t, "plain", 1, func(i monitor.Instance) error {
-		if i.Probe == nil || i.Probe.Skipped == "" {
-			return fmt.Errorf("probe %+v", i.Probe)
+	// Out here is another network namespace, like a container's.
+	fromElsewhere := func() error { _, err := b.direct("plain", "/sleep?ms=5000"); return err }
+	for _, ask := range []func() error{b.throughNginx("plain", "/sleep?ms=5000"), fromElsewhere} {
+		answered := make(chan error, 1)
+		go func() { answered <- ask() }()
+		b.monitored(t, "plain", 1, func(i monitor.Instance) error {
+			if i.Probe == nil || i.Probe.Skipped == "" {
+				return fmt.Errorf("probe %+v", i.Probe)
+			}
+			return nil
+		})
+		if err := <-answered; err != nil {
+			t.Error(err)
 		}
-		return nil
-	})
-	if err := <-answered; err != nil {
-		t.Error(err)
+		b.monitored(t, "plain", 1, probed)
 	}
 	i := b.monitored(t, "plain", 1, probed)
 	if now := b.property(t, service("plain", 1), "MainPID"); now != pid || i.Restarts != 0 || slices.ContainsFunc(i.History, down) {
@@ -303,6 +309,21 @@ func (b *box) monitorRestart(t *testing.T) {
 		}
 	}
 	b.run(t, "systemctl", "stop", service("lazy", 1), service("plain", 1))
+}
+
+// monitorReexec: systemd drops its connections, and with the next round all is known again.
+func (b *box) monitorReexec(t *testing.T) {
+	b.run(t, "systemctl", "daemon-reexec")
+	done := time.Now()
+	i := b.monitored(t, "idle", 1, func(i monitor.Instance) error {
+		if i.Checked.Before(done.Add(time.Second)) {
+			return fmt.Errorf("checked at %v", i.Checked)
+		}
+		return is(monitor.Asleep, "")(i)
+	})
+	if slices.ContainsFunc(i.History, func(s monitor.Span) bool { return s.Health == monitor.Unknown }) {
+		t.Errorf("%+v", i.History)
+	}
 }
 
 func (b *box) monitorReload(t *testing.T) {

@@ -103,10 +103,11 @@ func (m *monitoring) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	settings, err := m.settings(cfg)
+	settings, token, err := m.settings(cfg)
 	if err != nil {
 		return err
 	}
+	m.token.set(token)
 	dir := cmp.Or(m.state, m.getenv("STATE_DIRECTORY"), monitorState)
 	unlock, err := lockState(dir)
 	if err != nil {
@@ -203,38 +204,40 @@ func (m *monitoring) configuration() (_ *fcgisup.Config, missing string, err err
 	return cfg, "", err
 }
 
-// settings are the file's under monitor:, with what the flags say, and the token read.
-func (m *monitoring) settings(cfg *fcgisup.Config) (fcgisup.Monitor, error) {
-	s := cfg.Monitor
+// settings are the file's under monitor:, with what the flags say, and the token.
+func (m *monitoring) settings(cfg *fcgisup.Config) (s fcgisup.Monitor, token string, err error) {
+	s = cfg.Monitor
 	if m.listen != "" {
 		a, err := fcgisup.ParseAddress(m.listen)
 		if err != nil {
-			return s, usage(fmt.Errorf("--listen: %w", err))
+			return s, "", usage(fmt.Errorf("--listen: %w", err))
 		}
 		s.Listen = a
 	}
 	if m.interval != 0 {
 		if m.interval < time.Second {
-			return s, usage(errors.New("--interval: must be at least 1s"))
+			return s, "", usage(errors.New("--interval: must be at least 1s"))
 		}
 		s.Interval = m.interval
 	}
 	s.TokenFile = cmp.Or(m.tokenFile, s.TokenFile)
-	if s.TokenFile == "" && !s.Listen.Local() {
-		return s, &exitError{
-			code: exitUsage, hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
-			cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", s.Listen),
-		}
-	}
-	token := ""
 	if s.TokenFile != "" {
-		var err error
-		if token, err = readToken(s.TokenFile); err != nil {
-			return s, err
-		}
+		token, err = readToken(s.TokenFile)
+	} else {
+		err = needsNone(s.Listen)
 	}
-	m.token.set(token)
-	return s, nil
+	return s, token, err
+}
+
+// needsNone refuses an address that other hosts can reach without a token.
+func needsNone(a fcgisup.Address) error {
+	if a.Local() {
+		return nil
+	}
+	return &exitError{
+		code: exitUsage, hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
+		cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", a),
+	}
 }
 
 // reload puts the file in force, if it can be.
@@ -246,8 +249,12 @@ func (m *monitoring) reload(v *voice, running fcgisup.Monitor) {
 		err = errors.New(missing)
 	}
 	var settings fcgisup.Monitor
+	var token string
 	if err == nil {
-		settings, err = m.settings(cfg)
+		settings, token, err = m.settings(cfg)
+	}
+	if err == nil && token == "" {
+		err = needsNone(running.Listen) // that stays until a restart
 	}
 	if err != nil {
 		m.log.Error("reload failed, the configuration is that of before", "error", err)
@@ -257,6 +264,7 @@ func (m *monitoring) reload(v *voice, running fcgisup.Monitor) {
 	if settings.Listen != running.Listen || settings.Interval != running.Interval {
 		m.log.Warn("another monitor.listen or monitor.interval takes a restart of the monitor")
 	}
+	m.token.set(token)
 	m.mon.Configure(cfg.Apps)
 	m.alerts.Configure(cfg.Alerts)
 	m.log.Info("reloaded", "apps", len(cfg.Apps))

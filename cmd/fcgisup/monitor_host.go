@@ -65,14 +65,19 @@ func (m *monitoring) statusOf(ctx context.Context, socket string) ([]supervisor.
 	}), err
 }
 
-// traffic is what the kernel knows of an instance's listener.
-func traffic(a fcgisup.Address) (monitor.Traffic, error) {
+// traffic is what the kernel knows of a service's listener. Clients in another
+// network namespace, as a web server in a container, are seen in the descriptors
+// of the service's processes only; whether they have gone is not.
+func traffic(a fcgisup.Address, pid int) (monitor.Traffic, error) {
 	l, err := scoreboard.Find(a.Network, a.Addr)
 	if err != nil {
 		return monitor.Traffic{}, err
 	}
 	defer l.Close()
 	sample := l.Look()
+	if sample.ConnsErr != nil {
+		return monitor.Traffic{}, sample.ConnsErr
+	}
 	t := monitor.Traffic{Queue: sample.Queue.Length}
 	for _, c := range sample.Conns {
 		if c.Gone {
@@ -81,7 +86,46 @@ func traffic(a fcgisup.Address) (monitor.Traffic, error) {
 			t.Serving = append(t.Serving, uint64(c.Inode))
 		}
 	}
-	return t, sample.ConnsErr
+	foreign, err := l.Foreign(cgroupOf(pid))
+	for _, c := range foreign {
+		t.Serving = append(t.Serving, uint64(c.Inode))
+	}
+	return t, err
+}
+
+// cgroupRoots are where cgroup2 is, on a pure and on a hybrid machine.
+var cgroupRoots = []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
+
+// cgroupOf are the processes of a service, by its main one, which stands for
+// itself where the others cannot be known.
+func cgroupOf(pid int) []int {
+	if pid == 0 {
+		return nil
+	}
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return []int{pid}
+	}
+	for line := range strings.Lines(string(own)) {
+		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if !ok {
+			continue
+		}
+		for _, root := range cgroupRoots {
+			text, err := os.ReadFile(filepath.Join(root, group, "cgroup.procs"))
+			if err != nil {
+				continue
+			}
+			var pids []int
+			for _, field := range strings.Fields(string(text)) {
+				if n, err := strconv.Atoi(field); err == nil && n > 0 {
+					pids = append(pids, n)
+				}
+			}
+			return pids
+		}
+	}
+	return []int{pid}
 }
 
 // hostUnits is systemd over a connection that is made again when it is lost,
