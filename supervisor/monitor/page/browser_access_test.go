@@ -33,8 +33,10 @@ var rules = map[string]string{
 func TestAccessibilityRules(t *testing.T) {
 	for name, h := range map[string]*host{"sample": serve(t, sample()), "fleet": serve(t, fleet(100))} {
 		ctx := tab(t)
+		do(t, ctx, chromedp.Navigate(h.url), live())
 		for _, width := range []int64{1240, 360} {
-			do(t, ctx, chromedp.EmulateViewport(width, 800), chromedp.Navigate(h.url), live())
+			do(t, ctx, chromedp.EmulateViewport(width, 800))
+			becomes(t, ctx, fmt.Sprintf("innerWidth === %d", width))
 			for what, culprits := range rules {
 				if got := value[[]string](t, ctx, `[...`+culprits+`].map(e => e.outerHTML.slice(0, 150))`); len(got) > 0 {
 					t.Errorf("%s, %d pixels: %s: %s", name, width, what, strings.Join(got[:min(3, len(got))], "\n"))

@@ -74,9 +74,10 @@ func TestHostileTextInBrowser(t *testing.T) {
 func TestNarrow(t *testing.T) {
 	for name, h := range map[string]*host{"sample": serve(t, sample()), "fleet": serve(t, fleet(100))} {
 		ctx := tab(t)
+		do(t, ctx, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
 		for _, width := range []int64{360, 320, 768, 1100, 1160, 1920} {
-			do(t, ctx, chromedp.EmulateViewport(width, 740), chromedp.Navigate(h.url), live(),
-				chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
+			do(t, ctx, chromedp.EmulateViewport(width, 740))
+			becomes(t, ctx, fmt.Sprintf("innerWidth === %d", width))
 			wide := value[[]string](t, ctx, `(() => {
 				const scrolls = e => e && e !== document.body && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
 				const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && !scrolls(e));

@@ -106,6 +106,9 @@ func tab(t *testing.T) context.Context {
 	return ctx
 }
 
+// policy is as strict as the daemon's, which is not to be imported here.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+
 // host serves a page and its source.
 type host struct {
 	monitor.Feed
@@ -131,6 +134,7 @@ func serve(t *testing.T, r *monitor.Report) *host {
 	h.page.Store(h.make())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := h.page.Load(); p != nil {
+			w.Header().Set("Content-Security-Policy", policy)
 			p.ServeHTTP(w, r)
 			return
 		}

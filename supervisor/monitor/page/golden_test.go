@@ -87,6 +87,33 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 }
 
+// FuzzText puts anything where programs and hosts put theirs.
+func FuzzText(f *testing.F) {
+	for _, text := range []string{hostile, checkedEmpty, clockEmpty, ageOpen + "2026-03-09T14:02:11Z" + ageClose, "\x00\xff\u202e", "</title>", "&lt;", "]]>"} {
+		f.Add(text)
+	}
+	feed := &monitor.Feed{}
+	p := New(feed, Options{Zone: time.UTC, Now: func() time.Time { return sampleAt }})
+	page := func(t testing.TB, text string) string {
+		r := sample()
+		r.Apps = []monitor.App{{Name: "images", Instances: r.Apps[1].Instances[:1]}}
+		in := &r.Apps[0].Instances[0]
+		r.Host, in.Why, in.Status.LastFailure.Output = "a"+text, "a"+text, []string{text}
+		feed.Publish(r)
+		_, body := get(t, p, "/")
+		return body
+	}
+	plain := page(f, "plain")
+	f.Fuzz(func(t *testing.T, text string) {
+		body := page(t, text)
+		for _, mark := range []string{"<script", "<time", "<span", "<tbody", "</pre>", "</title>", "<p", `id="`} {
+			if got, want := strings.Count(body, mark), strings.Count(plain, mark); got != want {
+				t.Errorf("%d of %s, want %d", got, mark, want)
+			}
+		}
+	})
+}
+
 // The page must work under the strictest policy: nothing inline, nothing from elsewhere.
 func TestNothingInlineNothingForeign(t *testing.T) {
 	_, body := get(t, fixed(sample()), "/")

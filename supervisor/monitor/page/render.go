@@ -80,7 +80,6 @@ func newRenderer(a assets, o Options) renderer {
 
 // rendering is made under the lock: readers that come at once wait for one of them.
 func (r renderer) rendering(report *monitor.Report, v view, now time.Time) *rendering {
-	v.still = false
 	stale := report != nil && now.Sub(report.At) > r.options.StaleAfter
 	r.kept.Lock()
 	defer r.kept.Unlock()
@@ -296,8 +295,8 @@ const (
 func (r renderer) page(m *rendering, v view, now time.Time) string {
 	text := r.execute("page", map[string]any{
 		"Title": m.title, "Icon": m.icon, "Clock": m.clock, "Version": m.version, "Assets": r.assets.version,
-		"Events": "events" + view{show: v.show, app: v.app}.query(), "Silence": int(3 * r.options.Heartbeat / time.Millisecond),
-		"Refresh": !v.still, "Still": view{v.show, v.app, true}.query(), "Monitor": m.report.Version, "Now": now.UnixMilli(),
+		"Events": "events" + v.query(), "Silence": int(3 * r.options.Heartbeat / time.Millisecond),
+		"Refresh": !v.still, "Still": v.quiet().query(), "Monitor": m.report.Version, "Now": now.UnixMilli(),
 		"Head": template.HTML(m.head.html), "Nav": template.HTML(m.nav.html), "Apps": template.HTML(m.sections()), //nolint:gosec // made by templates
 	})
 	checked := []time.Time{m.head.checked}

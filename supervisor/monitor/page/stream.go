@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -127,13 +128,17 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx passes it on at once
-	if s.first(query.Get("since")) != nil {
-		return
-	}
+	full := false
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	default:
+		full = true
+	}
+	if s.first(query.Get("since")) != nil {
+		return
+	}
+	if full {
 		_ = s.send("full", struct{}{}) // the reader goes either way
 		return
 	}
@@ -209,15 +214,20 @@ func (s *stream) pause(gone <-chan struct{}) bool {
 	return false
 }
 
-// send writes an event, which JSON has made one line.
+// send writes an event, whose data JSON has made one line. Its marks need no
+// escape: this is no HTML to anybody, see nosniff.
 func (s *stream) send(event string, data any) error {
-	text, err := json.Marshal(data)
-	if err != nil {
+	var text bytes.Buffer
+	text.WriteString("event: " + event + "\ndata: ")
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(data); err != nil {
 		return err
 	}
+	text.WriteByte('\n')
 	// Without deadlines, as in tests with a recorder, the writer is the one to trust.
 	_ = s.ctl.SetWriteDeadline(time.Now().Add(s.page.options.Patience))
-	if _, err := s.w.Write([]byte("event: " + event + "\ndata: " + string(text) + "\n\n")); err != nil {
+	if _, err := text.WriteTo(s.w); err != nil {
 		return err
 	}
 	return s.ctl.Flush()

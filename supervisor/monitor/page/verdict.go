@@ -149,7 +149,7 @@ func (t *tally) verdict() verdict {
 		return verdict{bad, fmt.Sprintf("%d of %s %s down%s.", t.down, instances(t.All), be(t.down), t.also()), fmt.Sprintf("%d down", t.down)}
 	case t.Wrong > 0:
 		also := strings.TrimPrefix(t.also(), ", ")
-		return verdict{warn, "Nothing is down; " + also + ".", also}
+		return verdict{warn, "Nothing is unexpectedly down; " + also + ".", also}
 	case t.by[monitor.Stopped] == t.All:
 		return verdict{quiet, "Everything was stopped by an operator.", "stopped"}
 	case t.by[monitor.Up] == 0:
@@ -165,7 +165,7 @@ func (t *tally) also() string {
 		n    int
 		what string
 	}{
-		{t.meant, "taken down on purpose"},
+		{t.meant, "down on purpose"},
 		{t.strained, "up but strained"},
 		{t.unread, "with a configuration not taken"},
 		{t.by[monitor.Unknown], "unknown"},

@@ -30,11 +30,11 @@ func TestVerdict(t *testing.T) {
 		{[]monitor.Instance{asleep, asleep}, quiet, "All is well, and asleep."},
 		{[]monitor.Instance{stopped, stopped}, quiet, "Everything was stopped by an operator."},
 		{[]monitor.Instance{up, down}, bad, "1 of 2 instances is down."},
-		{[]monitor.Instance{down, down, unknown, saturated, meant}, bad, "2 of 5 instances are down, 1 taken down on purpose, 1 up but strained, 1 unknown."},
-		{[]monitor.Instance{up, meant}, warn, "Nothing is down; 1 taken down on purpose."},
-		{[]monitor.Instance{up, unknown}, warn, "Nothing is down; 1 unknown."},
-		{[]monitor.Instance{saturated, failing}, warn, "Nothing is down; 2 up but strained."},
-		{[]monitor.Instance{unread}, warn, "Nothing is down; 1 with a configuration not taken."},
+		{[]monitor.Instance{down, down, unknown, saturated, meant}, bad, "2 of 5 instances are down, 1 down on purpose, 1 up but strained, 1 unknown."},
+		{[]monitor.Instance{up, meant}, warn, "Nothing is unexpectedly down; 1 down on purpose."},
+		{[]monitor.Instance{up, unknown}, warn, "Nothing is unexpectedly down; 1 unknown."},
+		{[]monitor.Instance{saturated, failing}, warn, "Nothing is unexpectedly down; 2 up but strained."},
+		{[]monitor.Instance{unread}, warn, "Nothing is unexpectedly down; 1 with a configuration not taken."},
 	} {
 		r := &monitor.Report{At: sampleAt, Apps: []monitor.App{{Name: "a", Instances: c.in}}}
 		if got := judge(r, sampleAt, time.Minute); got.Level != c.level || got.Text != c.text {

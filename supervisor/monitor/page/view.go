@@ -59,6 +59,8 @@ func (v view) query() string {
 
 func (v view) with(s show) view { v.show = s; return v }
 
+func (v view) quiet() view { v.still = true; return v }
+
 func (v view) of(app string) view { v.app = app; return v }
 
 // rows tells whether an instance gets a row; if not it is listed by its number,

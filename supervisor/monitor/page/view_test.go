@@ -114,6 +114,19 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
+// Who asked for a page that stands still gets it from its links, too.
+func TestStillStaysStill(t *testing.T) {
+	_, body := get(t, fixed(sample()), "/?refresh=off")
+	if strings.Contains(body, "http-equiv") {
+		t.Error("it loads itself anew")
+	}
+	for _, link := range []string{`href="?app=rt&amp;refresh=off"`, `href="?refresh=off&amp;show=wrong"`, `href="?refresh=off#wiki"`} {
+		if !strings.Contains(body, link) {
+			t.Errorf("there is no %s", link)
+		}
+	}
+}
+
 func TestBeforeTheFirstReport(t *testing.T) {
 	status, body := get(t, fixed(nil), "/")
 	if status != 200 || !strings.Contains(body, "Nothing is known yet") {
