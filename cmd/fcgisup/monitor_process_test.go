@@ -268,3 +268,95 @@ func busyAddress(t *testing.T) string {
 	t.Cleanup(func() { _ = l.Close() })
 	return l.Addr().String()
 }
+
+// TestMonitorToken: a change of the token is in force with the reload, and an address that others can reach keeps
+// one whatever the file says.
+func TestMonitorToken(t *testing.T) {
+	dir := t.TempDir()
+	address := "0.0.0.0:" + anyPort(t)
+	first, second := strings.Repeat("a", shortestToken), strings.Repeat("b", shortestToken)
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const app = "apps: {a: {command: /bin/true}}\n"
+	write("token", first)
+	write("c.yaml", app+"monitor: {listen: \""+address+"\", token_file: "+dir+"/token}\n")
+	cmd := exec.Command(fcgisupBinary(t), "monitor", "--config", dir+"/c.yaml", "--state-dir", dir+"/state")
+	d := &watcher{Cmd: cmd, ended: make(chan struct{})}
+	d.Stderr = d
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = d.Wait()
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		_ = d.Process.Kill()
+		<-d.ended
+	})
+	ask := func(token string) (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+strings.Replace(address, "0.0.0.0", "127.0.0.1", 1)+"/api/v1/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	want := func(token string, want int) {
+		t.Helper()
+		within(t, 20*time.Second, func() error {
+			if got, err := ask(token); err != nil || got != want {
+				return fmt.Errorf("%d, %w; want %d\n%s", got, err, want, d.said())
+			}
+			return nil
+		})
+	}
+	reload := func(line string) {
+		t.Helper()
+		before := strings.Count(d.said(), line)
+		if err := d.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		within(t, 20*time.Second, func() error {
+			if strings.Count(d.said(), line) == before {
+				return errors.New(d.said())
+			}
+			return nil
+		})
+	}
+	want(first, http.StatusOK)
+	want("", http.StatusUnauthorized)
+	write("token", second)
+	reload("msg=reloaded")
+	want(second, http.StatusOK)
+	want(first, http.StatusUnauthorized)
+	write("c.yaml", app)
+	reload("reload failed")
+	want("", http.StatusUnauthorized)
+	want(second, http.StatusOK)
+	if strings.Contains(d.said(), first) || strings.Contains(d.said(), second) {
+		t.Errorf("the log has a token:\n%s", d.said())
+	}
+	d.stop(t)
+}
+
+// anyPort is one that nobody has at this moment.
+func anyPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err = errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ import (
 // bed is a host made of maps, in virtual time.
 type bed struct {
 	mu sync.Mutex // what follows
-	// supervisors are by control socket; a nil one hangs.
+	// supervisors are by control socket; a nil one hangs, an empty one has left its socket behind.
 	supervisors map[string][]supervisor.Status
 	units       map[string]Unit
 	services    map[string]Service
@@ -106,6 +107,8 @@ func (b *bed) status(ctx context.Context, socket string) ([]supervisor.Status, e
 	case all == nil:
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case len(all) == 0:
+		return nil, syscall.ECONNREFUSED
 	}
 	return all, nil
 }

@@ -145,6 +145,26 @@ func TestWoken(t *testing.T) {
 	})
 }
 
+// TestKilledSupervisor: what one that is gone has said last is no status.
+func TestKilledSupervisor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(on("a", 1, 9000))
+		b.run("a@1")
+		b.supervisors["a@1"] = []supervisor.Status{up("a", 1)}
+		b.start()
+		defer b.end()
+		b.set(func() { b.supervisors["a@1"] = []supervisor.Status{}; b.units["a@1.service"] = autoRestart })
+		wait(6 * time.Second)
+		if got := b.of(t, "a", 1); got.Health != Up || got.Status != nil {
+			t.Errorf("restarted once: %+v", got)
+		}
+		wait(20 * time.Second)
+		if got := b.of(t, "a", 1); got.Health != Down || !strings.Contains(got.Why, "again and again") {
+			t.Errorf("again and again: %+v", got)
+		}
+	})
+}
+
 // TestSystemdGone: what systemd said stands for a while, then nothing is known.
 func TestSystemdGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
