@@ -33,16 +33,16 @@ var rules = map[string]string{
 func TestAccessibilityRules(t *testing.T) {
 	for name, h := range map[string]*host{"sample": serve(t, sample()), "fleet": serve(t, fleet(100))} {
 		ctx := tab(t)
-		do(t, ctx, chromedp.Navigate(h.url), live())
+		do(ctx, t, chromedp.Navigate(h.url), live())
 		for _, width := range []int64{1240, 360} {
-			do(t, ctx, chromedp.EmulateViewport(width, 800))
-			becomes(t, ctx, fmt.Sprintf("innerWidth === %d", width))
+			do(ctx, t, chromedp.EmulateViewport(width, 800))
+			becomes(ctx, t, fmt.Sprintf("innerWidth === %d", width))
 			for what, culprits := range rules {
-				if got := value[[]string](t, ctx, `[...`+culprits+`].map(e => e.outerHTML.slice(0, 150))`); len(got) > 0 {
+				if got := value[[]string](ctx, t, `[...`+culprits+`].map(e => e.outerHTML.slice(0, 150))`); len(got) > 0 {
 					t.Errorf("%s, %d pixels: %s: %s", name, width, what, strings.Join(got[:min(3, len(got))], "\n"))
 				}
 			}
-			if !value[bool](t, ctx, `document.documentElement.lang === "en" && document.title !== ""`) {
+			if !value[bool](ctx, t, `document.documentElement.lang === "en" && document.title !== ""`) {
 				t.Error("the page has no language or no title")
 			}
 		}
@@ -56,10 +56,10 @@ type node struct {
 	Name    struct{ Value string }
 }
 
-func tree(t *testing.T, ctx context.Context) []node { //nolint:revive // t comes first
+func tree(ctx context.Context, t *testing.T) []node {
 	t.Helper()
 	var answer struct{ Nodes []node }
-	do(t, ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+	do(ctx, t, chromedp.ActionFunc(func(ctx context.Context) error {
 		var raw json.RawMessage
 		if err := cdp.Execute(ctx, "Accessibility.getFullAXTree", nil, &raw); err != nil {
 			return err
@@ -75,10 +75,10 @@ func TestAccessibilityTree(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
 	for _, width := range []int64{1240, 360} {
-		do(t, ctx, chromedp.EmulateViewport(width, 800), chromedp.Navigate(h.url), live(),
+		do(ctx, t, chromedp.EmulateViewport(width, 800), chromedp.Navigate(h.url), live(),
 			chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
 		count, names := map[string]int{}, map[string][]string{}
-		for _, n := range tree(t, ctx) {
+		for _, n := range tree(ctx, t) {
 			if n.Ignored {
 				continue
 			}
@@ -146,9 +146,9 @@ func TestContrastInBrowser(t *testing.T) {
 	for name, h := range map[string]*host{"sample": serve(t, sample()), "fleet": serve(t, fleet(100))} {
 		ctx := tab(t)
 		for _, scheme := range []string{"light", "dark"} {
-			do(t, ctx, chromedp.EmulateViewport(1240, 800), media("prefers-color-scheme", scheme), chromedp.Navigate(h.url), live(),
+			do(ctx, t, chromedp.EmulateViewport(1240, 800), media("prefers-color-scheme", scheme), chromedp.Navigate(h.url), live(),
 				chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
-			got := value[[]string](t, ctx, faint)
+			got := value[[]string](ctx, t, faint)
 			var n int
 			if _, err := fmt.Sscan(got[0], &n); err != nil || n < 100 {
 				t.Errorf("%s, %s: only %d texts were looked at", name, scheme, n)
@@ -157,7 +157,7 @@ func TestContrastInBrowser(t *testing.T) {
 				t.Errorf("%s, %s: too faint:\n%s", name, scheme, strings.Join(got[1:min(6, len(got))], "\n"))
 			}
 			want := map[string]string{"light": "rgb(246, 247, 248)", "dark": "rgb(17, 20, 23)"}[scheme]
-			if got := value[string](t, ctx, `getComputedStyle(document.body).backgroundColor`); got != want {
+			if got := value[string](ctx, t, `getComputedStyle(document.body).backgroundColor`); got != want {
 				t.Errorf("%s is on %s, want %s", scheme, got, want)
 			}
 		}

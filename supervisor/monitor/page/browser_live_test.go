@@ -17,7 +17,7 @@ import (
 func TestLiveInBrowser(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.EmulateViewport(1240, 500), chromedp.Navigate(h.url), live(), chromedp.Evaluate(`
+	do(ctx, t, chromedp.EmulateViewport(1240, 500), chromedp.Navigate(h.url), live(), chromedp.Evaluate(`
 		window.loaded = "once";
 		window.kept = document.getElementById("rt@2");
 		document.getElementById("images@1/more").open = true;
@@ -26,16 +26,16 @@ func TestLiveInBrowser(t *testing.T) {
 		getSelection().selectAllChildren(pre);
 		scrollTo(0, 200); pre.scrollLeft = 40;`, nil))
 	place := `document.getElementById("images@1").getBoundingClientRect().top`
-	before := value[float64](t, ctx, place)
+	before := value[float64](ctx, t, place)
 	r := sample()
 	r.Apps[0].Instances[1].Status.Queue = ptr(77)
 	r.Apps[1].Instances[0].Status.Refused = 4711
 	r.Apps[3].Instances[0].Health, r.Apps[3].Instances[0].Why = monitor.Down, "connection refused"
 	r.At = r.At.Add(time.Second)
 	h.Publish(r)
-	becomes(t, ctx, `document.getElementById("rt@2").textContent.includes("77")`)
-	becomes(t, ctx, `document.getElementById("images@1").textContent.includes("4711")`)
-	becomes(t, ctx, `document.getElementById("_verdict").textContent.includes("2 of 11 instances are down")`)
+	becomes(ctx, t, `document.getElementById("rt@2").textContent.includes("77")`)
+	becomes(ctx, t, `document.getElementById("images@1").textContent.includes("4711")`)
+	becomes(ctx, t, `document.getElementById("_verdict").textContent.includes("2 of 11 instances are down")`)
 	for what, expression := range map[string]string{
 		"the page was not loaded again":      `window.loaded === "once"`,
 		"the row is the same element":        `window.kept === document.getElementById("rt@2")`,
@@ -49,7 +49,7 @@ func TestLiveInBrowser(t *testing.T) {
 		"the ages are written":               `[...document.querySelectorAll("time")].every(t => /^(in )?\d+[smhd]/.test(t.textContent))`,
 		"the times told apart are filled in": `[...document.querySelectorAll("time.checked")].every(t => t.dateTime)`,
 	} {
-		if !value[bool](t, ctx, expression) {
+		if !value[bool](ctx, t, expression) {
 			t.Errorf("not so: %s", what)
 		}
 	}
@@ -59,7 +59,7 @@ func TestLiveInBrowser(t *testing.T) {
 func TestComingAndGoingInBrowser(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`
+	do(ctx, t, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`
 		window.loaded = "once"; window.kept = document.getElementById("legacy@2");
 		document.getElementById("wiki@1").querySelector("summary").focus()`, nil))
 	r := sample()
@@ -67,20 +67,20 @@ func TestComingAndGoingInBrowser(t *testing.T) {
 	r.Apps[3].Instances = r.Apps[3].Instances[1:]
 	r.Apps = slices.Delete(r.Apps, 1, 2)
 	h.Publish(r)
-	becomes(t, ctx, `[...document.querySelectorAll("main section > table > tbody")].map(b => b.id).join() === "aaa@1,images@1,images@2,wiki@2,legacy@1,legacy@2"`)
-	if got := value[string](t, ctx, `document.activeElement.textContent`); got != "wiki" {
+	becomes(ctx, t, `[...document.querySelectorAll("main section > table > tbody")].map(b => b.id).join() === "aaa@1,images@1,images@2,wiki@2,legacy@1,legacy@2"`)
+	if got := value[string](ctx, t, `document.activeElement.textContent`); got != "wiki" {
 		t.Errorf("the row with the focus is gone; the focus is on %q, want the heading of its app", got)
 	}
-	if !value[bool](t, ctx, `window.loaded === "once" && window.kept === document.getElementById("legacy@2")`) {
+	if !value[bool](ctx, t, `window.loaded === "once" && window.kept === document.getElementById("legacy@2")`) {
 		t.Error("what stays is not the same element")
 	}
 	h.Publish(&monitor.Report{Host: "web1.example.org", At: sampleAt})
-	becomes(t, ctx, `document.querySelector("main").textContent.trim() === "No apps are configured."`)
+	becomes(ctx, t, `document.querySelector("main").textContent.trim() === "No apps are configured."`)
 	h.Publish(sample())
-	becomes(t, ctx, `document.querySelectorAll("main section > table > tbody").length === 11 && !document.getElementById("_empty")`)
+	becomes(ctx, t, `document.querySelectorAll("main section > table > tbody").length === 11 && !document.getElementById("_empty")`)
 	other := tab(t)
-	do(t, other, chromedp.Navigate(h.url), live())
-	if diff := cmp.Diff(value[[]string](t, other, clean), value[[]string](t, ctx, clean)); diff != "" {
+	do(other, t, chromedp.Navigate(h.url), live())
+	if diff := cmp.Diff(value[[]string](other, t, clean), value[[]string](ctx, t, clean)); diff != "" {
 		t.Errorf("the patched page is not the one that a reload shows (-reload +patched):\n%s", diff)
 	}
 }
@@ -96,10 +96,10 @@ const clean = `(() => {
 func TestConnectionLostInBrowser(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`window.loaded = "once"`, nil))
+	do(ctx, t, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`window.loaded = "once"`, nil))
 	h.leave()
-	becomes(t, ctx, `document.getElementById("_stream").textContent === "connection lost, showing state of 14:02"`)
-	if !value[bool](t, ctx, `document.getElementById("rt@1") !== null && getComputedStyle(document.getElementById("_stream")).visibility === "visible"`) {
+	becomes(ctx, t, `document.getElementById("_stream").textContent === "connection lost, showing state of 14:02"`)
+	if !value[bool](ctx, t, `document.getElementById("rt@1") !== null && getComputedStyle(document.getElementById("_stream")).visibility === "visible"`) {
 		t.Error("the last state is gone")
 	}
 	eventually(t, "it is asked for again, and again", func() bool { return h.refused.Load() >= 2 })
@@ -107,8 +107,8 @@ func TestConnectionLostInBrowser(t *testing.T) {
 	r.Apps[1].Instances[0].Health = monitor.Asleep
 	h.Publish(r)
 	h.comeBack()
-	becomes(t, ctx, `document.getElementById("_stream").textContent === "live" && document.getElementById("images@1").classList.contains("is-asleep")`)
-	if !value[bool](t, ctx, `window.loaded === "once"`) {
+	becomes(ctx, t, `document.getElementById("_stream").textContent === "live" && document.getElementById("images@1").classList.contains("is-asleep")`)
+	if !value[bool](ctx, t, `window.loaded === "once"`) {
 		t.Error("the page was loaded again")
 	}
 }
@@ -121,18 +121,18 @@ func TestHiddenInBrowser(t *testing.T) {
 	hide := func(hidden bool) chromedp.Action {
 		return chromedp.Evaluate(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %t, configurable: true}); document.dispatchEvent(new Event("visibilitychange"))`, hidden), nil)
 	}
-	do(t, ctx, chromedp.Navigate(h.url), live(), hide(true))
+	do(ctx, t, chromedp.Navigate(h.url), live(), hide(true))
 	if slots() != 1 {
 		t.Fatalf("%d streams, want 1", slots())
 	}
 	r := sample()
 	r.Apps[2].Instances[0].Health = monitor.Down
 	h.Publish(r)
-	becomes(t, ctx, `document.title.startsWith("✗ 2 down")`)
+	becomes(ctx, t, `document.title.startsWith("✗ 2 down")`)
 	eventually(t, "the stream is given back", func() bool { return slots() == 0 })
 	h.Publish(sample())
-	do(t, ctx, hide(false))
-	becomes(t, ctx, `document.title.startsWith("✗ 1 down")`)
+	do(ctx, t, hide(false))
+	becomes(ctx, t, `document.title.startsWith("✗ 1 down")`)
 	eventually(t, "there is a stream again", func() bool { return slots() == 1 })
 }
 
@@ -140,13 +140,13 @@ func TestHiddenInBrowser(t *testing.T) {
 func TestAgesInBrowser(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.Navigate(h.url), live())
+	do(ctx, t, chromedp.Navigate(h.url), live())
 	stamps, texts := []string{}, map[string]time.Duration{}
 	for d := range ageTexts {
 		then := sampleAt.Add(2*time.Second - d).Format(time.RFC3339Nano)
 		stamps, texts[then] = append(stamps, then), d
 	}
-	got := value[[]string](t, ctx, fmt.Sprintf(`new Promise(done => {
+	got := value[[]string](ctx, t, fmt.Sprintf(`new Promise(done => {
 		const all = %s.map(at => document.body.appendChild(Object.assign(document.createElement("time"), {dateTime: at})));
 		const look = () => all.every(t => t.textContent) ? done(all.map(t => t.textContent)) : setTimeout(look, 20);
 		look();

@@ -20,28 +20,28 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 func TestWithoutScript(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(h.url))
-	text := value[string](t, ctx, `document.body.innerText`)
+	do(ctx, t, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(h.url))
+	text := value[string](ctx, t, `document.body.innerText`)
 	for _, want := range []string{"web1.example.org", "1 of 11 instances is down", "rt@1", "saturated", "asleep", "3d", "48s", "timeout ×4", "99.4 %", "no worker becomes ready"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not to be read", want)
 		}
 	}
-	if !value[bool](t, ctx, `[...document.querySelectorAll("time")].every(t => t.textContent)`) {
+	if !value[bool](ctx, t, `[...document.querySelectorAll("time")].every(t => t.textContent)`) {
 		t.Error("there are times without text")
 	}
-	if got := value[string](t, ctx, `document.querySelector("meta[http-equiv=refresh]").content`); got != "30" {
+	if got := value[string](ctx, t, `document.querySelector("meta[http-equiv=refresh]").content`); got != "30" {
 		t.Errorf("the page is loaded anew every %q s", got)
 	}
-	do(t, ctx, chromedp.Click(`//summary[contains(., "images@1")]`))
-	if !value[bool](t, ctx, `document.getElementById("images@1").querySelector("pre").checkVisibility()`) {
+	do(ctx, t, chromedp.Click(`//summary[contains(., "images@1")]`))
+	if !value[bool](ctx, t, `document.getElementById("images@1").querySelector("pre").checkVisibility()`) {
 		t.Error("a click on the details does not show the evidence")
 	}
-	do(t, ctx, chromedp.Click(`//a[contains(., "Only what is wrong")]`), chromedp.WaitNotPresent(`//tbody[@id="rt@1"]`))
-	if got := value[int](t, ctx, `document.querySelectorAll("main section > table > tbody").length`); got != 3 {
+	do(ctx, t, chromedp.Click(`//a[contains(., "Only what is wrong")]`), chromedp.WaitNotPresent(`//tbody[@id="rt@1"]`))
+	if got := value[int](ctx, t, `document.querySelectorAll("main section > table > tbody").length`); got != 3 {
 		t.Errorf("%d rows are wrong, want 3", got)
 	}
-	if value[bool](t, ctx, `document.documentElement.hasAttribute("data-stream")`) {
+	if value[bool](ctx, t, `document.documentElement.hasAttribute("data-stream")`) {
 		t.Error("script has run after all")
 	}
 }
@@ -50,13 +50,13 @@ func TestWithoutScript(t *testing.T) {
 func TestHostileTextInBrowser(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.Navigate(h.url), live())
+	do(ctx, t, chromedp.Navigate(h.url), live())
 	check := func(when, id string) {
 		t.Helper()
-		if !value[bool](t, ctx, fmt.Sprintf(`document.getElementById(%q).textContent.includes(%s)`, id, "`"+hostile+"`")) {
+		if !value[bool](ctx, t, fmt.Sprintf(`document.getElementById(%q).textContent.includes(%s)`, id, "`"+hostile+"`")) {
 			t.Errorf("%s: the text is not there as it was printed", when)
 		}
-		if value[bool](t, ctx, `document.title === "taken" || document.querySelector("img") !== null || document.scripts.length !== 1`) {
+		if value[bool](ctx, t, `document.title === "taken" || document.querySelector("img") !== null || document.scripts.length !== 1`) {
 			t.Errorf("%s: the text has become markup", when)
 		}
 	}
@@ -64,7 +64,7 @@ func TestHostileTextInBrowser(t *testing.T) {
 	r := sample()
 	r.Apps[0].Instances[4].Why, r.Apps[0].Description = hostile, hostile
 	h.Publish(r)
-	becomes(t, ctx, `document.getElementById("rt@5").textContent.includes("onerror")`)
+	becomes(ctx, t, `document.getElementById("rt@5").textContent.includes("onerror")`)
 	time.Sleep(50 * time.Millisecond) // for an image to fail
 	check("patched", "rt@5")
 	check("patched", "rt/head")
@@ -74,11 +74,11 @@ func TestHostileTextInBrowser(t *testing.T) {
 func TestNarrow(t *testing.T) {
 	for name, h := range map[string]*host{"sample": serve(t, sample()), "fleet": serve(t, fleet(100))} {
 		ctx := tab(t)
-		do(t, ctx, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
+		do(ctx, t, chromedp.Navigate(h.url), live(), chromedp.Evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`, nil))
 		for _, width := range []int64{360, 320, 768, 1100, 1160, 1920} {
-			do(t, ctx, chromedp.EmulateViewport(width, 740))
-			becomes(t, ctx, fmt.Sprintf("innerWidth === %d", width))
-			wide := value[[]string](t, ctx, `(() => {
+			do(ctx, t, chromedp.EmulateViewport(width, 740))
+			becomes(ctx, t, fmt.Sprintf("innerWidth === %d", width))
+			wide := value[[]string](ctx, t, `(() => {
 				const scrolls = e => e && e !== document.body && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
 				const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && !scrolls(e));
 				return [...(document.documentElement.scrollWidth > innerWidth ? ["the page: " + document.documentElement.scrollWidth] : []), ...wide.map(e => e.outerHTML.slice(0, 120))];
@@ -95,12 +95,12 @@ func TestNarrow(t *testing.T) {
 func TestKeyboard(t *testing.T) {
 	h := serve(t, sample())
 	ctx := tab(t)
-	do(t, ctx, chromedp.EmulateViewport(1240, 900), chromedp.Navigate(h.url), live())
+	do(ctx, t, chromedp.EmulateViewport(1240, 900), chromedp.Navigate(h.url), live())
 	type stop struct{ Name, Outline string }
 	var stops []string
 	for range 40 {
-		do(t, ctx, chromedp.KeyEvent(kb.Tab))
-		s := value[stop](t, ctx, `(() => {
+		do(ctx, t, chromedp.KeyEvent(kb.Tab))
+		s := value[stop](ctx, t, `(() => {
 			const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
 			const seen = r.width > 0 && r.height > 0 && r.right > 0 && r.left < innerWidth && s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2;
 			return {Name: e === document.body ? "" : e.innerText.trim().replace(/\s+/g, " ") || e.getAttribute("aria-label") || e.id, Outline: seen ? "yes" : ""};
@@ -119,12 +119,12 @@ func TestKeyboard(t *testing.T) {
 	if got != want {
 		t.Errorf("tab stops:\n%s\nwant:\n%s", got, want)
 	}
-	do(t, ctx, chromedp.Focus(`//summary[contains(., "rt@1")]`), chromedp.KeyEvent(kb.Enter))
-	becomes(t, ctx, `document.getElementById("rt@1/more").open`)
-	do(t, ctx, chromedp.Focus(`.skip`), chromedp.KeyEvent(kb.Enter))
-	becomes(t, ctx, `document.activeElement.id === "_main"`)
-	do(t, ctx, chromedp.Focus(`//a[contains(., "2 downs")]`), chromedp.KeyEvent(kb.Enter))
-	becomes(t, ctx, `document.getElementById("rt@2/more").open && document.getElementById("rt@2/outages").checkVisibility()`)
+	do(ctx, t, chromedp.Focus(`//summary[contains(., "rt@1")]`), chromedp.KeyEvent(kb.Enter))
+	becomes(ctx, t, `document.getElementById("rt@1/more").open`)
+	do(ctx, t, chromedp.Focus(`.skip`), chromedp.KeyEvent(kb.Enter))
+	becomes(ctx, t, `document.activeElement.id === "_main"`)
+	do(ctx, t, chromedp.Focus(`//a[contains(., "2 downs")]`), chromedp.KeyEvent(kb.Enter))
+	becomes(ctx, t, `document.getElementById("rt@2/more").open && document.getElementById("rt@2/outages").checkVisibility()`)
 }
 
 // What the wishes of the reader's system change.
@@ -144,8 +144,8 @@ func TestMediaInBrowser(t *testing.T) {
 		{emulation.SetEmulatedMedia().WithMedia("print"), "paper has what is closed, and nothing to click", `
 			document.getElementById("images@1").querySelector("pre").checkVisibility() && !document.querySelector("nav").checkVisibility()`},
 	} {
-		do(t, ctx, c.set, chromedp.Navigate(h.url), live())
-		if !value[bool](t, ctx, c.must) {
+		do(ctx, t, c.set, chromedp.Navigate(h.url), live())
+		if !value[bool](ctx, t, c.must) {
 			t.Errorf("not so: %s", c.what)
 		}
 	}
@@ -160,7 +160,7 @@ func TestThousandInBrowser(t *testing.T) {
 		ctx := tab(t)
 		took := func(actions ...chromedp.Action) time.Duration {
 			begin := time.Now()
-			do(t, ctx, actions...)
+			do(ctx, t, actions...)
 			return time.Since(begin)
 		}
 		loaded := took(chromedp.Navigate(h.url+target), live())

@@ -31,7 +31,7 @@ type browser struct {
 	end  func()
 }
 
-var shared browser //nolint:gochecknoglobals // one per test binary, as asked for
+var shared browser
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -102,7 +102,7 @@ func tab(t *testing.T) context.Context {
 			}
 		}
 	})
-	do(t, ctx, log.Enable())
+	do(ctx, t, log.Enable())
 	return ctx
 }
 
@@ -155,7 +155,7 @@ func (h *host) leave() {
 
 func (h *host) comeBack() { h.page.Store(h.make()) }
 
-func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) { //nolint:revive // t comes first
+func do(ctx context.Context, t *testing.T, actions ...chromedp.Action) {
 	t.Helper()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.Fatal(err)
@@ -163,15 +163,15 @@ func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) { //nolin
 }
 
 // value is that of an expression in the page.
-func value[T any](t *testing.T, ctx context.Context, expression string, options ...chromedp.EvaluateOption) T { //nolint:revive // t comes first
+func value[T any](ctx context.Context, t *testing.T, expression string, options ...chromedp.EvaluateOption) T {
 	t.Helper()
 	var v T
-	do(t, ctx, chromedp.Evaluate(expression, &v, options...))
+	do(ctx, t, chromedp.Evaluate(expression, &v, options...))
 	return v
 }
 
 // becomes waits until an expression holds.
-func becomes(t *testing.T, ctx context.Context, expression string) { //nolint:revive // t comes first
+func becomes(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
 	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
 		t.Fatalf("%s: %v", expression, err)

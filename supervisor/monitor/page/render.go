@@ -240,7 +240,7 @@ func (r renderer) section(report *monitor.Report, a *monitor.App, v view) (secti
 		case v.row(report, levelOf(in)):
 			p := part{id: anchor(in), html: r.execute("instance", rowOf(in, report.At, r.options.Zone)), checked: in.Checked}
 			s.rows = append(s.rows, p)
-			shown.Rows = append(shown.Rows, template.HTML(p.html)) //nolint:gosec // made by a template
+			shown.Rows = append(shown.Rows, template.HTML(p.html))
 		case v.show == showWrong:
 			shown.Hidden++
 		default:
@@ -257,7 +257,7 @@ func (r renderer) section(report *monitor.Report, a *monitor.App, v view) (secti
 	}
 	s.head = part{id: a.Name + "/head", html: r.execute("app-head", shown)}
 	s.rest = part{id: a.Name + "/rest", html: r.execute("app-rest", shown)}
-	shown.Head, shown.Rest = template.HTML(s.head.html), template.HTML(s.rest.html) //nolint:gosec // made by templates
+	shown.Head, shown.Rest = template.HTML(s.head.html), template.HTML(s.rest.html)
 	s.html = r.execute("app", shown)
 	return s, true
 }
@@ -297,7 +297,7 @@ func (r renderer) page(m *rendering, v view, now time.Time) string {
 		"Title": m.title, "Icon": m.icon, "Clock": m.clock, "Version": m.version, "Assets": r.assets.version,
 		"Events": "events" + v.query(), "Silence": int(3 * r.options.Heartbeat / time.Millisecond),
 		"Refresh": !v.still, "Still": v.quiet().query(), "Monitor": m.report.Version, "Now": now.UnixMilli(),
-		"Head": template.HTML(m.head.html), "Nav": template.HTML(m.nav.html), "Apps": template.HTML(m.sections()), //nolint:gosec // made by templates
+		"Head": template.HTML(m.head.html), "Nav": template.HTML(m.nav.html), "Apps": template.HTML(m.sections()),
 	})
 	checked := []time.Time{m.head.checked}
 	for _, s := range m.apps {

@@ -31,7 +31,7 @@ func TestScreenshots(t *testing.T) {
 				h := serve(t, withoutHostility())
 				ctx := tab(t)
 				var picture []byte
-				do(t, ctx, media("prefers-color-scheme", shot.scheme), chromedp.EmulateViewport(shot.width, 800), chromedp.Navigate(h.url), live(),
+				do(ctx, t, media("prefers-color-scheme", shot.scheme), chromedp.EmulateViewport(shot.width, 800), chromedp.Navigate(h.url), live(),
 					chromedp.Evaluate(`(id => { if (id) document.getElementById(id).open = true })(`+quote(shot.open)+`)`, nil),
 					chromedp.FullScreenshot(&picture, 100))
 				if err := os.WriteFile(path, smaller(t, picture), 0o644); err != nil {

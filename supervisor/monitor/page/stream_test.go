@@ -82,7 +82,7 @@ type reader struct {
 	response *http.Response
 }
 
-func listen(t *testing.T, ctx context.Context, url string) *reader { //nolint:revive // t comes first
+func listen(ctx context.Context, t *testing.T, url string) *reader {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -139,12 +139,12 @@ func streaming(t *testing.T, o Options) (*monitor.Feed, *Page, *httptest.Server)
 
 func TestStreamFollows(t *testing.T) {
 	f, p, server := streaming(t, Options{Heartbeat: time.Hour})
-	r := listen(t, t.Context(), server.URL+"/events?since=old")
+	r := listen(t.Context(), t, server.URL+"/events?since=old")
 	kind, first := r.next(t)
 	if kind != "patch" || first.HTML["_apps"] == "" || first.HTML["_head"] == "" || first.Assets != p.assets.version || first.Now != sampleAt.UnixMilli() {
 		t.Fatalf("a reader of an old page is told %s %v", kind, keys(first.HTML))
 	}
-	again := listen(t, t.Context(), server.URL+"/events?since="+first.Version)
+	again := listen(t.Context(), t, server.URL+"/events?since="+first.Version)
 	if kind, p := again.next(t); kind != "patch" || len(p.HTML) != 0 || len(p.Checked) == 0 {
 		t.Errorf("a reader of this very page is told %s %v", kind, keys(p.HTML))
 	}
@@ -161,7 +161,7 @@ func TestStreamFollows(t *testing.T) {
 
 func TestStreamBeats(t *testing.T) {
 	_, _, server := streaming(t, Options{Heartbeat: 10 * time.Millisecond})
-	r := listen(t, t.Context(), server.URL+"/events")
+	r := listen(t.Context(), t, server.URL+"/events")
 	_, first := r.next(t)
 	for range 3 {
 		if kind, p := r.next(t); kind != "beat" || p.Version != first.Version || p.Now == 0 {
@@ -175,10 +175,10 @@ func TestStreamsAreBounded(t *testing.T) {
 	_, p, server := streaming(t, Options{Heartbeat: time.Hour, MaxStreams: 2})
 	ctx, leave := context.WithCancel(t.Context())
 	for range 2 {
-		listen(t, ctx, server.URL+"/events").next(t)
+		listen(ctx, t, server.URL+"/events").next(t)
 	}
 	eventually(t, "both are in", func() bool { return len(p.slots) == 2 })
-	r := listen(t, t.Context(), server.URL+"/events")
+	r := listen(t.Context(), t, server.URL+"/events")
 	if kind, p := r.next(t); kind != "patch" || p.HTML["_apps"] == "" {
 		t.Errorf("the third is told %s", kind)
 	}
@@ -204,7 +204,7 @@ func TestStuckReader(t *testing.T) {
 	if _, err := fmt.Fprintf(stuck, "GET /events?show=every HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	good := listen(t, t.Context(), server.URL+"/events?show=wrong")
+	good := listen(t.Context(), t, server.URL+"/events?show=wrong")
 	good.next(t)
 	eventually(t, "both are in", func() bool { return len(p.slots) == 2 })
 	round := 0
@@ -251,7 +251,7 @@ func TestNoLeaks(t *testing.T) {
 
 func TestCloseEndsStreams(t *testing.T) {
 	_, p, server := streaming(t, Options{Heartbeat: time.Hour})
-	r := listen(t, t.Context(), server.URL+"/events")
+	r := listen(t.Context(), t, server.URL+"/events")
 	r.next(t)
 	p.Close()
 	p.Close()

@@ -123,15 +123,15 @@ func judge(r *monitor.Report, now time.Time, staleAfter time.Duration) verdict {
 		v.Level = warn
 	}
 	if old := now.Sub(r.At); old > staleAfter {
-		v.Level = max2(v.Level, warn)
+		v.Level = worse(v.Level, warn)
 		v.Text = "Out of date: the last look at this host is more than " + ageText(staleAfter) + " old. Then: " + v.Text
 		v.Short = "out of date"
 	}
 	return v
 }
 
-// max2 is the worse of two levels.
-func max2(a, b level) level {
+// worse is the worse of two levels.
+func worse(a, b level) level {
 	if a == bad || b == bad {
 		return bad
 	}
