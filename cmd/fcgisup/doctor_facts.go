@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -111,7 +112,7 @@ func (f *facts) looked() string {
 		parts = append(parts, plural(len(f.sockets), "socket unit"))
 	}
 	if f.web != nil && f.web.effective != nil {
-		parts = append(parts, "nginx "+f.web.build.Version+" with "+strings.Replace(plural(len(f.web.effective.Passes), "fastcgi_pass"), "passs", "passes", 1))
+		parts = append(parts, fmt.Sprintf("nginx %s (%s)", f.web.build.Version, plural(len(f.web.effective.Passes), "FastCGI location")))
 	}
 	return strings.Join(append(parts, "the kernel"), ", ")
 }
@@ -128,10 +129,14 @@ func ownAddresses() []netip.Addr {
 	return all
 }
 
-// canonical is an address with the links in its folder followed, since /run
-// and /var/run are mostly one.
+// canonical is an address with the links in its path followed: /var/run is
+// mostly /run, and systemd makes links to sockets (Symlinks=).
 func canonical(a fcgisup.Address) fcgisup.Address {
 	if a.Network != "unix" {
+		return a
+	}
+	if real, err := filepath.EvalSymlinks(a.Addr); err == nil {
+		a.Addr = real
 		return a
 	}
 	folder, name := filepath.Split(a.Addr)
@@ -171,7 +176,10 @@ func serves(listen, target fcgisup.Address) bool {
 	}
 	at, port, ok := hostPort(listen)
 	to, toPort, known := hostPort(target)
-	return ok && known && port == toPort && (!at.IsValid() || at == to)
+	if !ok || !known || port != toPort {
+		return false
+	}
+	return !at.IsValid() || at == to || at.IsLoopback() && strings.HasPrefix(target.Addr, "localhost:")
 }
 
 // here tells whether a target is on this host.

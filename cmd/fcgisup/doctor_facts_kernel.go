@@ -45,7 +45,7 @@ func (f *facts) kernel() {
 		f.note("kernel-not-read", "/proc/net", err.Error()+".", "")
 	}
 	if hidden := findAcceptors("/proc", f.listeners); hidden > 0 {
-		f.note("processes-not-read", "/proc", fmt.Sprintf("%s could not be looked into: whether a program has made its listening socket non-blocking is known of your own only.", plural(hidden, "process")), "sudo fcgisup doctor")
+		f.note("processes-not-read", "/proc", fmt.Sprintf("%d of them could not be looked into: which programs listen, and whether one has made its socket non-blocking, is known of your own only.", hidden), "sudo fcgisup doctor")
 	}
 }
 

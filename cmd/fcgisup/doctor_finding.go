@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // grade is how much a finding hurts.
@@ -74,33 +76,36 @@ func rules() []func(*facts) []finding {
 
 var numbered = regexp.MustCompile(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
 
+// likeness is what findings about the instances of one app have in common.
+type likeness struct {
+	finding
+	before, after string
+}
+
 // merge makes one finding of those that differ in an instance's number only.
 func merge(found []finding) []finding {
-	type key struct {
-		finding
-		before, after string
-	}
-	all := []finding{}
-	numbers, place := map[key][]int{}, map[key]int{}
+	var order []likeness
+	numbers := map[likeness][]int{}
 	for _, f := range found {
-		k := key{finding: f}
+		k, number := likeness{finding: f}, 0
 		if m := numbered.FindStringSubmatch(f.Subject); m != nil {
-			n, _ := strconv.Atoi(m[2]) // nine digits
+			number, _ = strconv.Atoi(m[2]) // nine digits
 			k.before, k.after, k.Subject = m[1], m[3], ""
-			numbers[k] = append(numbers[k], n)
 		}
-		at, again := place[k]
-		if !again {
-			at = len(all)
-			place[k] = at
-			all = append(all, f)
+		if _, again := numbers[k]; !again {
+			order = append(order, k)
 		}
-		if k.Subject == "" && k.before != "" {
-			all[at].Subject = k.before + braces(numbers[k]) + k.after
-		}
+		numbers[k] = append(numbers[k], number)
 	}
-	for i := range all {
-		all[i].Mend = strings.ReplaceAll(all[i].Mend, subjectMark, all[i].Subject)
+	all := make([]finding, len(order))
+	for i, k := range order {
+		all[i] = k.finding
+		quoted := shellWord(k.Subject)
+		if k.before != "" {
+			all[i].Subject = k.before + braces(numbers[k]) + k.after
+			quoted = shellWord(k.before) + braces(numbers[k]) + k.after
+		}
+		all[i].Mend = strings.ReplaceAll(k.Mend, subjectMark, quoted)
 	}
 	return all
 }
@@ -169,13 +174,23 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 	return err
 }
 
+// onScreen keeps names that others chose, such as a process's, from speaking to the terminal.
+func onScreen(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
 // print does not say again what the finding before has said.
 func (f finding) print(b *strings.Builder, last finding) {
-	fmt.Fprintf(b, "  %s  %s\n", f.ID, f.Subject)
+	fmt.Fprintf(b, "  %s  %s\n", f.ID, onScreen(f.Subject))
 	if f.ID != last.ID || f.Message != last.Message {
-		fmt.Fprintf(b, "    %s\n", f.Message)
+		fmt.Fprintf(b, "    %s\n", onScreen(f.Message))
 	}
 	if f.Mend != "" {
-		fmt.Fprintf(b, "    mend: %s\n", f.Mend)
+		fmt.Fprintf(b, "    mend: %s\n", onScreen(f.Mend))
 	}
 }

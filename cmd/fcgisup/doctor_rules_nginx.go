@@ -67,7 +67,7 @@ func findUnserved(f *facts) (found []finding) {
 			continue
 		}
 		one := finding{
-			"pass-unserved", isError, b.at.String(), fmt.Sprintf("Nginx passes requests to %s, where nobody listens: neither a socket unit nor a process.", b.address),
+			"pass-unserved", isError, b.at.String(), fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
 			"start what should listen there, or take it out of nginx and systemctl reload nginx",
 		}
 		if app := owner[b.address]; app != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
@@ -60,8 +61,9 @@ func templateOf(unit string) string {
 // findIdleSockets: nginx passes to them and they do not listen.
 func findIdleSockets(f *facts) (found []finding) {
 	passed := f.passed()
+	listening, _ := f.index()
 	for _, s := range f.sockets {
-		if s.Active == "inactive" && passed(s.Listen) && !f.listens(s.Listen) {
+		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
 			found = append(found, finding{"socket-stopped", isError, s.Name, "Nginx passes requests to it, and it is stopped.", "systemctl start " + subjectMark})
 		}
 	}
@@ -95,18 +97,6 @@ func findNoProgram(f *facts) (found []finding) {
 		}
 	}
 	return found
-}
-
-// listens tells whether anything listens on one of the addresses.
-func (f *facts) listens(addresses []fcgisup.Address) bool {
-	for _, l := range f.listeners {
-		for _, a := range addresses {
-			if serves(l.address, a) || serves(a, l.address) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // findLostSockets: systemd listens and nobody can connect.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -49,28 +50,27 @@ func inDropIn(unit, section, then string, directives ...string) string {
 
 // findNonblocking: a flag that all holders of a listener share, and that ends those written with libfcgi.
 func findNonblocking(f *facts) (found []finding) {
+	unitAt := f.names()
 	for _, l := range f.listeners {
 		var names []string
 		for _, h := range l.acceptors {
 			if h.nonblocking {
-				names = append(names, fmt.Sprintf("%s (%d)", h.name, h.pid))
+				names = append(names, h.name)
 			}
 		}
 		if names == nil {
 			continue
 		}
 		slices.Sort(names)
-		if len(names) > 3 {
-			names = append(names[:3], "…")
-		}
+		who := strings.Join(slices.Compact(names), ", ")
 		one := finding{
-			"listener-nonblocking", isNote, f.unitAt(l),
-			fmt.Sprintf("Its program has made the listening socket non-blocking (held by %s): harmless to itself, but a libfcgi program that ever shares the socket ends at once.", strings.Join(names, ", ")),
+			"listener-nonblocking", isNote, unitAt(l.address),
+			fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
 			"nothing while it is alone; never start another program on this socket",
 		}
 		if len(l.acceptors) > 1 {
 			one.Severity = isWarning
-			one.Message = fmt.Sprintf("One of %s has made the listening socket, which they share, non-blocking: those written with libfcgi end at their next accept.", strings.Join(names, ", "))
+			one.Message = fmt.Sprintf("%d processes (%s) share the listening socket, and one has made it non-blocking for all: those written with libfcgi end at their next accept.", len(l.acceptors), who)
 			one.Mend = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
 		}
 		found = append(found, one)
@@ -78,16 +78,31 @@ func findNonblocking(f *facts) (found []finding) {
 	return found
 }
 
-// unitAt names a listener by its unit, or else by its address.
-func (f *facts) unitAt(l listener) string {
+// names returns what names a listener by its unit, or else by its address.
+func (f *facts) names() func(fcgisup.Address) string {
+	paths, others := map[fcgisup.Address]string{}, []socketFacts{}
 	for _, s := range f.sockets {
 		for _, a := range s.Listen {
-			if s.Active == "active" && (a == l.address || serves(a, l.address)) {
-				return s.Name
+			switch {
+			case s.Active != "active":
+			case a.Network == "unix":
+				paths[a] = s.Name
+			default:
+				others = append(others, s)
 			}
 		}
 	}
-	return l.address.String()
+	return func(at fcgisup.Address) string {
+		if name := paths[at]; name != "" {
+			return name
+		}
+		for _, s := range others {
+			if slices.ContainsFunc(s.Listen, func(a fcgisup.Address) bool { return serves(a, at) }) {
+				return s.Name
+			}
+		}
+		return at.String()
+	}
 }
 
 // findUnowned: backends that are gone with their process.

@@ -137,6 +137,10 @@ func TestDoctorRules(t *testing.T) {
 		{"another host", func(f *facts) {
 			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Address: tcpAt("192.0.2.1:9000")}, nginx.Pass{Address: tcpAt("example.net:9000")})
 		}, ""},
+		{"localhost is of both families", func(f *facts) {
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Address: tcpAt("localhost:9000")})
+			f.listeners = append(f.listeners, listener{address: tcpAt("[::1]:9000")})
+		}, ""},
 		{"every address", func(f *facts) {
 			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Address: tcpAt("localhost:9000")})
 			f.listeners = append(f.listeners, listener{address: tcpAt("[::]:9000")})
@@ -223,12 +227,13 @@ func TestPrintFindings(t *testing.T) {
 		{"b", isError, "u@1.socket", "Is bad.", "start {}"},
 		{"b", isError, "u@2.socket", "Is bad.", "start {}"},
 		{"b", isError, "u@2.socket.d", "Is bad.", "start {}"},
+		{"b", isError, `a\x2db@1.socket`, "Is \x1b[31mbad.", "start {}"},
 	})
 	var plain, coloured bytes.Buffer
 	if err := printFindings(&plain, "here", found, false); err != nil {
 		t.Fatal(err)
 	}
-	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n\nnotes\n  a  x\n    Is so.\n\n2 errors, 1 note; looked at here\n"
+	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n  b  a\\x2db@1.socket\n    Is \uFFFD[31mbad.\n    mend: start 'a\\x2db@'1.socket\n\nnotes\n  a  x\n    Is so.\n\n3 errors, 1 note; looked at here\n"
 	if diff := cmp.Diff(want, plain.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
