@@ -13,6 +13,7 @@ package foreign
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -180,6 +181,9 @@ func (r *reading) result(files []Source) Result {
 	return res
 }
 
+// poolSetting is what tells FPM's files from the INI files of others.
+var poolSetting = regexp.MustCompile(`(?m)^[ \t]*(\[global\]|pm[ \t]*=|listen[ \t]*=|include[ \t]*=)`)
+
 // kind is whose configuration a file is.
 type kind int
 
@@ -216,7 +220,10 @@ func kindOf(f Source) kind {
 			case "Unit", "Service", "Socket", "Install":
 				return unknown // a unit whose name does not say what of
 			}
-			return fpm
+			if poolSetting.MatchString(text) {
+				return fpm
+			}
+			return unknown
 		}
 	}
 	if strings.Contains(text, "spawn-fcgi") || strings.Contains(text, "multiwatch") {

@@ -13,7 +13,8 @@ import (
 var fpmINI = dialect{
 	split:   func(line string) (string, string, bool) { return cutAssignment(line) },
 	comment: ";#",
-	clean:   phpValue,
+	clean:   phpUncommented,
+	bare:    phpBare,
 }
 
 func cutAssignment(line string) (string, string, bool) {
@@ -21,24 +22,37 @@ func cutAssignment(line string) (string, string, bool) {
 	return strings.TrimSpace(key), value, ok
 }
 
-// phpValue takes quotes and a comment from a value.
-func phpValue(s string) string {
-	s = strings.TrimSpace(s)
+// phpUncommented takes a comment, which begins with ";" outside of quotes, from a value.
+func phpUncommented(s string) string {
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quote == 0 && s[i] == ';':
+			return strings.TrimSpace(s[:i])
+		case quote == 0 && (s[i] == '"' || s[i] == '\''):
+			quote = s[i]
+		case quote == '"' && s[i] == '\\':
+			i++
+		case s[i] == quote:
+			quote = 0
+		}
+	}
+	return strings.TrimSpace(s)
+}
+
+// phpBare takes the quotes from a value that is in quotes as a whole.
+func phpBare(s string) string {
 	if s == "" || s[0] != '"' && s[0] != '\'' {
-		s, _, _ = strings.Cut(s, ";")
-		return strings.TrimSpace(s)
+		return s
 	}
 	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		if s[i] == s[0] {
-			return b.String()
-		}
+	for i := 1; i < len(s) && s[i] != s[0]; i++ {
 		if s[0] == '"' && s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
 			i++
 		}
 		b.WriteByte(s[i])
 	}
-	return b.String() // PHP refuses it; what there is, is kept
+	return b.String()
 }
 
 // fpm reads FPM's files; [global] of one counts for the pools of all.
@@ -138,7 +152,7 @@ func (r *reading) fpmPool(name string, own, global []entry, at place) {
 		}
 	}
 	for _, e := range own {
-		e.value = strings.ReplaceAll(e.value, "$pool", name)
+		e.value, e.raw = strings.ReplaceAll(e.value, "$pool", name), strings.ReplaceAll(e.raw, "$pool", name)
 		p.take(e)
 	}
 	p.finish(program, own)
@@ -282,19 +296,10 @@ func (p *pool) env(e entry) {
 	p.variable(p.draft, e.sub, value, e.at)
 }
 
-var phpSimple = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9_./:,+-]*$`)
-
-// phpSetting makes -d of it. php-cgi reads its value as php.ini's, where ; begins
-// a comment and quotes keep the rest together.
+// phpSetting makes -d of it, as it is written: php-cgi's are read by the same
+// scanner as FPM's files, quotes, constants and all.
 func (p *pool) phpSetting(e entry) {
-	value := e.value
-	if !phpSimple.MatchString(value) && value != "" {
-		if strings.ContainsAny(value, "\"$\\") {
-			p.note(e.at, e.key+"["+e.sub+"]", "holds a quote, a backslash or a $: check what php-cgi -i makes of it")
-		}
-		value = `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
-	}
-	p.flags = append(p.flags, "-d", e.sub+"="+value)
+	p.flags = append(p.flags, "-d", e.sub+"="+e.raw)
 	if strings.HasPrefix(e.key, "php_admin_") {
 		p.note(e.at, e.key+"["+e.sub+"]", "is set as by php.ini: a script may change it with ini_set, where PHP allows it")
 	}

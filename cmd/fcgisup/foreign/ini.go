@@ -10,7 +10,9 @@ type entry struct {
 	// key is as written; sub is what stands in brackets behind it, env[sub].
 	key, sub string
 	value    string
-	at       place
+	// raw is the value with its quotes, less a comment.
+	raw string
+	at  place
 }
 
 // dialect is what two INI files may differ in.
@@ -21,8 +23,8 @@ type dialect struct {
 	comment string
 	// continues: a line that begins with a blank goes on with the value before it.
 	continues bool
-	// clean takes comments and quotes from a value.
-	clean func(string) string
+	// clean takes a comment from a value, bare quotes from what is left; nil: there are none.
+	clean, bare func(string) string
 }
 
 // sections are the names in brackets and where they stand, in order.
@@ -63,7 +65,11 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 				r.note(at, "", "%q is no setting", trimmed)
 				continue
 			}
-			e := entry{section: section, key: key, value: d.clean(value), at: at}
+			raw := d.clean(value)
+			e := entry{section: section, key: key, value: raw, raw: raw, at: at}
+			if d.bare != nil {
+				e.value = d.bare(raw)
+			}
 			if name, sub, ok := strings.Cut(key, "["); ok {
 				e.key, e.sub = strings.TrimSpace(name), strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(sub), "]"))
 			}

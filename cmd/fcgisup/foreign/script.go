@@ -1,8 +1,10 @@
 package foreign
 
 import (
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,12 +12,12 @@ import (
 // lines of spawn-fcgi in them.
 func (r *reading) scripts(files []Source) {
 	for _, f := range files {
-		s := &shell{reading: r, vars: map[string]string{}}
+		s := &shell{reading: r, vars: map[string]string{}, exported: map[string]string{}}
 		found := false
 		for _, l := range logicalLines(f.Data) {
 			at := place{f.Name, l.number}
 			if m := assignment.FindStringSubmatch(l.text); m != nil {
-				s.vars[m[1]] = strings.Join(s.words(m[2], at, true), " ")
+				s.set(m[2]+"="+strings.Join(s.words(m[3], at, true), " "), m[1] == "export")
 				continue
 			}
 			found = s.line(l.text, at) || found
@@ -55,12 +57,14 @@ func logicalLines(data []byte) []scriptLine {
 }
 
 // assignment is a line that only sets a variable.
-var assignment = regexp.MustCompile(`^\s*(?:export\s+|readonly\s+)?([A-Za-z_][A-Za-z0-9_]*)=((?:"[^"]*"|'[^']*'|[^\s"';&|])*)\s*(?:#.*)?$`)
+var assignment = regexp.MustCompile(`^\s*(?:(export|readonly)\s+)?([A-Za-z_][A-Za-z0-9_]*)=((?:"[^"]*"|'[^']*'|[^\s"';&|])*)\s*(?:#.*)?$`)
 
 // shell knows the variables that a script has set so far.
 type shell struct {
 	*reading
 	vars map[string]string
+	// exported reach the programs.
+	exported map[string]string
 	// pending are notes that matter only if the script starts something.
 	pending []Note
 	// unknown are the variables of this line that nothing has set.
@@ -75,6 +79,12 @@ func (s *shell) line(text string, at place) bool {
 	found := false
 	s.unknown = nil
 	for _, command := range s.commands(text, at) {
+		if command[0] == "export" {
+			for _, word := range command[1:] {
+				s.set(word, true)
+			}
+			continue
+		}
 		i := spawnerIn(command)
 		if i < 0 || path.Base(command[i]) != "spawn-fcgi" {
 			continue
@@ -88,12 +98,42 @@ func (s *shell) line(text string, at place) bool {
 		}
 		by := spawning{of: "spawn-fcgi of " + at.file}
 		by.user, by.group = startStopUser(command[:i])
+		by.more = func(d *draft) { s.environment(d, command[:i], at) }
 		found = s.spawned(at, append([]string{command[i]}, argv...), by) || found
 		for _, name := range s.unknown {
 			s.note(at, "$"+name, "is not set in the script: taken as empty")
 		}
 	}
 	return found
+}
+
+// set reads NAME=VALUE; false if it is none.
+func (s *shell) set(word string, export bool) bool {
+	name, value, ok := strings.Cut(word, "=")
+	if !variableName(name) {
+		return false
+	}
+	if ok {
+		s.vars[name] = value
+	}
+	if _, already := s.exported[name]; export || already {
+		s.exported[name] = s.vars[name]
+	}
+	return ok
+}
+
+// environment is what the script has exported, and what stands before the command.
+func (s *shell) environment(d *draft, before []string, at place) {
+	env := maps.Clone(s.exported)
+	delete(env, "PATH") // the shell's own
+	for _, word := range before {
+		if name, value, ok := strings.Cut(word, "="); ok && variableName(name) {
+			env[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		s.reading.variable(d, name, env[name], at)
+	}
 }
 
 func hasSocket(argv []string) bool {
@@ -108,11 +148,20 @@ func hasSocket(argv []string) bool {
 	return false
 }
 
-// startStopUser is whom start-stop-daemon(8) becomes.
+// startStopUser is whom start-stop-daemon(8), sudo(8), runuser(1) or setuidgid becomes before it starts the rest.
 func startStopUser(words []string) (user, group string) {
 	for i, word := range words {
-		if (word == "--chuid" || word == "-c") && i+1 < len(words) {
-			user, group, _ = strings.Cut(words[i+1], ":")
+		if i+1 == len(words) {
+			break
+		}
+		next := words[i+1]
+		switch {
+		case word == "--chuid" || word == "-c":
+			user, group, _ = strings.Cut(next, ":")
+		case word == "-u" && !strings.HasPrefix(path.Base(words[0]), "start-stop"), path.Base(word) == "setuidgid":
+			user = next
+		case word == "-g" && path.Base(words[0]) == "sudo":
+			group = next
 		}
 	}
 	return user, group
