@@ -37,7 +37,7 @@ func TestImportExitCodes(t *testing.T) {
 		code int
 		err  string
 	}{
-		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), exitDone, "pools.conf:43: chroot: no counterpart"},
+		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), exitDone, "pools.conf:45: chroot: no counterpart"},
 		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x"}, exitDone, "-u: is not set"},
 		{[]string{"--", "spawn-fcgi", "--", "/bin/x"}, exitFail, "no socket is named"},
 		{[]string{"--", "cat", "/etc/passwd"}, exitFail, "is neither spawn-fcgi's nor multiwatch's"},
