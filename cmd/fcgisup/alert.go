@@ -12,9 +12,29 @@ import (
 
 func (c *cli) alertCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "alert",
-		Short:   "Try the alerts of the monitor",
-		Long:    "alert has one command: test.",
+		Use:   "alert",
+		Short: "Try the alerts of the monitor",
+		Long: `The monitor tells the targets under alerts.to what is down for longer than
+alerts.for, again every alerts.repeat, and when it is up again, for how long it was
+down and why. Changes within ten seconds make one message. Nobody hears of what
+was shorter, of what an operator did, or of what could not be learned.
+
+A target is one of:
+  url_file  a file with a URL of shoutrrr, in a line of its own, such as
+              telegram://TOKEN@telegram?chats=ID
+              smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS
+              ntfy://ntfy.sh/TOPIC, slack://..., generic://HOST/PATH?template=json
+            read at each message. It must belong to root or the monitor's user, and
+            be readable by nobody else (0600; root's may be 0640).
+  url_env   a variable with such a URL, as in /etc/default/fcgisup-monitor.
+  exec      a program, run without a shell for at most 30 s. It gets the message as
+            JSON on standard input (id, event: down, still_down, up or test, host,
+            at, title, text, apps) and in FCGISUP_ID, FCGISUP_EVENT, FCGISUP_HOST,
+            FCGISUP_APPS, FCGISUP_TITLE and FCGISUP_TEXT. Exit code 0: delivered.
+
+What is not delivered is tried again for a day, and survives the monitor's death.
+If that comes just between a delivery and its being noted, a message comes twice,
+with the same id.`,
 		Example: "  fcgisup alert test",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

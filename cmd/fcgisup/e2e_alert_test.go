@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // webhook is a notification service on loopback.
@@ -287,3 +289,33 @@ func (s *supervised) alertTest(t *testing.T, args ...string) (string, int) {
 }
 
 func matches(pattern, line string) bool { return regexp.MustCompile(pattern).MatchString(line) }
+
+// monitorAlerts: what the unit forbids the monitor is nothing that deliveries need.
+func (b *box) monitorAlerts(t *testing.T) {
+	defer func() {
+		if t.Failed() {
+			said, _ := b.monitorCurl("http://127.0.0.1:9180/api/v1/alerts")
+			t.Logf("targets %s\n%s", said, b.journal(units.MonitorUnit))
+		}
+	}()
+	b.run(t, "systemctl", "start", "crash-fastcgi.target")
+	_, _ = b.get("crash", "/")
+	within(t, 60*time.Second, func() error {
+		paged, err := os.ReadFile(b.path("/var/lib/fcgisup/paged"))
+		if err != nil || !strings.Contains(string(paged), `"title":"DOWN: `) || !strings.Contains(string(paged), `"app":"crash"`) {
+			return fmt.Errorf("%w; paged %s", err, paged)
+		}
+		// The hook is the monitor itself, which has no such page.
+		said, _ := b.monitorCurl("http://127.0.0.1:9180/api/v1/alerts")
+		var targets []alert.TargetStatus
+		if err := json.Unmarshal([]byte(said), &targets); err != nil || len(targets) != 2 {
+			return fmt.Errorf("%w: %s", err, said)
+		}
+		if targets[0].Error != "" || targets[0].Sent.IsZero() || targets[1].Pending == 0 || !strings.Contains(targets[1].Error, "status code: 4") {
+			return fmt.Errorf("targets %s", said)
+		}
+		return nil
+	})
+	b.run(t, "systemctl", "stop", "crash-fastcgi.target")
+	b.monitored(t, "crash", 1, is(monitor.Stopped, ""))
+}

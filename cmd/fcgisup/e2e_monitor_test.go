@@ -46,6 +46,11 @@ const monitorConfig = `apps:
     health: {path: /, interval: 500ms, timeout: 1s, failures: 2}
     systemd: {supervise: false}
 monitor: {interval: 1s, token_file: /etc/fcgisup/token}
+alerts:
+  for: 1s
+  to:
+    - {exec: [/opt/apps/page]}
+    - {url_file: /etc/fcgisup/hook.url}
 `
 
 // TestMonitor: what the monitor says and does on a whole host, as its own unit has it run.
@@ -54,6 +59,8 @@ func TestMonitor(t *testing.T) {
 	b.installPrograms(t, "lazy", "plain")
 	b.startNginx(t)
 	b.write(t, "/etc/fcgisup/token", monitorToken+"\n", 0o600)
+	b.write(t, "/opt/apps/page", "#!/bin/sh\ncat >>/var/lib/fcgisup/paged\n", 0o755)
+	b.write(t, "/etc/fcgisup/hook.url", "generic://127.0.0.1:9180/hook?disabletls=yes\n", 0o600)
 	b.deploy(t, monitorConfig, "idle", "lazy", "crash", "plain", "rest", "loop")
 	b.write(t, "/etc/systemd/system/"+units.MonitorUnit, b.run(t, "fcgisup", "monitor", "--print-unit"), 0o644)
 	b.run(t, "systemctl", "daemon-reload")
@@ -70,6 +77,7 @@ func TestMonitor(t *testing.T) {
 	t.Run("restart over HTTP", b.monitorRestart)
 	t.Run("systemd executes itself anew", b.monitorReexec)
 	t.Run("a broken configuration changes nothing", b.monitorReload)
+	t.Run("alerts leave the sandbox", b.monitorAlerts)
 	t.Run("history survives a kill", b.monitorKilled)
 	t.Run("sleeping instances still sleep", b.monitorAsleep)
 }

@@ -105,7 +105,7 @@ func (m *Monitor) strangers(r *Report, said map[fcgisup.Instance]voice, now time
 	})
 	for _, key := range keys {
 		v := said[key]
-		i := Instance{App: key.App, Number: key.Number, Status: v.status, Checked: now}
+		i := Instance{App: key.App, Number: key.Number, Unconfigured: true, Status: v.status, Checked: now}
 		if v.status != nil {
 			i.Address, i.Checked = v.status.Address, v.at
 		}

@@ -63,6 +63,8 @@ type Instance struct {
 	Since time.Time `json:"since"`
 	// Checked is when it was last looked at.
 	Checked time.Time `json:"checked"`
+	// Unconfigured runs without being in the configuration. It raises no alert.
+	Unconfigured bool `json:"unconfigured,omitempty"`
 	// Intended tells that an operator's command explains the present state, or a
 	// change of it under way: stop, restart, reload, apply. It raises no alert.
 	Intended bool `json:"intended,omitempty"`

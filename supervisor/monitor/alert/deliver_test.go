@@ -170,7 +170,7 @@ func gone(t *testing.T, pidFile string) {
 func TestExecHangs(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	c := courier()
-	c.Patience = 500 * time.Millisecond
+	c.Patience = 3 * time.Second
 	err := c.Deliver(t.Context(), nil, script(t, "trap '' TERM; sleep 1000 & echo $! >"+pid+"; wait"), message())
 	if err == nil || err.Error() != "timed out and was killed" {
 		t.Errorf("%v", err)
@@ -245,16 +245,18 @@ func TestSpeakerDies(t *testing.T) {
 	const url = "telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw@telegram?chats=@secretchannel"
 	seen := filepath.Join(t.TempDir(), "seen")
 	for end, want := range map[string]string{
-		"cat >&2; exit 2":        "exit status 2",
-		"cat; exit 1":            "exit status 1",
-		"cat; kill -ABRT $$":     "signal: aborted",
-		`echo '{"error":""}'`:    "<nil>",
-		"tee /dev/fd/2; sleep 9": "timed out and was killed",
+		"cat >&2; exit 2":         "exit status 2",
+		"cat; exit 1":             "exit status 1",
+		"cat; kill -ABRT $$":      "signal: aborted",
+		`echo '{"error":""}'`:     "<nil>",
+		"tee /dev/fd/2; sleep 99": "timed out and was killed",
 		`printf '{"error":"Post %s"}' "$(cat | grep -o 'telegram:[^"?]*')"; exit 1`: "Post telegram://…",
 	} {
 		c := courier("OTHER_URL=" + url)
 		c.Self = []string{"/bin/sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline >" + seen + "; env >>" + seen + "; " + end}
-		c.Patience = 2 * time.Second
+		if c.Patience = 20 * time.Second; want == "timed out and was killed" {
+			c.Patience = time.Second
+		}
 		to := urlFile(t, url)
 		got := fmt.Sprint(c.Deliver(t.Context(), []fcgisup.Target{to, {URLEnv: "OTHER_URL"}}, to, message()))
 		if got != want {

@@ -65,10 +65,11 @@ func classOf(in *monitor.Instance) class {
 func look(r *monitor.Report) sight {
 	s := sight{host: r.Host, apps: make([]appSight, len(r.Apps))}
 	for i, a := range r.Apps {
-		app := appSight{name: a.Name, description: oneLine(a.Description), instances: make([]instanceSight, len(a.Instances))}
+		app := appSight{name: a.Name, description: oneLine(a.Description), instances: make([]instanceSight, 0, len(a.Instances))}
 		for j := range a.Instances {
-			in := &a.Instances[j]
-			app.instances[j] = instanceSight{number: in.Number, health: in.Health, class: classOf(in), since: in.Since, err: lastError(in)}
+			if in := &a.Instances[j]; !in.Unconfigured {
+				app.instances = append(app.instances, instanceSight{number: in.Number, health: in.Health, class: classOf(in), since: in.Since, err: lastError(in)})
+			}
 		}
 		s.apps[i] = app
 	}
