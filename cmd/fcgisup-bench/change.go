@@ -24,10 +24,7 @@ type change struct {
 func (m *change) measure(ctx context.Context, b *bench, t *report.Table) error {
 	t.Columns = []string{"how", "requests", "failed", "p99 before, ms", "p99 during, ms", "slowest, ms", "the command took, ms"}
 	plot := report.Plot{Name: "change", Title: "Failed requests during a change", X: report.Axis{Label: "requests"}}
-	for _, part := range []struct {
-		program string
-		peers   []string
-	}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
+	for _, part := range parts(m.Program, m.Peers, m.PHP) {
 		program, err := b.program(part.program)
 		if err != nil {
 			return err
@@ -83,7 +80,6 @@ func (m *change) one(ctx context.Context, b *bench, c *crew, name string, action
 	before, during := load.Between(0, m.Before), load.Between(m.Before, m.Before+m.During)
 	return report.Row{Name: name, Cells: []report.Cell{
 		report.Word("%s", action.How), report.Number(float64(len(r.Events)), ""), failures(r),
-		report.Number(milliseconds(r.Quantile(0.99, before)), ""), report.Number(milliseconds(r.Quantile(0.99, during)), ""),
-		report.Number(milliseconds(r.Quantile(1, during)), ""), took,
+		quantileOf(r, 0.99, before), quantileOf(r, 0.99, during), quantileOf(r, 1, during), took,
 	}}, float64(r.Failed())
 }

@@ -42,32 +42,27 @@ func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error
 	for _, size := range m.Sizes {
 		t.Columns = append(t.Columns, fmt.Sprintf("%d, ms", size))
 	}
-	t.Columns = append(t.Columns, fmt.Sprintf("most memory at %d, MiB", m.Sizes[len(m.Sizes)-1]))
 	plot := report.Plot{Name: "commands", Title: "fcgisup's commands on many instances", X: report.Axis{Label: "instances", Log: true}, Y: report.Axis{Label: "ms, whole process", Log: true}}
 	rows := make([]report.Row, len(commandsAsked))
 	lines := make([]report.Line, len(commandsAsked))
 	for i, c := range commandsAsked {
 		rows[i].Name, lines[i].Name, lines[i].Ours = c.name, c.name, true
 	}
-	memory := make([]report.Cell, len(commandsAsked))
 	var problem error
 	for _, size := range m.Sizes {
 		b.say("commands: %d instances", size)
-		problem = m.size(ctx, b, size, func(i int, took []float64, most float64, err error) {
+		problem = m.size(ctx, b, size, func(i int, took []float64, err error) {
 			cell := report.Sampled(took, "")
 			if err != nil {
 				cell = report.Because(firstLine(err))
 			} else {
 				lines[i].Points = append(lines[i].Points, [2]float64{float64(size), took[len(took)/2]})
 			}
-			rows[i].Cells, memory[i] = append(rows[i].Cells, cell), report.Number(most, "")
+			rows[i].Cells = append(rows[i].Cells, cell)
 		})
 		if problem != nil {
 			break
 		}
-	}
-	for i := range rows {
-		rows[i].Cells = append(rows[i].Cells, memory[i])
 	}
 	t.Rows, plot.Lines = rows, lines
 	t.Plots = append(t.Plots, plot)
@@ -75,7 +70,7 @@ func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error
 }
 
 // size asks all commands about a number of sleeping instances, which one supervisor holds.
-func (m *commands) size(ctx context.Context, b *bench, size int, each func(i int, took []float64, most float64, err error)) error {
+func (m *commands) size(ctx context.Context, b *bench, size int, each func(i int, took []float64, err error)) error {
 	dir, err := os.MkdirTemp(b.host.Dir, "many-")
 	if err != nil {
 		return err
@@ -102,11 +97,11 @@ func (m *commands) size(ctx context.Context, b *bench, size int, each func(i int
 	defer supervised.stop()
 	for i, c := range commandsAsked {
 		if c.needs && supervised.err != nil {
-			each(i, nil, 0, supervised.err)
+			each(i, nil, supervised.err)
 			continue
 		}
-		took, most, err := m.command(ctx, b, c.argv(config, control))
-		each(i, took, most, err)
+		took, err := m.command(ctx, b, c.argv(config, control))
+		each(i, took, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -153,24 +148,24 @@ func (b *bench) supervise(ctx context.Context, config, control string) supervisi
 	return supervision{errors.New("fcgisup run was not ready in a minute"), stop}
 }
 
-// command runs it some times, and returns the milliseconds each took and the most MiB that were resident.
-func (m *commands) command(ctx context.Context, b *bench, argv []string) (took []float64, most float64, err error) {
+// command runs it some times, and returns the milliseconds each took.
+func (m *commands) command(ctx context.Context, b *bench, argv []string) (took []float64, err error) {
 	for range m.Rounds {
 		limited, cancel := context.WithTimeout(ctx, m.Limit)
+		defer cancel()
 		cmd := exec.CommandContext(limited, b.host.Fcgisup, argv...)
 		var words bytes.Buffer
 		cmd.Stderr = &words
 		begin := time.Now()
 		err := cmd.Run()
-		cancel()
 		// check and --dry-run say with 1 that there is something to say.
 		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-			return nil, 0, fmt.Errorf("%s: %w: %.300s", argv[0], err, &words)
+			if limited.Err() != nil {
+				return nil, fmt.Errorf("%s was not done in %v", argv[0], m.Limit)
+			}
+			return nil, fmt.Errorf("%s: %w: %.300s", argv[0], err, &words)
 		}
 		took = append(took, milliseconds(time.Since(begin)))
-		if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			most = max(most, float64(used.Maxrss)/kib)
-		}
 	}
-	return took, most, nil
+	return took, nil
 }

@@ -28,7 +28,7 @@ type crashLoop struct {
 const crashLoopPath = "/"
 
 func (m *crashLoop) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"serves again, s after the mending", "answered while broken", "failed while broken", "slowest failure, ms"}
+	t.Columns = []string{"serves again, s after the mending", "asked while broken", "answered in the end", "failed", "slowest failure, ms"}
 	program, err := b.program("C")
 	if err != nil {
 		return err
@@ -56,8 +56,9 @@ func (m *crashLoop) measure(ctx context.Context, b *bench, t *report.Table) erro
 		if err := os.Remove(flag); err != nil {
 			return err
 		}
+		mended := time.Now()
 		b.say("crash loop: mended")
-		m.rows(c, t, results())
+		m.rows(c, t, mended, results())
 		return ctx.Err()
 	})
 }
@@ -104,7 +105,7 @@ func (w *watched) Do(ctx context.Context, path string) error {
 	return err
 }
 
-func (m *crashLoop) rows(c *crew, t *report.Table, results map[string]*load.Result) {
+func (m *crashLoop) rows(c *crew, t *report.Table, mended time.Time, results map[string]*load.Result) {
 	plot := report.Plot{Name: "crashloop", Title: fmt.Sprintf("A crash loop of %v, mended: until it serves again", m.Broken), X: report.Axis{Label: fmt.Sprintf("s; %v: never", m.Limit)}}
 	for _, name := range c.names {
 		r := results[name]
@@ -113,17 +114,20 @@ func (m *crashLoop) rows(c *crew, t *report.Table, results map[string]*load.Resu
 			continue
 		}
 		cell, seconds := report.Word("**never** (in %v)", m.Limit), m.Limit.Seconds()
-		if back, err := recovered(r, m.Broken); err == nil {
+		if back, err := recovered(r, mended.Sub(r.Began)); err == nil {
 			cell, seconds = report.Number(back.Seconds(), ""), back.Seconds()
 		}
-		during := load.Between(time.Second, m.Broken) // what was under way when it broke is over
-		slowest := time.Duration(0)
+		during := load.Between(time.Second, mended.Sub(r.Began)) // what was under way when it broke is over
+		slowest, asked := time.Duration(0), 0
 		for _, e := range r.Events {
-			if during(e) && e.Kind != "" {
-				slowest = max(slowest, e.Took)
+			if during(e) {
+				asked++
+				if e.Kind != "" {
+					slowest = max(slowest, e.Took)
+				}
 			}
 		}
-		t.Rows = append(t.Rows, report.Row{Name: name, Cells: []report.Cell{cell, report.Number(float64(r.Answered(during)), ""), failures(r, during), report.Number(milliseconds(slowest), "")}})
+		t.Rows = append(t.Rows, report.Row{Name: name, Cells: []report.Cell{cell, report.Number(float64(asked), ""), report.Number(float64(r.Answered(during)), ""), failures(r, during), report.Number(milliseconds(slowest), "")}})
 		plot.Bars = append(plot.Bars, report.Bar{Name: name, Value: seconds, Q1: seconds, Q3: seconds, Ours: isOurs(name)})
 	}
 	t.Plots = append(t.Plots, plot)

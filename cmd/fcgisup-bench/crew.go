@@ -7,8 +7,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/load"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/peers"
@@ -25,11 +29,23 @@ type bench struct {
 	seed     uint64
 	machine  report.Machine
 	progress io.Writer
-	started  int // names are numbered
+
+	mu      sync.Mutex
+	started int // names are numbered
+}
+
+// next is a number that no name has yet.
+func (b *bench) next() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.started++
+	return b.started
 }
 
 // say tells how far it is.
 func (b *bench) say(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	fmt.Fprintf(b.progress, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
@@ -78,10 +94,9 @@ func (b *bench) hire(ctx context.Context, names []string, spec peers.Spec) (*cre
 		c.services[name] = s
 		all = append(all, s)
 	}
-	b.started++
 	limited, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	front, err := peers.StartFront(limited, b.host, fmt.Sprintf("n%d", b.started), all...)
+	front, err := peers.StartFront(limited, b.host, fmt.Sprintf("n%d", b.next()), all...)
 	c.front = front
 	return c, err
 }
@@ -95,8 +110,7 @@ func (b *bench) start(ctx context.Context, name string, spec peers.Spec) (*peers
 	if reason := p.Unable(b.host, spec); reason != "" {
 		return nil, reason
 	}
-	b.started++
-	spec.Name = fmt.Sprintf("b%d", b.started)
+	spec.Name = fmt.Sprintf("b%d", b.next())
 	limited, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	s, err := p.Start(limited, b.host, spec)
@@ -175,6 +189,92 @@ func pause(ctx context.Context, d time.Duration) {
 
 // milliseconds of a duration, for cells.
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// quantileOf is a cell of a latency in milliseconds, if there was any answer.
+func quantileOf(r *load.Result, q float64, filters ...load.Filter) report.Cell {
+	if r.Answered(filters...) == 0 {
+		return report.Because("nothing was answered")
+	}
+	return report.Number(milliseconds(r.Quantile(q, filters...)), "")
+}
+
+// part is peers that run the same program.
+type part struct {
+	program string
+	peers   []string
+}
+
+// parts is a program's peers and those of the PHP program, as far as there are any.
+func parts(program string, peers, php []string) []part {
+	return slices.DeleteFunc([]part{{program, peers}, {"PHP", php}}, func(p part) bool { return len(p.peers) == 0 })
+}
+
+// measurer measures one part and returns a row for each peer that it could.
+type measurer func(c *crew) map[string]barRow
+
+// barRow is a row and its value in the table's plot, -1 for none.
+type barRow struct {
+	report.Row
+	value float64
+}
+
+// together measures parts at the same time, and adds their rows, and bars to a plot if there is one. The group's name
+// follows the program's.
+func (b *bench) together(ctx context.Context, t *report.Table, plot *report.Plot, parts []part, spec peers.Spec, group string, measure measurer) error {
+	rows := make([][]barRow, len(parts))
+	var all errgroup.Group
+	for i, part := range parts {
+		program, err := b.program(part.program)
+		if err != nil {
+			return err
+		}
+		mine := spec
+		mine.Program = program
+		all.Go(func() error {
+			return b.with(ctx, part.peers, mine, func(c *crew) error {
+				found := measure(c)
+				for _, name := range c.names {
+					row, ok := found[name]
+					if !ok {
+						row = barRow{c.because("", name, len(t.Columns)), -1}
+					}
+					row.Group = part.program + group
+					rows[i] = append(rows[i], row)
+				}
+				return ctx.Err()
+			})
+		})
+	}
+	err := all.Wait()
+	for _, row := range slices.Concat(rows...) {
+		t.Rows = append(t.Rows, row.Row)
+		if plot != nil && row.value >= 0 {
+			plot.Bars = append(plot.Bars, report.Bar{Group: row.Group, Name: row.Name, Value: row.value, Q1: row.value, Q3: row.value, Ours: isOurs(row.Name)})
+		}
+	}
+	return err
+}
+
+// each measures all peers of a crew at the same time; with a reason there is no row.
+func (c *crew) each(measure func(name string) (barRow, string)) map[string]barRow {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	rows := map[string]barRow{}
+	for _, name := range c.able() {
+		all.Go(func() {
+			row, reason := measure(name)
+			mu.Lock()
+			defer mu.Unlock()
+			if reason != "" {
+				c.reasons[name] = reason
+				return
+			}
+			rows[name] = row
+		})
+	}
+	all.Wait()
+	return rows
+}
 
 // failures is a cell that counts by kind.
 func failures(r *load.Result, filters ...load.Filter) report.Cell {

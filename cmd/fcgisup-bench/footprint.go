@@ -26,10 +26,7 @@ func (m *footprint) measure(ctx context.Context, b *bench, t *report.Table) erro
 	t.Columns = []string{"processes", "RSS, MiB", "PSS, MiB", "idle, % of a core", "wake-ups/s", "under load, % of a core", "at requests/s", "PSS of a worker, MiB"}
 	growth := map[string][][2]float64{}
 	var order []string
-	for _, part := range []struct {
-		program string
-		peers   []string
-	}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
+	for _, part := range parts(m.Program, m.Peers, m.PHP) {
 		program, err := b.program(part.program)
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -36,10 +35,16 @@ const late = time.Second
 // silence is half a request: a header that promises more than comes.
 var silence = []byte{1, 1, 0, 1, 0, 8, 0, 0, 0, 1}
 
-// cause makes one worker hang and returns how to undo what nobody has mended.
+// cause makes one worker hang.
 type cause struct {
 	name string
-	make func(ctx context.Context, s *peers.Service) (undo func(), reason string)
+	make func(ctx context.Context, s *peers.Service) (hung, string)
+}
+
+// hung is a worker that hangs.
+type hung struct {
+	over func() bool // the worker, or the request that it hung in, has ended
+	undo func()      // what nobody has ended
 }
 
 var hangCauses = []cause{
@@ -49,78 +54,37 @@ var hangCauses = []cause{
 }
 
 func (m *hang) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"another worker after, s", "requests", "failed", fmt.Sprintf("answered after more than %v", late), "p99, ms"}
-	for _, part := range []struct {
-		program string
-		peers   []string
-	}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
-		program, err := b.program(part.program)
+	t.Columns = []string{"ended after, s", "requests", "failed", fmt.Sprintf("answered after more than %v", late), "p99, ms"}
+	for _, cause := range hangCauses {
+		b.say("hang: %s", cause.name)
+		spec := peers.Spec{Workers: m.Workers, Backlog: 4096, RequestTimeout: m.RequestTimeout, Probe: m.Probe}
+		err := b.together(ctx, t, nil, parts(m.Program, m.Peers, m.PHP), spec, ": "+cause.name, func(c *crew) map[string]barRow {
+			return c.each(func(name string) (barRow, string) { return m.one(ctx, b, c, cause, name) })
+		})
 		if err != nil {
 			return err
-		}
-		for _, cause := range hangCauses {
-			group := program.Name + ": " + cause.name
-			b.say("hang: %s", group)
-			spec := peers.Spec{Program: program, Workers: m.Workers, Backlog: 4096, RequestTimeout: m.RequestTimeout, Probe: m.Probe}
-			err := b.with(ctx, part.peers, spec, func(c *crew) error {
-				rows := m.all(ctx, b, c, cause)
-				for _, name := range c.names {
-					row, ok := rows[name]
-					if !ok {
-						row = c.because(group, name, len(t.Columns))
-					}
-					row.Group = group
-					t.Rows = append(t.Rows, row)
-				}
-				return ctx.Err()
-			})
-			if err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-func (m *hang) all(ctx context.Context, b *bench, c *crew, cause cause) map[string]report.Row {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	rows := map[string]report.Row{}
-	for _, name := range c.able() {
-		all.Go(func() {
-			row, reason := m.one(ctx, b, c, cause, name)
-			mu.Lock()
-			defer mu.Unlock()
-			if reason != "" {
-				c.reasons[name] = reason
-				return
-			}
-			rows[name] = row
-		})
-	}
-	all.Wait()
-	return rows
-}
-
-func (m *hang) one(ctx context.Context, b *bench, c *crew, cause cause, name string) (report.Row, string) {
+func (m *hang) one(ctx context.Context, b *bench, c *crew, cause cause, name string) (barRow, string) {
 	s := c.services[name]
 	results := make(chan *load.Result, 1)
 	go func() {
 		results <- c.openLoop(ctx, name, load.Plan{Rate: m.Rate, Duration: m.Limit, Timeout: 5 * time.Second, Poisson: true, Seed: b.seed, Shares: []load.Share{{Path: m.Path, Weight: 1}}})
 	}()
 	pause(ctx, time.Second)
-	before := s.Processes().Workers
+	victim, reason := cause.make(ctx, s)
 	begin := time.Now()
-	undo, reason := cause.make(ctx, s)
 	if reason != "" {
 		<-results
-		return report.Row{}, reason
+		return barRow{}, reason
 	}
-	defer undo()
+	defer victim.undo()
 	seen := report.Word("never (in %v)", m.Limit-time.Second)
 	for time.Since(begin) < m.Limit-time.Second && ctx.Err() == nil {
-		// A web server that starts more of them because of the load would be seen here, too: their number is fixed.
-		if slices.ContainsFunc(s.Processes().Workers, func(pid int) bool { return !slices.Contains(before, pid) }) {
+		if victim.over() {
 			seen = report.Number(time.Since(begin).Seconds(), "")
 			break
 		}
@@ -133,12 +97,12 @@ func (m *hang) one(ctx context.Context, b *bench, c *crew, cause cause, name str
 			slow++
 		}
 	}
-	return report.Row{Name: name, Cells: []report.Cell{seen, report.Number(float64(len(r.Events)), ""), failures(r), report.Number(float64(slow), ""), report.Number(milliseconds(r.Quantile(0.99)), "")}}, ""
+	return barRow{report.Row{Name: name, Cells: []report.Cell{seen, report.Number(float64(len(r.Events)), ""), failures(r), report.Number(float64(slow), ""), quantileOf(r, 0.99)}}, -1}, ""
 }
 
 // stopBusy stops a worker that is not waiting in accept(2): the kernel gives a stopped one in accept no connection, and
 // nobody would notice.
-func stopBusy(ctx context.Context, s *peers.Service) (undo func(), reason string) {
+func stopBusy(ctx context.Context, s *peers.Service) (hung, string) {
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		for _, pid := range s.Processes().Workers {
 			if !sleepsInRequest(pid) {
@@ -152,10 +116,13 @@ func stopBusy(ctx context.Context, s *peers.Service) (undo func(), reason string
 				_ = syscall.Kill(pid, syscall.SIGCONT)
 				continue
 			}
-			return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }, ""
+			return hung{
+				over: func() bool { return !slices.Contains(s.Processes().Workers, pid) },
+				undo: func() { _ = syscall.Kill(pid, syscall.SIGCONT) },
+			}, ""
 		}
 	}
-	return nil, "no worker was ever seen in a request"
+	return hung{}, "no worker was ever seen in a request"
 }
 
 // sleepsInRequest: the program's request is a sleep (clock_nanosleep, or select of Perl).
@@ -165,26 +132,43 @@ func sleepsInRequest(pid int) bool {
 }
 
 // askForever is a request that nobody waits for any longer than the measurement.
-func askForever(ctx context.Context, s *peers.Service) (undo func(), reason string) {
+func askForever(ctx context.Context, s *peers.Service) (hung, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	client := s.Client()
-	var done sync.WaitGroup
-	done.Go(func() { _ = client.Do(ctx, "/sleep?ms=3600000") }) // cut: that is the point
-	return func() { cancel(); done.Wait(); client.Close() }, ""
+	done := make(chan struct{})
+	go func() {
+		_ = client.Do(ctx, "/sleep?ms=3600000") // cut: that is the point
+		close(done)
+	}()
+	return hung{over: func() bool { return closed(done) }, undo: func() { cancel(); <-done; client.Close() }}, ""
 }
 
-func staySilent(ctx context.Context, s *peers.Service) (undo func(), reason string) {
+func staySilent(ctx context.Context, s *peers.Service) (hung, string) {
 	if len(s.Sockets) == 0 {
-		return nil, "clients do not reach its sockets: it is the web server itself, and sends whole requests only"
+		return hung{}, "clients do not reach its sockets: it is the web server itself, and sends whole requests only"
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.Sockets[0])
 	if err == nil {
 		_, err = conn.Write(silence)
 	}
 	if err != nil {
-		return nil, "cannot connect: " + firstLine(err)
+		return hung{}, "cannot connect: " + firstLine(err)
 	}
-	return func() { _ = conn.Close() }, ""
+	done := make(chan struct{})
+	go func() {
+		_, _ = conn.Read(make([]byte, 1)) // nothing but its end can come
+		close(done)
+	}()
+	return hung{over: func() bool { return closed(done) }, undo: func() { _ = conn.Close(); <-done }}, ""
+}
+
+func closed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 func firstField(path string) string {

@@ -82,10 +82,7 @@ func (m *matrix) measure(ctx context.Context, b *bench, t *report.Table) error {
 func (m *matrix) tryAll(ctx context.Context, b *bench, trial trial) map[string]report.Cell {
 	cells := map[string]report.Cell{}
 	var mu sync.Mutex
-	for _, part := range []struct {
-		program string
-		peers   []string
-	}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
+	for _, part := range parts(m.Program, m.Peers, m.PHP) {
 		program, err := b.program(part.program)
 		if err != nil {
 			continue
@@ -143,7 +140,12 @@ func tryReplacement(ctx context.Context, m *matrix, s *peers.Service, _ *crew) (
 	if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
 		return "", err
 	}
+	client := s.Client()
+	defer client.Close()
 	return until(ctx, m, func() bool {
+		limited, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_ = client.Do(limited, "/") // some replace a worker when the next request needs it
 		return slices.ContainsFunc(s.Processes().Workers, func(pid int) bool { return !slices.Contains(before, pid) })
 	}, "no other worker in %v")
 }

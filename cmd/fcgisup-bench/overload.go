@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/load"
@@ -32,62 +31,20 @@ func (m *overload) measure(ctx context.Context, b *bench, t *report.Table) error
 	t.Notes = append(t.Notes, fmt.Sprintf("Capacity: %.0f requests/s. “In time” is within %v. Recovery is counted from the last request of the overload to the first of three in a row that took less than five times %v.", capacity, late, m.Service))
 	plot := report.Plot{Name: "overload", Title: fmt.Sprintf("Answers in time per second, of %.0f possible", capacity), X: report.Axis{Label: "requests/s", Mark: capacity}}
 	for _, backlog := range m.Backlogs {
-		for _, part := range []struct {
-			program string
-			peers   []string
-		}{{m.Program, m.Peers}, {"PHP", m.PHP}} {
-			program, err := b.program(part.program)
-			if err != nil {
-				return err
-			}
-			group := fmt.Sprintf("%s, backlog %d", program.Name, backlog)
-			b.say("overload: %s", group)
-			err = b.with(ctx, part.peers, peers.Spec{Program: program, Workers: m.Workers, Backlog: backlog}, func(c *crew) error {
-				rows := m.all(ctx, b, c, capacity)
-				for _, name := range c.names {
-					row, ok := rows[name]
-					if !ok {
-						row = overloadRow{Row: c.because(group, name, len(t.Columns)), goodput: -1}
-					}
-					row.Group = group
-					t.Rows = append(t.Rows, row.Row)
-					if row.goodput >= 0 {
-						plot.Bars = append(plot.Bars, report.Bar{Group: group, Name: name, Value: row.goodput, Q1: row.goodput, Q3: row.goodput, Ours: isOurs(name)})
-					}
-				}
-				return ctx.Err()
-			})
-			if err != nil {
-				return err
-			}
+		b.say("overload: backlog %d", backlog)
+		spec := peers.Spec{Workers: m.Workers, Backlog: backlog}
+		err := b.together(ctx, t, &plot, parts(m.Program, m.Peers, m.PHP), spec, fmt.Sprintf(", backlog %d", backlog), func(c *crew) map[string]barRow {
+			return c.each(func(name string) (barRow, string) { return m.one(ctx, b, c, name, capacity), "" })
+		})
+		if err != nil {
+			return err
 		}
 	}
 	t.Plots = append(t.Plots, plot)
 	return nil
 }
 
-type overloadRow struct {
-	report.Row
-	goodput float64
-}
-
-func (m *overload) all(ctx context.Context, b *bench, c *crew, capacity float64) map[string]overloadRow {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	rows := map[string]overloadRow{}
-	for _, name := range c.able() {
-		all.Go(func() {
-			row := m.one(ctx, b, c, name, capacity)
-			mu.Lock()
-			defer mu.Unlock()
-			rows[name] = row
-		})
-	}
-	all.Wait()
-	return rows
-}
-
-func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capacity float64) overloadRow {
+func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capacity float64) barRow {
 	path := fmt.Sprintf("/sleep?ms=%d", m.Service.Milliseconds())
 	results := make(chan *load.Result, 1)
 	go func() {
@@ -105,10 +62,10 @@ func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capa
 	sent := float64(max(len(r.Events), 1))
 	unavailable := float64(r.Failures()[load.ServerErr])
 	goodput := float64(inTime) / m.For.Seconds()
-	return overloadRow{report.Row{Name: name, Cells: []report.Cell{
+	return barRow{report.Row{Name: name, Cells: []report.Cell{
 		report.Number(float64(len(r.Events)), ""), report.Number(float64(r.Answered())/m.For.Seconds(), ""), report.Number(goodput, ""),
 		report.Number(100*unavailable/sent, ""), report.Number(100*(float64(r.Failed())-unavailable)/sent, ""),
-		report.Number(milliseconds(r.Quantile(0.5)), ""), report.Number(milliseconds(r.Quantile(0.99)), ""), back,
+		quantileOf(r, 0.5), quantileOf(r, 0.99), back,
 	}}, goodput}
 }
 

@@ -138,9 +138,10 @@ func judge(page []byte) error {
 			break
 		}
 		if bytes.EqualFold(name, []byte("Status")) {
-			status, err := strconv.Atoi(string(bytes.Fields(append(value, " 0"...))[0]))
-			if err != nil {
-				break
+			code, _, _ := strings.Cut(strings.TrimSpace(string(value)), " ")
+			status, err := strconv.Atoi(code)
+			if err != nil || status < 100 || status > 599 {
+				return &Failure{Protocol, fmt.Errorf("status %q", code)}
 			}
 			return statusFailure(status)
 		}

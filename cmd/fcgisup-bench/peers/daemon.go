@@ -51,9 +51,7 @@ func (s *Service) launchUnit(ctx context.Context, d daemon) error {
 	}
 	s.cgroups = append(s.cgroups, "system.slice/"+unit)
 	s.atEnd(func(ctx context.Context) error { return endUnits(ctx, []string{unit}, unitDir+unit) })
-	if err := run(ctx, "systemctl", "daemon-reload"); err != nil {
-		return err
-	}
+	// No daemon-reload: the name is new, so systemd has not read the file before.
 	return run(ctx, "systemctl", "start", unit)
 }
 
@@ -71,7 +69,7 @@ func endUnits(ctx context.Context, units []string, files ...string) error {
 			err = errors.Join(err, gone)
 		}
 	}
-	return errors.Join(err, run(ctx, "systemctl", "daemon-reload"))
+	return err
 }
 
 // said keeps what a daemon says, up to a limit.

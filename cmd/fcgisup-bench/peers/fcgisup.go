@@ -144,11 +144,7 @@ func (a *app) startUnits(ctx context.Context, gen string) error {
 	})
 	a.cgroups = append(a.cgroups, "system.slice/system-"+name+`\\x2dfastcgi.slice`) // the pattern's own escape
 	a.operate()
-	if err := run(ctx, "systemctl", "daemon-reload"); err != nil {
-		return err
-	}
-	units := []string{name + "-fastcgi.target"}
-	return run(ctx, append([]string{"systemctl", "start"}, units...)...)
+	return run(ctx, "systemctl", "start", name+"-fastcgi.target")
 }
 
 // operate fills in the ops; more are flags of the commands.

@@ -76,7 +76,7 @@ func uwsgi() Peer {
 		s.Sockets = []string{socket}
 		argv := []string{
 			path, "--master", "--fastcgi-socket", socket, "--chmod-socket=666", "--processes", number(s.Spec.Workers),
-			"--uid", s.host.User, "--gid", s.host.User, "--die-on-term", "--disable-logging", "--worker-exec", s.Spec.Program.Command[0],
+			"--uid", s.host.User, "--gid", s.host.User, "--disable-logging", "--worker-exec", s.Spec.Program.Command[0],
 		}
 		if backlog := s.Spec.backlog("%d"); backlog != "" {
 			argv = append(argv, "--listen", backlog)

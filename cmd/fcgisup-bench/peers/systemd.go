@@ -41,9 +41,6 @@ func systemd() Peer {
 		}}
 		s.ops[Scale] = Action{Reason: "nginx's upstream must be edited by hand"}
 		s.ops[Upgrade] = Action{How: "systemctl daemon-reexec", Do: func(ctx context.Context) error { return run(ctx, "systemctl", "daemon-reexec") }}
-		if err := run(ctx, "systemctl", "daemon-reload"); err != nil {
-			return err
-		}
 		start := sockets
 		if !s.Spec.Lazy {
 			start = append(start, services...)

@@ -78,7 +78,11 @@ func (t Table) markdown(prefix string) string {
 			row(&b, append([]string{"**" + escape(group) + "**"}, slices.Repeat([]string{""}, len(t.Columns))...))
 		}
 		cells := []string{escape(r.Name)}
-		for _, c := range r.Cells {
+		for i, c := range r.Cells {
+			if i > 0 && r.incapable() {
+				cells = append(cells, "") // said once
+				continue
+			}
 			cells = append(cells, c.markdown(&reasons))
 		}
 		row(&b, cells)
@@ -99,6 +103,11 @@ func (t Table) markdown(prefix string) string {
 		fmt.Fprintf(&b, "\n![%s](%s)\n", strings.ReplaceAll(p.Title, "]", ")"), prefix+p.Name+".svg")
 	}
 	return b.String()
+}
+
+// incapable is a row that has the same reason all along and nothing else.
+func (r Row) incapable() bool {
+	return !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Reason == "" || c.Text != "" || c.Reason != r.Cells[0].Reason })
 }
 
 // circumstances is what a reader must know before believing a number.

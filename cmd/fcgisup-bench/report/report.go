@@ -125,6 +125,8 @@ func short(v float64) string {
 	switch size := math.Abs(v); {
 	case math.IsNaN(v):
 		return "-"
+	case size < 0.0005:
+		return "0"
 	case size >= 1e4:
 		return thousands(v)
 	case size >= 100, v == math.Trunc(v):
