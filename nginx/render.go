@@ -1,5 +1,6 @@
-// Package nginx renders an app as an nginx upstream and a location, and has nginx
-// test and load what was rendered.
+// Package nginx renders an app as an nginx upstream and a location, has nginx
+// test and load what was rendered, and reads what nginx's own configuration says
+// of FastCGI ([Read]).
 //
 // It promises that what it renders is accepted by nginx 1.18 and later, names
 // every instance once and carries every value of the configuration as it is;

@@ -48,6 +48,8 @@ type socketFacts struct {
 	app string
 	// missing are values of its service that this host does not have, by directive.
 	missing []configured
+	// open tells that everybody may connect to a socket file of it.
+	open bool
 	// lost tells that the socket listens and its file is not there.
 	lost bool
 }

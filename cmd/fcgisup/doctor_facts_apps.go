@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
@@ -108,10 +110,24 @@ func groupExists(name string) bool {
 }
 
 // inDirectory asks the C library for an account that is in no file but in a
-// directory such as LDAP, nsswitch.conf(5): systemd knows those too.
+// directory such as LDAP, nsswitch.conf(5): systemd knows those too. One that
+// does not answer leaves it open, which is no finding.
 func inDirectory(database, name string) bool {
-	return exec.Command("getent", "--", database, name).Run() == nil
+	ctx, cancel := context.WithTimeout(context.Background(), directoryPatience)
+	defer cancel()
+	err := exec.CommandContext(ctx, "getent", "--", database, name).Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode() != notInDirectory
+	}
+	return err == nil
 }
+
+const (
+	directoryPatience = 10 * time.Second
+	// notInDirectory is getent(1)'s exit code for a name that it does not know.
+	notInDirectory = 2
+)
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -34,6 +36,9 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 			continue
 		}
 		s.lost = s.isLost()
+		s.open = s.Mode&0o002 != 0 && slices.ContainsFunc(s.Listen, func(a fcgisup.Address) bool {
+			return a.Network == "unix" && everybodyReaches(a.Addr)
+		})
 		s.missing = missingOf(s.service)
 		f.sockets = append(f.sockets, s)
 	}
@@ -59,6 +64,19 @@ func (s socketFacts) isLost() bool {
 		}
 	}
 	return false
+}
+
+// everybodyReaches tells whether everybody may search the folders of a path: a
+// closed one keeps a socket that is open to all from most.
+func everybodyReaches(path string) bool {
+	for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) {
+		if info, err := os.Stat(folder); err == nil && info.Mode()&0o001 == 0 || errors.Is(err, fs.ErrPermission) {
+			return false
+		}
+		if folder == "/" {
+			return true
+		}
+	}
 }
 
 // missingOf are the program and the accounts of a service that do not exist.

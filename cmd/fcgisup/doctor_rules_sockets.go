@@ -146,13 +146,18 @@ func findPrivateTmp(f *facts) (found []finding) {
 	}
 	for _, s := range f.sockets {
 		for _, a := range s.Listen {
-			if s.service.PrivateTmp && inTmp(a) && (s.app != "" || !s.service.OnStdin) {
-				found = append(found, finding{
-					"private-tmp", isError, s.Service,
-					fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: what it does by that path, as its probe does, fails.", a),
-					"let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
-				})
+			if !s.service.PrivateTmp || !inTmp(a) || s.app == "" && s.service.OnStdin {
+				continue
 			}
+			one := finding{
+				"private-tmp", isWarning, s.Service,
+				fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
+				"let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+			}
+			if s.app != "" {
+				one.Severity = isError // its probe connects by the path
+			}
+			found = append(found, one)
 		}
 	}
 	return found
@@ -165,16 +170,15 @@ func inTmp(a fcgisup.Address) bool {
 // findOpenSockets: whoever connects to a FastCGI program chooses what it runs, and as whom it takes him.
 func findOpenSockets(f *facts) (found []finding) {
 	for _, s := range f.sockets {
+		if s.open {
+			found = append(found, finding{
+				"socket-world-writable", isWarning, s.Name,
+				fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
+				inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
+			})
+		}
 		for _, a := range s.Listen {
-			ip, _, known := hostPort(a)
-			switch {
-			case a.Network == "unix" && s.Mode&0o002 != 0:
-				found = append(found, finding{
-					"socket-world-writable", isWarning, s.Name,
-					fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
-					inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
-				})
-			case a.Network == "tcp" && known && !ip.IsLoopback():
+			if ip, _, known := hostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
 				found = append(found, finding{
 					"socket-open-to-network", isWarning, s.Name,
 					"It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",

@@ -109,7 +109,7 @@ func TestDoctorRules(t *testing.T) {
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
 		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
-		{"world", func(f *facts) { f.sockets[0].Mode = 0o666 }, "warning socket-world-writable rt-fastcgi@1.socket"},
+		{"world", func(f *facts) { f.sockets[0].open = true }, "warning socket-world-writable rt-fastcgi@1.socket"},
 		{"network", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("0.0.0.0:9000")) }, "warning socket-open-to-network rt-fastcgi@1.socket"},
 		{"loopback", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("[::1]:9000")) }, ""},
 		{"backlog", func(f *facts) { f.somaxconn = 128 }, "warning backlog-above-somaxconn rt-fastcgi@{1..3}.socket"},
