@@ -106,6 +106,9 @@ func (i *instance) stepRoll(now time.Time) bool {
 	switch {
 	case r.fresh == nil && len(r.todo) == 0:
 		i.launch = r.launch
+		if r.todo = i.late(); len(r.todo) > 0 {
+			return true
+		}
 		i.endRoll(nil)
 		return false
 	case r.fresh == nil:
@@ -128,6 +131,18 @@ func (i *instance) stepRoll(now time.Time) bool {
 	}
 	r.old, r.fresh, r.proven = nil, nil, false
 	return true
+}
+
+// late are workers that the pool has grown by before the new generation was
+// proven, and which were therefore started like the old one.
+func (i *instance) late() []*slot {
+	var late []*slot
+	for _, s := range i.slots {
+		if s.m.up && !s.launch.Equal(i.launch) {
+			late = append(late, s)
+		}
+	}
+	return late
 }
 
 // beginPair starts a replacement. A worker that is not ready serves nobody, and goes at once.
