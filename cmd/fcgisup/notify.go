@@ -46,16 +46,19 @@ func (n *notifier) run(ctx context.Context) {
 	watchdog := n.watchdogInterval()
 	var beat <-chan time.Time
 	if watchdog > 0 {
-		t := time.NewTicker(watchdog / 2)
-		defer t.Stop()
-		beat = t.C
+		// At once: the last beat of a predecessor may be as old as the pause between two.
+		beat = time.After(0)
 	}
-	for beats := 1; ; {
+	for beats := 0; ; {
 		select {
 		case <-n.sup.Changed():
 			n.changed()
 		case <-beat:
-			n.watchdog(ctx, watchdog/2)
+			if !n.watchdog(ctx, watchdog/2) {
+				beat = time.After(min(beatAgain, watchdog/10))
+				continue
+			}
+			beat = time.After(watchdog / 2)
 			if beats++; beats%releaseEvery == 0 {
 				releasePages()
 			}
@@ -69,14 +72,19 @@ func (n *notifier) run(ctx context.Context) {
 // between two releases of what commands and probes have touched.
 const releaseEvery = 20
 
-func (n *notifier) watchdog(ctx context.Context, patience time.Duration) {
+// beatAgain is the pause after a beat that could not be sent, for want of a
+// descriptor or of a reader: with one missed the next, in time, would come too late.
+const beatAgain = time.Second
+
+// watchdog is one beat; false if systemd was not told.
+func (n *notifier) watchdog(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if n.sup.Alive(ctx) {
-		n.say(daemon.SdNotifyWatchdog)
-		return
+		return n.say(daemon.SdNotifyWatchdog)
 	}
 	n.log.Error("an instance's loop does not answer; the watchdog is not told")
+	return false
 }
 
 func (n *notifier) changed() {

@@ -20,26 +20,29 @@ func newVoice(log *slog.Logger) *voice { return &voice{log, make(chan struct{}, 
 // blocks, and supervision must not.
 const sayPatience = time.Second
 
-// say sends a message, after those before it.
-func (v *voice) say(state string) {
+// say sends a message, after those before it; true once it is sent.
+func (v *voice) say(state string) bool {
 	enough := time.After(sayPatience)
 	select {
 	case v.saying <- struct{}{}:
 	case <-enough:
 		v.log.Warn("systemd does not read what it is told", "dropped", state)
-		return
+		return false
 	}
-	said := make(chan struct{})
+	said := make(chan bool, 1)
 	go func() {
-		defer close(said)
 		defer func() { <-v.saying }()
-		if _, err := daemon.SdNotify(false, state); err != nil {
+		_, err := daemon.SdNotify(false, state)
+		if err != nil {
 			v.log.Warn("cannot notify systemd", "error", err)
 		}
+		said <- err == nil
 	}()
 	select {
-	case <-said:
+	case sent := <-said:
+		return sent
 	case <-enough:
+		return false
 	}
 }
 
