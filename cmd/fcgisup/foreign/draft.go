@@ -46,6 +46,24 @@ func (d *draft) set(key string, value any, at place) {
 	d.places[key] = at
 }
 
+// into gives another draft what it has not.
+func (d *draft) into(other *draft) {
+	for key, v := range d.values {
+		switch already := other.values[key].(type) {
+		case nil:
+			other.set(key, v, d.places[key])
+		case map[string]string: // -C of the command line, and the section's environment
+			more, _ := v.(map[string]string)
+			for name, value := range more {
+				if _, ok := already[name]; !ok {
+					already[name] = value
+				}
+			}
+		}
+	}
+	other.secrets = other.secrets || d.secrets
+}
+
 func (d *draft) has(key string) bool { return d.values[key] != nil }
 
 // variable adds one to the environment.

@@ -55,7 +55,7 @@ func (r *reading) supervisord(files []Source) {
 			case "include":
 				r.included(own, files)
 			case "program":
-				r.plainProgram(name, own, at)
+				r.plainProgram(name, strings.TrimSpace(program), own, global, at)
 			case "supervisorctl", "unix_http_server", "inet_http_server", "rpcinterface":
 				r.note(at, "["+name+"]", "fcgisup status, top and restart speak to fcgisup itself")
 			case "group":
@@ -71,13 +71,25 @@ func (r *reading) supervisord(files []Source) {
 	}
 }
 
-// plainProgram is one that gets no socket from supervisord; it may make its own.
-func (r *reading) plainProgram(name string, own []entry, at place) {
-	text := "not FastCGI, or not by supervisord's socket: skipped"
-	if c, ok := find(own, "command"); ok && (strings.Contains(c.value, "spawn-fcgi") || strings.Contains(c.value, "multiwatch")) {
-		text = "skipped; what it runs can be given as a command line: fcgisup import -- " + strings.ReplaceAll(c.value, "\n", " ")
+// plainProgram is one that gets no socket from supervisord; under spawn-fcgi it has its own.
+func (r *reading) plainProgram(section, name string, own, global []entry, at place) {
+	c, ok := find(own, "command")
+	if !ok || !strings.Contains(c.value, "spawn-fcgi") {
+		r.note(at, "["+section+"]", "not FastCGI, or not by supervisord's socket: skipped")
+		return
 	}
-	r.note(at, "["+name+"]", "%s", text)
+	p := r.readProgram(section, name, own, global, at)
+	if len(p.argv) == 0 || !isSpawner(p.argv[0]) {
+		r.note(c.at, "command", "does not begin with spawn-fcgi: skipped")
+		return
+	}
+	if p.count > 1 {
+		r.note(at, "numprocs", "one of them had the socket: -F or multiwatch make several workers")
+	}
+	if !p.draft.has("limits.stop_timeout") {
+		p.draft.set("limits.stop_timeout", "10s", at)
+	}
+	r.spawned(c.at, p.argv, spawning{name: appName(name), of: p.draft.of, user: p.user.value, more: p.draft.into})
 }
 
 // supervisordGlobal notes what of [supervisord] does not reach the programs; fcgiProgram takes the rest.
@@ -132,9 +144,10 @@ type program struct {
 
 type socketSettings struct{ address, owner, mode entry }
 
-func (r *reading) fcgiProgram(name string, own, global []entry, at place) {
+// readProgram takes the settings of a section and what it inherits.
+func (r *reading) readProgram(section, name string, own, global []entry, at place) *program {
 	p := &program{reading: r, name: name, count: 1, ok: true}
-	p.draft = r.draft(appName(name), "[fcgi-program:"+name+"] of "+at.file, at)
+	p.draft = r.draft(appName(name), "["+section+"] of "+at.file, at)
 	p.names = map[string]string{
 		"program_name": name, "group_name": name, "host_node_name": r.opt.Hostname,
 		"here": path.Dir(r.path(at.file)), "process_num": "0", "numprocs": "1",
@@ -152,6 +165,11 @@ func (r *reading) fcgiProgram(name string, own, global []entry, at place) {
 	for _, e := range own {
 		p.take(e)
 	}
+	return p
+}
+
+func (r *reading) fcgiProgram(name string, own, global []entry, at place) {
+	p := r.readProgram("fcgi-program:"+name, name, own, global, at)
 	if p.user.value == "" {
 		p.user = entry{value: "root", at: at}
 		r.note(at, "user", "is not set, so the program runs as supervisord does, and that is taken to be root")
