@@ -40,15 +40,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start makes the profile and whoever removes it: a shell that waits for our
-// end, whichever way it comes, since a test that times out runs nothing of ours any more.
+// sweep waits for its standard input to end, as it does when we do, whichever
+// way: a test that times out runs nothing of ours any more. Processes of the
+// browser that end late write into the profile again: it must stay away.
+const sweep = `read -r _; for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$1"; sleep 2; [ -e "$1" ] || exit 0; done`
+
+// start makes the profile, and who removes it.
 func (b *browser) start() {
 	profile, err := os.MkdirTemp("", "page-test-")
 	if err != nil {
 		b.err = err
 		return
 	}
-	sweeper := exec.Command("/bin/sh", "-c", `read -r _; for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$1" && exit; sleep 0.3; done`, "sh", profile)
+	sweeper := exec.Command("/bin/sh", "-c", sweep, "sh", profile)
 	sweeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C is for us
 	wait, err := sweeper.StdinPipe()
 	if err == nil {
@@ -59,7 +63,7 @@ func (b *browser) start() {
 		return
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("/usr/bin/chromium"), chromedp.UserDataDir(profile), chromedp.Env("HOME="+profile), chromedp.NoSandbox,
+		chromedp.ExecPath("/usr/bin/chromium"), chromedp.UserDataDir(profile), chromedp.Env("HOME="+profile), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.WSURLReadTimeout(time.Minute), chromedp.Flag("force-color-profile", "srgb"))
 	allocator, endAll := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, endOne := chromedp.NewContext(allocator)
@@ -68,8 +72,8 @@ func (b *browser) start() {
 		_ = chromedp.Cancel(ctx) // it ends the browser and waits for it
 		endOne()
 		endAll()
+		_ = os.RemoveAll(profile)
 		_ = wait.Close()
-		_ = sweeper.Wait()
 	}
 	b.err = chromedp.Run(ctx)
 }
@@ -90,7 +94,7 @@ func tab(t *testing.T) context.Context {
 	}
 	ctx, cancel := chromedp.NewContext(shared.ctx)
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(stop)
 	chromedp.ListenTarget(ctx, func(ev any) {
 		switch ev := ev.(type) {
@@ -173,14 +177,14 @@ func value[T any](ctx context.Context, t *testing.T, expression string, options 
 // becomes waits until an expression holds.
 func becomes(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(time.Minute), chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
 }
 
 // live waits for the stream's first patch.
 func live() chromedp.Action {
-	return chromedp.Poll(`document.documentElement.dataset.stream === "live"`, nil)
+	return chromedp.Poll(`document.documentElement.dataset.stream === "live"`, nil, chromedp.WithPollingInterval(20*time.Millisecond))
 }
 
 func media(name, value string) chromedp.Action {

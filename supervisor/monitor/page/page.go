@@ -32,7 +32,7 @@ type Options struct {
 	Heartbeat time.Duration
 	// Pace is the least time between two patches; 1 s if 0.
 	Pace time.Duration
-	// Patience is how long a reader may take to take what is written; 10 s if 0.
+	// Patience is how long a reader may take to take what is written; 30 s if 0.
 	Patience time.Duration
 	// StaleAfter is the age of a report that is news by itself; 1 min if 0.
 	StaleAfter time.Duration
@@ -49,7 +49,7 @@ func (o Options) withDefaults() Options {
 		o.MaxStreams = 64
 	}
 	for d, standard := range map[*time.Duration]time.Duration{
-		&o.Heartbeat: 15 * time.Second, &o.Pace: time.Second, &o.Patience: 10 * time.Second, &o.StaleAfter: time.Minute,
+		&o.Heartbeat: 15 * time.Second, &o.Pace: time.Second, &o.Patience: 30 * time.Second, &o.StaleAfter: time.Minute,
 	} {
 		if *d == 0 {
 			*d = standard
