@@ -224,3 +224,49 @@ func (s *supervised) replaceProgram(t *testing.T, text string, mode os.FileMode)
 		t.Fatal(err)
 	}
 }
+
+// TestControlSocketComesLater: a program that takes over while its control socket cannot be made, as on a full disk, goes
+// on without, and makes it once that can be done.
+func TestControlSocketComesLater(t *testing.T) {
+	t.Parallel()
+	needFiles(t, "/usr/bin/perl")
+	s := newSupervised(t)
+	s.binary = fcgisupBinary(t)
+	s.configure(t, "later", fmt.Sprintf("command: [%s, none]", appPath(t, "liar.pl")))
+	folder := filepath.Join(s.dir, "control")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.control = filepath.Join(folder, "control.sock")
+	s.launch(t, s.binary, "run", "--config", s.configPath(), "--control", s.control)
+	within(t, 20*time.Second, func() error {
+		s.alive(t)
+		_, err := fetchStatus(t.Context(), s.control)
+		return err
+	})
+	if err := os.Rename(folder, folder+".away"); err != nil {
+		t.Fatal(err)
+	}
+	before := s.takeovers()
+	if err := s.command.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 20*time.Second, func() error {
+		s.alive(t)
+		if s.takeovers() == before {
+			return errors.New("nobody has taken over\n" + s.log())
+		}
+		return nil
+	})
+	s.hello(t, nil)
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 30*time.Second, func() error {
+		s.alive(t)
+		_, err := fetchStatus(t.Context(), s.control)
+		return err
+	})
+	s.handOver(t, syscall.SIGUSR2) // which ends what came later as it ends the rest
+	s.stop(t, s.hello(t, nil))
+}

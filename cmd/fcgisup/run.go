@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"strings"
+	"sync"
 	"syscall"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,7 +47,8 @@ type runner struct {
 	// program is where this program was started from; a later one is there, too.
 	program string
 	signals chan os.Signal
-	// servers are what listens beside the instances.
+	// mu is for servers: what listens beside the instances.
+	mu      sync.Mutex
 	servers []*http.Server
 }
 
@@ -197,13 +196,15 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 	if err != nil {
 		return nil, false, err
 	}
-	if err := r.serve(sup, opt.App, instances); err != nil {
+	serving, enough := context.WithCancel(ctx)
+	defer r.closeServers()
+	defer enough()
+	if err := r.serve(serving, sup, opt, instances); err != nil {
 		if len(opt.Resume.Instances) == 0 {
 			return nil, false, err
 		}
 		r.log.Error("going on without", "error", err) // the workers matter more
 	}
-	defer r.closeServers()
 	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
 		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
 	return r.untilStopped(ctx, sup, opt)
@@ -313,81 +314,6 @@ func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Log
 			log.Warn("cannot close a socket", "instance", in.String(), "error", err)
 		}
 	}
-}
-
-// serve opens the control socket and what was asked for beside it.
-func (r *runner) serve(sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance) error {
-	metrics := metricsHandler(sup)
-	if path := r.controlPath(app, instances); path != "" {
-		l, err := supervisor.ListenControl(path)
-		switch {
-		case err == nil:
-			r.listen(l, sup.Control(metrics))
-		case r.control != "":
-			return err
-		default: // requests matter more than being asked about them
-			r.log.Error("there will be no control socket", "error", err)
-		}
-	}
-	if r.metrics != "" {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", metrics)
-		if err := r.listenTCP(r.metrics, mux); err != nil {
-			return err
-		}
-	}
-	if r.http != "" {
-		return r.listenTCP(r.http, r.front(app, instances))
-	}
-	return nil
-}
-
-// front passes HTTP to the instances with the parameters that nginx would be
-// given, as far as they are constants: only nginx has its variables.
-func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
-	f := &fcgi.Front{ScriptName: strings.TrimSuffix(app.Nginx.Location, "/"), Params: map[string]string{}, Log: r.log}
-	for name, v := range app.Nginx.Params {
-		switch {
-		case strings.Contains(v, "$"):
-		case name == "SCRIPT_NAME":
-			f.ScriptName = v
-		default:
-			f.Params[name] = v
-		}
-	}
-	maps.Copy(f.Params, r.params)
-	for _, in := range instances {
-		f.Backends = append(f.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
-	}
-	return f
-}
-
-func (r *runner) listenTCP(address string, h http.Handler) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		r.closeServers()
-		return fmt.Errorf("cannot serve HTTP: %w", err)
-	}
-	r.log.Info("serving", "address", l.Addr().String())
-	r.listen(l, h)
-	return nil
-}
-
-func (r *runner) listen(l net.Listener, h http.Handler) {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	r.servers = append(r.servers, s)
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			r.log.Error("server ended", "address", l.Addr().String(), "error", err)
-		}
-	}()
-}
-
-func (r *runner) closeServers() {
-	for _, s := range r.servers {
-		_ = s.Close()
-	}
-	r.servers = nil
 }
 
 func metricsHandler(sup *supervisor.Supervisor) http.Handler {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// serve opens the control socket and what was asked for beside it.
+func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance) error {
+	app, metrics := opt.App, metricsHandler(sup)
+	if path := r.controlPath(app, instances); path != "" {
+		l, err := supervisor.ListenControl(path)
+		switch {
+		case err == nil:
+			r.listen(ctx, l, sup.Control(metrics))
+		case r.control != "" && len(opt.Resume.Instances) == 0:
+			return err
+		default: // requests matter more than being asked about them
+			r.log.Error("there is no control socket yet", "error", err)
+			go r.controlLater(ctx, path, sup.Control(metrics))
+		}
+	}
+	if r.metrics != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", metrics)
+		if err := r.listenTCP(ctx, r.metrics, mux); err != nil {
+			return err
+		}
+	}
+	if r.http != "" {
+		return r.listenTCP(ctx, r.http, r.front(app, instances))
+	}
+	return nil
+}
+
+// front passes HTTP to the instances with the parameters that nginx would be
+// given, as far as they are constants: only nginx has its variables.
+func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
+	f := &fcgi.Front{ScriptName: strings.TrimSuffix(app.Nginx.Location, "/"), Params: map[string]string{}, Log: r.log}
+	for name, v := range app.Nginx.Params {
+		switch {
+		case strings.Contains(v, "$"):
+		case name == "SCRIPT_NAME":
+			f.ScriptName = v
+		default:
+			f.Params[name] = v
+		}
+	}
+	maps.Copy(f.Params, r.params)
+	for _, in := range instances {
+		f.Backends = append(f.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
+	}
+	return f
+}
+
+// controlPause is between attempts to make the control socket. What keeps it
+// from being made is a disk without room, most likely, and passes.
+const controlPause = 5 * time.Second
+
+// controlLater makes the control socket as soon as that can be done.
+func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(controlPause):
+		}
+		if l, err := supervisor.ListenControl(path); err == nil {
+			r.log.Info("there is a control socket", "path", path)
+			r.listen(ctx, l, h)
+			return
+		}
+	}
+}
+
+func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		r.closeServers()
+		return fmt.Errorf("cannot serve HTTP: %w", err)
+	}
+	r.log.Info("serving", "address", l.Addr().String())
+	r.listen(ctx, l, h)
+	return nil
+}
+
+// listen serves until closeServers, which comes after the end of ctx.
+func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil {
+		_ = l.Close()
+		return
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	r.servers = append(r.servers, s)
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			r.log.Error("server ended", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+func (r *runner) closeServers() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.servers {
+		_ = s.Close()
+	}
+	r.servers = nil
+}
