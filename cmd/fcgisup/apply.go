@@ -110,7 +110,11 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 	if err != nil {
 		return err
 	}
-	return a.carryOut(ctx, plans)
+	if err := a.carryOut(ctx, plans); err != nil || a.dryRun {
+		return err
+	}
+	a.tellMonitor(ctx)
+	return nil
 }
 
 // begin reaches what apply talks to.

@@ -79,6 +79,7 @@ func TestMonitor(t *testing.T) {
 	t.Run("a broken configuration changes nothing", b.monitorReload)
 	t.Run("alerts leave the sandbox", b.monitorAlerts)
 	t.Run("history survives a kill", b.monitorKilled)
+	t.Run("apply tells it", b.monitorApply)
 	t.Run("sleeping instances still sleep", b.monitorAsleep)
 }
 
@@ -353,6 +354,12 @@ func (b *box) monitorReload(t *testing.T) {
 		}
 		return err
 	})
+}
+
+func (b *box) monitorApply(t *testing.T) {
+	b.configure(t, strings.Replace(monitorConfig, "instances: 2", "instances: 3", 1))
+	b.run(t, "fcgisup", "apply", "--force", "idle")
+	b.monitored(t, "idle", 3, is(monitor.Asleep, ""))
 }
 
 func (b *box) monitorKilled(t *testing.T) {

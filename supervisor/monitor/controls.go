@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -93,7 +94,11 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	c.mute = a.err != nil && !gone(a.err)
 	switch {
 	case a.err == nil:
-		c.all, c.at, c.warned = a.all, a.at, false
+		// A supervisor is its app's user's, and may say anything.
+		c.all = slices.DeleteFunc(a.all, func(st supervisor.Status) bool {
+			return st.Instance < 1 || fcgisup.CheckName(st.App) != nil
+		})
+		c.at, c.warned = a.at, false
 		return
 	case gone(a.err):
 		c.all = nil
@@ -101,7 +106,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	m.counts.unanswered.Add(1)
 	if !c.warned && c.mute {
 		c.warned = true
-		m.opt.Log.Warn("a supervisor does not answer", "socket", c.path, "error", a.err)
+		m.opt.Log.Warn("a supervisor does not answer", "socket", c.path, "error", oneLine(a.err.Error()))
 	}
 }
 

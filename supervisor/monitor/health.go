@@ -113,6 +113,8 @@ func judgeStatus(f facts) verdict {
 		if why := failsProbes(f); why != "" {
 			v.health, v.why = Down, why
 		}
+	default: // of another version, or no supervisor at all
+		v.health, v.why = Unknown, fmt.Sprintf("its supervisor says %q", oneLine(string(st.State)))
 	}
 	switch {
 	case f.systemd && f.socket.Active == unitFailed:

@@ -49,6 +49,7 @@ func TestJudge(t *testing.T) {
 		"failing":                          {facts{systemd: true, socket: connected, service: connected, supervised: true, status: failing}, Down, "crash: exit status 1 and more", false},
 		"failing without systemd":          {facts{supervised: true, status: failing}, Down, "crash: exit status 1", false},
 		"mute":                             {facts{systemd: true, socket: connected, service: connected, supervised: true, silence: "it hangs"}, Unknown, "it hangs", false},
+		"a word of another version":        {facts{supervised: true, status: says("levitating")}, Unknown, "levitating", false},
 		"going to sleep":                   {facts{systemd: true, socket: connected, service: connected, supervised: true, status: says(supervisor.InstanceStopping), before: Up}, Asleep, "", true},
 		"woken a moment ago":               {facts{systemd: true, socket: connected, service: connected, supervised: true, fresh: true, before: Asleep}, Up, "", false},
 		"without a control socket":         {facts{systemd: true, socket: connected, service: connected, supervised: true}, Unknown, "no control socket", false},
