@@ -88,7 +88,11 @@ func (i *importer) files(names []string) error {
 	files := make([]foreign.Source, len(names))
 	for n, name := range names {
 		if files[n], err = readSource(name); err != nil {
-			return &exitError{code: exitUsage, hint: "name the files themselves, for example /etc/supervisor/conf.d/*.conf", cause: err}
+			hint := "name the files themselves, for example /etc/supervisor/conf.d/*.conf"
+			if errors.Is(err, fs.ErrPermission) {
+				hint = "root may read it"
+			}
+			return &exitError{code: exitUsage, hint: hint, cause: err}
 		}
 	}
 	words := make([]string, len(names))
@@ -188,10 +192,9 @@ func (i *importer) write(text []byte, secrets bool) error {
 	if secrets {
 		mode = 0o600
 	}
-	if _, err := os.Lstat(i.out); err == nil {
+	if err := writeNew(i.out, text, mode); errors.Is(err, fs.ErrExist) {
 		return hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file, and compare")
-	}
-	if err := writeNew(i.out, text, mode); err != nil {
+	} else if err != nil {
 		return err
 	}
 	fmt.Fprintf(i.cli.out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)

@@ -40,6 +40,8 @@ func TestImportExitCodes(t *testing.T) {
 		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), exitDone, "pools.conf:45: chroot: no counterpart"},
 		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x"}, exitDone, "-u: is not set"},
 		{[]string{"--", "spawn-fcgi", "--", "/bin/x"}, exitFail, "no socket is named"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--out", "/y", "--", "/bin/x"}, exitFail, "is no option of spawn-fcgi's"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "-n", "--", "multiwatch", "--help", "/bin/x"}, exitFail, "is no option of multiwatch's"},
 		{[]string{"--", "cat", "/etc/passwd"}, exitFail, "is neither spawn-fcgi's nor multiwatch's"},
 		{[]string{empty}, exitFail, "hint: "},
 		{[]string{noise}, exitFail, "noise:2: "},

@@ -135,7 +135,8 @@ func (s *spawner) spawnFCGI(argv []string) ([]string, bool) {
 			s.note(s.at, "-c", "no counterpart, and all paths would mean others: left out")
 		case 'n', 'S':
 		default:
-			s.note(s.at, "-"+string(option), "is no option of spawn-fcgi's")
+			s.refused = true
+			s.note(s.at, "-"+string(option), "is no option of spawn-fcgi's: left out")
 		}
 	})
 	if !ok || s.refused {
@@ -157,7 +158,7 @@ func (s *spawner) spawnFCGI(argv []string) ([]string, bool) {
 func (s *spawner) multiwatch(argv []string) ([]string, bool) {
 	s.signal = "SIGUSR1"
 	long := map[string]byte{"--forks": 'f', "--retry": 'r', "--timeout": 't', "--signal": 's'}
-	return s.options(argv, "frts", long, func(option byte, value string) {
+	rest, ok := s.options(argv, "frts", long, func(option byte, value string) {
 		switch option {
 		case 'f':
 			s.forks = max(atoi(value), 1)
@@ -170,9 +171,11 @@ func (s *spawner) multiwatch(argv []string) ([]string, bool) {
 		case 'r', 't':
 			s.note(s.at, "-"+string(option), "fcgisup never gives up: it waits longer each time, restart: says how long")
 		default:
-			s.note(s.at, "-"+string(option), "is no option of multiwatch's")
+			s.refused = true
+			s.note(s.at, "-"+string(option), "is no option of multiwatch's: left out")
 		}
 	})
+	return rest, ok && !s.refused
 }
 
 // options reads options; short ones in with take a value, as do all long ones. It returns what follows them.
