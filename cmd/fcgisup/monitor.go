@@ -121,7 +121,7 @@ func (m *monitoring) run(ctx context.Context) error {
 		m.log.Error("the history begins anew", "error", err)
 	}
 	m.mon = monitor.New(opt)
-	m.page = page.New(m.mon.Feed(), page.Options{})
+	m.page = page.New(m.mon.Feed(), page.Options{StaleAfter: fresh(settings)})
 	if m.alerts, err = newAlerter(cfg.Alerts, filepath.Join(dir, "alerts"), m.log); err != nil {
 		return err
 	}

@@ -26,11 +26,13 @@ const (
 	idlePatience   = 2 * time.Minute
 	// goodbye is what open requests get at the end.
 	goodbye = 2 * time.Second
-	// freshIntervals, or at least freshLeast, is how old a report may be for /healthz.
+	// freshIntervals, or at least freshLeast, is how old a report may be for /healthz and the page.
 	freshIntervals = 5
 	freshLeast     = 30 * time.Second
 	maxHeader      = 32 << 10
 )
+
+func fresh(s fcgisup.Monitor) time.Duration { return max(freshIntervals*s.Interval, freshLeast) }
 
 // monitorServer is the monitor's HTTP server.
 type monitorServer struct{ *http.Server }
@@ -46,7 +48,7 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 			Feed: m.mon.Feed(), Page: m.page, Metrics: m.metrics(),
 			Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
 			Alerts:  func() any { return m.alerts.Targets() },
-			Restart: m.mon.Restart, Fresh: max(freshIntervals*s.Interval, freshLeast),
+			Restart: m.mon.Restart, Fresh: fresh(s),
 		}),
 		ReadHeaderTimeout: headerPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
