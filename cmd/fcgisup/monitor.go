@@ -85,6 +85,7 @@ func (c *cli) printMonitorUnit() error {
 			return fmt.Errorf("cannot find out where %s is: %w", c.config, err)
 		}
 		o.Config = path
+		o.Generator += " --config " + path
 	}
 	_, err := c.out.Write(units.Monitor(o).Data)
 	return err

@@ -45,6 +45,7 @@ func (m *Monitor) report() {
 	m.before = m.now
 	m.feed.Publish(r)
 	m.save()
+	m.reportTook = time.Since(now)
 }
 
 // bare is an instance without its address, as a key.

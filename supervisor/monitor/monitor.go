@@ -18,8 +18,10 @@ const (
 	// firstPatience is that of the first round: what it does not wait for would
 	// look like a gap in the history.
 	firstPatience = 10 * time.Second
-	// latePause gathers what comes after the round's report.
-	latePause = 250 * time.Millisecond
+	// latePause gathers what comes after the round's report; reports of thousands
+	// of instances take their time, and get at most a tenth of ours.
+	latePause  = 250 * time.Millisecond
+	reportRest = 10
 	// unitsPatience bounds the wait for systemd.
 	unitsPatience = 10 * time.Second
 )
@@ -111,6 +113,7 @@ type Monitor struct {
 	before, now map[fcgisup.Instance]Health    // of the last report, and of the one being made
 	pending     int                            // answers that the round still waits for
 	reportAt    time.Time                      // when to report; zero: nothing new
+	reportTook  time.Duration
 	saves       saves
 }
 
@@ -222,7 +225,7 @@ func (m *Monitor) answered() {
 	if report, _ := m.feed.Latest(); m.pending == 0 {
 		m.due(0)
 	} else if report != nil {
-		m.due(latePause)
+		m.due(max(latePause, reportRest*m.reportTook))
 	}
 }
 

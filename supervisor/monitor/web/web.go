@@ -63,7 +63,7 @@ func Handler(o Options) http.Handler {
 	})
 	closed.Handle("/", o.Page)
 	open.Handle("/", s.authorized(closed))
-	var h http.Handler = http.NewCrossOriginProtection().Handler(open)
+	h := http.NewCrossOriginProtection().Handler(open)
 	if o.Loopback {
 		h = s.localHost(h)
 	}
