@@ -316,6 +316,47 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// TestClosedWhilePending: a restart of the monitor, as by an upgrade, costs a trouble no more than the time between.
+func TestClosedWhilePending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Alerts: alerts("mail"), Dir: t.TempDir()}
+		o.Alerts.For = time.Hour
+		for range 59 {
+			a := start(t, o, &ring{})
+			watch(a, "D", time.Minute+2*time.Second)
+			if err := a.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := &ring{}
+		watch(start(t, o, r), "D", 4*time.Minute)
+		if len(r.heard["mail"]) != 1 {
+			t.Errorf("heard %v after an hour", r.heard)
+		}
+	})
+}
+
+// TestQuietEndIsKept: a monitor that is killed does not remember what has ended quietly.
+func TestQuietEndIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, r := t.TempDir(), &ring{}
+		a := start(t, Options{Alerts: alerts("mail"), Dir: dir}, r)
+		watch(a, "DU", 2*time.Minute)
+		watch(a, ".U", 5*time.Second)
+		image := t.TempDir()
+		if err := os.CopyFS(image, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		a.Close(t.Context())
+		next := &ring{}
+		a = start(t, Options{Alerts: alerts("mail"), Dir: image}, next)
+		watch(a, "UU", 5*time.Minute)
+		if len(r.heard["mail"]) != 1 || len(next.heard) != 0 {
+			t.Errorf("heard %v, then %v", r.titles("mail"), next.titles("mail"))
+		}
+	})
+}
+
 func TestConfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &ring{answer: func(_ context.Context, target string) error {

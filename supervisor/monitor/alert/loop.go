@@ -25,8 +25,6 @@ type loop struct {
 	// changed tells that the queues differ from those on disk.
 	changed bool
 	running int
-	// last keeps Close from waiting for more than it must.
-	last bool
 }
 
 func (l *loop) rules() rules { return rules{hold: l.alerts.For, repeat: l.alerts.Repeat} }
@@ -138,9 +136,6 @@ func (l *loop) configure(alerts fcgisup.Alerts) {
 func (l *loop) begin(ctx context.Context, now time.Time) {
 	for _, t := range l.alerts.To {
 		q := l.Queues[t.Name]
-		if l.last && len(q.Items) > 0 && q.Items[0].Attempts > 0 {
-			continue
-		}
 		n, due := q.take(now)
 		if !due {
 			continue
@@ -184,7 +179,6 @@ func (l *loop) finished(r outcome, now time.Time) {
 
 // finish tries what has not been tried, as long as it may, and saves the rest.
 func (l *loop) finish(ctx, until context.Context, cancel context.CancelFunc) {
-	l.last = true
 	l.observe()
 	for l.begin(ctx, time.Now()); l.running > 0; l.begin(ctx, time.Now()) {
 		select {
@@ -215,11 +209,23 @@ func (l *loop) interrupted(r outcome) {
 
 // progress is how old the state on disk may be while a trouble is pending: so
 // much of alerts.for is lost if the monitor is killed.
-const progress = time.Minute
+func (r rules) progress() time.Duration {
+	return min(max(r.hold/10, 5*time.Second), time.Minute)
+}
+
+// pending tells whether anything is on its way to be told.
+func (m *machine) pending() bool {
+	for _, t := range m.Troubles {
+		if !t.firing() {
+			return true
+		}
+	}
+	return false
+}
 
 func (l *loop) save(now time.Time) {
 	print := l.Machine.fingerprint()
-	if stale := len(l.Machine.Troubles) > 0 && now.Sub(l.savedAt).Abs() >= progress; print == l.saved && !l.changed && !stale {
+	if stale := l.Machine.pending() && now.Sub(l.savedAt).Abs() >= l.rules().progress(); print == l.saved && !l.changed && !stale {
 		return
 	}
 	l.failed = l.store.save(l.state)

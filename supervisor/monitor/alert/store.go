@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,7 +72,7 @@ func (s *store) load() (*state, error) {
 		return newState(), nil
 	}
 	path := filepath.Join(s.dir, stateName)
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newState(), nil
 	}
@@ -88,6 +89,16 @@ func (s *store) load() (*state, error) {
 		return newState(), errors.Join(err, os.Rename(path, path+".bad"))
 	}
 	return st, nil
+}
+
+// readRegular does not wait for the other end of a pipe that stands in the file's place.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // check refuses what could not be worked with.
