@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,8 +27,9 @@ type chaosFlags struct {
 	apps   string
 	report string
 	noBox  bool
-	// inside tells that this is the program that was started in the box.
-	inside bool
+	// inside tells that this is the program that was started in the box, private
+	// that its mounts are nobody else's.
+	inside, private bool
 }
 
 func chaosCommand(out io.Writer) *cobra.Command {
@@ -64,7 +66,9 @@ not hold; then the schedule is replayed in parts, to find the shortest trace.`,
 	cmd.Flags().StringVar(&f.report, "report", "", "write the report, JSON, to `FILE`")
 	cmd.Flags().BoolVar(&f.noBox, "no-box", false, "run on this machine itself, without systemd")
 	cmd.Flags().BoolVar(&f.inside, "inside", false, "")
-	_ = cmd.Flags().MarkHidden("inside") // it exists
+	cmd.Flags().BoolVar(&f.private, "private", false, "")
+	_ = cmd.Flags().MarkHidden("inside") // both exist
+	_ = cmd.Flags().MarkHidden("private")
 	return cmd
 }
 
@@ -75,6 +79,9 @@ func (f *chaosFlags) run(ctx context.Context, out io.Writer) error {
 	if f.inside {
 		f.opt.Programs, f.opt.Systemd = f.apps, true
 		return f.here(ctx, out)
+	}
+	if f.noBox && os.Geteuid() == 0 && !f.private {
+		return private()
 	}
 	var err error
 	if f.opt.Fcgisup, err = filepath.Abs(f.opt.Fcgisup); err != nil {
@@ -93,6 +100,21 @@ func (f *chaosFlags) run(ctx context.Context, out io.Writer) error {
 		return f.here(ctx, out)
 	}
 	return f.boxed(ctx, out)
+}
+
+// private is this program again, in a mount namespace that ends with it: no mount
+// of ours stays when it is killed.
+func private() error {
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		return fmt.Errorf("cannot have mounts of our own: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find this program: %w", err)
+	}
+	argv := append([]string{unshare, "--mount", "--", self}, os.Args[1:]...)
+	return fmt.Errorf("cannot execute %s: %w", unshare, syscall.Exec(unshare, append(argv, "--private"), os.Environ()))
 }
 
 // here runs it, and prints what came of it.

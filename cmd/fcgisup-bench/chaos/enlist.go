@@ -21,7 +21,7 @@ func (f *fleet) enlist(ctx context.Context, s spec) error {
 	if err != nil {
 		return err
 	}
-	active := &atomic.Int32{}
+	active, begun := &atomic.Int32{}, &atomic.Int32{}
 	targets, sockets, err := f.sockets(c)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (f *fleet) enlist(ctx context.Context, s spec) error {
 		supervisors = s.instances
 	}
 	for n := 1; n <= supervisors; n++ {
-		m := &member{spec: s, name: s.member(n), instance: n, conf: c, targets: targets, active: active}
+		m := &member{spec: s, name: s.member(n), instance: n, conf: c, targets: targets, active: active, begun: begun}
 		held := sockets
 		if s.split {
 			m.targets = targets[n-1 : n]

@@ -92,10 +92,13 @@ type History struct {
 	Verdicts []Verdict `json:"verdicts"`
 }
 
+// everybody is the member of what the whole machine suffers.
+const everybody = "*"
+
 // concerns tells whether what is about one is about the other: an app through
 // nginx is all of its instances.
 func concerns(one, other string) bool {
-	return one == other || strings.HasPrefix(one, other+"@") || strings.HasPrefix(other, one+"@")
+	return one == everybody || other == everybody || one == other || strings.HasPrefix(one, other+"@") || strings.HasPrefix(other, one+"@")
 }
 
 // recorder collects a history from many goroutines.
@@ -184,6 +187,21 @@ func (r *recorder) open(w Window) (end func()) {
 		defer r.mu.Unlock()
 		r.h.Windows[at].To = r.now()
 	}
+}
+
+// stalled adds a window for all, over the time that has just gone by, and joins
+// it to the one before.
+func (r *recorder) stalled(of time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	for n := range r.h.Windows {
+		if w := &r.h.Windows[n]; w.Member == everybody && now-w.To < 2*of {
+			w.To = now
+			return
+		}
+	}
+	r.h.Windows = append(r.h.Windows, Window{Member: everybody, Kind: "short-memory", From: max(now-2*of, 0), To: now, Condemns: true})
 }
 
 // history is what was recorded so far.

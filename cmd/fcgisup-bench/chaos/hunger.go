@@ -21,6 +21,7 @@ func (f *fleet) starve(argv []string) ([]string, error) {
 	if err != nil {
 		return argv, err
 	}
+	sweep(dir)
 	group := filepath.Join(dir, filepath.Base(f.dir))
 	if err := os.Mkdir(group, 0o755); err != nil {
 		return argv, err
@@ -30,6 +31,19 @@ func (f *fleet) starve(argv []string) ([]string, error) {
 		return argv, err
 	}
 	return append([]string{"/bin/sh", "-c", `echo $$ >"$0/cgroup.procs"; exec "$@"`, group}, argv...), nil
+}
+
+// stale is older than any run that may still need it.
+const stale = time.Hour
+
+// sweep removes the groups of runs that were killed: a hierarchy of its own outlives the box it was mounted in.
+func sweep(dir string) {
+	groups, _ := filepath.Glob(filepath.Join(dir, "chaos-*")) // the pattern is right
+	for _, group := range groups {
+		if st, err := os.Stat(group); err == nil && time.Since(st.ModTime()) > stale {
+			_ = os.Remove(group) // busy: not stale after all
+		}
+	}
 }
 
 // memoryController finds it in the unified hierarchy, or in one of its own, which in a box is not mounted.

@@ -66,6 +66,29 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestStalled: a machine without memory excuses verdicts on workers, and nothing else.
+func TestStalled(t *testing.T) {
+	if n, ok := parseStalled("some avg10=60.18 avg60=45.74 avg300=25.01 total=108366423\nfull avg10=41.59 avg60=24.98 avg300=12.28 total=50488195\n"); !ok || n != 50488195*time.Microsecond {
+		t.Errorf("%v, %v", n, ok)
+	}
+	for _, text := range []string{"", "some avg10=0 total=1\n", "full total=x\n"} {
+		if _, ok := parseStalled(text); ok {
+			t.Errorf("%q is understood", text)
+		}
+	}
+	r := newRecorder()
+	r.stalled(time.Second)
+	r.stalled(time.Second)
+	r.judged(Verdict{At: r.now(), Member: "perl", Cause: "stuck", Count: 1})
+	if h := r.history(); len(h.Windows) != 1 || len(Judge(h)) != 0 {
+		t.Errorf("%+v, %v", h.Windows, Judge(h))
+	}
+	r.arrive(Request{Member: "perl", Outcome: Lost, End: r.now()})
+	if found := Judge(r.history()); len(found) != 1 || found[0].Rule != RuleLost {
+		t.Errorf("%v, want a lost request", found)
+	}
+}
+
 // TestCompare: what one more worker needs is no leak.
 func TestCompare(t *testing.T) {
 	fresh := footprint{descriptors: 16, workers: 2, goroutines: 23, memory: 13 << 20}

@@ -149,6 +149,7 @@ func (r *respawner) closeLog() {
 	defer r.mu.Unlock()
 	if r.pipe != nil {
 		_ = r.pipe.Close()
+		r.tail.close(true)
 	}
 }
 

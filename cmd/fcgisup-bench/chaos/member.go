@@ -113,8 +113,8 @@ type member struct {
 	keeper   keeper
 	// control is the path of its control socket.
 	control string
-	// active counts the steps that are about its app; see fleet.
-	active *atomic.Int32
+	// active counts the steps that are about its app, begun those that ever were.
+	active, begun *atomic.Int32
 }
 
 // config is the configuration file of an app.
@@ -267,6 +267,13 @@ func (m *member) workers() []int {
 
 // recently is as much of a log as belongs to what has just gone wrong.
 const recently = 15 * time.Second
+
+// alone remembers whether a step has its app for itself; what comes back tells
+// whether that is so still.
+func (m *member) alone() func() bool {
+	begun, only := m.begun.Load(), m.active.Load() == 1
+	return func() bool { return only && m.begun.Load() == begun }
+}
 
 // evidence is what the member has to say for itself.
 func (m *member) evidence(ctx context.Context) string {

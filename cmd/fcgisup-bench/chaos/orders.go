@@ -16,24 +16,24 @@ import (
 
 // obeyed is for an order's result: refused or failed it is a violation only if
 // nothing else happens to the member.
-func (f *fleet) obeyed(ctx context.Context, m *member, alone bool, err error) (string, error) {
+func (f *fleet) obeyed(ctx context.Context, m *member, alone func() bool, err error) (string, error) {
 	if err == nil {
 		return "", nil
 	}
-	if alone && m.active.Load() == 1 && ctx.Err() == nil {
+	if alone() && ctx.Err() == nil {
 		f.violate(ctx, RuleOrders, m, "nothing else was wrong, and still: %v", err)
 	}
 	return err.Error(), nil
 }
 
 func (f *fleet) restart(ctx context.Context, m *member, _ Step) (string, error) {
-	alone := m.active.Load() == 1
+	alone := m.alone()
 	return f.obeyed(ctx, m, alone, m.post(ctx, "/restart"))
 }
 
 // scale sets another number of workers, and after a while yet another.
 func (f *fleet) scale(ctx context.Context, m *member, s Step) (string, error) {
-	alone := m.active.Load() == 1
+	alone := m.alone()
 	first, second := 1+s.Pick%5, 1+s.Pick/5%4
 	err := m.post(ctx, fmt.Sprintf("/scale?workers=%d", first))
 	sleep(ctx, s.Hold)
@@ -46,7 +46,7 @@ func (f *fleet) scale(ctx context.Context, m *member, s Step) (string, error) {
 
 // editConfig changes the file and has the member read it.
 func (f *fleet) editConfig(ctx context.Context, m *member, s Step) (string, error) {
-	alone := m.active.Load() == 1
+	alone := m.alone()
 	if err := m.conf.edit(s.Pick); err != nil {
 		return "", skip("%v", err)
 	}
@@ -57,7 +57,7 @@ func (f *fleet) editConfig(ctx context.Context, m *member, s Step) (string, erro
 	if note != "" || err != nil || m.app == "hog" {
 		return note, err
 	}
-	if got, ok := f.greets(ctx, m, 0); !ok && alone && m.active.Load() == 1 {
+	if got, ok := f.greets(ctx, m, 0); !ok && alone() {
 		f.violate(ctx, RuleOrders, m, "reloaded, and still it greets with %q, want %q", got, m.conf.wantGreeting())
 	}
 	return "", nil
@@ -79,7 +79,7 @@ func (f *fleet) greets(ctx context.Context, m *member, wait time.Duration) (stri
 
 // breakConfig has a broken file read, in one of the ways that there are; it must change nothing.
 func (f *fleet) breakConfig(ctx context.Context, m *member, s Step) (string, error) {
-	alone := m.active.Load() == 1
+	alone := m.alone()
 	if err := m.conf.spoil(); err != nil {
 		return "", skip("%v", err)
 	}
@@ -91,7 +91,7 @@ func (f *fleet) breakConfig(ctx context.Context, m *member, s Step) (string, err
 		note, err = "reload", m.keeper.reload(ctx)
 	case 1:
 		note = "reload by control"
-		if m.post(ctx, "/reload") == nil && alone && m.active.Load() == 1 {
+		if m.post(ctx, "/reload") == nil && alone() {
 			f.violate(ctx, RuleOrders, m, "a broken configuration was reloaded without an error")
 		}
 	case 2:
@@ -142,7 +142,7 @@ const handoverPatience = 30 * time.Second
 
 // handover has the program executed anew: the same process, the same workers.
 func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error) {
-	alone := m.active.Load() == 1
+	alone := m.alone()
 	// The next program reads the configuration too, and applies what others have edited.
 	_, current := f.greets(ctx, m, 0)
 	before, pid := m.workers(), m.keeper.pid()
@@ -155,20 +155,17 @@ func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error)
 		return "", err
 	}
 	for end := time.Now().Add(handoverPatience); readable && r.tail.takeovers() == takeovers; sleep(ctx, 20*time.Millisecond) {
-		if m.active.Load() > 1 || m.keeper.pid() != pid {
-			alone = false
-		}
-		if time.Now().After(end) || !alone {
+		if time.Now().After(end) || m.keeper.pid() != pid || r.tail.silent() {
 			return "nobody was seen to take over", nil // nor need it be: its log may be closed
 		}
 	}
 	err := f.awaitWell(ctx, m, startPatience)
-	if alone && err == nil && m.active.Load() == 1 && m.keeper.pid() != pid {
+	if alone() && err == nil && m.keeper.pid() != pid {
 		f.violate(ctx, RuleOrders, m, "by a handover supervisor %d became %d", pid, m.keeper.pid())
 	}
 	after := m.workers()
 	same := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return !slices.Contains(after, pid) })
-	if fixed := !strings.HasPrefix(m.spec.workers, "{"); alone && err == nil && m.active.Load() == 1 && current && fixed && len(same) == 0 && len(before) > 0 {
+	if fixed := !strings.HasPrefix(m.spec.workers, "{"); alone() && err == nil && current && fixed && len(same) == 0 && len(before) > 0 {
 		f.violate(ctx, RuleOrders, m, "no worker has survived a handover: %v, then %v", before, after)
 	}
 	return fmt.Sprintf("%d; workers %v, then %v", pid, before, after), err
@@ -188,11 +185,10 @@ func (f *fleet) brokenSuccessor(ctx context.Context, m *member, s Step) (string,
 	}
 	// A supervisor that ends now, for another fault, has no successor that works.
 	defer f.open(m, Window{Kind: s.Kind, Refuses: m.hold == own, Loses: m.hold == own})()
-	pid := m.keeper.pid()
+	pid, alone := m.keeper.pid(), m.alone()
 	err := f.tell(m, []unix.Signal{unix.SIGUSR2, unix.SIGHUP}[s.Pick%2])
 	sleep(ctx, 500*time.Millisecond)
-	alone := m.active.Load() == 1
-	if now := m.keeper.pid(); err == nil && alone && now != pid {
+	if now := m.keeper.pid(); err == nil && alone() && now != pid {
 		f.violate(ctx, RuleOrders, m, "a broken successor has ended supervisor %d, now %d", pid, now)
 	}
 	err = errors.Join(err, os.Rename(path+".good", path))

@@ -98,6 +98,7 @@ func (p *performer) perform(ctx context.Context, s Step) {
 		p.add(Performed{Step: s, At: at, Skipped: "there is no such member here"})
 		return
 	}
+	m.begun.Add(1)
 	m.active.Add(1)
 	ended := make(chan struct{})
 	p.going.Go(func() {

@@ -54,6 +54,7 @@ func once(ctx context.Context, opt Options) (_ Report, err error) {
 	for _, m := range f.members {
 		go f.watch(watched, m)
 	}
+	go f.watchMachine(watched)
 	sleep(ctx, 300*time.Millisecond)
 	p := &performer{f: f}
 	f.steps(ctx, p)

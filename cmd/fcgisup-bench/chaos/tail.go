@@ -19,6 +19,8 @@ type tail struct {
 	pause chan struct{}
 	// resumed counts programs that took over.
 	resumed int
+	// closed tells that the present supervisor's log cannot be read.
+	closed bool
 }
 
 type logLine struct {
@@ -39,6 +41,7 @@ func (t *tail) add(line string) {
 
 func (t *tail) follow(from *os.File) {
 	defer from.Close()
+	t.close(false)
 	lines := bufio.NewReader(from)
 	for {
 		line, err := lines.ReadString('\n')
@@ -55,6 +58,12 @@ func (t *tail) follow(from *os.File) {
 			<-pause
 		}
 	}
+}
+
+func (t *tail) close(closed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = closed
 }
 
 // deafen stops the reader until the function that it returns is called.
@@ -84,6 +93,13 @@ func (t *tail) text(from, to time.Time) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// silent tells whether nothing can be known from it: its reader waits, or it is closed.
+func (t *tail) silent() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed || t.pause != nil
 }
 
 func (t *tail) takeovers() int {
