@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestReferenceDefaults: a file that gives a key its default says nothing new, so the reference's defaults are
@@ -44,6 +45,17 @@ func TestReferenceDefaults(t *testing.T) {
 	}
 	if tried < 30 {
 		t.Errorf("tried %d defaults", tried)
+	}
+}
+
+func TestShowDuration(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"0s": 0, "100ms": 100 * time.Millisecond, "30s": 30 * time.Second, "1m": time.Minute, "1m30s": 90 * time.Second,
+		"30m": 30 * time.Minute, "1h": time.Hour, "4h": 4 * time.Hour, "1h30m": 90 * time.Minute, "1h0m5s": time.Hour + 5*time.Second,
+	} {
+		if got := showDuration(d); got != want {
+			t.Errorf("%s is shown as %q", want, got)
+		}
 	}
 }
 

@@ -100,6 +100,11 @@ func TestNothingIsSilent(t *testing.T) {
 			if string(res.Text) == string(plain.Text) && !noted(res.Notes, line, key) {
 				t.Errorf("%s: %s leaves no trace; notes: %v", test.name, setting, res.Notes)
 			}
+			for _, n := range res.Notes {
+				if n.Line == line && (strings.Contains(n.Text, "not a setting") || strings.Contains(n.Text, "refuses")) && !strings.HasPrefix(key, "unheard") {
+					t.Errorf("%s: %s is one: %s", test.name, setting, n)
+				}
+			}
 			if strings.HasPrefix(strings.ToLower(setting), "unheard") && !noted(res.Notes, line, "nheard") && test.name != "service" && test.name != "socket" {
 				t.Errorf("%s: nobody hears of %s", test.name, setting)
 			}
