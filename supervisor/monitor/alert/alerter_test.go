@@ -321,9 +321,9 @@ func TestClosedWhilePending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{Alerts: alerts("mail"), Dir: t.TempDir()}
 		o.Alerts.For = time.Hour
-		for range 59 {
+		for range 118 {
 			a := start(t, o, &ring{})
-			watch(a, "D", time.Minute+2*time.Second)
+			watch(a, "D", 32*time.Second)
 			if err := a.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
