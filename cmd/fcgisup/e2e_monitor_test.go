@@ -276,6 +276,15 @@ func (b *box) monitorSocket(t *testing.T) {
 	}
 	b.run(t, "mv", "/run/idle2.sock.away", "/run/idle2.sock")
 	b.monitored(t, "idle", 2, is(monitor.Asleep, ""))
+	b.run(t, "systemctl", "stop", socket("idle", 2))
+	b.run(t, "mkdir", "-p", "/run/idle2.sock/in-the-way")
+	if out, code := b.try("systemctl", "start", socket("idle", 2)); code == 0 {
+		t.Fatalf("a socket listens on a folder: %s", out)
+	}
+	b.monitored(t, "idle", 2, is(monitor.Down, "its socket has failed (resources)"))
+	b.run(t, "rm", "-r", "/run/idle2.sock")
+	b.run(t, "systemctl", "start", socket("idle", 2))
+	b.monitored(t, "idle", 2, is(monitor.Asleep, ""))
 }
 
 func (b *box) monitorStopped(t *testing.T) {

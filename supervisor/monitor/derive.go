@@ -184,7 +184,10 @@ func (m *Monitor) countRestarts() {
 				m.restarting[key] = restarting{met: r.met + 1}
 				continue
 			}
-			if r.quiet++; r.quiet >= restartsAsFailure || service.inactive() {
+			if service.Active == unitActivating {
+				continue // it tries
+			}
+			if r.quiet++; r.met == 0 || r.quiet >= restartsAsFailure || service.inactive() {
 				delete(m.restarting, key)
 			} else {
 				m.restarting[key] = r
