@@ -33,11 +33,12 @@ func packageSources(t *testing.T) string {
 	return dir
 }
 
-// makePackage builds the packages of a version there.
-func makePackage(t *testing.T, dir, version, arches string) {
+// makePackage builds the packages of a version there, in an environment with the variables and the umask.
+func makePackage(t *testing.T, dir, version, arches, umask string, env ...string) {
 	t.Helper()
-	build := exec.Command("make", "package", "VERSION="+version, "SOURCE_DATE_EPOCH=1800000000", "ARCHES="+arches)
+	build := exec.Command("sh", "-c", `umask "$0" && exec make package "$@"`, umask, "VERSION="+version, "SOURCE_DATE_EPOCH=1800000000", "ARCHES="+arches)
 	build.Dir = dir
+	build.Env = append(os.Environ(), env...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("make package: %v\n%s", err, out)
 	}
@@ -52,12 +53,9 @@ func TestPackage(t *testing.T) {
 	needBox(t)
 	needFiles(t, "/usr/bin/lintian", "/usr/bin/dpkg-deb", "/usr/bin/make")
 	here, there := packageSources(t), packageSources(t)
-	makePackage(t, here, packageBefore, "amd64 arm64")
-	makePackage(t, there, packageBefore, "arm64 amd64")
-	makePackage(t, here, packageAfter, "amd64")
-	if t.Failed() {
-		return
-	}
+	makePackage(t, here, packageBefore, "amd64 arm64", "022")
+	makePackage(t, there, packageBefore, "arm64 amd64", "077", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8")
+	makePackage(t, here, packageAfter, "amd64", "022")
 	t.Run("the same bytes wherever it is built", func(t *testing.T) {
 		for _, arch := range []string{"amd64", "arm64"} {
 			samePackage(t, debOf(here, packageBefore, arch), debOf(there, packageBefore, arch))
