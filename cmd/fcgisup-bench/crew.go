@@ -137,9 +137,17 @@ func (c *crew) dismiss(ctx context.Context) error {
 	if c.front != nil {
 		errs = append(errs, c.front.Stop(ctx))
 	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
 	for _, s := range c.services {
-		errs = append(errs, s.Stop(ctx))
+		all.Go(func() {
+			err := s.Stop(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
 	}
+	all.Wait()
 	return errors.Join(errs...)
 }
 

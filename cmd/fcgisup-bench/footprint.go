@@ -39,8 +39,12 @@ func (m *footprint) measure(ctx context.Context, b *bench, t *report.Table) erro
 			for _, name := range part.peers {
 				b.say("footprint: %s, %s", group, name)
 				row, pss, err := m.one(ctx, b, name, peers.Spec{Program: program, Workers: size, Backlog: 4096}, len(t.Columns))
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
 				if err != nil {
-					return err
+					c := &crew{reasons: map[string]string{name: firstLine(err)}}
+					row = c.because(group, name, len(t.Columns))
 				}
 				row.Group = group
 				t.Rows = append(t.Rows, row)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,17 +56,18 @@ func (s *Service) launchUnit(ctx context.Context, d daemon) error {
 	return run(ctx, "systemctl", "start", unit)
 }
 
-// endUnits stops units, by force after a while, and forgets their files.
+// endUnits ends units at once and forgets their files. How a peer stops is not what is measured here, and some take
+// their time: it is told to, so that nothing restarts it, and killed.
 func endUnits(ctx context.Context, units []string, files ...string) error {
-	stop, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	err := run(stop, append([]string{"systemctl", "stop"}, units...)...)
-	if err != nil {
-		err = run(ctx, append([]string{"systemctl", "kill", "-s", "KILL"}, units...)...)
+	systemctl := func(words ...string) error {
+		return run(ctx, slices.Concat([]string{"systemctl"}, words, units)...)
 	}
-	_ = run(ctx, append([]string{"systemctl", "reset-failed"}, units...)...) // most have not failed
+	err := systemctl("stop", "--no-block")
+	_ = systemctl("kill", "-s", "KILL") // of what has processes
+	err = errors.Join(err, systemctl("stop"))
+	_ = systemctl("reset-failed") // most have not failed
 	for _, file := range files {
-		if gone := os.Remove(file); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		if gone := os.RemoveAll(file); gone != nil {
 			err = errors.Join(err, gone)
 		}
 	}
