@@ -17,12 +17,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		return report, err
 	}
 	rule := report.Violations[0].Rule
-	var steps []Step
-	for _, s := range report.Steps {
-		if s.Skipped == "" {
-			steps = append(steps, s.Step)
-		}
-	}
+	steps := until(report.Steps, report.Violations[0].At)
 	report.Trace = Shrink(steps, opt.Replays, func(part []Step) bool {
 		again := opt
 		again.Replay, again.Log = part, nil
@@ -34,6 +29,17 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		return fails && ctx.Err() == nil
 	})
 	return report, ctx.Err()
+}
+
+// until are the steps that may be to blame for what was seen at that moment.
+func until(all []Performed, at time.Duration) []Step {
+	var steps []Step
+	for _, s := range all {
+		if s.Skipped == "" && s.At <= at {
+			steps = append(steps, s.Step)
+		}
+	}
+	return steps
 }
 
 // once is one fleet from its start to its end.

@@ -67,3 +67,11 @@ func TestShrinkOfWhatDoesNotRepeat(t *testing.T) {
 		t.Errorf("%v was found, although nothing failed again", picks(got))
 	}
 }
+
+// TestUntil: what comes after a violation, or was not performed, is not to blame.
+func TestUntil(t *testing.T) {
+	all := []Performed{{Step: Step{Pick: 1}, At: 1}, {Step: Step{Pick: 2}, At: 2, Skipped: "why"}, {Step: Step{Pick: 3}, At: 3}, {Step: Step{Pick: 4}, At: 4}}
+	if got := picks(until(all, 3)); !slices.Equal(got, []uint64{1, 3}) {
+		t.Errorf("%v, want 1 and 3", got)
+	}
+}
