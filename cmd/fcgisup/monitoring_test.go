@@ -40,6 +40,7 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 		return nil
 	})
 	samples := strings.Split(s.metrics(t), "\n")
+	monitored := s.monitored(t)
 	expressions := append(dashboardExpressions(t), alertExpressions(t)...)
 	if len(expressions) < 20 {
 		t.Fatalf("%d expressions only", len(expressions))
@@ -48,7 +49,7 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 	for _, expression := range expressions {
 		for _, selector := range selectors.FindAllStringSubmatch(expression, -1) {
 			asked[selector[1]] = true
-			if !slices.ContainsFunc(samples, func(sample string) bool { return selects(selector[1], selector[2], sample) }) {
+			if !slices.ContainsFunc(append(monitored, samples...), func(sample string) bool { return selects(selector[1], selector[2], sample) }) {
 				t.Errorf("%s selects nothing, in %s", selector[0], expression)
 			}
 		}
@@ -65,6 +66,25 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 	}
 }
 
+// monitored are the samples of a monitor of the app, with one target of alerts.
+func (s *supervised) monitored(t *testing.T) []string {
+	t.Helper()
+	apps, err := os.ReadFile(s.configPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := fmt.Sprintf("\nmonitor: {listen: %s/monitor.sock, interval: 1s}\nalerts: {to: [{exec: [/bin/true]}]}\n", s.dir)
+	if err := os.WriteFile(s.configPath(), append(apps, host...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := s.monitor(t, "")
+	m.control = m.address
+	within(t, 20*time.Second, func() error {
+		return m.alertMetrics(t, `fcgisup_instance_health{app="shown",health="up",instance="1"} 1`)
+	})
+	return strings.Split(m.metrics(t), "\n")
+}
+
 var (
 	selectors = regexp.MustCompile(`(fcgisup_[a-z_]+)(?:\{([^}]*)\})?`)
 	matchers  = regexp.MustCompile(`([a-z_]+)(=~?)"([^"]*)"`)
@@ -72,6 +92,9 @@ var (
 
 // selects tells whether a sample of /metrics is one that the selector takes; $app and such take all.
 func selects(name, labels, sample string) bool {
+	if labels == "" && strings.HasPrefix(sample, name+" ") {
+		return true
+	}
 	rest, ok := strings.CutPrefix(sample, name+"{")
 	if !ok {
 		return false
@@ -215,7 +238,7 @@ func rendered(text string) error {
 	if err != nil {
 		return err
 	}
-	return parsed.Execute(io.Discard, map[string]any{"Labels": map[string]string{"app": "rt", "instance": "1"}, "Value": 1.0})
+	return parsed.Execute(io.Discard, map[string]any{"Labels": map[string]string{"app": "rt", "instance": "1", "target": "pager"}, "Value": 1.0})
 }
 
 // TestPromtool has the rules checked, and their own tests run, by Prometheus itself where it is installed.
