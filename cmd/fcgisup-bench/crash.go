@@ -108,30 +108,38 @@ func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name 
 }
 
 // kill kills until the time is up, and returns how often, and after how many milliseconds the place was filled each
-// time: as many workers as there should be, or another supervisor, none of them a victim.
+// time: as many workers as there should be, or another supervisor, none of them a victim. When a kill is due and there
+// is nobody to kill, it goes on waiting.
 func (m *crash) kill(ctx context.Context, b *bench, s *peers.Service, target target) (kills int, replaced []float64) {
 	random := b.random("crash" + s.Peer)
 	begin := time.Now()
-	for due := m.Every; due < m.For && ctx.Err() == nil; due += m.Every {
+	for due := m.Every; due < m.For && ctx.Err() == nil; due = nextTick(due, time.Since(begin), m.Every) {
 		pause(ctx, time.Until(begin.Add(due)))
 		victims := target.pick(s.Processes(), random)
-		if len(victims) == 0 {
-			continue
-		}
 		killed := time.Now()
 		for _, pid := range victims {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone by itself
 		}
-		kills++
-		for time.Since(begin) < due+m.Every && ctx.Err() == nil {
+		if len(victims) > 0 {
+			kills++
+		}
+		for len(victims) > 0 && time.Since(begin) < m.For && ctx.Err() == nil {
 			if m.filled(s, target, victims) {
 				replaced = append(replaced, milliseconds(time.Since(killed)))
+				break
+			}
+			if time.Since(begin) >= due+m.Every && len(target.pick(s.Processes(), random)) > 0 {
 				break
 			}
 			time.Sleep(time.Millisecond)
 		}
 	}
 	return kills, replaced
+}
+
+// nextTick is the tick after one; those that were missed are left out.
+func nextTick(due, now, every time.Duration) time.Duration {
+	return max(due+every, now.Truncate(every))
 }
 
 func (m *crash) filled(s *peers.Service, target target, victims []int) bool {
