@@ -49,6 +49,9 @@ func machines(tables []Table) string {
 		}
 		known = append(known, text)
 		b.WriteString("**The machine:** " + text + "\n")
+		if before := t.Run.LoadBefore; before > float64(t.Run.Machine.Cores) {
+			fmt.Fprintf(&b, "\n**It was busy with other work:** the load average was %.1f before the first table. Differences of speed are noise, and times are too long.\n", before)
+		}
 	}
 	return b.String()
 }

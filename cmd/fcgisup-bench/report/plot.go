@@ -49,6 +49,7 @@ const (
 	heading   = 40.0
 	axisSpace = 44.0
 	lineArea  = 300.0
+	keySpace  = 12.0 // above lines, for the label of y
 )
 
 // style is readable on a light and on a dark page. The colours are those of Okabe and Ito, which the colour-blind can
@@ -73,7 +74,7 @@ func (p Plot) SVG() []byte {
 	if len(p.Lines) == 0 {
 		height = heading + axisSpace + float64(len(p.Bars)+groups(p.Bars))*barHeight
 	} else {
-		height += float64((len(p.Lines)+3)/4) * barHeight
+		height += keySpace + float64((len(p.Lines)+1)/2)*barHeight
 	}
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\">\n%s", width, height, quote(p.Title), style)
 	fmt.Fprintf(&b, "<text class=\"t\" x=\"%g\" y=\"24\">%s</text>\n", margin, quote(p.Title))
@@ -143,7 +144,7 @@ func (p Plot) lines(b *strings.Builder) {
 			xs, ys = append(xs, point[0]), append(ys, point[1])
 		}
 	}
-	left, top, bottom := 64.0, heading, heading+lineArea
+	left, top, bottom := 64.0, heading+keySpace, heading+keySpace+lineArea
 	x, y := newScale(p.X, xs, left, width-margin), newScale(p.Y, ys, bottom, top)
 	x.ticks(func(at float64, text string) {
 		fmt.Fprintf(b, "<line class=\"l\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%g\" y2=\"%g\"/><text class=\"m\" text-anchor=\"middle\" x=\"%.1f\" y=\"%g\">%s</text>\n", at, at, top, bottom, at, bottom+16, text)
@@ -161,11 +162,11 @@ func (p Plot) lines(b *strings.Builder) {
 			fmt.Fprintf(&points, "%.1f,%.1f ", x.at(point[0]), y.at(point[1]))
 		}
 		fmt.Fprintf(b, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"%g\" points=\"%s\"/>\n", colour, thick, strings.TrimSpace(points.String()))
-		keyX, keyY := left+float64(i%4)*170, bottom+axisSpace+float64(i/4)*barHeight+6
+		keyX, keyY := left+float64(i%2)*340, bottom+axisSpace+float64(i/2)*barHeight+6
 		fmt.Fprintf(b, "<line stroke=\"%s\" stroke-width=\"%g\" x1=\"%g\" x2=\"%g\" y1=\"%g\" y2=\"%g\"/><text x=\"%g\" y=\"%g\">%s</text>\n", colour, thick+1, keyX, keyX+18, keyY-4, keyY-4, keyX+24, keyY, quote(line.Name))
 	}
 	fmt.Fprintf(b, "<text class=\"m\" text-anchor=\"middle\" x=\"%g\" y=\"%g\">%s</text>\n", (left+width)/2, bottom+32, quote(p.X.Label))
-	fmt.Fprintf(b, "<text class=\"m\" x=\"%g\" y=\"%g\">%s</text>\n", margin, top-4, quote(p.Y.Label))
+	fmt.Fprintf(b, "<text class=\"m\" x=\"%g\" y=\"%g\">%s</text>\n", margin, top-10, quote(p.Y.Label))
 }
 
 func quote(text string) string {

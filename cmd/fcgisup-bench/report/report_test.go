@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 // example has everything that a report can have.
 func example() Report {
 	machine := Machine{CPU: "A | B", Cores: 2, Memory: "24 GiB", Kernel: "6.1.0", System: "Debian 12.11", Box: true, Versions: map[string]string{"nginx": "1.22.1", "Go": "1.26"}}
-	run := Run{Machine: machine, Began: time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC), Took: 61 * time.Second, LoadBefore: 0.4, LoadAfter: 1.26}
+	run := Run{Machine: machine, Began: time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC), Took: 61 * time.Second, LoadBefore: 2.4, LoadAfter: 1.26}
 	cut := run
 	cut.Cut = true
 	return Report{Tables: []Table{
