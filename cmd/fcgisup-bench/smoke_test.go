@@ -11,7 +11,16 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
+	"github.com/fcgisup/fcgisup/cmd/internal/box"
 )
+
+// TestMain is also the program inside a box, which is a copy of this one.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "inside" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
 
 // builtFcgisup is the command, freshly built.
 func builtFcgisup(t *testing.T) string {
@@ -83,12 +92,13 @@ func leftovers(t *testing.T) []string {
 	return append(left, folders...)
 }
 
-// TestSmoke measures two small tables without a box, to the end and to an interrupt.
+// TestSmoke measures two small tables without a box, to the end and to an interrupt, and one in a box.
 func TestSmoke(t *testing.T) {
 	o := smokeTask(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Run("measured", func(t *testing.T) { smokeMeasured(t, o) })
 	t.Run("interrupted", func(t *testing.T) { smokeInterrupted(t, o) })
+	t.Run("box", func(t *testing.T) { smokeBox(t, o) })
 }
 
 // smokeMeasured: numbers for who could, reasons for who could not, and nothing left.
@@ -147,6 +157,54 @@ func smokeInterrupted(t *testing.T, o options) {
 	}
 	if left := leftovers(t); len(left) > 0 {
 		t.Errorf("it left behind:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+const smokeCold = `table: cold
+number: 3
+title: Cold
+about: nothing runs
+short: &parameters {peers: [systemd units, fcgisup, PHP-FPM ondemand], programs: [C], instances: 2, rounds: 1}
+full: *parameters
+`
+
+// smokeBox measures under systemd in a box, of which nothing is left: that is an error of its own.
+func smokeBox(t *testing.T, o options) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, for namespaces and systemd")
+	}
+	if testing.Short() {
+		t.Skip("boots systemd; skipped by -short")
+	}
+	needTools(t, box.Files...)
+	o.noBox, o.tables, o.out = false, "cold", filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(filepath.Join(o.scenarios, "cold.yaml"), []byte(smokeCold), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var progress strings.Builder
+	if err := measureAll(t.Context(), o, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, &progress)
+	}
+	data, err := os.ReadFile(filepath.Join(o.out, report.JSONName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := report.Parse(data)
+	if err != nil || len(r.Tables) != 1 || len(r.Tables[0].Rows) != 3 {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	for _, row := range r.Tables[0].Rows[:2] {
+		for i, cell := range row.Cells {
+			if len(cell.Samples) != 1 || cell.Samples[0] <= 0 {
+				t.Errorf("%s, %s: %+v", row.Name, r.Tables[0].Columns[i], cell)
+			}
+		}
+	}
+	if reason := r.Tables[0].Rows[2].Cells[0].Reason; reason == "" {
+		t.Error("PHP-FPM has served a C program")
+	}
+	if !r.Tables[0].Run.Machine.Box {
+		t.Error("the table does not say that it is from a box")
 	}
 }
 

@@ -8,33 +8,7 @@ import (
 	"syscall"
 )
 
-// modFcgid is Apache's mod_fcgid; Apache is then the web server, in nginx's place.
-func modFcgid() Peer {
-	const path, modules = "/usr/sbin/apache2", "/usr/lib/apache2/modules/"
-	return &peer{name: "mod_fcgid", files: []string{path, modules + "mod_fcgid.so"}, unable: needsSystemd(func(_ *Host, s Spec) string {
-		if s.Backlog != 0 && s.Backlog < 4096 {
-			return "its sockets' backlog cannot be set"
-		}
-		if s.Program.PHP {
-			return "measured with C and Perl; for PHP it is the same php-cgi"
-		}
-		return ""
-	}), start: func(ctx context.Context, s *Service) error {
-		address, err := freePort()
-		if err != nil {
-			return err
-		}
-		s.Web = address
-		root, config := s.host.path(s.Spec, "-apache"), s.host.path(s.Spec, ".conf")
-		if err := os.MkdirAll(root, 0o755); err != nil {
-			return err
-		}
-		write := func(workers int) error {
-			busy := ""
-			if t := s.Spec.RequestTimeout; t > 0 {
-				busy = fmt.Sprintf("FcgidBusyTimeout %d\nFcgidBusyScanInterval 1\n", int(t.Seconds()))
-			}
-			return s.host.write(config, fmt.Sprintf(`ServerRoot %[1]s
+const apacheConfig = `ServerRoot %[1]s
 DefaultRuntimeDir %[1]s
 PidFile %[1]s/pid
 Listen %[2]s
@@ -61,7 +35,35 @@ FcgidMaxProcesses %[6]d
 	SetHandler fcgid-script
 	FcgidWrapper "%[8]s" virtual
 </Location>
-`, root, address, s.host.User, modules, workers, max(workers, 1000), busy, command(s.Spec)))
+`
+
+// modFcgid is Apache's mod_fcgid; Apache is then the web server, in nginx's place.
+func modFcgid() Peer {
+	const path, modules = "/usr/sbin/apache2", "/usr/lib/apache2/modules/"
+	return &peer{name: "mod_fcgid", files: []string{path, modules + "mod_fcgid.so"}, unable: needsSystemd(func(_ *Host, s Spec) string {
+		if s.Backlog != 0 && s.Backlog < 4096 {
+			return "its sockets' backlog cannot be set"
+		}
+		if s.Program.PHP {
+			return "measured with C and Perl; for PHP it is the same php-cgi"
+		}
+		return ""
+	}), start: func(ctx context.Context, s *Service) error {
+		address, err := freePort()
+		if err != nil {
+			return err
+		}
+		s.Web = address
+		root, config := s.host.path(s.Spec, "-apache"), s.host.path(s.Spec, ".conf")
+		if err := os.MkdirAll(root, 0o755); err != nil {
+			return err
+		}
+		write := func(workers int) error {
+			busy := ""
+			if t := s.Spec.RequestTimeout; t > 0 {
+				busy = fmt.Sprintf("FcgidBusyTimeout %d\nFcgidBusyScanInterval 1\n", int(t.Seconds()))
+			}
+			return s.host.write(config, fmt.Sprintf(apacheConfig, root, address, s.host.User, modules, workers, max(workers, 1000), busy, command(s.Spec)))
 		}
 		if err := write(s.Spec.Workers); err != nil {
 			return err
