@@ -100,7 +100,7 @@ func (t Table) markdown(prefix string) string {
 		b.WriteString("\n" + note + "\n")
 	}
 	if t.Setting != "" {
-		fmt.Fprintf(&b, "\n<details><summary>Parameters</summary>\n\n```yaml\n%s\n```\n\n</details>\n", strings.TrimSpace(t.Setting))
+		fmt.Fprintf(&b, "\n<details><summary>Parameters</summary>\n\n```text\n%s\n```\n\n</details>\n", strings.TrimSpace(t.Setting))
 	}
 	for _, p := range t.Plots {
 		fmt.Fprintf(&b, "\n![%s](%s)\n", strings.ReplaceAll(p.Title, "]", ")"), prefix+p.Name+".svg")
