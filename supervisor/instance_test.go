@@ -120,6 +120,12 @@ func (h *fakeHost) pressed() bool {
 	return h.short
 }
 
+func (h *fakeHost) pressedBy(short bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.short = short
+}
+
 func (h *fakeHost) accept() net.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()

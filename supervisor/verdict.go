@@ -48,14 +48,15 @@ func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) str
 
 // notAccepting tells whether connections wait although the worker holds none and
 // does not accept. A program may well work on after it has answered, so this
-// takes as long as it takes probes to condemn a worker.
+// takes as long as it takes probes to condemn a worker; and while memory is short it
+// may wait for its own pages, so then it is left to the probes.
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.patience()
 	waiting := i.board.QueuedSince
 	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit {
 		return ""
 	}
-	if l := s.proc.look(); l.accepting || l.polling || l.took() || l.unknown != "" {
+	if l := s.proc.look(); l.accepting || l.polling || l.took() || l.unknown != "" || i.host.pressed() {
 		return ""
 	}
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))

@@ -86,6 +86,11 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 		if st := b.after(25 * time.Second); st.Restarts[Stuck] != 0 {
 			t.Fatal("too early: it may work on after an answer")
 		}
+		b.host.pressedBy(true)
+		if st := b.after(time.Minute); st.Restarts[Stuck] != 0 {
+			t.Fatal("memory is short: it may wait for its pages")
+		}
+		b.host.pressedBy(false)
 		st := b.after(10 * time.Second)
 		b.want(t, st, Up, Ready)
 		if st.Restarts[Stuck] != 1 {

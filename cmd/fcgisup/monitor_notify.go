@@ -27,26 +27,29 @@ func (m *monitoring) tell(ctx context.Context, v *voice) {
 	var beat <-chan time.Time
 	interval := v.watchdogInterval()
 	if interval > 0 {
-		t := time.NewTicker(interval / 2)
+		// Three beats in an interval: one may be lost.
+		t := time.NewTicker(interval / 4)
 		defer t.Stop()
 		beat = t.C
 	}
-	said, ready := "", ""
+	said, ready := "", false
 	for beats := 0; ; {
 		report, changed := m.mon.Feed().Latest()
 		if report != nil {
 			if line := "STATUS=" + counts(report); line != said {
-				if said = line; ready == "" {
-					ready = daemon.SdNotifyReady
-					line = ready + "\n" + line
+				state := line
+				if !ready {
+					state = daemon.SdNotifyReady + "\n" + line
 				}
-				v.say(line)
+				if v.say(state) { // else with the next report
+					said, ready = line, true
+				}
 			}
 		}
 		select {
 		case <-changed:
 		case <-beat:
-			if !m.alive(ctx, interval/2) {
+			if !m.alive(ctx, interval/4) {
 				m.log.Error("the monitor's loop does not answer; the watchdog is not told")
 				continue
 			}
