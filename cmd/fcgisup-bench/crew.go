@@ -75,8 +75,10 @@ type crew struct {
 	front    *peers.Front
 }
 
-// readyLimit bounds the wait for a peer; a thousand processes take some seconds.
-const readyLimit = 30 * time.Second
+// readyLimit bounds the wait for a peer; a thousand processes take their time, the more if each has a supervisor.
+func readyLimit(workers int) time.Duration {
+	return 30*time.Second + time.Duration(workers)*200*time.Millisecond
+}
 
 // hire starts the peers one after the other. The caller dismisses them, also after an error.
 func (b *bench) hire(ctx context.Context, names []string, spec peers.Spec) (*crew, error) {
@@ -94,7 +96,7 @@ func (b *bench) hire(ctx context.Context, names []string, spec peers.Spec) (*cre
 		c.services[name] = s
 		all = append(all, s)
 	}
-	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	limited, cancel := context.WithTimeout(ctx, readyLimit(spec.Workers))
 	defer cancel()
 	front, err := peers.StartFront(limited, b.host, fmt.Sprintf("n%d", b.next()), all...)
 	c.front = front
@@ -111,7 +113,7 @@ func (b *bench) start(ctx context.Context, name string, spec peers.Spec) (*peers
 		return nil, reason
 	}
 	spec.Name = fmt.Sprintf("b%d", b.next())
-	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	limited, cancel := context.WithTimeout(ctx, readyLimit(spec.Workers))
 	defer cancel()
 	s, err := p.Start(limited, b.host, spec)
 	if err == nil && !spec.Lazy {
@@ -311,6 +313,8 @@ func programsIn(apps, compiled string) map[string]peers.Program {
 		// Like PHP-FPM's pm.max_requests it does not recycle.
 		"PHP": {Name: "PHP", Command: []string{"/usr/bin/php-cgi"}, File: "/usr/bin/php-cgi", PHP: true, Params: map[string]string{"SCRIPT_FILENAME": php}, Env: map[string]string{"PHP_FCGI_MAX_REQUESTS": "0"}},
 		// Debian's; what the README says of its configuration is the machine's business.
-		"Request Tracker": {Name: "Request Tracker", Command: []string{requestTracker}, File: requestTracker, Params: map[string]string{"SCRIPT_NAME": "/rt"}},
+		"Request Tracker": {Name: "Request Tracker", Command: []string{requestTracker}, File: requestTracker, Params: map[string]string{"SCRIPT_NAME": "/rt"}, Writes: []string{
+			"-/var/cache/request-tracker5", "-/var/lib/request-tracker5", "-/var/lib/dbconfig-common/sqlite3/request-tracker5",
+		}},
 	}
 }

@@ -17,6 +17,7 @@ type Program struct {
 	Command []string
 	Env     map[string]string
 	Params  map[string]string // FastCGI parameters it needs beside the usual ones
+	Writes  []string          // folders that fcgisup's sandbox must leave it, as ReadWritePaths= has them
 	PHP     bool              // a script that PHP-FPM can serve, too
 	File    string            // what can be told from other processes' first two arguments
 }

@@ -102,6 +102,9 @@ func (a *app) configure(workers int) error {
 	if s.Probe > 0 {
 		add("health: {interval: %s, timeout: %s, failures: 2}", s.Probe, s.Probe)
 	}
+	if len(s.Program.Writes) > 0 {
+		add("systemd: {service: {ReadWritePaths: [%s]}}", strings.Join(s.Program.Writes, ", "))
+	}
 	params := []string{`SCRIPT_NAME: ""`, "PATH_INFO: $uri"}
 	for key, value := range s.Program.Params {
 		params = append(params, key+": "+value)

@@ -67,7 +67,7 @@ func (s *Service) Stop(ctx context.Context) error {
 		return nil
 	}
 	s.ended = true
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 	defer cancel()
 	var errs []error
 	for _, end := range slices.Backward(s.ends) {
