@@ -336,6 +336,58 @@ func TestClosedWhilePending(t *testing.T) {
 	})
 }
 
+// TestRestartedWhileGathering: what waited for others when the monitor ended is told once reports come again, not before.
+func TestRestartedWhileGathering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Alerts: alerts("mail"), Dir: t.TempDir()}
+		a := start(t, o, &ring{})
+		watch(a, "DD", 2*time.Minute)
+		watch(a, "UD", 10*time.Second)
+		watch(a, "UU", 55*time.Second) // the first is steady, the second nearly so
+		if err := a.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := (&store{dir: o.Dir}).load(); err != nil || st.Machine.UpOpen.IsZero() {
+			t.Fatalf("nothing is being gathered: %v", err)
+		}
+		r := &ring{}
+		a = start(t, o, r)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := r.titles("mail"); len(got) > 0 {
+			t.Errorf("heard %q before any report", got)
+		}
+		watch(a, "UU", 2*time.Minute)
+		if got := r.titles("mail"); !slices.Equal(got, []string{"UP: a (all 2 instances) on web1"}) {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
+// TestReloadedBeforeTheFirstReport: a reminder that is overdue waits for a report to be about.
+func TestReloadedBeforeTheFirstReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r := Options{Alerts: alerts("mail"), Dir: t.TempDir()}, &ring{}
+		o.Alerts.Repeat = time.Hour
+		a := start(t, o, &ring{})
+		watch(a, "D", 2*time.Minute)
+		if err := a.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		a = start(t, o, r)
+		a.Configure(o.Alerts)
+		synctest.Wait()
+		if got := r.titles("mail"); len(got) > 0 {
+			t.Errorf("heard %q before any report", got)
+		}
+		watch(a, "D", time.Minute)
+		if got := r.titles("mail"); !slices.Equal(got, []string{"STILL DOWN: a on web1"}) {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
 // TestQuietEndIsKept: a monitor that is killed does not remember what has ended quietly.
 func TestQuietEndIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,14 +32,15 @@ type machine struct {
 	DownOpen time.Time `json:"down_open,omitzero"`
 	UpOpen   time.Time `json:"up_open,omitzero"`
 
-	seen sight
+	// seen is the last report; nil: none has come yet, so nothing can be said of anything.
+	seen *sight
 }
 
 func newMachine() *machine { return &machine{Troubles: map[string]*trouble{}} }
 
 // observe takes in a report. What is no longer in it ends quietly.
 func (m *machine) observe(s sight, now time.Time) {
-	m.seen = s
+	m.seen = &s
 	known := make(map[string]*trouble, len(m.Troubles))
 	for _, app := range s.apps {
 		for _, in := range app.instances {
@@ -61,6 +62,9 @@ func (m *machine) observe(s sight, now time.Time) {
 // tell is what people shall hear now. It is called after each report, and at
 // the time that next says.
 func (m *machine) tell(r rules, now time.Time) []Notification {
+	if m.seen == nil {
+		return nil
+	}
 	var all []Notification
 	if m.due(&m.UpOpen, r.steady(), now, (*trouble).waitUp) {
 		all = append(all, m.news(Up, now, func(t *trouble) bool {
@@ -122,6 +126,9 @@ func (m *machine) due(open *time.Time, wait time.Duration, now time.Time, left f
 
 // next is when to call tell again if no report comes before; zero: no need.
 func (m *machine) next(r rules, now time.Time) time.Time {
+	if m.seen == nil {
+		return time.Time{}
+	}
 	var first time.Time
 	for _, w := range []struct {
 		open time.Time
