@@ -638,6 +638,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 		b := newBench(t, eager)
 		b.answer(func(ctx context.Context) ProbeResult {
 			b.host.last().set(look{held: 1}) // a request came first
+			b.host.connected()
 			<-ctx.Done()
 			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
 		})
@@ -660,8 +661,10 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 			if b.host.spawned() > 1 {
 				return ProbeResult{}
 			}
+			b.host.last().set(look{held: 1}) // it takes the probe and sits on it
+			b.host.connected()
 			<-ctx.Done()
-			b.host.last().set(look{orphans: 1}) // it took the probe and sits on it
+			b.host.last().set(look{orphans: 1})
 			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
 		})
 		b.host.last().set(look{accepting: true})

@@ -28,8 +28,12 @@ type health struct {
 	probeBegin, probeEnd time.Time
 }
 
-// ownEcho is how late the kernel may show what our probe did.
-const ownEcho = 100 * time.Millisecond
+const (
+	// ownEcho is how late the kernel may show what our probe did.
+	ownEcho = 100 * time.Millisecond
+	// lateEcho is how late a worker may close the connection of an answered probe.
+	lateEcho = 2 * time.Second
+)
 
 // fromProbe tells whether a connection that came at this time was probably ours.
 func (i *instance) fromProbe(came time.Time) bool {
@@ -37,14 +41,16 @@ func (i *instance) fromProbe(came time.Time) bool {
 }
 
 // echo is how many of the connections that the last look showed are our own
-// probe's, and so nobody's request: one while it is under way, and after it the
-// one that its worker, on a busy machine, has not closed yet.
+// probe's, and so nobody's request: one while it is under way, and for a while
+// after it one that came with it and whose client has gone, which its worker, on a
+// busy machine, has not closed yet.
 func (i *instance) echo(now time.Time) int {
-	if i.probing || now.Sub(i.probeEnd) < ownEcho {
+	since := now.Sub(i.probeEnd)
+	if i.probing || since < ownEcho {
 		return 1
 	}
-	ours := func(r scoreboard.Request) bool { return r.Gone && !r.Since.Before(i.probeBegin) }
-	if !i.probeBegin.IsZero() && slices.ContainsFunc(i.board.Requests, ours) {
+	ours := func(r scoreboard.Request) bool { return r.Gone && i.fromProbe(r.Since) }
+	if since < lateEcho && slices.ContainsFunc(i.board.Requests, ours) {
 		return 1
 	}
 	return 0
@@ -80,19 +86,27 @@ func (i *instance) tickProbe(now time.Time) {
 	}()
 }
 
-// anyIdle tells whether some ready worker would serve the next request; true
-// where that cannot be known. Only a worker that holds a connection is asked
-// whether it accepts all the same, as those with threads do. While looks are due
-// the last one is new enough, and once they have stopped nothing has come since.
+// anyIdle tells whether some ready worker would serve the next request, or should;
+// true where that cannot be known. One whose clients have all gone serves nobody:
+// if it hangs, only a probe can tell. One that serves somebody is asked whether it
+// accepts all the same, as those with threads do. While looks are due the last one
+// is new enough, and once they have stopped nothing has come since.
 func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
 		i.observe(now, listAge)
 	}
 	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != Ready })
-	if slices.ContainsFunc(ready, func(s *slot) bool { return i.view(s).Requests == 0 }) {
+	if slices.ContainsFunc(ready, func(s *slot) bool { return !i.serves(s) }) {
 		return true
 	}
 	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.accepts() })
+}
+
+// serves tells whether somebody waits for an answer of the worker.
+func (i *instance) serves(s *slot) bool {
+	return slices.ContainsFunc(i.board.Requests, func(r scoreboard.Request) bool {
+		return !r.Gone && slices.Contains(r.Workers, s.id)
+	})
 }
 
 // judge turns a probe's result into a verdict. The kernel comes first: a worker

@@ -26,7 +26,7 @@ func newTally() tally {
 
 // publish makes what others may see.
 func (i *instance) publish(now time.Time) {
-	if s := i.instanceState(now); s != i.state {
+	if s := i.instanceState(); s != i.state {
 		i.log.Info("instance", "from", i.state, "to", s)
 		i.state, i.since = s, now
 	}

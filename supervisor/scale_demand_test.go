@@ -17,7 +17,8 @@ func TestDemand(t *testing.T) {
 	gone := scoreboard.Waiting{Waiter: scoreboard.Waiter{Gone: true}}
 	served := scoreboard.Request{Conn: scoreboard.Conn{Inode: 1, Peer: 7}}
 	left := scoreboard.Request{Conn: scoreboard.Conn{Inode: 2, Gone: true}}
-	late := scoreboard.Request{Conn: left.Conn, Since: now.Add(-time.Second / 4)}
+	late := scoreboard.Request{Conn: left.Conn, Since: now.Add(-time.Second / 2)}
+	deserted := scoreboard.Request{Conn: left.Conn, Since: now.Add(-time.Second / 4)}
 	for name, c := range map[string]struct {
 		waiting     []scoreboard.Waiting
 		requests    []scoreboard.Request
@@ -38,6 +39,7 @@ func TestDemand(t *testing.T) {
 		"the probe waits":              {waiting: []scoreboard.Waiting{other}, requests: []scoreboard.Request{served}, probing: true, probed: long, active: now, busy: 1},
 		"what a probe leaves":          {requests: []scoreboard.Request{served}, probed: now.Add(-time.Millisecond), active: long},
 		"what a slow worker has left":  {requests: []scoreboard.Request{late}, began: now.Add(-time.Second), probed: now.Add(-time.Second / 2), active: long},
+		"abandoned after a probe":      {requests: []scoreboard.Request{deserted}, began: now.Add(-time.Second), probed: now.Add(-time.Second / 2), active: now, busy: 1},
 		"gone before the look":         {probed: long, active: now.Add(-calm / 2), busy: 1},
 		"gone for long":                {probed: long, active: now.Add(-calm)},
 	} {

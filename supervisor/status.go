@@ -138,13 +138,12 @@ type ProbeResult struct {
 }
 
 // instanceState derives the state of an instance from its slots.
-func (i *instance) instanceState(now time.Time) InstanceState {
+func (i *instance) instanceState() InstanceState {
 	if i.leaving {
 		return InstanceStopping
 	}
 	if i.ready() {
-		_, idle := i.busy()
-		if _, queue := i.demand(now); idle == 0 && queue > 0 {
+		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
 			return Saturated
 		}
 		return Up

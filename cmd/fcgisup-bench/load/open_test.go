@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -113,7 +114,15 @@ func TestEveryRequestHasAnOutcome(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
+	defer cancel()
+	var begun atomic.Int32
+	hang = &stub{do: func(ctx context.Context, _ time.Duration, _ string) error {
+		if begun.Add(1) == 3 {
+			cancel()
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}}
 	begin := time.Now()
 	r = Run(ctx, hang, Plan{Rate: 100, Duration: time.Hour, Shares: []Share{{Weight: 1}}})
 	if took := time.Since(begin); took > 10*time.Second {
