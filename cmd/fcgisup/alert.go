@@ -70,7 +70,7 @@ func courier() alert.Courier {
 	return alert.Courier{Self: []string{"/proc/self/exe", "alert", alertSend}, Environ: os.Environ()}
 }
 
-// newAlerter tells the targets of the configuration what the monitor reports.
-func newAlerter(alerts fcgisup.Alerts, dir string, log *slog.Logger) (*alert.Alerter, error) {
-	return alert.New(alert.Options{Alerts: alerts, Dir: dir, Log: log, Deliver: courier().Deliver})
+// newAlerter tells the targets of the configuration, if it could be read, what the monitor reports.
+func newAlerter(alerts fcgisup.Alerts, unread bool, dir string, log *slog.Logger) (*alert.Alerter, error) {
+	return alert.New(alert.Options{Alerts: alerts, Unread: unread, Dir: dir, Log: log, Deliver: courier().Deliver})
 }

@@ -123,7 +123,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	}
 	m.mon = monitor.New(opt)
 	m.page = page.New(m.mon.Feed(), page.Options{StaleAfter: fresh(settings)})
-	if m.alerts, err = newAlerter(cfg.Alerts, filepath.Join(dir, "alerts"), m.log); err != nil {
+	if m.alerts, err = newAlerter(cfg.Alerts, missing != "", filepath.Join(dir, "alerts"), m.log); err != nil {
 		return err
 	}
 	defer m.closeAlerts()

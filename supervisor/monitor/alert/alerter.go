@@ -16,6 +16,9 @@ import (
 // Options are what an [Alerter] works with.
 type Options struct {
 	Alerts fcgisup.Alerts
+	// Unread tells that there is no configuration, so that Alerts says nothing of
+	// who is to be told: what waits is kept until Configure.
+	Unread bool
 	// Dir is the state folder, made if missing; empty: nothing outlives the process.
 	Dir string
 	Log *slog.Logger
@@ -79,16 +82,22 @@ func New(o Options) (*Alerter, error) {
 		o.Log.Error("alerts begin anew", "error", err)
 	}
 	l := &loop{Alerter: a, state: kept}
-	l.configure(o.Alerts)
+	if !o.Unread {
+		l.configure(o.Alerts)
+	}
 	l.publish()
 	go l.run()
 	return a, nil
 }
 
 // Observe takes in a report. It never blocks and keeps nothing of r; if several
-// come while the disk is slow, the newest counts.
+// come while the disk is slow, the newest counts. One of a monitor that found no
+// configuration is passed over: nobody took down what it does not know.
 func (a *Alerter) Observe(r *monitor.Report, now time.Time) {
 	s := look(r)
+	if r.ConfigError != "" && s.empty() {
+		return
+	}
 	a.box.mu.Lock()
 	a.box.seen, a.box.at = &s, now
 	a.box.mu.Unlock()

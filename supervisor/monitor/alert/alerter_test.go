@@ -388,6 +388,41 @@ func TestReloadedBeforeTheFirstReport(t *testing.T) {
 	})
 }
 
+// TestNoConfiguration: a monitor that finds none forgets neither what is firing nor what waits.
+func TestNoConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Alerts: alerts("mail", "page"), Dir: t.TempDir()}
+		first := &ring{answer: func(_ context.Context, target string) error {
+			if target == "page" {
+				return errors.New("away")
+			}
+			return nil
+		}}
+		a := start(t, o, first)
+		watch(a, "D", 2*time.Minute)
+		if err := a.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r := &ring{}
+		a = start(t, Options{Unread: true, Dir: o.Dir}, r)
+		for range 200 {
+			stranger := frame("x", time.Now())
+			stranger.ConfigError = "there is no configuration"
+			a.Observe(stranger, time.Now())
+			time.Sleep(5 * time.Second)
+		}
+		a.Configure(o.Alerts)
+		watch(a, "D", 2*time.Minute)
+		watch(a, "U", 2*time.Minute)
+		if got := r.titles("mail"); !slices.Equal(got, []string{"UP: a on web1"}) {
+			t.Errorf("mail heard %q", got)
+		}
+		if got := r.titles("page"); !slices.Equal(got, []string{"DOWN: a on web1", "UP: a on web1"}) {
+			t.Errorf("page heard %q", got)
+		}
+	})
+}
+
 // TestQuietEndIsKept: a monitor that is killed does not remember what has ended quietly.
 func TestQuietEndIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

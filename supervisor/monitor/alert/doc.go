@@ -3,11 +3,14 @@
 //
 // It promises that nobody hears of what lasted shorter than alerts.for, of what
 // the operator did or of what could not be learned; that whoever heard of a
-// trouble hears of its end, and again every alerts.repeat until then; that one
+// trouble hears of its end, and again every alerts.repeat until then, unless the
+// operator ends it: what is no longer configured, or in the operator's hands for
+// ten minutes, is over without a word, for whoever did that knows; that one
 // cause makes one message, however many instances it takes down; and that what
 // was firing and what was still to be delivered outlive the monitor's death: a
 // message is delivered twice only if the monitor dies between the moment a
-// target has taken it and the moment that is on disk.
+// target has taken it and the moment that is on disk. A monitor that finds no
+// configuration keeps all of it for when there is one.
 //
 // A target that hangs or is gone delays neither the monitor nor other targets:
 // each message is delivered by a process of its own, which has a deadline.

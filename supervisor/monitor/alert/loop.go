@@ -63,8 +63,8 @@ const idle = time.Hour
 // wait is until the next thing that has a time.
 func (l *loop) wait(now time.Time) time.Duration {
 	next := l.Machine.next(l.rules(), now)
-	for _, q := range l.Queues {
-		if at := q.next(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+	for _, t := range l.alerts.To {
+		if at := l.Queues[t.Name].next(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}

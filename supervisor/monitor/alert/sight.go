@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,11 @@ import (
 type sight struct {
 	host string
 	apps []appSight
+}
+
+// empty tells that nothing of it is configured.
+func (s sight) empty() bool {
+	return !slices.ContainsFunc(s.apps, func(a appSight) bool { return len(a.instances) > 0 })
 }
 
 type appSight struct {
