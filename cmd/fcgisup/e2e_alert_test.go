@@ -123,13 +123,12 @@ func TestAlerts(t *testing.T) {
 	within(t, 60*time.Second, func() error { return equal(hook.heard(), []string{down, down, up, up}) })
 	within(t, 20*time.Second, func() error { return equal(s.paged(t), []string{down, up}) })
 
-	began := time.Now()
 	if err := next.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	<-next.ended
-	if took := time.Since(began); next.err != nil || took > 20*time.Second {
-		t.Errorf("ended after %s: %v", took, next.err)
+	if next.err != nil {
+		t.Error(next.err)
 	}
 	for _, m := range []*supervised{mon, next} {
 		for _, secret := range []string{"toPsEcReT", "variablesecret", "hunter22"} {

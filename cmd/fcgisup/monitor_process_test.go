@@ -43,13 +43,12 @@ func (d *watcher) said() string {
 	return d.log.String()
 }
 
-// newDaemon starts a monitor, which ends with the test.
-func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
+// startMonitor starts one in the folder, which ends with the test.
+func startMonitor(t *testing.T, binary, dir string, args ...string) *watcher {
 	t.Helper()
-	d := &watcher{socket: filepath.Join(dir, "m.sock"), ended: make(chan struct{})}
-	d.Cmd = exec.Command(binary, append([]string{"monitor", "--listen", d.socket, "--state-dir", filepath.Join(dir, "state"), "--interval", "1s"}, args...)...)
-	d.Dir = dir
-	d.Stderr = d
+	d := &watcher{ended: make(chan struct{})}
+	d.Cmd = exec.Command(binary, append([]string{"monitor", "--state-dir", filepath.Join(dir, "state")}, args...)...)
+	d.Dir, d.Stderr = dir, d
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +60,15 @@ func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
 		_ = d.Process.Kill()
 		<-d.ended
 	})
+	return d
+}
+
+// newDaemon starts a monitor and waits for its first report.
+func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
+	t.Helper()
+	socket := filepath.Join(dir, "m.sock")
+	d := startMonitor(t, binary, dir, append([]string{"--listen", socket, "--interval", "1s"}, args...)...)
+	d.socket = socket
 	within(t, 20*time.Second, func() error {
 		select {
 		case <-d.ended:
@@ -71,6 +79,26 @@ func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
 		return err
 	})
 	return d
+}
+
+// listens waits until it has its address; false: somebody else has.
+func (d *watcher) listens(t *testing.T) (it bool) {
+	t.Helper()
+	within(t, 20*time.Second, func() error {
+		select {
+		case <-d.ended:
+			if !strings.Contains(d.said(), "address already in use") {
+				t.Fatalf("it has ended: %s", d.said())
+			}
+			return nil
+		default:
+		}
+		if it = strings.Contains(d.said(), "fcgisup monitors"); !it {
+			return errors.New(d.said())
+		}
+		return nil
+	})
+	return it
 }
 
 func (d *watcher) get(t *testing.T, target string) (int, string, error) {
@@ -201,16 +229,38 @@ func TestMonitorHungSupervisor(t *testing.T) {
 	}
 	defer l.Close()
 	d := newDaemon(t, fcgisupBinary(t), dir, "--control", l.Addr().String())
-	for range 5 {
-		begun := time.Now()
-		if code, _, err := d.get(t, "/healthz"); err != nil || code != http.StatusOK || time.Since(begun) > 2*time.Second {
-			t.Errorf("healthz: %d, %v, after %v", code, err, time.Since(begun))
+	within(t, time.Minute, func() error {
+		question, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	begun := time.Now()
+		defer question.Close()
+		if code, _, err := d.get(t, "/healthz"); err != nil || code != http.StatusOK {
+			t.Errorf("healthz: %d, %v", code, err)
+		}
+		// The question is still open if healthz has not waited for its end.
+		_ = question.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := io.Copy(io.Discard, question); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("the question had an end: %w", err)
+		}
+		return nil
+	})
 	d.stop(t)
-	if took := time.Since(begun); took > 10*time.Second {
-		t.Errorf("it took %v to end", took)
+}
+
+// TestMonitorWithoutConfiguration: what the last monitor knew to be down, and what waits, are there for the next one.
+func TestMonitorWithoutConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "state", "alerts", "alerts.json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, `{"version":1,"count":1,"machine":{"troubles":{"a@1":{"since":"2026-01-02T03:04:05Z","bad_ns":1,"told":"2026-01-02T03:05:05Z"}}},
+"queues":{"page":{"items":[{"notification":{"id":"web1-1","event":"down"},"queued":"2026-01-02T03:05:05Z","next":"2026-01-02T03:05:05Z"}]}}}`)
+	newDaemon(t, fcgisupBinary(t), dir).stop(t)
+	kept, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(kept), `"a@1"`) || !strings.Contains(string(kept), `"web1-1"`) {
+		t.Errorf("%v, it keeps %s", err, kept)
 	}
 }
 
@@ -273,7 +323,6 @@ func busyAddress(t *testing.T) string {
 // one whatever the file says.
 func TestMonitorToken(t *testing.T) {
 	dir := t.TempDir()
-	address := "0.0.0.0:" + anyPort(t)
 	first, second := strings.Repeat("a", shortestToken), strings.Repeat("b", shortestToken)
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -282,21 +331,13 @@ func TestMonitorToken(t *testing.T) {
 	}
 	const app = "apps: {a: {command: /bin/true}}\n"
 	write("token", first)
-	write("c.yaml", app+"monitor: {listen: \""+address+"\", token_file: "+dir+"/token}\n")
-	cmd := exec.Command(fcgisupBinary(t), "monitor", "--config", dir+"/c.yaml", "--state-dir", dir+"/state")
-	d := &watcher{Cmd: cmd, ended: make(chan struct{})}
-	d.Stderr = d
-	if err := d.Start(); err != nil {
-		t.Fatal(err)
+	var address string
+	var d *watcher
+	for d == nil || !d.listens(t) { // another port if somebody took that one meanwhile
+		address = strings.Replace(freeAddress(t), "127.0.0.1", "0.0.0.0", 1)
+		write("c.yaml", app+"monitor: {listen: \""+address+"\", token_file: "+dir+"/token}\n")
+		d = startMonitor(t, fcgisupBinary(t), dir, "--config", dir+"/c.yaml")
 	}
-	go func() {
-		_ = d.Wait()
-		close(d.ended)
-	}()
-	t.Cleanup(func() {
-		_ = d.Process.Kill()
-		<-d.ended
-	})
 	ask := func(token string) (int, error) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+strings.Replace(address, "0.0.0.0", "127.0.0.1", 1)+"/api/v1/status", nil)
 		if err != nil {
@@ -345,18 +386,4 @@ func TestMonitorToken(t *testing.T) {
 		t.Errorf("the log has a token:\n%s", d.said())
 	}
 	d.stop(t)
-}
-
-// anyPort is one that nobody has at this moment.
-func anyPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err = errors.Join(err, l.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

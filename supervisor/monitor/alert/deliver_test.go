@@ -166,12 +166,25 @@ func gone(t *testing.T, pidFile string) {
 	}
 }
 
+// hang delivers to a program that makes the file ready and then hangs, with more patience each time until it has come to that.
+func hang(ready string, deliver func(patience time.Duration) error) error {
+	for patience := time.Second; ; patience *= 2 {
+		err := deliver(patience)
+		if _, missing := os.Stat(ready); missing == nil || patience > time.Minute {
+			return err
+		}
+	}
+}
+
 // TestExecHangs: a program that hangs is killed with all it has started.
 func TestExecHangs(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
-	c := courier()
-	c.Patience = 3 * time.Second
-	err := c.Deliver(t.Context(), nil, script(t, "trap '' TERM; sleep 1000 & echo $! >"+pid+"; wait"), message())
+	to := script(t, "trap '' TERM; sleep 1000 & echo $! >"+pid+".new; mv "+pid+".new "+pid+"; wait")
+	err := hang(pid, func(patience time.Duration) error {
+		c := courier()
+		c.Patience = patience
+		return c.Deliver(t.Context(), nil, to, message())
+	})
 	if err == nil || err.Error() != "timed out and was killed" {
 		t.Errorf("%v", err)
 	}
@@ -243,22 +256,30 @@ func TestServiceHangs(t *testing.T) {
 // the URL is on none of its ways but standard input.
 func TestSpeakerDies(t *testing.T) {
 	const url = "telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw@telegram?chats=@secretchannel"
-	seen := filepath.Join(t.TempDir(), "seen")
+	const hangs = "timed out and was killed"
+	dir := t.TempDir()
+	seen, ready := filepath.Join(dir, "seen"), filepath.Join(dir, "ready")
 	for end, want := range map[string]string{
-		"cat >&2; exit 2":         "exit status 2",
-		"cat; exit 1":             "exit status 1",
-		"cat; kill -ABRT $$":      "signal: aborted",
-		`echo '{"error":""}'`:     "<nil>",
-		"tee /dev/fd/2; sleep 99": "timed out and was killed",
+		"cat >&2; exit 2":     "exit status 2",
+		"cat; exit 1":         "exit status 1",
+		"cat; kill -ABRT $$":  "signal: aborted",
+		`echo '{"error":""}'`: "<nil>",
+		"tee /dev/fd/2; : >" + ready + "; sleep 1000":                               hangs,
 		`printf '{"error":"Post %s"}' "$(cat | grep -o 'telegram:[^"?]*')"; exit 1`: "Post telegram://…",
 	} {
 		c := courier("OTHER_URL=" + url)
 		c.Self = []string{"/bin/sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline >" + seen + "; env >>" + seen + "; " + end}
-		if c.Patience = 20 * time.Second; want == "timed out and was killed" {
-			c.Patience = time.Second
-		}
 		to := urlFile(t, url)
-		got := fmt.Sprint(c.Deliver(t.Context(), []fcgisup.Target{to, {URLEnv: "OTHER_URL"}}, to, message()))
+		deliver := func(patience time.Duration) error {
+			c.Patience = patience
+			return c.Deliver(t.Context(), []fcgisup.Target{to, {URLEnv: "OTHER_URL"}}, to, message())
+		}
+		var got string
+		if want == hangs {
+			got = fmt.Sprint(hang(ready, deliver))
+		} else {
+			got = fmt.Sprint(deliver(time.Minute))
+		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", end, got, want)
 		}
