@@ -45,7 +45,7 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 	}
 	server := monitorServer{&http.Server{
 		Handler: web.Handler(web.Options{
-			Feed: m.mon.Feed(), Page: m.page, Metrics: m.metrics(),
+			Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
 			Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
 			Alerts:  func() any { return m.alerts.Targets() },
 			Restart: m.mon.Restart, Fresh: fresh(s),

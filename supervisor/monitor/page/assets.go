@@ -51,6 +51,9 @@ func loadAssets() assets {
 	return a
 }
 
+// Stylesheet is its path, for a page that is to look like this one.
+func (p *Page) Stylesheet() string { return "/" + p.assets.url("page.css") }
+
 func (a assets) url(name string) string { return a.byName[name].url }
 
 func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

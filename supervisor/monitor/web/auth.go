@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -19,8 +21,14 @@ const (
 // authorized lets through who shows the token, where there is one.
 func (s *server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token := s.Token()
+		token, valid := s.Token()
 		if token == "" || bears(r, token) {
+			if r.Method == http.MethodGet { // a stream ends with its token; an action, once begun, does not
+				ctx, cancel := context.WithCancel(r.Context())
+				defer cancel()
+				defer context.AfterFunc(valid, cancel)()
+				r = r.WithContext(ctx)
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -36,7 +44,7 @@ func (s *server) authorized(next http.Handler) http.Handler {
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="fcgisup monitor"`)
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			drawLogin(w, http.StatusUnauthorized, "")
+			s.drawLogin(w, http.StatusUnauthorized, "")
 			return
 		}
 		fail(w, http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
@@ -70,6 +78,13 @@ func setCookie(w http.ResponseWriter, r *http.Request, token string) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: proof(token), Path: "/", MaxAge: int(cookieAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: r.TLS != nil || fromHere(r) && r.Header.Get("X-Forwarded-Proto") == "https",
 	})
+}
+
+// fromHere tells whether a request comes from this host, as a proxy's does. Those
+// of a unix socket have no port.
+func fromHere(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err != nil || from.Addr().Unmap().IsLoopback()
 }

@@ -12,11 +12,12 @@ var loginPage = template.Must(template.New("login").Parse(`<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>fcgisup monitor</title>
-</head>
-<body>
+{{with .Style}}<link rel="stylesheet" href="{{.}}">
+{{end}}</head>
+<body class="login">
 <main>
 <h1>fcgisup monitor</h1>
-{{if .}}<p role="alert">{{.}}</p>
+{{with .Why}}<p role="alert">{{.}}</p>
 {{end}}<form method="post" action="/login">
 <p><label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
 <button>Log in</button></p>
@@ -26,24 +27,24 @@ var loginPage = template.Must(template.New("login").Parse(`<!DOCTYPE html>
 </html>
 `))
 
-func drawLogin(w http.ResponseWriter, code int, why string) {
+func (s *server) drawLogin(w http.ResponseWriter, code int, why string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_ = loginPage.Execute(w, why) // the client has gone: nobody to tell
+	_ = loginPage.Execute(w, struct{ Style, Why string }{s.Style, why}) // the client has gone: nobody to tell
 }
 
 func (s *server) loginForm(w http.ResponseWriter, r *http.Request) {
-	if token := s.Token(); token == "" || bears(r, token) {
+	if token, _ := s.Token(); token == "" || bears(r, token) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	drawLogin(w, http.StatusOK, "")
+	s.drawLogin(w, http.StatusOK, "")
 }
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	token := s.Token()
+	token, _ := s.Token()
 	if err := readForm(w, r); token != "" && (err != nil || !same(r.PostForm.Get("token"), token)) {
-		drawLogin(w, http.StatusUnauthorized, "That is not the token.")
+		s.drawLogin(w, http.StatusUnauthorized, "That is not the token.")
 		return
 	}
 	if token != "" {

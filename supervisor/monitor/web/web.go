@@ -23,8 +23,12 @@ type Options struct {
 	Metrics http.Handler
 	// Alerts are how the targets of alerts do, for JSON.
 	Alerts func() any
+	// Style is the path of the login form's style sheet, which Page serves below
+	// /assets/, to anybody.
+	Style string
 	// Token is the secret that callers present; empty: there is none, and no action.
-	Token func() string
+	// The context ends once it is not the token any more.
+	Token func() (token string, valid context.Context)
 	// Loopback refuses, without a token, names of hosts that are not this machine's:
 	// a site could have its name lead here and read what a browser of this machine sees.
 	Loopback bool
@@ -42,6 +46,7 @@ type Options struct {
 //	GET  /api/v1/alerts     how the targets of alerts do
 //	POST /api/v1/restart    app=NAME, instance=N or absent for all; only with a token
 //	GET, POST /login        the token for a cookie; likewise /?token=TOKEN
+//	GET  /assets/           what the page is drawn with; needs no token
 //	     /                  the page
 //
 // The token comes as "Authorization: Bearer TOKEN", or is exchanged for a cookie.
@@ -51,6 +56,7 @@ func Handler(o Options) http.Handler {
 	open.HandleFunc("GET /healthz", s.healthz)
 	open.HandleFunc("GET /login", s.loginForm)
 	open.HandleFunc("POST /login", s.login)
+	open.Handle("GET /assets/", o.Page)
 	closed := http.NewServeMux()
 	closed.Handle("GET /metrics", o.Metrics)
 	closed.HandleFunc("GET /api/v1/status", s.status)

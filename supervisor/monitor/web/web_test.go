@@ -22,13 +22,14 @@ const theToken = "correct horse battery"
 type site struct {
 	*httptest.Server
 	token     string
+	valid     context.Context
 	feed      monitor.Feed
 	restarted []string
 }
 
 func newSite(t *testing.T, token string) *site {
 	t.Helper()
-	s := &site{token: token}
+	s := &site{token: token, valid: context.Background()}
 	s.feed.Publish(&monitor.Report{Host: "h", At: time.Now(), Apps: []monitor.App{{Name: "a"}, {Name: "b"}}})
 	text := func(words string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(words)) })
@@ -36,7 +37,7 @@ func newSite(t *testing.T, token string) *site {
 	s.Server = httptest.NewServer(Handler(Options{
 		Feed: &s.feed, Page: text("the page"), Metrics: text("metrics"), Loopback: true, Fresh: time.Minute,
 		Alerts: func() any { return []string{} },
-		Token:  func() string { return s.token },
+		Token:  func() (string, context.Context) { return s.token, s.valid },
 		Restart: func(_ context.Context, app string, number int) error {
 			if app == "bad" {
 				return errors.New("no")
@@ -93,6 +94,9 @@ func TestAccess(t *testing.T) {
 		"ipv6":                                   {"", "GET", "/", []string{"Host: [::1]:9180"}, 200},
 		"any name with the token":                {theToken, "GET", "/", []string{"Host: fleet.example", bearer}, 200},
 		"healthz needs none":                     {theToken, "GET", "/healthz", nil, 200},
+		"the style sheet needs none":             {theToken, "GET", "/assets/page.css", nil, 200},
+		"the form over plain HTTP":               {theToken, "POST", "/login", []string{"Host: fleet.example:9180", "Origin: http://fleet.example:9180"}, 401},
+		"another site's form over plain HTTP":    {theToken, "POST", "/login", []string{"Host: fleet.example:9180", "Origin: null"}, 403},
 		"page without the token":                 {theToken, "GET", "/", nil, 401},
 		"stream without the token":               {theToken, "GET", "/events", nil, 401},
 		"metrics without the token":              {theToken, "GET", "/metrics", nil, 401},
@@ -128,7 +132,7 @@ func TestAccess(t *testing.T) {
 				t.Errorf("restarted %v", s.restarted)
 			}
 			for name, want := range map[string]string{
-				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Frame-Options": "DENY",
+				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Frame-Options": "DENY",
 			} {
 				if got := resp.Header.Get(name); got != want {
 					t.Errorf("%s is %q", name, got)
@@ -152,6 +156,42 @@ func TestTokenInAddress(t *testing.T) {
 	set := resp.Cookies()
 	if len(set) != 1 || !set[0].HttpOnly || set[0].SameSite != http.SameSiteStrictMode || strings.Contains(set[0].Value, theToken) {
 		t.Errorf("cookies %v", set)
+	}
+}
+
+// TestTokenChanges: what was let in with the old one ends.
+func TestTokenChanges(t *testing.T) {
+	valid, end := context.WithCancel(t.Context())
+	begun, ended := make(chan struct{}), make(chan struct{})
+	stream := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-r.Context().Done()
+		close(ended)
+	})
+	h := Handler(Options{Page: stream, Metrics: stream, Token: func() (string, context.Context) { return theToken, valid }})
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/events", nil)
+	r.Header.Set("Authorization", "Bearer "+theToken)
+	go h.ServeHTTP(httptest.NewRecorder(), r)
+	<-begun
+	end()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the stream goes on")
+	}
+}
+
+// TestSecureCookie: whether a browser came over TLS is a proxy's of this host to say.
+func TestSecureCookie(t *testing.T) {
+	for from, want := range map[string]bool{"127.0.0.1:4711": true, "[::1]:4711": true, "@": true, "192.0.2.1:4711": false} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = from
+		r.Header.Set("X-Forwarded-Proto", "https")
+		setCookie(w, r, theToken)
+		if got := w.Result().Cookies()[0].Secure; got != want {
+			t.Errorf("from %s: %v", from, got)
+		}
 	}
 }
 
@@ -198,7 +238,7 @@ func TestHealthz(t *testing.T) {
 		t.Errorf("an old report: %d", resp.StatusCode)
 	}
 	s = &site{}
-	h := Handler(Options{Feed: &s.feed, Page: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Token: func() string { return "" }})
+	h := Handler(Options{Feed: &s.feed, Page: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Token: func() (string, context.Context) { return "", context.Background() }})
 	for _, path := range []string{"/healthz", "/api/v1/status"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))

@@ -106,8 +106,8 @@
   };
 
   // The stream, and what to do when it ends.
-  const least = 1000, most = 30000;
-  let delay = least, source, silent, waiting;
+  const least = 1000, most = 30000, several = 2;
+  let delay = least, failures = 0, source, silent, waiting;
   const say = (state, text) => {
     root.dataset.stream = state;
     setText(byId("_stream"), text);
@@ -123,7 +123,14 @@
     clearTimeout(waiting);
     waiting = setTimeout(connect, after);
   };
+  // Why a stream fails is not told. If that is a token that has changed, the page
+  // loaded anew asks for the new one; a host that is away would take the page with it.
+  const ask = async () => {
+    const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" }).catch(() => undefined);
+    if (answer && answer.status === 401) location.reload();
+  };
   const lost = () => {
+    if (++failures >= several) ask();
     say("lost", "connection lost, showing state of " + clock.slice(0, 5));
     again(delay * (0.5 + Math.random() / 2));
     delay = Math.min(most, delay * 2);
@@ -139,6 +146,7 @@
       return;
     }
     delay = least;
+    failures = 0;
     heard();
     apply(p);
     say("live", "live");
