@@ -15,7 +15,8 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
-// serve opens the control socket and what was asked for beside it.
+// serve opens the control socket and what was asked for beside it. A port that
+// cannot be had leaves the rest open: a successor goes on with that.
 func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance) error {
 	app, metrics := opt.App, metricsHandler(sup)
 	if path := r.controlPath(app, instances); path != "" {
@@ -30,17 +31,16 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 			go r.controlLater(ctx, path, sup.Control(metrics))
 		}
 	}
+	var failed error
 	if r.metrics != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics)
-		if err := r.listenTCP(ctx, r.metrics, mux); err != nil {
-			return err
-		}
+		failed = r.listenTCP(ctx, r.metrics, mux)
 	}
 	if r.http != "" {
-		return r.listenTCP(ctx, r.http, r.front(app, instances))
+		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(app, instances)))
 	}
-	return nil
+	return failed
 }
 
 // front passes HTTP to the instances with the parameters that nginx would be
@@ -86,7 +86,6 @@ func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) 
 func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		r.closeServers()
 		return fmt.Errorf("cannot serve HTTP: %w", err)
 	}
 	r.log.Info("serving", "address", l.Addr().String())

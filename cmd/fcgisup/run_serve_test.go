@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// TestServeGoesOnWithout: a successor whose port for metrics is taken has the rest, until the run ends.
+func TestServeGoesOnWithout(t *testing.T) {
+	app := fcgisup.Default("rt")
+	app.Command = []string{"/bin/true"}
+	opt := supervisor.Options{App: app, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	sup, err := supervisor.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer func() {
+		if err := sup.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	defer end()
+	r := &runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busyAddress(t), http: "127.0.0.1:0"}
+	defer r.closeServers()
+	if err := r.serve(ctx, sup, opt, app.Expand()); err == nil {
+		t.Error("the port is taken, and nobody is told")
+	}
+	if _, err := fetchStatus(t.Context(), r.control); err != nil {
+		t.Errorf("there is no control socket: %v", err)
+	}
+	if n := len(r.servers); n != 2 {
+		t.Errorf("%d servers, want those of control socket and HTTP", n)
+	}
+	r.closeServers()
+	if _, err := fetchStatus(t.Context(), r.control); err == nil {
+		t.Error("the control socket outlives the run")
+	}
+}
