@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor/durable"
 )
 
 const (
@@ -132,30 +134,7 @@ func (s *store) save(st *state) error {
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
-	path := filepath.Join(s.dir, stateName)
-	// One name, so that what a dead monitor has left is overwritten, not piled up.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot save what is firing: %w", err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot save what is firing: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return s.sync()
-}
-
-// sync makes the rename last.
-func (s *store) sync() error {
-	d, err := os.Open(s.dir)
-	if err == nil {
-		err = errors.Join(d.Sync(), d.Close())
-	}
-	if err != nil {
+	if err := durable.Replace(filepath.Join(s.dir, stateName), data); err != nil {
 		return fmt.Errorf("cannot save what is firing: %w", err)
 	}
 	return nil

@@ -7,8 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor/durable"
 )
 
 const (
@@ -117,7 +118,7 @@ func (l *Log) strip(from fileStrip, states []string) (*strip, error) {
 func (l *Log) Save(path string) error {
 	data, err := l.encode()
 	if err == nil {
-		err = replace(path, data)
+		err = durable.Replace(path, data)
 	}
 	if err != nil {
 		l.mu.Lock()
@@ -141,25 +142,4 @@ func (l *Log) encode() ([]byte, error) {
 	}
 	l.dirty = false
 	return json.Marshal(to)
-}
-
-// replace writes beside, syncs and renames. The name beside is always the same:
-// what a killed writer left is overwritten by the next.
-func replace(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

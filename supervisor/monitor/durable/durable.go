@@ -1,0 +1,34 @@
+// Package durable replaces files so that a crash, of the program or of the
+// machine, leaves the old content or the new one, whole.
+//
+// It refuses to merge or to lock: whoever writes a file keeps others from it.
+package durable
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Replace writes beside path, syncs and renames; the new file is its owner's
+// alone (0600). The name beside is always the same, PATH.new: what a killed
+// writer left is overwritten by the next.
+func Replace(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(path)) // makes the rename last
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
