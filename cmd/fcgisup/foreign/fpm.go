@@ -57,17 +57,10 @@ func phpBare(s string) string {
 
 // fpm reads FPM's files; [global] of one counts for the pools of all.
 func (r *reading) fpm(files []Source) {
-	type file struct {
-		name  string
-		found sections
-		all   []entry
-	}
-	var read []file
+	read := r.readAll(files, fpmINI)
 	var global []entry
-	for _, f := range files {
-		found, all := r.readINI(f, fpmINI)
-		read = append(read, file{f.Name, found, all})
-		for _, e := range all {
+	for _, f := range read {
+		for _, e := range f.all {
 			if e.key == "include" {
 				if !given(e.value, files) {
 					r.note(e.at, "include", "%s is not read; give its files as arguments too", e.value)

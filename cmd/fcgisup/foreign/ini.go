@@ -79,6 +79,21 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 	return found, all
 }
 
+// parsed is one INI file that was read.
+type parsed struct {
+	found sections
+	all   []entry
+}
+
+// readAll reads files of one dialect.
+func (r *reading) readAll(files []Source, d dialect) []parsed {
+	all := make([]parsed, len(files))
+	for i, f := range files {
+		all[i].found, all[i].all = r.readINI(f, d)
+	}
+	return all
+}
+
 // settings are those of one section; a later one replaces an earlier one of the same key.
 func settings(all []entry, section string) []entry {
 	var own []entry

@@ -31,17 +31,10 @@ var supervisordINI = dialect{
 
 // supervisord reads supervisord's files; [supervisord] of one counts for all of them.
 func (r *reading) supervisord(files []Source) {
-	type file struct {
-		name  string
-		found sections
-		all   []entry
-	}
-	var read []file
+	read := r.readAll(files, supervisordINI)
 	var global []entry
-	for _, f := range files {
-		found, all := r.readINI(f, supervisordINI)
-		read = append(read, file{f.Name, found, all})
-		global = append(global, settings(all, "supervisord")...)
+	for _, f := range read {
+		global = append(global, settings(f.all, "supervisord")...)
 	}
 	for _, f := range read {
 		for _, name := range f.found.names {
