@@ -2,9 +2,12 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -54,4 +57,27 @@ func TestScreenshots(t *testing.T) {
 			}
 		})
 	}
+	path, now := filepath.Join("testdata", "pictured.sha256"), pictured(t)
+	if *update && !t.Failed() {
+		if err := os.WriteFile(path, []byte(now+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if then, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(then)) != now {
+		t.Errorf("the pictures in docs are of a page that was otherwise (%v): go test -run TestScreenshots -update", err)
+	}
+}
+
+// pictured stands for what the pictures show: the document's body, whose head names versions, and its style.
+func pictured(t *testing.T) string {
+	t.Helper()
+	p := fixed(withoutHostility())
+	_, document := get(t, p, "/")
+	_, body, ok := strings.Cut(document, "<body>")
+	_, style := get(t, p, p.Stylesheet())
+	if !ok || style == "" {
+		t.Fatal("the page has no body or no style")
+	}
+	sum := sha256.Sum256([]byte(body + style))
+	return hex.EncodeToString(sum[:])
 }
