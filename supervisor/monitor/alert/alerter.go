@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Alerts fcgisup.Alerts
 	// Unread tells that there is no configuration, so that Alerts says nothing of
-	// who is to be told: what waits is kept until Configure.
+	// who is to be told: until Configure, what waits is kept and no report is looked at.
 	Unread bool
 	// Dir is the state folder, made if missing; empty: nothing outlives the process.
 	Dir string
@@ -81,7 +81,7 @@ func New(o Options) (*Alerter, error) {
 	if err != nil {
 		o.Log.Error("alerts begin anew", "error", err)
 	}
-	l := &loop{Alerter: a, state: kept}
+	l := &loop{Alerter: a, state: kept, unread: o.Unread}
 	if !o.Unread {
 		l.configure(o.Alerts)
 	}

@@ -411,6 +411,7 @@ func TestNoConfiguration(t *testing.T) {
 			a.Observe(stranger, time.Now())
 			time.Sleep(5 * time.Second)
 		}
+		watch(a, "U", time.Minute) // there is one now, and the monitor is ahead
 		a.Configure(o.Alerts)
 		watch(a, "D", 2*time.Minute)
 		watch(a, "U", 2*time.Minute)

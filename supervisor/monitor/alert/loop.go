@@ -17,6 +17,8 @@ type loop struct {
 	*Alerter
 	*state
 	alerts fcgisup.Alerts
+	// unread tells that alerts are not known yet: news would be told to nobody.
+	unread bool
 	// saved is what of the machine is on disk, by its fingerprint, and since when.
 	saved   string
 	savedAt time.Time
@@ -79,7 +81,7 @@ func (l *loop) observe() {
 	seen, now := l.box.seen, l.box.at
 	l.box.seen = nil
 	l.box.mu.Unlock()
-	if seen == nil {
+	if seen == nil || l.unread {
 		return
 	}
 	l.Machine.observe(*seen, now)
@@ -112,7 +114,7 @@ func (l *loop) push(target string, n Notification, now time.Time) {
 
 // configure makes the queues those of the targets.
 func (l *loop) configure(alerts fcgisup.Alerts) {
-	l.alerts = alerts
+	l.alerts, l.unread = alerts, false
 	known := map[string]bool{}
 	for _, t := range alerts.To {
 		known[t.Name] = true
