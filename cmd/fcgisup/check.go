@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"text/tabwriter"
@@ -44,6 +42,8 @@ type checker struct {
 	expect  string
 	body    string
 	changed func(flag string) bool
+	// controls is where the control sockets are.
+	controls string
 }
 
 // checked is the result for one backend, and its JSON.
@@ -60,10 +60,11 @@ type checked struct {
 	DurationSeconds float64 `json:"duration_seconds"`
 
 	code int
+	err  error
 }
 
 func (c *cli) checkCommand() *cobra.Command {
-	k := &checker{cli: c}
+	k := &checker{cli: c, controls: controlRoot}
 	cmd := &cobra.Command{
 		Use:   "check [ADDRESS...]",
 		Short: "Probe backends once, as a Nagios plugin does",
@@ -74,8 +75,12 @@ sees; with it, a real request.
 Without ADDRESS it asks the instances of the configuration as their health:
 section says. Those that sleep are left asleep.
 
-Exit code 0: all answered right; 1: some are busy (queue full or overloaded);
-2: some are wrong or do not answer; 3: it could not be tried.`,
+A backend that does not answer because it serves others is busy, as its
+supervisor or, for sockets of this host, the kernel tells; not so one that only
+holds requests whose clients have gone.
+
+Exit code 0: all answered right; 1: some are busy (serving others, queue full or
+overloaded); 2: some are wrong or do not answer; 3: it could not be tried.`,
 		Example: `  fcgisup check /run/rt1.sock --path /static/images/bpslogo.png --expect 200
   fcgisup check 127.0.0.1:9000 --path /ping --param SCRIPT_FILENAME=/ping --body pong
   fcgisup check --app rt --json`,
@@ -110,7 +115,10 @@ type target struct {
 	name    string
 	request fcgi.Request
 	timeout time.Duration
-	asleep  bool
+	// status asks the supervisor, asleep finds an instance that has none yet; nil
+	// for what is no supervised instance of the configuration.
+	status func(context.Context) *supervisor.Status
+	asleep func() bool
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
@@ -143,10 +151,27 @@ func (k *checker) run(ctx context.Context, args []string) error {
 
 func (t target) ask(ctx context.Context) checked {
 	r := checked{Instance: t.name, Address: t.request.Address}
-	if t.asleep {
-		r.Sleeping, r.Result = true, nagiosWords[nagiosOK]
-		return r
+	before, st, known := t.look(ctx)
+	switch {
+	case st != nil && st.State == supervisor.Sleeping, st == nil && t.asleep != nil && t.asleep():
+		r.Sleeping = true
+	case known && st != nil && st.State == supervisor.Saturated && before.served > 0:
+		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
+	default:
+		r.probe(ctx, t)
+		class := fcgi.ClassOf(r.err)
+		if known && (class == fcgi.Timeout || class == fcgi.Full) {
+			if after, _, known := t.look(ctx); known {
+				r.excuse(before, after)
+			}
+		}
+		r.explain(st)
 	}
+	r.Result = nagiosWords[r.code]
+	return r
+}
+
+func (r *checked) probe(ctx context.Context, t target) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	response, err := fcgi.Probe(ctx, t.request)
@@ -154,11 +179,19 @@ func (t target) ask(ctx context.Context) checked {
 	r.Stderr = strings.ToValidUTF8(string(response.Stderr), "\uFFFD")
 	r.DurationSeconds = response.Elapsed.Seconds()
 	if err != nil {
+		r.err = err
 		r.Class, r.Error = string(fcgi.ClassOf(err)), err.Error()
 		r.code = severity(fcgi.ClassOf(err))
 	}
-	r.Result = nagiosWords[r.code]
-	return r
+}
+
+// explain adds why no worker lives, which its supervisor knows and a probe does not.
+func (r *checked) explain(st *supervisor.Status) {
+	if r.err == nil || st == nil || st.State != supervisor.InstanceFailing || st.LastFailure == nil {
+		return
+	}
+	r.code = nagiosCritical
+	r.Error = fmt.Sprintf("the instance is failing: %s, %s (%s)", st.LastFailure.Cause, st.LastFailure.Detail, r.Error)
 }
 
 // severity: a worker that says it is busy, or whose queue is full, is not down.
@@ -195,8 +228,16 @@ func (k *checker) targets(args []string) ([]target, error) {
 	return all, nil
 }
 
-// applyExpect lets the flags replace what a request expects.
+// applyExpect lets the flags replace what a request expects. A ping has no answer
+// to expect anything of, and shows no parameter to an application.
 func (k *checker) applyExpect(r *fcgi.Request) error {
+	if r.Path == "" {
+		for _, flag := range []string{"expect", "body", "script-name", "method", "host", "param"} {
+			if k.changed(flag) {
+				return &exitError{code: exitUsage, hint: "add --path /", cause: fmt.Errorf("--%s goes with a request, and without --path a ping is sent", flag)}
+			}
+		}
+	}
 	if k.expect != "" {
 		ranges, err := fcgisup.ParseStatuses(k.expect)
 		if err != nil {
@@ -235,7 +276,11 @@ func (k *checker) configured() ([]target, error) {
 			if err := k.override(&r); err != nil {
 				return nil, usage(err)
 			}
-			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, asleep: a.Systemd.Supervise && asleep(in)}
+			t := target{name: in.String(), request: r, timeout: a.Health.Timeout}
+			t.status = func(ctx context.Context) *supervisor.Status { return k.statusOf(ctx, in) }
+			if a.Systemd.Supervise {
+				t.asleep = func() bool { return k.asleep(in) }
+			}
 			if k.changed("timeout") {
 				t.timeout = k.timeout
 			}
@@ -266,38 +311,6 @@ func (k *checker) override(r *fcgi.Request) error {
 		r.Params = merged
 	}
 	return k.applyExpect(r)
-}
-
-// asleep tells whether an instance waits for its first request: its supervisor
-// says so, or systemd holds its socket and no supervisor runs.
-func asleep(in fcgisup.Instance) bool {
-	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
-		path := filepath.Join(controlRoot, dir, supervisor.ControlName)
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		all, err := fetchStatus(context.Background(), path)
-		if err != nil {
-			return false
-		}
-		for _, st := range all {
-			if st.Instance == in.Number {
-				return st.State == supervisor.Sleeping
-			}
-		}
-	}
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return false
-	}
-	unit := fmt.Sprintf("/etc/systemd/system/%s-fastcgi@.service", in.App)
-	if _, err := os.Stat(unit); err != nil {
-		return false
-	}
-	if in.Address.Network == "unix" {
-		_, err := os.Stat(in.Address.Addr)
-		return err == nil
-	}
-	return true
 }
 
 func (k *checker) print(results []checked) error {

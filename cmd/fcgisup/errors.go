@@ -31,10 +31,11 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.cause }
 
-// usage marks what the person typed or wrote wrong.
+// usage marks what the person typed or wrote wrong; a hint that is there stays.
 func usage(err error) error {
-	if err == nil {
-		return nil
+	var marked *exitError
+	if err == nil || errors.As(err, &marked) && marked.code == exitUsage {
+		return err
 	}
 	return &exitError{code: exitUsage, hint: "fcgisup --help shows the commands, fcgisup COMMAND --help an example", cause: err}
 }

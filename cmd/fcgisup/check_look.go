@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// classBusy is the class of a backend that does not answer because it serves others.
+const classBusy = "busy"
+
+// backlog of a backend, as its supervisor or the kernel tells: what a probe that
+// is not answered may have waited behind.
+type backlog struct {
+	// served are the connections in flight whose client waits, orphaned those whose
+	// client has gone, waiting those in the queue.
+	served, orphaned, waiting int
+}
+
+// look tells what a backend is doing; ok is whether that can be known here. The
+// supervisor sees what the kernel tells no other: clients of other namespaces.
+func (t target) look(ctx context.Context) (backlog, *supervisor.Status, bool) {
+	if t.status != nil {
+		if st := t.status(ctx); st != nil {
+			if st.Address != t.request.Address || st.InFlight == nil || st.Queue == nil {
+				return backlog{}, st, false
+			}
+			b := backlog{served: *st.InFlight, waiting: *st.Queue}
+			if st.Orphaned != nil {
+				b.orphaned = *st.Orphaned
+				b.served -= b.orphaned
+			}
+			return b, st, true
+		}
+	}
+	if !here(t.request) {
+		return backlog{}, nil, false
+	}
+	l, err := scoreboard.Find(t.request.Network, t.request.Address)
+	if err != nil {
+		return backlog{}, nil, false
+	}
+	defer l.Close()
+	sample := l.Look()
+	if sample.ConnsErr != nil || sample.QueueErr != nil {
+		return backlog{}, nil, false
+	}
+	b := backlog{waiting: sample.Queue.Length}
+	for _, c := range sample.Conns {
+		if c.Gone {
+			b.orphaned++
+		} else {
+			b.served++
+		}
+	}
+	return b, nil, true
+}
+
+// here tells whether an address is surely one of this host.
+func here(r fcgi.Request) bool {
+	if r.Network == "unix" {
+		return true
+	}
+	a, err := netip.ParseAddrPort(r.Address)
+	return err == nil && a.Addr().IsLoopback()
+}
+
+// excuse turns a probe that timed out, or found the queue full, into the verdict
+// that what was seen before and after it allows. Somebody must have been served at
+// both looks: who came during the probe cannot have kept it waiting, and one seen
+// but once may be another's probe. Nobody served but who has gone is no excuse.
+func (r *checked) excuse(before, after backlog) {
+	switch {
+	case before.served > 0 && after.served > 0:
+		r.busy(before)
+	case after.served == 0 && after.orphaned > 0:
+		r.code = nagiosCritical
+	}
+}
+
+func (r *checked) busy(b backlog) {
+	requests, wait := "requests", "wait"
+	if b.served == 1 {
+		requests = "request"
+	}
+	if b.waiting == 1 {
+		wait = "waits"
+	}
+	r.Class, r.code = classBusy, nagiosWarning
+	r.Error = fmt.Sprintf("%d %s in flight, %d %s", b.served, requests, b.waiting, wait)
+}
+
+// statusOf asks the supervisor of an instance; nil: none answers.
+func (k *checker) statusOf(ctx context.Context, in fcgisup.Instance) *supervisor.Status {
+	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
+		path := filepath.Join(k.controls, dir, supervisor.ControlName)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		all, err := fetchStatus(ctx, path)
+		if err != nil {
+			continue
+		}
+		for _, st := range all {
+			if st.App == in.App && st.Instance == in.Number {
+				return &st
+			}
+		}
+	}
+	return nil
+}
+
+// asleep tells whether systemd holds an instance's socket and no supervisor runs.
+func (k *checker) asleep(in fcgisup.Instance) bool {
+	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
+		if _, err := os.Stat(filepath.Join(k.controls, dir, supervisor.ControlName)); err == nil {
+			return false
+		}
+	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	unit := fmt.Sprintf("/etc/systemd/system/%s-fastcgi@.service", in.App)
+	if _, err := os.Stat(unit); err != nil {
+		return false
+	}
+	if in.Address.Network == "unix" {
+		_, err := os.Stat(in.Address.Addr)
+		return err == nil
+	}
+	return true
+}
