@@ -149,6 +149,9 @@ func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := needReadable(wishes); err != nil {
+		return nil, err
+	}
 	records, err := readRecords(recordRoot)
 	if err != nil {
 		return nil, fmt.Errorf("cannot apply: %w", err)

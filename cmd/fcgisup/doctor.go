@@ -37,7 +37,8 @@ Whether the web server may connect is tried without connecting, which would wake
 an instance: with the credentials of nginx's workers (user, group and
 supplementary groups, as they run) and in their mount namespace, every folder is
 searched and the socket asked for write permission, which is what connect(2)
-itself asks. Security modules have a say of their own and are not asked.
+itself asks. Whether an app's user may read the configuration is tried in the
+same way. Security modules have a say of their own and are not asked.
 
 Backends on other hosts are not looked at.
 

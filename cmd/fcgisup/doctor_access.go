@@ -88,7 +88,7 @@ func lookup(name, group string) (credentials, error) {
 	return c, err
 }
 
-// access is what a connect(2) to a socket file would meet.
+// access is what a connect(2) to a socket file, or an open(2), would meet.
 type access struct {
 	// denied is the file or the folder that refuses, empty if none does.
 	denied string
@@ -104,7 +104,11 @@ type access struct {
 // socket ownership and permissions", without connecting: search permission on
 // the folders and write permission on the file. The root is that of the process
 // whose mount namespace counts.
-func tryConnect(root int, path string) (access, error) {
+func tryConnect(root int, path string) (access, error) { return tryAccess(root, path, unix.W_OK) }
+
+// tryAccess asks for a permission on a file, access(2), and for search
+// permission on its folders.
+func tryAccess(root int, path string, permission uint32) (access, error) {
 	fd, err := openIn(root, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
@@ -115,12 +119,12 @@ func tryConnect(root int, path string) (access, error) {
 		return access{}, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
 	defer unix.Close(fd)
-	err = unix.Faccessat(fd, "", unix.W_OK, unix.AT_EMPTY_PATH)
+	err = unix.Faccessat(fd, "", permission, unix.AT_EMPTY_PATH)
 	if errors.Is(err, unix.EACCES) {
 		return access{denied: path}, nil
 	}
 	if err != nil && !errors.Is(err, unix.EROFS) {
-		return access{}, fmt.Errorf("cannot ask for write permission on %s: %w", path, err)
+		return access{}, fmt.Errorf("cannot ask for permission on %s: %w", path, err)
 	}
 	return access{}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
@@ -28,6 +30,8 @@ type appFacts struct {
 	command *finding
 	// missing are files and folders that are not there, by key.
 	missing []configured
+	// closed is set where its supervisors cannot read the configuration.
+	closed *closedConfig
 }
 
 // configured is a value of the configuration with its key.
@@ -75,6 +79,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		a.gatherAccounts()
 		a.command = lookAtCommand(app)
 		a.gatherPaths()
+		f.gatherReadable(&a, cmp.Or(src.config, fcgisup.SystemConfig))
 		f.apps = append(f.apps, a)
 	}
 	return nil
@@ -149,7 +154,7 @@ func lookAtCommand(app fcgisup.App) *finding {
 	path := app.Command[0]
 	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		return &finding{ID: "command-missing", Message: path + " does not exist.", Mend: "install the program, or correct apps." + app.Name + ".command"}
 	case err != nil:
 		return nil

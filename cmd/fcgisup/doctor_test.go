@@ -72,6 +72,9 @@ func TestDoctorRules(t *testing.T) {
 		{"an empty host", func(f *facts) { *f = facts{} }, ""},
 		{"command", func(f *facts) { f.apps[0].command = &finding{ID: "command-missing"} }, "error command-missing app rt"},
 		{"paths", func(f *facts) { f.apps[0].missing = []configured{{"environment_file", "/x"}} }, "error environment-file-missing app rt"},
+		{"unreadable", func(f *facts) {
+			f.apps[0].closed = &closedConfig{file: "/c", denied: "/c", mode: "0600 root:root", user: "x", group: "x"}
+		}, "error configuration-unreadable app rt"},
 		{"user", func(f *facts) { f.apps[0].noUsers = []configured{{"socket.user", "x"}} }, "error user-missing app rt"},
 		{"group", func(f *facts) { f.apps[0].noGroups = []configured{{"group", "x"}} }, "error group-missing app rt"},
 		{"after", func(f *facts) { f.named["db.service"] = units.Unit{Load: "not-found"} }, "warning dependency-not-found app rt"},

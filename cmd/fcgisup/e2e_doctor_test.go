@@ -25,6 +25,7 @@ func TestDoctor(t *testing.T) {
 
 	// The order matters: each leaves the host worse.
 	t.Run("a sound host", b.doctorSound)
+	t.Run("a configuration of root's", b.doctorUnreadable)
 	t.Run("a configured host", b.doctorConfigured)
 	t.Run("a host made by hand", b.doctorByHand)
 	t.Run("crashes", b.doctorCrashes)
@@ -100,6 +101,33 @@ func (b *box) doctorSound(t *testing.T) {
 	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " (4 FastCGI locations), the kernel\n") {
 		t.Errorf("awake:\n%s", out)
 	}
+}
+
+// doctorUnreadable: a configuration that the apps cannot read is found, apply begins nothing with it, and the mend holds.
+func (b *box) doctorUnreadable(t *testing.T) {
+	const file = "/etc/fcgisup/fcgisup.yaml"
+	b.configure(t, strings.Replace(applyConfig(2)+soundConfig, "instances: 3", "instances: 4", 1))
+	b.run(t, "chmod", "600", file)
+	found := b.doctor(t, exitFail)
+	const key = "error configuration-unreadable app web"
+	finds(t, found, key, "error configuration-unreadable app port")
+	if _, wrong := found["error configuration-unreadable app plain"]; wrong {
+		t.Error("a plain app does not read it")
+	}
+	if out, code := b.try("fcgisup", "apply"); code != exitFail || !strings.Contains(out, "may not read "+file) || !strings.Contains(out, "hint: chgrp www-data "+file) {
+		t.Errorf("apply: exit %d\n%s", code, out)
+	}
+	if out, _ := b.try("systemctl", "is-active", "plain-fastcgi@4.socket"); strings.TrimSpace(out) != "inactive" {
+		t.Errorf("apply went on: %s", out)
+	}
+	command, _, _ := strings.Cut(found[key].Mend, "; ")
+	b.run(t, "sh", "-c", command)
+	if _, still := b.doctor(t, exitDone)[key]; still {
+		t.Errorf("it is still there after %s", command)
+	}
+	b.apply(t)
+	b.configure(t, applyConfig(2)+soundConfig)
+	b.apply(t)
 }
 
 // doctorConfig is a configuration that this host does not fit.

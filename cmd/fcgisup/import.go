@@ -198,6 +198,9 @@ func (i *importer) write(text []byte, secrets bool) error {
 		return err
 	}
 	fmt.Fprintf(i.cli.out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)
+	if secrets {
+		fmt.Fprintf(i.cli.out, "it has secrets, so only you may read it; the apps' supervisors must, too: chgrp GROUP %s && chmod 640 %[1]s\n", shellWord(i.out))
+	}
 	return nil
 }
 

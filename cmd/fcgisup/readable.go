@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// closedConfig is a configuration that the supervisors of an app cannot read.
+type closedConfig struct {
+	// file is the configuration, denied what refuses: the file, or a folder above it.
+	file, denied string
+	// mode is denied's permissions and owner.
+	mode string
+	// user and group are whom the units run as, by name.
+	user, group string
+}
+
+func (c closedConfig) String() string {
+	verb := "read"
+	if c.denied != c.file {
+		verb = "search"
+	}
+	return fmt.Sprintf("%s may not %s %s (%s), so no supervisor can read the configuration", c.user, verb, c.denied, c.mode)
+}
+
+// mend is the command that lets the app's group in.
+func (c closedConfig) mend() string {
+	if c.denied != c.file {
+		return "chmod a+x " + shellWord(c.denied) + ", or keep the configuration in /etc/fcgisup"
+	}
+	file := shellWord(c.file)
+	return fmt.Sprintf("chgrp %s %s && chmod 640 %[2]s; apps of other groups need chmod 644, with the secrets in an environment_file:", shellWord(c.group), file)
+}
+
+// whoReads says as whom an app's units read the configuration: the service as
+// rendered says which groups it has besides its user's own.
+func whoReads(app fcgisup.App, service []byte) (credentials, error) {
+	if app.User == "" {
+		return credentials{}, nil
+	}
+	name, group := app.User, app.Group
+	if isNumber(name) {
+		u, err := user.LookupId(name)
+		if err != nil {
+			return credentials{}, err
+		}
+		name = u.Username
+	}
+	if isNumber(group) {
+		group = ""
+	}
+	who, err := lookup(name, group)
+	if err != nil {
+		return who, err
+	}
+	if isNumber(app.Group) && app.Group != "" {
+		who.gid, err = strconv.Atoi(app.Group)
+	}
+	for line := range strings.Lines(directives(service, "Service")) {
+		names, ok := strings.CutPrefix(strings.TrimSpace(line), "SupplementaryGroups=")
+		if !ok {
+			continue
+		}
+		for _, name := range strings.Fields(names) {
+			if g, err := user.LookupGroup(name); err == nil {
+				name = g.Gid
+			}
+			if id, err := strconv.Atoi(name); err == nil {
+				who.groups = append(who.groups, id)
+			}
+		}
+	}
+	return who, err
+}
+
+// unreadable tries to read a file as whoever the units of an app run as; nil if
+// that is allowed or the file is not there. Only root may try as somebody else.
+func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, error) {
+	who, err := whoReads(app, service)
+	if err != nil || who.uid == 0 {
+		return nil, err
+	}
+	root, err := rootOf(0)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var got access
+	var failed error
+	try := func() { got, failed = tryAccess(int(root.Fd()), file, unix.R_OK) }
+	switch {
+	case isRoot():
+		err = as(who, try)
+	case who.uid == os.Geteuid():
+		try()
+	default:
+		err = errors.New("only root can become " + userName(who.uid))
+	}
+	if err = cmp.Or(err, failed); err != nil || got.denied == "" {
+		return nil, err
+	}
+	c := &closedConfig{file: file, denied: got.denied, user: userName(who.uid), group: strconv.Itoa(who.gid), mode: "gone"}
+	if g, err := user.LookupGroupId(c.group); err == nil {
+		c.group = g.Name
+	}
+	if info, err := os.Stat(c.denied); err == nil {
+		c.mode = ownership(info)
+	}
+	return c, nil
+}
+
+// readsConfig is the service of an app as rendered, and whether its main process reads the configuration.
+func readsConfig(app fcgisup.App, changes []change) (service []byte, reads bool) {
+	at := slices.IndexFunc(changes, func(c change) bool { return filepath.Base(c.name) == app.Name+"-fastcgi@.service" })
+	if at < 0 || !app.Systemd.Supervise {
+		return nil, false
+	}
+	return changes[at].new, true
+}
+
+// needReadable refuses to apply apps whose supervisors could not read their
+// configuration: nothing but the journal would say why they do not start.
+func needReadable(wishes []wanted) error {
+	for _, w := range wishes {
+		if w.app == nil {
+			continue
+		}
+		service, reads := readsConfig(*w.app, w.changes)
+		if !reads {
+			continue
+		}
+		// What cannot be tried, as without root or the user, is for others to say.
+		if closed, err := unreadable(*w.app, service, cmp.Or(w.config, fcgisup.SystemConfig)); err == nil && closed != nil {
+			return hinted(fmt.Errorf("cannot apply %s: %s", w.name, closed), closed.mend())
+		}
+	}
+	return nil
+}
+
+// gatherReadable tries whether the app's supervisors can read the configuration.
+func (f *facts) gatherReadable(a *appFacts, file string) {
+	service, reads := readsConfig(a.App, a.changes)
+	if !reads {
+		return
+	}
+	var err error
+	if a.closed, err = unreadable(a.App, service, file); err != nil && !isRoot() {
+		f.note("configuration-not-tried", "app "+a.Name, "Whether its user may read the configuration was not tried: "+err.Error()+".", "sudo fcgisup doctor")
+	}
+}
+
+// findUnreadable: supervisors that cannot read what they shall do.
+func findUnreadable(f *facts) (found []finding) {
+	for _, a := range f.apps {
+		if a.closed != nil {
+			found = append(found, finding{"configuration-unreadable", isError, "app " + a.Name, "It cannot start: " + a.closed.String() + ".", a.closed.mend()})
+		}
+	}
+	return found
+}
