@@ -265,7 +265,7 @@ func TestReadmeSteps(t *testing.T) {
 	if out, code := b.try("fcgisup", "gen", "--check"); code != exitDone {
 		t.Errorf("what the steps install drifts at once: exit %d\n%s", code, out)
 	}
-	for _, later := range []string{"systemctl reload 'hello-fastcgi@*.service'", "systemctl stop hello-fastcgi.target"} {
+	for _, later := range []string{"fcgisup reload hello", "systemctl stop hello-fastcgi.target"} {
 		if !strings.Contains(readme, "`"+later+"`") {
 			t.Errorf("README.md no longer shows %s: neither should this test", later)
 		}

@@ -28,7 +28,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
 	for _, st := range all {
 		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
-			workersText(st), queueText(st), numberText(st.InFlight), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st.Probe), failureText(st.LastFailure, now))
+			workersText(st), queueText(st), numberText(st.InFlight), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st.LastFailure, now))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -43,6 +43,28 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 			return err
 		}
 		n++
+	}
+	return refusals(w, all)
+}
+
+// refusals names below the table the instances whose last reload was refused,
+// those with the same reason together.
+func refusals(w io.Writer, all []supervisor.Status) error {
+	which := map[string][]string{}
+	var reasons []string
+	for _, st := range all {
+		if why := strings.TrimSpace(st.ConfigError); why != "" {
+			if which[why] == nil {
+				reasons = append(reasons, why)
+			}
+			which[why] = append(which[why], fmt.Sprintf("%s@%d", st.App, st.Instance))
+		}
+	}
+	for _, why := range reasons {
+		line := strings.Join(strings.Fields(strings.ReplaceAll(why, "\n", "; ")), " ")
+		if _, err := fmt.Fprintf(w, "%s: the configuration was refused: %s; the old one is in force\n", strings.Join(which[why], ", "), line); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -72,13 +94,17 @@ func ago(now, then time.Time) string {
 
 // workersText is how many are ready of how many there are.
 func workersText(st supervisor.Status) string {
-	ready := 0
+	return fmt.Sprintf("%d/%d", ready(st), len(st.Workers))
+}
+
+func ready(st supervisor.Status) int {
+	n := 0
 	for _, w := range st.Workers {
 		if w.State == supervisor.Ready {
-			ready++
+			n++
 		}
 	}
-	return fmt.Sprintf("%d/%d", ready, len(st.Workers))
+	return n
 }
 
 func queueText(st supervisor.Status) string {
@@ -119,9 +145,12 @@ func restarts(st supervisor.Status) uint64 {
 	return n
 }
 
-func probeText(p *supervisor.ProbeStatus) string {
+// probeText is the last probe's verdict. Of workers that have gone it says nothing
+// about what is there now.
+func probeText(st supervisor.Status) string {
+	p := st.Probe
 	switch {
-	case p == nil:
+	case p == nil, ready(st) == 0:
 		return "-"
 	case p.Skipped != "":
 		return "busy"

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// TestTableTellsOfRefusedConfigurations, once for each reason, and of no probe that nobody there has answered.
+func TestTableTellsOfRefusedConfigurations(t *testing.T) {
+	up := []supervisor.WorkerStatus{{PID: 1, State: supervisor.Ready}}
+	asked := &supervisor.ProbeStatus{OK: true}
+	refused := "cannot reload, going on as before: a.yaml:3:5: unknown key\na.yaml:4:5: apps.b: too many"
+	all := []supervisor.Status{
+		{App: "a", Instance: 1, State: supervisor.Up, Workers: up, Probe: asked, ConfigError: refused},
+		{App: "a", Instance: 2, State: supervisor.Up, Workers: up, Probe: asked, ConfigError: refused},
+		{App: "b", Instance: 1, State: supervisor.InstanceFailing, Probe: asked},
+	}
+	var text strings.Builder
+	if err := table(&text, all, time.Now(), false); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	want := "a@1, a@2: the configuration was refused: cannot reload, going on as before: a.yaml:3:5: unknown key; a.yaml:4:5: apps.b: too many; the old one is in force"
+	if len(lines) != 5 || lines[4] != want {
+		t.Fatalf("%s", text.String())
+	}
+	if !strings.Contains(lines[1], " ok ") || strings.Contains(lines[3], "ok") {
+		t.Errorf("probes:\n%s", text.String())
+	}
+}
