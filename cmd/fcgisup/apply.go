@@ -60,9 +60,10 @@ to cut what the socket holds. What cannot be had without a gap is an app that
 moves to another address: nginx is reloaded right after its sockets have moved.
 
 If a step before the last fails (the test of nginx, a start, a probe) everything
-written is put back, and the error says which step. Files that apply did not
-write, or that were edited since, are not touched without --force; drop-ins are
-the administrator's and never touched. Apps that are in the configuration no
+written is put back, and the error says which step. Files that were edited, or
+that are neither apply's nor what gen renders for this app with any number of
+instances, are not touched without --force; drop-ins are the administrator's
+and never touched. Apps that are in the configuration no
 more are removed. With APPs, only those are looked at.
 
 Without nginx only the units are applied. The page that nginx serves is yours:
@@ -120,7 +121,7 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 // begin reaches what apply talks to.
 func (a *applier) begin(ctx context.Context) error {
 	if os.Geteuid() != 0 && !a.dryRun {
-		return hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+a.what+"; --dry-run shows the plan to everybody")
+		return hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+shellWords(a.args)+"; --dry-run shows the plan to everybody")
 	}
 	var err error
 	if a.systemd, err = units.Connect(ctx); errors.Is(err, units.ErrNoSystemd) {
@@ -145,6 +146,7 @@ func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.mentionMissing(src.apps)
 	wishes, err := a.wishes(cfg, src)
 	if err != nil {
 		return nil, err
@@ -214,6 +216,7 @@ func (a *applier) wishes(cfg *fcgisup.Config, src *source) ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot apply: %w", err)
 		}
+		recognize(app, changes)
 		m, err := marksOf(app, files)
 		if err != nil {
 			return nil, err

@@ -42,6 +42,7 @@ func (t *transaction) writeFiles(context.Context) error {
 func (t *transaction) change(changes []change) error {
 	touched := map[string]bool{}
 	for _, c := range changes {
+		c.was = modified(c.place)
 		t.undo.written = append(t.undo.written, c)
 		if err := c.apply(touched); err != nil {
 			return err

@@ -196,6 +196,12 @@ func TestInverse(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(dir, "removed.d", "listen.conf"), "old")
+	old := noon.Add(-time.Hour)
+	for _, name := range []string{"changed", "removed.d/listen.conf"} {
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := tree(t, dir)
 	all := []change{
 		{place: filepath.Join(dir, "changed"), verb: "changed", old: []byte("old"), new: []byte("new"), mode: 0o644},
@@ -214,6 +220,11 @@ func TestInverse(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+	for _, name := range []string{"changed", "removed.d/listen.conf"} {
+		if at := modified(filepath.Join(dir, name)); !at.Equal(old) {
+			t.Errorf("%s is of %s, so that what has read it looks out of date", name, at)
+		}
 	}
 	// Noted, but not come so far.
 	tx.undo.written = []change{{place: filepath.Join(dir, "never"), verb: "created", new: []byte("x")}}

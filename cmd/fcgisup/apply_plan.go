@@ -206,7 +206,7 @@ func (p *plan) edited() []string {
 	var all []string
 	for _, c := range slices.Concat(p.write, p.erase) {
 		switch {
-		case c.verb == "created" || p.record.knows(c.place, c.old):
+		case c.verb == "created" || c.unedited || p.record.knows(c.place, c.old):
 		case !generatedFor(c.old, p.name):
 			all = append(all, c.place+" is not of fcgisup")
 		case p.record == nil || p.record.Files[c.place] == nil:

@@ -155,7 +155,7 @@ func (t *transaction) put(p plan, data []byte) error {
 		return err
 	}
 	if !slices.ContainsFunc(t.undo.written, func(w change) bool { return w.place == c.place }) {
-		t.undo.written = append(t.undo.written, change{place: c.place, name: c.name, verb: "changed", old: c.old})
+		t.undo.written = append(t.undo.written, change{place: c.place, name: c.name, verb: "changed", old: c.old, was: modified(c.place)})
 	}
 	if err := replaceFile(c.place, data, 0o644); err != nil {
 		return fmt.Errorf("cannot write %s: %w", c.name, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -187,6 +189,19 @@ func (a *applier) mention() {
 	}
 }
 
+// mentionMissing names programs that are not there: they may be installed later.
+func (a *applier) mentionMissing(apps []fcgisup.App) {
+	var all []string
+	for _, app := range apps {
+		if _, err := os.Stat(app.Command[0]); errors.Is(err, fs.ErrNotExist) {
+			all = append(all, fmt.Sprintf("%s of %s", app.Command[0], app.Name))
+		}
+	}
+	if len(all) > 0 {
+		fmt.Fprintf(a.err, "fcgisup: not on this host: %s; until it is, its requests fail\n", strings.Join(all, ", "))
+	}
+}
+
 // permitted refuses to touch what somebody edited.
 func (t *transaction) permitted() error {
 	var edited []string
@@ -325,7 +340,7 @@ func (p *plan) ahead() *record {
 		r.At = time.Time{}
 	}
 	for _, c := range p.changes {
-		if c.old != nil && (p.record.knows(c.place, c.old) || c.verb == "unchanged") {
+		if c.old != nil && (p.record.knows(c.place, c.old) || c.unedited || c.verb == "unchanged") {
 			r.Files[c.place] = append(r.Files[c.place], sum(c.old))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -135,12 +136,29 @@ func (t *transaction) restore() error {
 	var failures []error
 	touched := map[string]bool{}
 	for _, c := range reversed(t.undo.written) {
+		back := c.inverse()
 		// What failed to be created is not there to be removed.
-		if err := c.inverse().apply(touched); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := back.apply(touched); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failures = append(failures, err)
+		}
+		if back.new == nil || c.was.IsZero() {
+			continue
+		}
+		// Systemd and doctor take a younger file for one that nobody has read.
+		if err := os.Chtimes(c.place, time.Time{}, c.was); err != nil {
+			failures = append(failures, fmt.Errorf("cannot put back the time of %s: %w", c.name, err))
 		}
 	}
 	return oneLine(append(failures, syncFolders(touched)))
+}
+
+// modified is when a file was written, zero without one.
+func modified(place string) time.Time {
+	info, err := os.Stat(place)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // oneLine joins errors as people read them.

@@ -56,6 +56,7 @@ func TestApply(t *testing.T) {
 	t.Run("lock", b.applyLocked)
 	t.Run("a dropped app goes", b.applyDropped)
 	t.Run("remove", b.removeApp)
+	t.Run("files copied from gen", b.applyCopied)
 	t.Run("without supervisor", b.applyPlain)
 	t.Run("without nginx", b.applyWithoutNginx)
 }
@@ -102,6 +103,7 @@ func (b *box) applyNothing(t *testing.T) {
 func (b *box) applyNotRoot(t *testing.T) {
 	b.fails(t, []string{"runuser", "-u", "www-data", "--", "fcgisup", "apply"},
 		"fcgisup: cannot apply: only root may write units and start them\nhint: sudo fcgisup apply; --dry-run shows the plan to everybody\n")
+	b.fails(t, []string{"runuser", "-u", "www-data", "--", "fcgisup", "apply", "--config", "/srv/my apps.yaml"}, "hint: sudo fcgisup apply --config '/srv/my apps.yaml'; ")
 	if out := b.run(t, "runuser", "-u", "www-data", "--", "fcgisup", "apply", "--dry-run"); !strings.Contains(out, "created    /etc/systemd/system/web-fastcgi.target\n") {
 		t.Errorf("the plan for somebody else:\n%s", out)
 	}
@@ -184,6 +186,7 @@ func (b *box) nothingOf(t *testing.T, app string) {
 func (b *box) removeApp(t *testing.T) {
 	dropIn := "/etc/systemd/system/web-fastcgi@.service.d/mine.conf"
 	b.write(t, dropIn, "[Service]\nTasksMax=400\n", 0o644)
+	b.run(t, "systemctl", "daemon-reload")
 	b.applyNothing(t)
 	b.ok(t, "web", "/")
 
@@ -193,6 +196,7 @@ func (b *box) removeApp(t *testing.T) {
 		t.Errorf("the host is not as it was:\n%s", unifiedDiff("before", "after", before, after))
 	}
 	b.ok(t, "web", "/")
+	b.nothingStale(t)
 
 	b.remove(t, "/etc/nginx/sites-enabled/web.conf")
 	if out := b.run(t, "fcgisup", "remove", "web", "--dry-run"); !strings.Contains(out, "removed    /etc/systemd/system/web-fastcgi@.socket\n") || b.host(t) == "" {
@@ -205,6 +209,47 @@ func (b *box) removeApp(t *testing.T) {
 	b.run(t, "rm", "-r", "/etc/systemd/system/web-fastcgi@.service.d")
 	b.nothingOf(t, "web")
 	b.fails(t, []string{"fcgisup", "remove", "web"}, "cannot remove web: there is no such app on this host")
+}
+
+// applyCopied: what gen made and somebody copied is ours, but for what he has edited.
+func (b *box) applyCopied(t *testing.T) {
+	copied := func() {
+		b.configure(t, applyConfig(2))
+		b.run(t, "sh", "-c", `cd /srv && fcgisup gen --out build && cp -r build/systemd/. /etc/systemd/system/ &&
+			cp build/nginx/web-upstream.conf /etc/nginx/conf.d/ && cp build/nginx/web-location.conf /etc/nginx/snippets/ && rm -r build`)
+		b.run(t, "systemctl", "daemon-reload")
+		b.run(t, "systemctl", "enable", "--now", "web-fastcgi.target")
+	}
+	copied()
+	b.configure(t, applyConfig(5))
+	if out := b.apply(t); !strings.Contains(out, "scaled     web: 2 -> 5 instances\n") {
+		t.Errorf("apply said:\n%s", out)
+	}
+	b.run(t, "fcgisup", "remove", "web")
+	copied()
+	b.run(t, "fcgisup", "remove", "web")
+	b.nothingOf(t, "web")
+	copied()
+	place := "/etc/systemd/system/web-fastcgi@.service"
+	b.run(t, "sed", "-i", "s/^TimeoutStopSec=.*/TimeoutStopSec=99s/", place)
+	b.configure(t, applyConfig(5))
+	for _, command := range []string{"apply", "remove web"} {
+		b.fails(t, append([]string{"fcgisup"}, strings.Fields(command)...), "fcgisup: cannot "+command+": "+place+" was not written by fcgisup apply\n")
+	}
+	b.configure(t, applyConfig(2))
+	b.run(t, "fcgisup", "remove", "web", "--force")
+	b.nothingOf(t, "web")
+}
+
+// nothingStale: what was put back is no younger than those that have read it.
+func (b *box) nothingStale(t *testing.T) {
+	t.Helper()
+	out, _ := b.try("fcgisup", "doctor")
+	for _, rule := range []string{"daemon-reload-needed", "nginx-not-reloaded"} {
+		if strings.Contains(out, rule) {
+			t.Errorf("%s, says doctor:\n%s", rule, out)
+		}
+	}
 }
 
 func (b *box) applyWithoutNginx(t *testing.T) {

@@ -54,6 +54,7 @@ func (b *box) applyBrokenNginx(t *testing.T) {
 	b.configure(t, applyConfig(3))
 	b.applyFails(t, `fcgisup: cannot apply: step "test nginx": nginx refuses the configuration: [emerg] open() "/etc/nginx/snippets/nosuch.conf" failed`, "; everything is put back\n")
 	b.remove(t, "/etc/nginx/sites-enabled/broken.conf")
+	b.nothingStale(t)
 	b.apply(t)
 	b.genActive(t, "web", 3, len(b.services("web")))
 }

@@ -118,10 +118,16 @@ func (s *source) generator(a fcgisup.App) string {
 	if s.inline {
 		argv = append(append(argv, "--"), a.Command...)
 	}
+	return shellWords(argv)
+}
+
+// shellWords is a command line for sh(1).
+func shellWords(argv []string) string {
+	words := make([]string, len(argv))
 	for i, arg := range argv {
-		argv[i] = shellWord(arg)
+		words[i] = shellWord(arg)
 	}
-	return strings.Join(argv, " ")
+	return strings.Join(words, " ")
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
@@ -24,6 +25,10 @@ type change struct {
 	verb     string
 	old, new []byte
 	mode     fs.FileMode
+	// was is when old was written, as far as somebody has to put that back.
+	was time.Time
+	// unedited tells that old is what gen renders, for whatever number of instances.
+	unedited bool
 }
 
 // installed is where a rendered file belongs when it is in use.

@@ -34,6 +34,8 @@ type stdio struct {
 // cli is what all commands share.
 type cli struct {
 	stdio
+	// args are the command line.
+	args []string
 	// config is --config.
 	config string
 	getenv func(string) string
@@ -42,7 +44,7 @@ type cli struct {
 // run is the whole program but for os.Exit; the result is the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	out := &checkedOutput{Writer: io.out}
-	c := &cli{stdio: stdio{io.in, out, io.err}, getenv: os.Getenv}
+	c := &cli{stdio: stdio{io.in, out, io.err}, args: args, getenv: os.Getenv}
 	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)

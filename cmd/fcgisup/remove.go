@@ -51,6 +51,12 @@ func (a *applier) removal(ctx context.Context, name string) ([]plan, error) {
 	if r == nil && len(changes) == 0 {
 		return nil, hinted(fmt.Errorf("cannot %s: there is no such app on this host", a.what), "fcgisup status shows what runs")
 	}
+	// Without a configuration that has the app, the record alone tells what is ours.
+	if cfg, err := a.load(); err == nil {
+		if app, ok := cfg.App(name); ok {
+			recognize(app, changes)
+		}
+	}
 	return a.planAll(ctx, []wanted{{name: name, changes: changes}}, map[string]*record{name: r})
 }
 
