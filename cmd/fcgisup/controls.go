@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +40,10 @@ func controlPaths(explicit string) ([]string, error) {
 func controlClient(path string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+			if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == supervisor.ControlName {
+				return dialOwned(ctx, controlRoot, filepath.Base(folder))
+			}
+			return (&net.Dialer{}).DialContext(ctx, "unix", path) // of whoever named it
 		},
 		DisableKeepAlives: true,
 	}}
@@ -51,9 +55,48 @@ const statusPatience = 5 * time.Second
 func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
-	var all []supervisor.Status
+	var all statusAnswer
 	err := control(ctx, path, http.MethodGet, "/status", &all)
 	return all, err
+}
+
+// statusAnswer is a supervisor's answer. Bounds in bytes are not enough: what takes
+// three of them in JSON takes hundreds in memory.
+type statusAnswer []supervisor.Status
+
+const (
+	// longestStatus is in bytes; MaxWorkers need half of it.
+	longestStatus = 512 << 10
+	// mostWorkers are those of one answer together.
+	mostWorkers = 100_000
+)
+
+// UnmarshalJSON refuses more than any supervisor has to say.
+func (answer *statusAnswer) UnmarshalJSON(data []byte) error {
+	list := json.NewDecoder(bytes.NewReader(data))
+	if first, err := list.Token(); err != nil || first != json.Delim('[') {
+		return errors.New("it is no list of instances")
+	}
+	var all []supervisor.Status
+	for workers := 0; list.More(); {
+		var raw json.RawMessage
+		if err := list.Decode(&raw); err != nil {
+			return err
+		}
+		if len(all) == fcgisup.MaxInstances || len(raw) > longestStatus {
+			return fmt.Errorf("it has more than %d instances, or one of more than %d bytes", fcgisup.MaxInstances, longestStatus)
+		}
+		var st supervisor.Status
+		if err := json.Unmarshal(raw, &st); err != nil {
+			return err
+		}
+		if workers += len(st.Workers); workers > mostWorkers || len(st.Workers) > fcgisup.MaxWorkers {
+			return fmt.Errorf("it has more than %d workers, or an instance of more than %d", mostWorkers, fcgisup.MaxWorkers)
+		}
+		all = append(all, st)
+	}
+	*answer = all
+	return nil
 }
 
 // longestAnswer bounds what is read of one, in bytes: it is not root's word. A

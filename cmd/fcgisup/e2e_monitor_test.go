@@ -64,6 +64,8 @@ func TestMonitor(t *testing.T) {
 	b.deploy(t, monitorConfig, "idle", "lazy", "crash", "plain", "rest", "loop")
 	b.write(t, "/etc/systemd/system/"+units.MonitorUnit, b.run(t, "fcgisup", "monitor", "--print-unit"), 0o644)
 	b.run(t, "systemctl", "daemon-reload")
+	b.run(t, "mkdir", "-p", "/run/fcgisup/rest-1")
+	b.run(t, "ln", "-s", "/run/rest.sock", "/run/fcgisup/rest-1/control.sock") // as its user could, to have root wake another's
 	b.run(t, "systemctl", "start", units.MonitorUnit)
 
 	t.Run("unit", b.monitorUnit)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 	}
 	opt := monitor.Options{
 		Host: host, Version: versionText(), Apps: cfg.Apps, Interval: s.Interval,
-		Sockets: m.sockets, Status: m.statusOf,
+		Sockets: m.sockets, Status: fetchStatus, Believe: m.believed,
 		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
 			return control(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
@@ -50,19 +49,6 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 func (m *monitoring) sockets() ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", supervisor.ControlName))
 	return append(paths, m.controls...), err
-}
-
-// statusOf believes a socket below controlRoot only what its folder's name says:
-// the folder is its app's user's, who must not speak for other apps.
-func (m *monitoring) statusOf(ctx context.Context, socket string) ([]supervisor.Status, error) {
-	all, err := fetchStatus(ctx, socket)
-	if slices.Contains(m.controls, socket) {
-		return all, err
-	}
-	folder := filepath.Base(filepath.Dir(socket))
-	return slices.DeleteFunc(all, func(st supervisor.Status) bool {
-		return folder != st.App && folder != fmt.Sprintf("%s-%d", st.App, st.Instance)
-	}), err
 }
 
 // traffic is what the kernel knows of a service's listener. Clients in another

@@ -98,6 +98,9 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 		c.all = slices.DeleteFunc(a.all, func(st supervisor.Status) bool {
 			return st.Instance < 1 || fcgisup.CheckName(st.App) != nil
 		})
+		if m.opt.Believe != nil {
+			c.all = m.opt.Believe(m.apps, c.path, c.all)
+		}
 		c.at, c.warned = a.at, false
 		return
 	case gone(a.err):

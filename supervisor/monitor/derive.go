@@ -89,6 +89,10 @@ func (m *Monitor) settle(i Instance, v verdict, now time.Time) Instance {
 	m.now[key] = v.health
 	i.Health, i.Why, i.Intended = v.health, v.why, v.intended
 	name := key.String()
+	if i.Unconfigured && !m.remembers(key, now) {
+		i.Since = now
+		return i
+	}
 	i.Since = m.opt.History.See(name, string(v.health), now, max(gapAfter, oldAnswers*m.opt.Interval))
 	for _, s := range m.opt.History.Spans(name) {
 		i.History = append(i.History, Span{s.From, s.Until, Health(s.State)})
@@ -118,6 +122,22 @@ func (m *Monitor) strangers(r *Report, said map[fcgisup.Instance]voice, now time
 		}
 		r.Apps[n].Instances = append(r.Apps[n].Instances, m.settle(i, judge(f), now))
 	}
+}
+
+// maxStrange bounds the unconfigured instances with a history: a supervisor may
+// have others to tell of each time.
+const maxStrange = 1000
+
+// remembers tells whether an unconfigured instance has a history.
+func (m *Monitor) remembers(key fcgisup.Instance, now time.Time) bool {
+	if _, known := m.strange[key]; !known && len(m.strange) >= maxStrange {
+		maps.DeleteFunc(m.strange, func(_ fcgisup.Instance, seen time.Time) bool { return now.Sub(seen) > history.Window })
+		if len(m.strange) >= maxStrange {
+			return false
+		}
+	}
+	m.strange[key] = now
+	return true
 }
 
 // unconnectable tells why nobody can connect to a unix socket that is open.

@@ -71,6 +71,8 @@ type Options struct {
 	SocketOf func(in fcgisup.Instance) string
 	// Status asks a supervisor; ctx limits that.
 	Status func(ctx context.Context, socket string) ([]supervisor.Status, error)
+	// Believe is what of an answer is to be believed, with these apps configured; nil: all.
+	Believe func(apps []fcgisup.App, socket string, all []supervisor.Status) []supervisor.Status
 	// Restart has a supervisor restart one of its instances, and waits for the outcome.
 	Restart func(ctx context.Context, socket string, number int) error
 	// Units is nil where systemd does not run.
@@ -110,6 +112,7 @@ type Monitor struct {
 	restarting  map[fcgisup.Instance]restarting
 	missing     map[fcgisup.Instance]time.Time // since when a socket's file
 	silent      map[fcgisup.Instance]time.Time // since when a service runs whose supervisor says nothing
+	strange     map[fcgisup.Instance]time.Time // when an unconfigured one was last seen, of those with a history
 	before, now map[fcgisup.Instance]Health    // of the last report, and of the one being made
 	pending     int                            // answers that the round still waits for
 	reportAt    time.Time                      // when to report; zero: nothing new
@@ -128,7 +131,7 @@ func New(opt Options) *Monitor {
 		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
 		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
 		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{},
-		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, silent: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
+		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, silent: map[fcgisup.Instance]time.Time{}, strange: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
 	}
 }
 

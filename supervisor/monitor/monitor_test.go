@@ -239,3 +239,53 @@ func TestRestart(t *testing.T) {
 		}
 	})
 }
+
+// TestStrangers: what a supervisor makes up costs no history without end, and
+// what is not believed of it is not there.
+func TestStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(on("rt", 1, 9000))
+		b.opt.Believe = func(apps []fcgisup.App, socket string, all []supervisor.Status) []supervisor.Status {
+			if len(apps) != 1 || socket != "x" {
+				t.Errorf("asked of %d apps, %s", len(apps), socket)
+			}
+			return all[1:]
+		}
+		invent := func(first int) {
+			all := []supervisor.Status{up("rt", 1)}
+			for n := range 600 {
+				all = append(all, up("new", first+n))
+			}
+			b.set(func() { b.supervisors["x"] = all })
+		}
+		invent(1)
+		b.start()
+		defer b.end()
+		if got := b.of(t, "rt", 1); got.Status != nil {
+			t.Errorf("%+v", got)
+		}
+		known := func() (n int) {
+			for i := 1; i <= 3000; i++ {
+				if len(b.opt.History.Spans(fmt.Sprintf("new@%d", i))) > 0 {
+					n++
+				}
+			}
+			return n
+		}
+		for i := 1; i < 5; i++ {
+			invent(600*i + 1)
+			wait(6 * time.Second)
+		}
+		if n := known(); n != maxStrange {
+			t.Errorf("a history for %d, want %d", n, maxStrange)
+		}
+		if got := b.of(t, "new", 3000); got.Health != Up || got.Since.IsZero() || len(got.History) != 0 {
+			t.Errorf("%+v", got)
+		}
+		b.post(func() { // who has gone for a day makes room
+			if !b.remembers(fcgisup.Instance{App: "new", Number: 3001}, time.Now().Add(25*time.Hour)) || len(b.strange) != 1 {
+				t.Errorf("%d are remembered", len(b.strange))
+			}
+		})
+	})
+}

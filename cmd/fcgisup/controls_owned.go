@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// errNoSocket is a control socket that is something else.
+var errNoSocket = errors.New("it is no socket")
+
+// dialOwned connects to the control socket of a folder below root without
+// following links: the folder is its app's user's, whose link would have root
+// speak to any socket of the host, and wake what sleeps behind it.
+func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
+	fd := unix.AT_FDCWD
+	for _, step := range []struct {
+		name  string
+		flags int
+	}{{root, unix.O_DIRECTORY}, {folder, unix.O_DIRECTORY | unix.O_NOFOLLOW}, {supervisor.ControlName, unix.O_NOFOLLOW}} {
+		next, err := unix.Openat(fd, step.name, unix.O_PATH|unix.O_CLOEXEC|step.flags, 0)
+		if fd != unix.AT_FDCWD {
+			_ = unix.Close(fd)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot open %s: %w", filepath.Join(root, folder, supervisor.ControlName), err)
+		}
+		fd = next
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var is unix.Stat_t
+	if err := unix.Fstat(fd, &is); err != nil {
+		return nil, err
+	}
+	if is.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return nil, errNoSocket
+	}
+	return (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
+}

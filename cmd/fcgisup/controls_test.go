@@ -1,0 +1,149 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// TestStatusAnswer: an answer that would take all memory is refused while it is read.
+func TestStatusAnswer(t *testing.T) {
+	some := func(n int, what string) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
+	for name, c := range map[string]struct {
+		body string
+		want int // -1: an error
+	}{
+		"none":                   {`[]`, 0},
+		"as many as there can":   {"[" + some(fcgisup.MaxInstances, `{"app":"rt"}`) + "]", fcgisup.MaxInstances},
+		"one more":               {"[" + some(fcgisup.MaxInstances+1, `{}`) + "]", -1},
+		"as many workers":        {`[{"workers":[` + some(fcgisup.MaxWorkers, `{"pid":1}`) + `]}]`, 1},
+		"one more worker":        {`[{"workers":[` + some(fcgisup.MaxWorkers+1, `{}`) + `]}]`, -1},
+		"too many workers":       {"[" + some(101, `{"workers":[`+some(fcgisup.MaxWorkers, `{}`)+`]}`) + "]", -1},
+		"a long one":             {`[{"app":"` + strings.Repeat("x", longestStatus) + `"}]`, -1},
+		"an object":              {`{}`, -1},
+		"null":                   {`null`, -1},
+		"something else in it":   {`[1]`, -1},
+		"one that does not end":  {`[{"app":"rt"}`, -1},
+		"more than it may be":    {"[" + strings.Repeat(" ", longestAnswer) + "]", -1},
+		"not in the order asked": {`][`, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(c.body)) })}
+			go func() { _ = server.Serve(l) }()
+			defer server.Close()
+			all, err := fetchStatus(t.Context(), path)
+			if (err != nil) != (c.want < 0) || err == nil && len(all) != c.want || err != nil && all != nil {
+				t.Errorf("%d instances, %v; want %d", len(all), err, c.want)
+			}
+		})
+	}
+}
+
+// TestDialOwned: root connects to sockets that are in the folder itself.
+func TestDialOwned(t *testing.T) {
+	root := t.TempDir()
+	other := filepath.Join(root, "other.sock")
+	for _, folder := range []string{"rt-1", "linked-1", "file-1"} {
+		if err := os.Mkdir(filepath.Join(root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(folder string) string { return filepath.Join(root, folder, supervisor.ControlName) }
+	for _, path := range []string{other, at("rt-1")} {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	for link, to := range map[string]string{at("linked-1"): other, filepath.Join(root, "folder-1"): filepath.Join(root, "rt-1")} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(at("file-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	for folder, want := range map[string]string{
+		"rt-1": "", "linked-1": errNoSocket.Error(), "file-1": errNoSocket.Error(), "folder-1": "not a directory", "none-1": "no such file",
+	} {
+		conn, err := dialOwned(t.Context(), root, folder)
+		switch {
+		case err == nil && want != "":
+			t.Errorf("%s: connected", folder)
+		case err != nil && (want == "" || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v", folder, err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors, before %d", after, before)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestHeard: a folder speaks for what its name says, by the configuration.
+func TestHeard(t *testing.T) {
+	apps := []fcgisup.App{{Name: "rt", Instances: 2}, {Name: "web-2", Instances: 3}, {Name: "web", Instances: 1}, {Name: "rt-1", Instances: 1}}
+	for _, c := range []struct {
+		folder, app string
+		number      int
+		want        bool
+	}{
+		{"rt-1", "rt", 1, true},
+		{"rt-1", "rt", 2, false},
+		{"rt-1", "rt-1", 1, false}, // that one's is rt-1-1
+		{"rt-1", "rt-1", 7, false},
+		{"rt-1-1", "rt-1", 1, true},
+		{"rt-3", "rt", 3, true}, // of before a scale-down
+		{"rt-3", "rt-3", 1, false},
+		{"rt-01", "rt", 1, false},
+		{"rt-1", "web", 1, false},
+		{"rt", "rt", 2, true},
+		{"web-2", "web-2", 3, true}, // fcgisup run --app web-2: there is no web@2
+		{"web-2", "web", 2, false},
+		{"new-1", "new", 1, true},
+		{"new-1", "new", 2, false},
+		{"new-1", "new-1", 2, true},
+		{"new-1", "rt", 1, false},
+		{"-1", "", 1, false},
+	} {
+		got := heard(apps, c.folder, []supervisor.Status{{App: c.app, Instance: c.number}})
+		if (len(got) == 1) != c.want {
+			t.Errorf("%s speaks for %s@%d: %v", c.folder, c.app, c.number, !c.want)
+		}
+	}
+	var all []supervisor.Status
+	for n := range 1000 {
+		all = append(all, supervisor.Status{App: "rt", Instance: 1000 - n})
+	}
+	if got := heard(apps, "rt", all); len(got) != mostStrangers+2 || got[len(got)-1].Instance != 1 {
+		t.Errorf("%d instances", len(got))
+	}
+	m := &monitoring{controls: []string{"/x/c.sock"}}
+	if got := m.believed(apps, "/x/c.sock", []supervisor.Status{{App: "any", Instance: 1}}); len(got) != 1 {
+		t.Error("a socket that the operator named is not believed")
+	}
+}
