@@ -26,7 +26,8 @@ var ErrNoConfig = errors.New("no configuration: neither ./" + LocalConfig + " no
 
 // Find says which configuration file applies: explicit (--config), then
 // $FCGISUP_CONFIG, then ./fcgisup.yaml, then /etc/fcgisup/fcgisup.yaml. The
-// first two need not exist; when the others do not, the error is [ErrNoConfig].
+// first two need not exist; when the others do not, the error is [ErrNoConfig]. A
+// working folder that may not be searched holds none for us.
 func Find(explicit string, getenv func(string) string) (string, error) {
 	if explicit != "" {
 		return explicit, nil
@@ -39,7 +40,8 @@ func Find(explicit string, getenv func(string) string) (string, error) {
 		if err == nil {
 			return p, nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		denied := p == LocalConfig && errors.Is(err, fs.ErrPermission)
+		if !denied && !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("cannot look for the configuration: %w", err)
 		}
 	}

@@ -34,7 +34,7 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
 		instance, err := counted(r, "instance", 0)
 		if err != nil {
-			reply(w, http.StatusBadRequest, outcome{err.Error()})
+			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
 			return
 		}
 		finish(w, s.Restart(r.Context(), instance))
@@ -46,13 +46,18 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 			err2 = errors.New("workers is missing")
 		}
 		if err := errors.Join(err1, err2); err != nil {
-			reply(w, http.StatusBadRequest, outcome{err.Error()})
+			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
 			return
 		}
 		finish(w, s.Scale(r.Context(), instance, workers))
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		finish(w, s.Reload(r.Context()))
+		note, err := s.reload(r.Context())
+		if err == nil && note != "" {
+			reply(w, http.StatusOK, outcome{Note: note})
+			return
+		}
+		finish(w, err)
 	})
 	return mux
 }
@@ -70,14 +75,16 @@ func counted(r *http.Request, name string, absent int) (int, error) {
 	return n, nil
 }
 
-// outcome is the body of what is no status; Error is empty for success.
+// outcome is the body of what is no status; Error is empty for success, which Note
+// qualifies.
 type outcome struct {
 	Error string `json:"error,omitempty"`
+	Note  string `json:"note,omitempty"`
 }
 
 func finish(w http.ResponseWriter, err error) {
 	if err != nil {
-		reply(w, http.StatusConflict, outcome{err.Error()})
+		reply(w, http.StatusConflict, outcome{Error: err.Error()})
 		return
 	}
 	reply(w, http.StatusOK, outcome{})

@@ -31,6 +31,8 @@ type Options struct {
 	Unavailable func(ctx context.Context, conn net.Conn, retryAfter time.Duration) error
 	// Reload reads the app's configuration anew. Nil: there is none to read.
 	Reload func() (fcgisup.App, error)
+	// All tells that the sockets are those of all instances that the app has.
+	All bool
 	// Output gets each line that a worker writes, "PID: TEXT".
 	Output func(in fcgisup.Instance, line string)
 	// ExitAsleep has Run return when the only instance has gone back to sleep:
@@ -194,8 +196,14 @@ func (s *Supervisor) Scale(ctx context.Context, number, workers int) error {
 // Restart, only if what they are started with has changed. A configuration that
 // cannot be read changes nothing; the error is kept in the status.
 func (s *Supervisor) Reload(ctx context.Context) error {
+	_, err := s.reload(ctx)
+	return err
+}
+
+// reload is Reload; note tells what of the configuration it does not apply.
+func (s *Supervisor) reload(ctx context.Context) (note string, err error) {
 	if s.opt.Reload == nil {
-		return errors.New("cannot reload: this supervisor was started without a configuration file")
+		return "", errors.New("cannot reload: this supervisor was started without a configuration file")
 	}
 	app, err := s.opt.Reload()
 	var launch Launch
@@ -204,10 +212,14 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	}
 	if err != nil {
 		s.noteConfig(ctx, err.Error())
-		return fmt.Errorf("cannot reload, going on as before: %w", err)
+		return "", fmt.Errorf("cannot reload, going on as before: %w", err)
 	}
 	s.noteConfig(ctx, "")
-	return s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
+	if n := len(s.instances); s.opt.All && app.Instances != n {
+		s.opt.Log.Warn("a reload does not change the number of instances", "running", n, "configured", app.Instances)
+		note = fmt.Sprintf("instances: %d is not applied, %d run: that takes a restart of fcgisup run, or under systemd fcgisup apply", app.Instances, n)
+	}
+	return note, s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
 		if i.runs(launch) {
 			i.launch = launch
 			i.configure(app, now)

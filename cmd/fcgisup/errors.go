@@ -86,7 +86,7 @@ func (c *cli) load() (*fcgisup.Config, error) {
 		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, &exitError{code: exitUsage, hint: "--config names a file", cause: err}
 	}
 	cfg, err := fcgisup.Load(path)
 	var wrong fcgisup.Errors

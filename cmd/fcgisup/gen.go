@@ -38,7 +38,7 @@ exits 1 if there is any.
 
 APPs are those of the configuration, all by default. After -- comes the command
 of an app that no configuration describes; its name is APP or the command's. With
-neither configuration nor command the built-in example is rendered.
+neither configuration nor command the built-in example is rendered, but for --check.
 
 The units name the configuration by --config or $FCGISUP_CONFIG, else
 ` + fcgisup.SystemConfig + `: a ./fcgisup.yaml is taken for a draft of that one.`

@@ -38,7 +38,7 @@ func (g *generation) source(names, command []string, changed func(string) bool) 
 		}
 	}
 	cfg, err := g.load()
-	if errors.Is(err, fcgisup.ErrNoConfig) {
+	if errors.Is(err, fcgisup.ErrNoConfig) && !g.check { // the example is not what is installed
 		fmt.Fprintln(g.err, "fcgisup: no configuration found, so this is the built-in example (fcgisup init writes it)")
 		cfg, err = fcgisup.Parse("the built-in example", fcgisup.Example)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -200,4 +201,14 @@ func mtimes(t *testing.T, dir string) map[string]string {
 		times[path] = strconv.FormatInt(info.ModTime().UnixNano(), 10) + info.Mode().String()
 	}
 	return times
+}
+
+// TestGenCheckNeedsAConfiguration: the built-in example is not what the host should have.
+func TestGenCheckNeedsAConfiguration(t *testing.T) {
+	emptyFolder(t)
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"gen", "--check"}, stdio{strings.NewReader(""), &out, &out})
+	if code != exitUsage || !strings.Contains(out.String(), "no configuration") || !strings.Contains(out.String(), "hint: ") {
+		t.Errorf("exit %d, %s", code, &out)
+	}
 }

@@ -96,10 +96,14 @@ func (c *cli) post(ctx context.Context, path, target string, in selection, done 
 	if target == restartTarget {
 		url += "?instance=" + strconv.Itoa(in.instance)
 	}
-	if err := control(ctx, path, http.MethodPost, url, &struct{}{}); err != nil {
+	var answer struct{ Note string }
+	if err := control(ctx, path, http.MethodPost, url, &answer); err != nil {
 		return hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
 	}
 	fmt.Fprintf(c.out, "%s %s\n", in, done)
+	if answer.Note != "" {
+		fmt.Fprintf(c.err, "fcgisup: %s\n", answer.Note)
+	}
 	return nil
 }
 

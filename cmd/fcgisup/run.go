@@ -49,7 +49,7 @@ type runner struct {
 	signals chan os.Signal
 	// mu is for servers: what listens beside the instances.
 	mu      sync.Mutex
-	servers []*http.Server
+	servers []httpServer
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -161,6 +161,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Unavailable: fcgi.Unavailable,
 		Reload:      r.source.reloader(),
 		TurnPath:    r.source.path,
+		All:         !r.source.changed("instance"),
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.
 		Awake:      inherited && app.Activation == fcgisup.Fleet,

@@ -93,6 +93,13 @@ func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler) 
 	return nil
 }
 
+// httpServer is a server and what it listens on, which it closes itself only once it
+// has begun to serve: a socket file would stay.
+type httpServer struct {
+	*http.Server
+	listener net.Listener
+}
+
 // listen serves until closeServers, which comes after the end of ctx.
 func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler) {
 	r.mu.Lock()
@@ -102,7 +109,7 @@ func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler) {
 		return
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	r.servers = append(r.servers, s)
+	r.servers = append(r.servers, httpServer{s, l})
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			r.log.Error("server ended", "address", l.Addr().String(), "error", err)
@@ -115,6 +122,7 @@ func (r *runner) closeServers() {
 	defer r.mu.Unlock()
 	for _, s := range r.servers {
 		_ = s.Close()
+		_ = s.listener.Close() // mostly for the second time
 	}
 	r.servers = nil
 }
