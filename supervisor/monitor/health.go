@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/fcgisup/fcgisup/supervisor"
 )
@@ -114,7 +113,7 @@ func judgeStatus(f facts) verdict {
 			v.health, v.why = Down, why
 		}
 	default: // of another version, or no supervisor at all
-		v.health, v.why = Unknown, fmt.Sprintf("its supervisor says %q", oneLine(string(st.State)))
+		v.health, v.why = Unknown, fmt.Sprintf("its supervisor says %q", OneLine(string(st.State)))
 	}
 	switch {
 	case f.systemd && f.socket.Active == unitFailed:
@@ -139,7 +138,7 @@ func failsProbes(f facts) string {
 	case p.OK:
 		return ""
 	case p.Failures == 0, p.Failures >= f.failures, f.before == Down:
-		return "probes fail: " + oneLine(orElse(p.Error, p.Class))
+		return "probes fail: " + OneLine(orElse(p.Error, p.Class))
 	}
 	return ""
 }
@@ -176,7 +175,7 @@ func failed(st *supervisor.Status) string {
 	if st.LastFailure == nil {
 		return ""
 	}
-	return fmt.Sprintf(": %s: %s", st.LastFailure.Cause, oneLine(st.LastFailure.Detail))
+	return ": " + OneLine(fmt.Sprintf("%s: %s", st.LastFailure.Cause, st.LastFailure.Detail))
 }
 
 func inBrackets(s string) string {
@@ -189,16 +188,6 @@ func inBrackets(s string) string {
 func orElse(s, other string) string {
 	if s == "" {
 		return other
-	}
-	return s
-}
-
-// oneLine keeps what a program said from breaking a log or a table.
-func oneLine(s string) string {
-	const longest = 300
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "") + "…"
 	}
 	return s
 }

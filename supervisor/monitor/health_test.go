@@ -3,6 +3,8 @@ package monitor
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fcgisup/fcgisup/supervisor"
 )
@@ -91,6 +93,22 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%s because %q", v.health, v.why)
 			}
 		})
+	}
+}
+
+// TestWhyIsOneLine: what an app's user may say reaches no terminal as it is.
+func TestWhyIsOneLine(t *testing.T) {
+	const said = "a\x1b[2J\nb\u009bc\xff"
+	failing := says(supervisor.InstanceFailing)
+	failing.LastFailure = &supervisor.Failure{Cause: said, Detail: said}
+	for _, st := range []*supervisor.Status{failing, says(said), probed(supervisor.ProbeStatus{Failures: 9, Error: said})} {
+		why := judge(facts{supervised: true, failures: 3, status: st}).why
+		if !strings.Contains(why, "[2J") || strings.ContainsFunc(why, unicode.IsControl) || !utf8.ValidString(why) {
+			t.Errorf("%q", why)
+		}
+	}
+	if got := OneLine(strings.Repeat("é", 1000)); utf8.RuneCountInString(got) != maxLine {
+		t.Errorf("%d runes", utf8.RuneCountInString(got))
 	}
 }
 

@@ -142,8 +142,19 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	}
 }
 
-// judgePlain takes a probe's result and acts on too many failures in a row.
+// probed tells whether an instance is one that is configured, without a supervisor.
+func (m *Monitor) probed(in fcgisup.Instance) bool {
+	return slices.ContainsFunc(m.apps, func(a fcgisup.App) bool {
+		return a.Name == in.App && in.Number <= a.Instances && !a.Systemd.Supervise
+	})
+}
+
+// judgePlain takes a probe's result and acts on too many failures in a row. A
+// reload may have come in between.
 func (m *Monitor) judgePlain(ctx context.Context, g *probing, now time.Time) {
+	if !m.probed(g.in) {
+		return
+	}
 	p := m.plain(g.in)
 	p.asked, p.next = false, now.Add(g.app.Health.Interval)
 	if g.asleep || ctx.Err() != nil {
@@ -179,11 +190,11 @@ func (p *plain) take(g *probing, now time.Time) string {
 		return ""
 	case excuse != "" && !crashed:
 		p.skips = 0
-		status.Skipped, status.Class, status.Error = excuse, g.result.Class, oneLine(g.result.Err.Error())
+		status.Skipped, status.Class, status.Error = excuse, g.result.Class, OneLine(g.result.Err.Error())
 		return ""
 	}
 	p.skips = 0
-	status.OK, status.Class, status.Error = false, g.result.Class, oneLine(g.result.Err.Error())
+	status.OK, status.Class, status.Error = false, g.result.Class, OneLine(g.result.Err.Error())
 	status.Failures++
 	if crashed && g.service.Restarts > 0 {
 		status.Error = "its process has ended: " + status.Error
@@ -209,7 +220,7 @@ func (g *probing) excuse(p *plain, now time.Time) string {
 	case g.result.Class == classOverloaded:
 		return "it says that it is overloaded"
 	case full && g.unseen != nil:
-		return "whether it is busy cannot be known: " + oneLine(g.unseen.Error())
+		return "whether it is busy cannot be known: " + OneLine(g.unseen.Error())
 	case full && len(g.traffic.Serving) > 0:
 		return "it waited behind requests that are being served"
 	case p.good.Before(g.service.Began) && now.Sub(g.service.Began) < g.app.Limits.StartTimeout:
@@ -271,6 +282,9 @@ func (m *Monitor) restart(ctx context.Context, g *probing, why string) {
 		log.Info("restarted")
 	}
 	m.post(func() {
+		if !m.probed(g.in) {
+			return
+		}
 		p := m.plain(g.in)
 		p.asked, p.next = false, time.Now()
 	})

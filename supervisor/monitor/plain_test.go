@@ -55,6 +55,34 @@ func TestPlainHangs(t *testing.T) {
 	})
 }
 
+// TestPlainForgotten: a probe that a reload overtakes neither restarts what is
+// not configured any more nor keeps it in mind.
+func TestPlainForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := plainApp("p", 9000)
+		app.Health.Timeout, app.Health.Failures = 2*time.Second, 1
+		b := newBed(app)
+		b.run("p@1")
+		b.start()
+		defer b.end()
+		wait(time.Second)
+		b.set(func() { b.answers["p@1"] = hangs })
+		for n := len(b.did(&b.probes)); len(b.did(&b.probes)) == n; {
+			wait(time.Second)
+		}
+		b.Configure(nil)
+		wait(10 * time.Second)
+		if got := b.did(&b.restarts); len(got) > 0 {
+			t.Errorf("restarted %v", got)
+		}
+		b.post(func() {
+			if len(b.plains) > 0 {
+				t.Errorf("%d are kept", len(b.plains))
+			}
+		})
+	})
+}
+
 // TestPlainStaysHung: restarts that do not help come ever more rarely.
 func TestPlainStaysHung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,7 +66,8 @@ type Instance struct {
 	// Unconfigured runs without being in the configuration. It raises no alert.
 	Unconfigured bool `json:"unconfigured,omitempty"`
 	// Intended tells that an operator's command explains the present state, or a
-	// change of it under way: stop, restart, reload, apply. It raises no alert.
+	// change of it under way: stop, restart, reload, apply. It raises no alert;
+	// what is down never is intended.
 	Intended bool `json:"intended,omitempty"`
 	// Status is what its supervisor says; nil while none runs, and for plain instances.
 	Status *supervisor.Status `json:"status,omitempty"`

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
 // hidden stands for what is not shown.
@@ -43,7 +45,7 @@ func newRedactor(raw string) redactor {
 	}
 	for _, part := range urlParts(raw, &r.mute) {
 		add(part)
-		add(unfolded(part))
+		add(monitor.Unfolded(part))
 		add(strings.Trim(strconv.Quote(part), `"`))
 		add(url.QueryEscape(part))
 		add(url.PathEscape(part))
@@ -137,7 +139,7 @@ func (r redactor) clean(s string) string {
 		return "the reason is not shown, since it might show the URL"
 	}
 	// Cut to length at the end only, lest the cut leave half a token that nothing finds.
-	s = urlRule.ReplaceAllStringFunc(unfolded(s), func(m string) string {
+	s = urlRule.ReplaceAllStringFunc(monitor.Unfolded(s), func(m string) string {
 		parts := urlRule.FindStringSubmatch(m)
 		if strings.Contains(parts[2], "@") || !networkName(strings.Split(parts[2], ":")[0]) {
 			return parts[1] + "://" + hidden
@@ -153,5 +155,5 @@ func (r redactor) clean(s string) string {
 		}
 		return m
 	})
-	return oneLine(s)
+	return monitor.OneLine(s)
 }

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
@@ -44,8 +43,6 @@ const (
 	fine class = iota
 	// bad is bad news.
 	bad
-	// excused is down because of an operator's command that is under way.
-	excused
 	// stopped was taken down by the operator.
 	stopped
 	// unknown is no news.
@@ -59,9 +56,6 @@ func classOf(in *monitor.Instance) class {
 	case monitor.Stopped:
 		return stopped
 	case monitor.Down:
-		if in.Intended {
-			return excused
-		}
 		return bad
 	case monitor.Unknown:
 	}
@@ -71,7 +65,7 @@ func classOf(in *monitor.Instance) class {
 func look(r *monitor.Report) sight {
 	s := sight{host: r.Host, apps: make([]appSight, len(r.Apps))}
 	for i, a := range r.Apps {
-		app := appSight{name: a.Name, description: oneLine(a.Description), instances: make([]instanceSight, 0, len(a.Instances))}
+		app := appSight{name: a.Name, description: monitor.OneLine(a.Description), instances: make([]instanceSight, 0, len(a.Instances))}
 		for j := range a.Instances {
 			if in := &a.Instances[j]; !in.Unconfigured {
 				app.instances = append(app.instances, instanceSight{number: in.Number, health: in.Health, class: classOf(in), since: in.Since, err: lastError(in)})
@@ -97,26 +91,7 @@ func lastError(in *monitor.Instance) string {
 	if why == "" {
 		return "no reason is known"
 	}
-	return oneLine(why)
-}
-
-// maxLine bounds a foreign text in a message, in runes.
-const maxLine = 300
-
-// oneLine makes a foreign text fit for a message, a terminal and a log.
-func oneLine(s string) string {
-	s = unfolded(s)
-	if runes := []rune(s); len(runes) > maxLine {
-		s = string(runes[:maxLine-1]) + "…"
-	}
-	return s
-}
-
-// unfolded is a text in one line, however long.
-func unfolded(s string) string {
-	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r)
-	}), " ")
+	return monitor.OneLine(why)
 }
 
 // instanceName is what people call an instance.

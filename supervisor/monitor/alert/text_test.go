@@ -113,7 +113,7 @@ func TestLastError(t *testing.T) {
 		{failure("", "exit status 1"), "last failure: exit status 1"},
 		{failure("exit status 1, 5 times", "exit status 1"), "exit status 1, 5 times"},
 		{failure("a\x1b[31m\nb\x00\xff\r\n", ""), "a [31m b \uFFFD"},
-		{failure(strings.Repeat("é", 1000), ""), strings.Repeat("é", maxLine-1) + "…"},
+		{failure(strings.Repeat("é", 1000), ""), strings.Repeat("é", 299) + "…"},
 		{&monitor.Instance{Health: monitor.Up, Why: "x"}, ""},
 	}
 	for _, test := range tests {

@@ -42,7 +42,7 @@ func (t *trouble) observe(in instanceSight, now time.Time) bool {
 		if t.Well.IsZero() || t.Well.After(now) {
 			t.Well = now
 		}
-	case excused, stopped:
+	case stopped:
 		t.Well = time.Time{}
 		if t.Away.IsZero() || t.Away.After(now) {
 			t.Away = now
@@ -65,7 +65,7 @@ func (t *trouble) observePending(in instanceSight, now time.Time) bool {
 	case unknown:
 		t.seen = time.Time{}
 		return true
-	case fine, excused, stopped:
+	case fine, stopped:
 	}
 	return false
 }

@@ -166,11 +166,8 @@ func notes(in *monitor.Instance) []string {
 		all = append(all, in.Why)
 	}
 	st := in.Status
-	switch {
-	case st != nil && st.Rolling:
+	if st != nil && st.Rolling {
 		all = append(all, "a restart or reload is under way")
-	case in.Intended && in.Health == monitor.Down:
-		all = append(all, "by an operator's command")
 	}
 	if st != nil && st.ConfigError != "" {
 		all = append(all, "the last reload changed nothing: "+st.ConfigError)

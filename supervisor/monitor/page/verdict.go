@@ -25,9 +25,6 @@ func (l level) wrong() bool { return l == warn || l == bad }
 func levelOf(in *monitor.Instance) level {
 	switch in.Health {
 	case monitor.Down:
-		if in.Intended {
-			return warn
-		}
 		return bad
 	case monitor.Asleep, monitor.Stopped:
 		if st := in.Status; st != nil && st.ConfigError != "" {
@@ -63,8 +60,8 @@ func probeOf(in *monitor.Instance) *supervisor.ProbeStatus {
 
 // tally is how many instances are how.
 type tally struct {
-	All, Wrong, down, meant, strained, unread int
-	by                                        map[monitor.Health]int
+	All, Wrong, down, strained, unread int
+	by                                 map[monitor.Health]int
 }
 
 func (t *tally) add(in *monitor.Instance) {
@@ -80,8 +77,6 @@ func (t *tally) add(in *monitor.Instance) {
 	switch {
 	case l == bad:
 		t.down++
-	case in.Health == monitor.Down:
-		t.meant++
 	case in.Health == monitor.Up && l == warn:
 		t.strained++
 	case l == warn && in.Health != monitor.Unknown:
@@ -165,7 +160,6 @@ func (t *tally) also() string {
 		n    int
 		what string
 	}{
-		{t.meant, "down on purpose"},
 		{t.strained, "up but strained"},
 		{t.unread, "with a configuration not taken"},
 		{t.by[monitor.Unknown], "unknown"},

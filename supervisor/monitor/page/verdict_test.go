@@ -11,7 +11,7 @@ import (
 func TestVerdict(t *testing.T) {
 	up := monitor.Instance{Health: monitor.Up}
 	down := monitor.Instance{Health: monitor.Down}
-	meant := monitor.Instance{Health: monitor.Down, Intended: true}
+	still := monitor.Instance{Health: monitor.Down, Intended: true} // whatever was meant: nobody is served
 	asleep := monitor.Instance{Health: monitor.Asleep}
 	stopped := monitor.Instance{Health: monitor.Stopped}
 	unknown := monitor.Instance{Health: monitor.Unknown}
@@ -30,8 +30,8 @@ func TestVerdict(t *testing.T) {
 		{[]monitor.Instance{asleep, asleep}, quiet, "All is well, and asleep."},
 		{[]monitor.Instance{stopped, stopped}, quiet, "Everything was stopped by an operator."},
 		{[]monitor.Instance{up, down}, bad, "1 of 2 instances is down."},
-		{[]monitor.Instance{down, down, unknown, saturated, meant}, bad, "2 of 5 instances are down, 1 down on purpose, 1 up but strained, 1 unknown."},
-		{[]monitor.Instance{up, meant}, warn, "Nothing is unexpectedly down; 1 down on purpose."},
+		{[]monitor.Instance{down, down, unknown, saturated}, bad, "2 of 4 instances are down, 1 up but strained, 1 unknown."},
+		{[]monitor.Instance{up, still}, bad, "1 of 2 instances is down."},
 		{[]monitor.Instance{up, unknown}, warn, "Nothing is unexpectedly down; 1 unknown."},
 		{[]monitor.Instance{saturated, failing}, warn, "Nothing is unexpectedly down; 2 up but strained."},
 		{[]monitor.Instance{unread}, warn, "Nothing is unexpectedly down; 1 with a configuration not taken."},
