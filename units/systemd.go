@@ -140,6 +140,17 @@ func (s *Systemd) MainPID(ctx context.Context, service string) (int, error) {
 	return int(pid), nil
 }
 
+// Skipped tells whether the last start of a unit did nothing, as a Condition of the unit was not met.
+func (s *Systemd) Skipped(ctx context.Context, unit string) (bool, error) {
+	p, err := s.properties(ctx, unit)
+	if err != nil {
+		return false, err
+	}
+	met, _ := p["ConditionResult"].(bool)
+	at, _ := p["ConditionTimestamp"].(uint64)
+	return !met && at != 0, nil
+}
+
 // Began is when the main process of a service was started, zero without one.
 func (s *Systemd) Began(ctx context.Context, service string) (time.Time, error) {
 	p, err := s.conn.GetServicePropertyContext(ctx, service, "ExecMainStartTimestamp")

@@ -33,6 +33,7 @@ type applier struct {
 
 	systemd *units.Systemd
 	web     webServer
+	monitor monitorWork
 }
 
 func (c *cli) applyCommand() *cobra.Command {
@@ -46,7 +47,9 @@ this host and does what is missing: it writes the files that gen renders (to
 /etc/nginx/snippets/APP-location.conf), tests nginx, enables and starts targets
 and sockets, applies changed settings to what runs, waits until eager instances
 answer, reloads nginx, and then stops what is gone. When all agrees it does
-nothing. --dry-run prints the plan and the differences instead.
+nothing. --dry-run prints the plan and the differences instead. The host's
+monitor is told: another monitor.listen or monitor.interval restarts it, and the
+first configuration starts it if it waits for one.
 
 No request is lost: new instances listen before nginx knows them, and those that
 go are stopped when nginx's old workers have ended and the kernel shows no
@@ -114,8 +117,7 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 	if err := a.carryOut(ctx, plans); err != nil || a.dryRun {
 		return err
 	}
-	a.tellMonitor(ctx)
-	return nil
+	return a.tellMonitor(ctx)
 }
 
 // begin reaches what apply talks to.
@@ -145,6 +147,9 @@ func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
 	src, err := a.source(cfg, names)
 	if err != nil {
 		return nil, err
+	}
+	if err := a.planMonitor(ctx, cfg, src); err != nil {
+		return nil, fmt.Errorf("cannot apply: %w", err)
 	}
 	a.mentionMissing(src.apps)
 	wishes, err := a.wishes(cfg, src)
@@ -246,11 +251,10 @@ func (a *applier) dropped(cfg *fcgisup.Config, src *source, records map[string]*
 func (a *applier) planAll(ctx context.Context, wishes []wanted, records map[string]*record) ([]plan, error) {
 	plans := make([]plan, len(wishes))
 	for i, w := range wishes {
-		is, err := a.look(ctx, w)
+		is, err := a.look(ctx, w, records[w.name])
 		if err != nil {
 			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
 		}
-		is.record = records[w.name]
 		plans[i] = planApp(w, is)
 		if err := a.whereabouts(ctx, &plans[i], is); err != nil {
 			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
@@ -275,8 +279,8 @@ func (a *applier) whereabouts(ctx context.Context, p *plan, is present) error {
 }
 
 // look asks systemd how an app is.
-func (a *applier) look(ctx context.Context, w wanted) (present, error) {
-	var is present
+func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error) {
+	is := present{record: r}
 	states, err := a.systemd.List(ctx, w.name+"-fastcgi*")
 	if err != nil {
 		return is, err
@@ -285,13 +289,16 @@ func (a *applier) look(ctx context.Context, w wanted) (present, error) {
 	if is.enabled, err = a.systemd.Enabled(ctx, targetName(w.name)); err != nil {
 		return is, err
 	}
-	is.started = map[int]time.Time{}
+	is.started, is.reads = map[int]time.Time{}, map[int]string{}
 	for n, s := range is.services {
 		if w.app == nil || !w.app.Systemd.Supervise || !s.Up() {
 			continue
 		}
 		if is.started[n], err = a.systemd.Began(ctx, s.Name); err != nil {
 			return is, err
+		}
+		if is.doubtful(w.saved, n) {
+			is.reads[n] = configOf(ctx, controlOf(w.name, n))
 		}
 	}
 	return is, nil

@@ -2,14 +2,92 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// tellMonitor has the host's monitor, where one runs, read the configuration
+// monitorWork is what the host's monitor needs beside reading the configuration anew.
+type monitorWork struct {
+	// verb is started, restarted or empty.
+	verb string
+	// settings are those that only a restart brings, empty if it reads another file.
+	settings string
+}
+
+// monitorRecord has the settings of the last apply; it is no app's, so its name has no suffix.
+const monitorRecord = recordRoot + "/monitor"
+
+// planMonitor finds a monitor that runs with other settings than the system's
+// configuration has, or that was skipped because there was none.
+func (a *applier) planMonitor(ctx context.Context, cfg *fcgisup.Config, src *source) error {
+	if src.config != "" {
+		return nil
+	}
+	a.monitor.settings = fmt.Sprintf("%s %s\n", cfg.Monitor.Listen, cfg.Monitor.Interval)
+	states, err := a.systemd.List(ctx, units.MonitorUnit)
+	if err != nil || len(states) == 0 {
+		return err
+	}
+	if states[0].Up() {
+		return a.planMonitorRestart(ctx, cfg)
+	}
+	enabled, err := a.systemd.Enabled(ctx, units.MonitorUnit)
+	if err != nil || !enabled || states[0].Active != "inactive" {
+		return err
+	}
+	skipped, err := a.systemd.Skipped(ctx, units.MonitorUnit)
+	if skipped {
+		a.monitor.verb = "started"
+	}
+	return err
+}
+
+func (a *applier) planMonitorRestart(ctx context.Context, cfg *fcgisup.Config) error {
+	began, err := a.systemd.Began(ctx, units.MonitorUnit)
+	if err != nil {
+		return err
+	}
+	applied, err := os.ReadFile(monitorRecord)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read what apply did: %w", err)
+	}
+	// One that began later has read the file as it is.
+	if modified(cfg.Path).After(began) && string(applied) != a.monitor.settings {
+		a.monitor.verb = "restarted"
+	}
+	return nil
+}
+
+func (w monitorWork) lines() []line {
+	return when(w.verb != "", line{w.verb, units.MonitorUnit})
+}
+
+// monitorPatience is how long the monitor may take to stop and start.
+const monitorPatience = 3 * time.Minute
+
+// tellMonitor brings the host's monitor, where one runs, to the configuration
 // that is in force now. What was applied stays, whether it can or not.
-func (a *applier) tellMonitor(ctx context.Context) {
+func (a *applier) tellMonitor(ctx context.Context) error {
+	if a.monitor.verb == "" {
+		a.reloadMonitor(ctx)
+	} else {
+		within, cancel := context.WithTimeout(ctx, monitorPatience)
+		defer cancel()
+		if err := a.systemd.Restart(within, units.MonitorUnit); err != nil {
+			return hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.what, err), "journalctl -u "+units.MonitorUnit+" says why")
+		}
+		a.print(a.monitor.lines())
+	}
+	return a.monitor.save()
+}
+
+func (a *applier) reloadMonitor(ctx context.Context) {
 	running, err := a.systemd.List(ctx, units.MonitorUnit)
 	if err == nil && len(running) == 1 && running[0].Up() {
 		err = a.systemd.ReloadUnit(ctx, units.MonitorUnit)
@@ -17,4 +95,21 @@ func (a *applier) tellMonitor(ctx context.Context) {
 	if err != nil {
 		fmt.Fprintf(a.stdio.err, "fcgisup: the monitor may not know of this: %v\n", err)
 	}
+}
+
+func (w monitorWork) save() error {
+	if w.settings == "" {
+		return nil
+	}
+	if applied, err := os.ReadFile(monitorRecord); err == nil && string(applied) == w.settings {
+		return nil
+	}
+	err := os.MkdirAll(recordRoot, 0o755)
+	if err == nil {
+		err = replaceFile(monitorRecord, []byte(w.settings), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot record what apply does: %w", err)
+	}
+	return nil
 }

@@ -18,26 +18,28 @@ import (
 // the apply that wrote them is lost. One that was edited is none of them.
 func recognize(app fcgisup.App, changes []change) {
 	for _, n := range countsIn(app, changes) {
-		before := app
-		before.Instances = n
-		alone := &fcgisup.Config{Apps: []fcgisup.App{before}}
-		if alone.Scale(n, []string{app.Name}) != nil {
+		before := &fcgisup.Config{Apps: []fcgisup.App{app}}
+		if before.Scale(n, []string{app.Name}) != nil {
 			continue
 		}
+		made := map[string]map[string][]byte{} // by command: all drop-ins have the same
 		for i := range changes {
 			c := &changes[i]
-			c.unedited = c.unedited || c.old != nil && generatedFor(c.old, app.Name) && bytes.Equal(c.old, renderedAs(c, before))
+			if c.verb == "unchanged" || c.unedited || !generatedFor(c.old, app.Name) {
+				continue
+			}
+			line, _, _ := strings.Cut(string(c.old), "\n")
+			command := strings.TrimPrefix(line, units.Header)
+			if made[command] == nil {
+				made[command] = renderedBy(command, before.Apps[0])
+			}
+			c.unedited = bytes.Equal(c.old, made[command][c.name])
 		}
 	}
 }
 
-// renderedAs is the file of a change as the command in its header renders it.
-func renderedAs(c *change, app fcgisup.App) []byte {
-	line, _, _ := strings.Cut(string(c.old), "\n")
-	command := strings.TrimPrefix(line, units.Header)
-	if strings.HasPrefix(c.name, "nginx/") {
-		return dataOf(nginx.Render(app, nginx.Options{Generator: command}), c.name)
-	}
+// renderedBy are the files of an app as the command in their header renders them, by name.
+func renderedBy(command string, app fcgisup.App) map[string][]byte {
 	o := units.Options{Generator: command}
 	for words := strings.Fields(command); len(words) > 1; words = words[1:] {
 		switch words[0] {
@@ -47,19 +49,15 @@ func renderedAs(c *change, app fcgisup.App) []byte {
 			o.Binary = words[1]
 		}
 	}
-	files, err := units.Render(app, o)
-	if err != nil {
-		return nil
+	files := nginx.Render(app, nginx.Options{Generator: command})
+	if some, err := units.Render(app, o); err == nil {
+		files = append(files, some...)
 	}
-	return dataOf(files, c.name)
-}
-
-func dataOf(files []fcgisup.File, name string) []byte {
-	i := slices.IndexFunc(files, func(f fcgisup.File) bool { return f.Path == name })
-	if i < 0 {
-		return nil
+	byName := map[string][]byte{}
+	for _, f := range files {
+		byName[f.Path] = f.Data
 	}
-	return files[i].Data
+	return byName
 }
 
 var namedInstance = regexp.MustCompile(`-fastcgi@([1-9][0-9]{0,4})\.(?:socket|service)`)

@@ -39,8 +39,10 @@ type present struct {
 	enabled bool
 	// sockets and services are those that systemd has loaded, by number.
 	sockets, services map[int]units.State
-	// started is when a running service's process began.
+	// started is when a running service's process began, reads the sum of the
+	// configuration that its supervisor has read, where that is in doubt.
 	started map[int]time.Time
+	reads   map[int]string
 }
 
 // plan is what has to happen to one app; nothing when all of it is empty.
@@ -185,14 +187,20 @@ func (p *plan) differs(suffix, section string) bool {
 }
 
 // outdated tells whether a supervisor may have read another configuration than
-// the present one: that has changed since the last apply, or since both that
-// and the supervisor's start.
+// the present one: that has changed since the last apply, or the file since
+// both that and the supervisor's start, and the supervisor does not say that it
+// has read the same.
 func (p *plan) outdated(is present, i int) bool {
 	if is.record != nil && is.record.Marks.Config != p.marks.Config {
 		return true
 	}
+	return is.doubtful(p.saved, i) && is.reads[i] != p.marks.Config
+}
+
+// doubtful tells that a supervisor may have read a version of the file that was never applied.
+func (is present) doubtful(saved time.Time, i int) bool {
 	began := is.started[i]
-	return !began.IsZero() && p.saved.After(began) && (is.record == nil || began.After(is.record.At))
+	return !began.IsZero() && saved.After(began) && (is.record == nil || began.After(is.record.At))
 }
 
 // empty tells whether everything is as it shall be.

@@ -243,6 +243,10 @@ removed web-fastcgi@.socket
 		{"a supervisor begun between two versions", applyConfig(2), applyConfig(2), func(s *stage) {
 			s.is.started[2], s.wanted.saved = noon.Add(time.Hour), noon.Add(2*time.Hour)
 		}, "reloaded web@2\n"},
+		{"one that says that it has read the same", applyConfig(2), applyConfig(2), func(s *stage) {
+			s.is.started[2], s.wanted.saved = noon.Add(time.Hour), noon.Add(2*time.Hour)
+			s.is.reads = map[int]string{2: s.wanted.marks.Config}
+		}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

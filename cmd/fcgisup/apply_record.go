@@ -66,16 +66,22 @@ func marksOf(app fcgisup.App, files []fcgisup.File) (marks, error) {
 	if nginx != nil {
 		m.Nginx = sum(nginx)
 	}
+	var err error
+	m.Config, err = configSum(app)
+	return m, err
+}
+
+// configSum is of what a supervisor reads from the configuration.
+func configSum(app fcgisup.App) (string, error) {
 	// What follows is in the units and in nginx's files only.
 	app.Description, app.Instances, app.Activation = "", 0, ""
 	app.After, app.Wants, app.Requires = nil, nil, nil
 	app.Nginx, app.Systemd = fcgisup.Nginx{}, fcgisup.Systemd{}
 	text, err := json.Marshal(app)
 	if err != nil {
-		return m, fmt.Errorf("internal error: %w", err)
+		return "", fmt.Errorf("internal error: %w", err)
 	}
-	m.Config = sum(text)
-	return m, nil
+	return sum(text), nil
 }
 
 // directives are a section's lines that mean something to systemd.

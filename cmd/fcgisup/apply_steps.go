@@ -166,7 +166,7 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 		}
 	}
 	a.mention()
-	if len(t.plans) == 0 {
+	if len(t.plans) == 0 && a.monitor.verb == "" {
 		fmt.Fprintln(a.out, "nothing to do: configuration, files and units agree")
 		return nil
 	}
@@ -193,6 +193,9 @@ func (a *applier) mention() {
 func (a *applier) mentionMissing(apps []fcgisup.App) {
 	var all []string
 	for _, app := range apps {
+		if app.Systemd.Service["RootDirectory"] != nil || app.Systemd.Service["RootImage"] != nil {
+			continue // its paths are not this host's
+		}
 		if _, err := os.Stat(app.Command[0]); errors.Is(err, fs.ErrNotExist) {
 			all = append(all, fmt.Sprintf("%s of %s", app.Command[0], app.Name))
 		}
@@ -279,6 +282,7 @@ func (t *transaction) show() error {
 	for _, s := range t.steps() {
 		t.print(s.lines)
 	}
+	t.print(t.monitor.lines())
 	for _, p := range t.plans {
 		for _, c := range slices.Concat(p.write, p.erase) {
 			if _, err := fmt.Fprint(t.out, "\n", c.diff()); err != nil {

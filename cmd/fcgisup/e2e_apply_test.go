@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // applyConfig is the configuration of the app "web" with so many instances; more are further keys of it.
@@ -59,6 +62,7 @@ func TestApply(t *testing.T) {
 	t.Run("files copied from gen", b.applyCopied)
 	t.Run("without supervisor", b.applyPlain)
 	t.Run("without nginx", b.applyWithoutNginx)
+	t.Run("the monitor", b.applyMonitor)
 }
 
 // apply is fcgisup apply, which must succeed.
@@ -241,6 +245,41 @@ func (b *box) applyCopied(t *testing.T) {
 	b.nothingOf(t, "web")
 }
 
+// applyMonitor: the first configuration starts what waited for it; what is the
+// monitor's alone restarts the monitor, and no app hears of it.
+func (b *box) applyMonitor(t *testing.T) {
+	b.write(t, "/etc/systemd/system/"+units.MonitorUnit, b.run(t, "fcgisup", "monitor", "--print-unit"), 0o644)
+	b.remove(t, "/etc/fcgisup/fcgisup.yaml")
+	b.run(t, "systemctl", "daemon-reload")
+	b.run(t, "systemctl", "enable", "--now", units.MonitorUnit)
+	says := func(config, want string) {
+		t.Helper()
+		b.configure(t, config)
+		for _, args := range [][]string{{"--dry-run"}, nil} {
+			out := b.apply(t, args...)
+			if !strings.Contains(out, want+units.MonitorUnit+"\n") || strings.Contains(out, "reloaded   web") {
+				t.Errorf("apply %v said:\n%s", args, out)
+			}
+		}
+		if out := b.apply(t); !strings.Contains(out, "nothing to do: ") {
+			t.Errorf("the next apply said:\n%s", out)
+		}
+	}
+	says(applyConfig(1), "started    ")
+	if _, err := b.ask("/run/web1.sock"); err != nil {
+		t.Error(err)
+	}
+	says(applyConfig(1)+"monitor: {listen: /run/fcgisup/page.sock}\n", "restarted  ")
+	if !b.exists("/run/fcgisup/page.sock") {
+		t.Error("the monitor does not listen where it shall")
+	}
+	b.run(t, "systemctl", "stop", units.MonitorUnit)
+	b.configure(t, applyConfig(1))
+	if out := b.apply(t); !strings.Contains(out, "nothing to do: ") || len(b.running(units.MonitorUnit)) != 0 {
+		t.Errorf("with a monitor that somebody stopped, apply said:\n%s", out)
+	}
+}
+
 // nothingStale: what was put back is no younger than those that have read it.
 func (b *box) nothingStale(t *testing.T) {
 	t.Helper()
@@ -270,6 +309,12 @@ func (b *box) applyWithoutNginx(t *testing.T) {
 		t.Errorf("nginx workers before %v, now %v", before, now)
 	}
 	b.run(t, "nginx", "-s", "stop")
+	within(t, 20*time.Second, func() error { // its processes end after the command
+		if out, code := b.try("pgrep", "-x", "nginx"); code == 0 {
+			return fmt.Errorf("nginx still runs: %s", out)
+		}
+		return nil
+	})
 	b.run(t, "fcgisup", "remove", "web")
 	b.run(t, "mv", "/usr/sbin/nginx", "/usr/sbin/nginx-away")
 	out := b.apply(t)

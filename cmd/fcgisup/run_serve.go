@@ -23,12 +23,12 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 		l, err := supervisor.ListenControl(path)
 		switch {
 		case err == nil:
-			r.listen(ctx, l, sup.Control(metrics))
+			r.listen(ctx, l, r.controls(sup, metrics))
 		case r.control != "" && len(opt.Resume.Instances) == 0:
 			return err
 		default: // requests matter more than being asked about them
 			r.log.Error("there is no control socket yet", "error", err)
-			go r.controlLater(ctx, path, sup.Control(metrics))
+			go r.controlLater(ctx, path, r.controls(sup, metrics))
 		}
 	}
 	var failed error
