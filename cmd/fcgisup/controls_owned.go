@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +28,7 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 			_ = unix.Close(fd)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot open %s: %w", filepath.Join(root, folder, supervisor.ControlName), err)
+			return nil, fmt.Errorf("cannot open %s: %w", step.name, err)
 		}
 		fd = next
 	}
@@ -41,5 +40,10 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	if is.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return nil, errNoSocket
 	}
-	return (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err // without a path that is gone with fd
+	}
+	return conn, err
 }
