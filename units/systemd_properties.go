@@ -61,6 +61,8 @@ type ServiceUnit struct {
 	Program string
 	// User and Group are as configured, empty for root's.
 	User, Group string
+	// Exit is the exit code, or the signal, that its main process ended with last.
+	Exit int
 	// Start is the limit on starts, which fails the service's socket too.
 	Start RateLimit
 	// PrivateTmp tells that it has a /tmp of its own.
@@ -184,6 +186,7 @@ func (s *Systemd) ServiceUnit(ctx context.Context, name string) (ServiceUnit, er
 func serviceOf(name string, p properties) ServiceUnit {
 	u := ServiceUnit{
 		Unit: unitOf(name, p), Start: rate(p, "StartLimit"),
+		Exit:       int(property[int32](p, "ExecMainStatus")),
 		PrivateTmp: property[bool](p, "PrivateTmp"), OnStdin: property[string](p, "StandardInput") == "socket",
 	}
 	u.User, u.Group = property[string](p, "User"), property[string](p, "Group")

@@ -40,8 +40,11 @@ func TestServiceOf(t *testing.T) {
 	got := serviceOf("a.service", properties{
 		"LoadState": "loaded", "StartLimitIntervalUSec": uint64(math.MaxUint64), "StartLimitBurst": uint32(5), "PrivateTmp": true,
 		"ExecStart": [][]any{{"/opt/a", []string{"/opt/a"}, false}}, "User": "x", "Group": "y",
-		"RuntimeDirectory": []string{"a", "b/c"}, "RuntimeDirectoryPreserve": "no", "StandardInput": "socket",
+		"RuntimeDirectory": []string{"a", "b/c"}, "RuntimeDirectoryPreserve": "no", "StandardInput": "socket", "ExecMainStatus": int32(203),
 	})
+	if got.Exit != 203 {
+		t.Errorf("it ended with %d", got.Exit)
+	}
 	if got.Program != "/opt/a" || got.User != "x" || got.Group != "y" {
 		t.Errorf("it runs %s as %s and %s", got.Program, got.User, got.Group)
 	}

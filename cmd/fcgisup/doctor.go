@@ -29,9 +29,13 @@ reads (nginx -T) and at the kernel, and explains what it finds with the mend. It
 changes nothing, starts nothing and wakes no sleeping instance. Without a
 configuration it looks at the host alone: hand-written units and upstreams, too.
 
-Errors refuse requests now, or will with the next start. Warnings lose requests
-under load, after a crash or after a reboot. Notes say what could not be looked
-at, by whom it can, and what is harmless so far.
+Errors refuse requests now, or will with the next start, or keep the monitor from
+watching or an alert from its target. Warnings lose requests under load, after a
+crash or after a reboot. Notes say what could not be looked at, by whom it can,
+and what is harmless so far.
+
+Supervisors that run are asked whether a worker of theirs lives; the monitor's
+unit and token, and the files and programs of alerts.to, are looked at as well.
 
 Whether the web server may connect is tried without connecting, which would wake
 an instance: with the credentials of nginx's workers (user, group and

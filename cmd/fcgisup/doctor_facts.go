@@ -13,6 +13,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -28,6 +29,10 @@ type facts struct {
 	named map[string]units.Unit
 
 	web *webFacts
+
+	// failing are the instances whose supervisors say so.
+	failing []supervisor.Status
+	monitor monitorFacts
 
 	// somaxconn caps every backlog; 0 is not known.
 	somaxconn int
@@ -94,6 +99,7 @@ func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 			return nil, err
 		}
 	}
+	f.gatherFailing(ctx)
 	f.gatherAccess()
 	f.unowned = gatherUnowned("/proc", f.withoutUnit())
 	return f, nil

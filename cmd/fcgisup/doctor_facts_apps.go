@@ -63,6 +63,8 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	if err != nil {
 		return err
 	}
+	read := cmp.Or(src.config, fcgisup.SystemConfig)
+	f.gatherMonitor(cfg, read)
 	for _, app := range src.apps {
 		a := appFacts{App: app}
 		only := *src
@@ -79,7 +81,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		a.gatherAccounts()
 		a.command = lookAtCommand(app)
 		a.gatherPaths()
-		f.gatherReadable(&a, cmp.Or(src.config, fcgisup.SystemConfig))
+		f.gatherReadable(&a, read)
 		f.apps = append(f.apps, a)
 	}
 	return nil

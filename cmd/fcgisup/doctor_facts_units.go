@@ -45,8 +45,8 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 	if err := f.gatherNamed(ctx, systemd); err != nil {
 		return err
 	}
-	if f.web == nil {
-		return nil
+	if f.monitor.unit, err = systemd.ServiceUnit(ctx, units.MonitorUnit); err != nil || f.web == nil {
+		return err
 	}
 	web, err := systemd.ServiceUnit(ctx, nginxService)
 	f.web.privateTmp = web.PrivateTmp

@@ -66,7 +66,8 @@ func examine(f *facts) []finding {
 // rules are all there are, in the order of the report: pure functions of what was seen.
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
-		findCommands, findUnreadable, findAccounts, findDependencies, findDrift,
+		findCommands, findUnreadable, findAccounts, findDependencies, findDrift, findLeftOver,
+		findFailing, findFailedServices, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
 		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -75,6 +76,39 @@ func TestDoctorRules(t *testing.T) {
 		{"unreadable", func(f *facts) {
 			f.apps[0].closed = &closedConfig{file: "/c", denied: "/c", mode: "0600 root:root", user: "x", group: "x"}
 		}, "error configuration-unreadable app rt"},
+		{"failing", func(f *facts) {
+			last := &supervisor.Failure{Cause: "exit", Detail: "exit status 1", Output: []string{"no such module."}}
+			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}, {App: "rt", Instance: 2, LastFailure: last}}
+		}, "error instance-failing rt@{1..2}"},
+		{"failing without a reason", func(f *facts) { f.failing = []supervisor.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
+		{"started again and again", func(f *facts) {
+			f.sockets[0].service.Active, f.sockets[0].service.Sub, f.sockets[0].service.Result = "activating", "auto-restart", "exit-code"
+			f.sockets[1].service.Active, f.sockets[1].service.Sub, f.sockets[1].service.Result = "activating", "auto-restart", "success"
+		}, "error service-failed rt-fastcgi@1.service"},
+		{"a failed service", func(f *facts) {
+			f.sockets[0].service.Active, f.sockets[0].service.Result = "failed", "signal"
+		}, "error service-failed rt-fastcgi@1.service"},
+		{"left over", func(f *facts) {
+			f.apps[0].Instances = 1
+			f.sockets[2].Active, f.sockets[2].service.Active = "inactive", "active"
+		}, "warning instance-left-over rt-fastcgi@{2..3}.socket"},
+		{"over and stopped", func(f *facts) {
+			f.apps[0].Instances = 2
+			f.sockets[2].Active = "inactive"
+		}, ""},
+		{"monitor failed", func(f *facts) { f.monitor.unit.Active = "failed" }, "error monitor-failed fcgisup-monitor.service"},
+		{"monitor again and again", func(f *facts) {
+			f.monitor.unit.Active, f.monitor.unit.Sub, f.monitor.unit.Result = "activating", "auto-restart", "exit-code"
+		}, "error monitor-failed fcgisup-monitor.service"},
+		{"monitor stopped", func(f *facts) {
+			f.monitor.due, f.monitor.unit.Active, f.monitor.unit.FileState = true, "inactive", "enabled"
+		}, "warning monitor-stopped fcgisup-monitor.service"},
+		{"no monitor wanted", func(f *facts) {
+			f.monitor.due, f.monitor.unit.Active, f.monitor.unit.FileState = true, "inactive", "disabled"
+		}, ""},
+		{"nothing to watch", func(f *facts) { f.monitor.unit.Active, f.monitor.unit.FileState = "inactive", "enabled" }, ""},
+		{"token", func(f *facts) { f.monitor.token = os.ErrNotExist }, "error monitor-token fcgisup-monitor.service"},
+		{"deaf", func(f *facts) { f.monitor.deaf = []deafTarget{{"ops", "gone", "x"}} }, "error alert-unusable alert ops"},
 		{"user", func(f *facts) { f.apps[0].noUsers = []configured{{"socket.user", "x"}} }, "error user-missing app rt"},
 		{"group", func(f *facts) { f.apps[0].noGroups = []configured{{"group", "x"}} }, "error group-missing app rt"},
 		{"after", func(f *facts) { f.named["db.service"] = units.Unit{Load: "not-found"} }, "warning dependency-not-found app rt"},

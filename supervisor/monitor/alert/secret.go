@@ -41,6 +41,13 @@ func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
 	return url, nil
 }
 
+// CheckFile tells why a target's file cannot be used by who asks: nil if it
+// can. The error names the file and never what is in it.
+func CheckFile(path string) error {
+	_, err := secretURL(fcgisup.Target{URLFile: path}, nil)
+	return err
+}
+
 // readSecret refuses a file that others may read, or somebody else may write: as
 // ssh does with keys. One of root may be its group's, for a monitor that is not root.
 func readSecret(path string) (string, error) {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// findFailing: instances whose supervisor has no worker that lives.
+func findFailing(f *facts) (found []finding) {
+	for _, st := range f.failing {
+		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
+		if f.systemd {
+			mend += "; journalctl -u '" + st.App + "-fastcgi@*.service' has all"
+		}
+		why := lastWordsOf(st)
+		found = append(found, finding{
+			"instance-failing", isError, st.App + "@" + strconv.Itoa(st.Instance), strings.ToUpper(why[:1]) + why[1:] + ".", mend,
+		})
+	}
+	return found
+}
+
+// unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
+func unwell(u units.ServiceUnit) string {
+	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success"
+	if !again && u.Active != "failed" {
+		return ""
+	}
+	how := u.Result
+	if how == "exit-code" {
+		how = fmt.Sprintf("exit code %d", u.Exit)
+	}
+	if again {
+		return "It fails, and systemd starts it again and again (" + how + ")."
+	}
+	return "It has failed (" + how + ")."
+}
+
+// findFailedServices: services that do not stay up. What keeps them from it and is known is a finding of its own.
+func findFailedServices(f *facts) (found []finding) {
+	for _, s := range f.sockets {
+		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 {
+			found = append(found, finding{"service-failed", isError, s.Service, how, "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark})
+		}
+	}
+	return found
+}
+
+// findLeftOver: instances that a scale-down has not stopped.
+func findLeftOver(f *facts) (found []finding) {
+	for _, a := range f.apps {
+		for _, s := range f.sockets {
+			m := instanceUnit.FindStringSubmatch(s.Name)
+			if m == nil || m[1] != a.Name || s.app != a.Name || !s.Up() && !s.service.Up() {
+				continue
+			}
+			if n, err := strconv.Atoi(m[2]); err == nil && n > a.Instances {
+				found = append(found, finding{
+					"instance-left-over", isWarning, s.Name, fmt.Sprintf("It runs, and the configuration has %s of the app.", plural(a.Instances, "instance")), "fcgisup apply " + a.Name,
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findMonitor: nobody watches, and nobody is told.
+func findMonitor(f *facts) (found []finding) {
+	m := f.monitor
+	if how := unwell(m.unit); how != "" {
+		found = append(found, finding{"monitor-failed", isError, units.MonitorUnit, how + " Nobody watches, and no alert is sent.", "journalctl -u " + units.MonitorUnit + " -n 20"})
+	} else if m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
+		found = append(found, finding{"monitor-stopped", isWarning, units.MonitorUnit, "It is enabled and does not run: nobody watches, and no alert is sent.", "systemctl start " + units.MonitorUnit})
+	}
+	if m.token != nil {
+		mend := ""
+		var e *exitError
+		if errors.As(m.token, &e) {
+			mend = e.hint
+		}
+		found = append(found, finding{"monitor-token", isError, units.MonitorUnit, "The monitor cannot start: " + m.token.Error() + ".", mend})
+	}
+	for _, d := range m.deaf {
+		found = append(found, finding{"alert-unusable", isError, "alert " + d.name, "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", d.mend})
+	}
+	return found
+}
