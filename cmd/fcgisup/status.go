@@ -40,7 +40,8 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status [APP[@N]]",
 		Short: "Show how the instances are",
 		Long: `status asks every supervisor on this host, found by its control socket under
-` + controlRoot + `, or the one at --control, and shows a line per instance.`,
+` + controlRoot + `, or the one at --control, and shows a line per instance. Configured instances whose
+socket is there, and no supervisor, sleep until their first request.`,
 		Example: `  fcgisup status
   fcgisup status rt --watch
   fcgisup status rt@3 --json`,
@@ -79,8 +80,12 @@ func (s *statuser) once(ctx context.Context) error {
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
 func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
+	sleepers := s.asleep(controlRoot)
 	paths, err := controlPaths(s.control)
-	if err != nil {
+	if err != nil && len(sleepers) == 0 {
+		if s.which.app != "" {
+			err = s.nobody()
+		}
 		return nil, err
 	}
 	answers, failures := make([][]supervisor.Status, len(paths)), make([]error, len(paths))
@@ -93,7 +98,7 @@ func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 		})
 	}
 	_ = group.Wait() // none returns an error
-	var all []supervisor.Status
+	all := sleepers
 	for _, st := range slices.Concat(answers...) {
 		if s.which.has(st) {
 			all = append(all, st)
@@ -104,7 +109,7 @@ func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 	})
 	err = errors.Join(failures...)
 	if len(all) == 0 && err == nil {
-		err = hinted(fmt.Errorf("no supervisor here runs %s", s.which), "instances that sleep under systemd have none until their first request")
+		err = s.nobody()
 	}
 	return all, err
 }

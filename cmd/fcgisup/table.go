@@ -69,10 +69,13 @@ func refusals(w io.Writer, all []supervisor.Status) error {
 	return nil
 }
 
-// age is how long ago, in one unit or two: 45s, 12m, 3h5m, 4d.
+// age is how long ago, in one unit or two: 45s, 12m, 3h5m, 4d; "-" when that is
+// not known.
 func age(now, then time.Time) string {
 	d := now.Sub(then)
 	switch {
+	case then.IsZero():
+		return "-"
 	case d < time.Second:
 		return "now"
 	case d < time.Minute:

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// asleep are the selected instances of the configuration that no supervisor
+// speaks for, and whose socket somebody, which is systemd, holds for them: nothing
+// is connected to, which would wake them. It is silent about a configuration that
+// cannot be had: status goes without one.
+func (s *statuser) asleep(roots string) []supervisor.Status {
+	if s.control != "" {
+		return nil
+	}
+	var all []supervisor.Status
+	for _, a := range s.configuredApps() {
+		if !a.Systemd.Supervise {
+			continue
+		}
+		for _, in := range a.Expand() {
+			st := supervisor.Status{
+				App: in.App, Instance: in.Number, Address: in.Address.Addr, State: supervisor.Sleeping,
+				Workers: []supervisor.WorkerStatus{}, Restarts: map[supervisor.Cause]uint64{},
+				ProbeFailures: map[string]uint64{}, Scaled: map[supervisor.Direction]uint64{},
+			}
+			if s.which.has(st) && !hasControl(roots, in) && held(in.Address, &st) {
+				all = append(all, st)
+			}
+		}
+	}
+	return all
+}
+
+// hasControl tells whether there is a control socket for an instance.
+func hasControl(roots string, in fcgisup.Instance) bool {
+	return slices.ContainsFunc([]string{in.App, fmt.Sprintf("%s-%d", in.App, in.Number)}, func(folder string) bool {
+		_, err := os.Lstat(filepath.Join(roots, folder, supervisor.ControlName))
+		return err == nil
+	})
+}
+
+// held tells whether somebody listens, and fills in what is known of the queue.
+func held(a fcgisup.Address, st *supervisor.Status) bool {
+	l, err := scoreboard.Find(a.Network, a.Addr)
+	if errors.Is(err, scoreboard.ErrUnsupported) && a.Network == "unix" {
+		info, err := os.Stat(a.Addr)
+		return err == nil && info.Mode().Type() == os.ModeSocket
+	}
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	if q, err := l.Queue(); err == nil {
+		st.Queue = &q.Length
+		if n, known := q.Capacity.Value(); known {
+			st.Backlog = &n
+		}
+	}
+	none, zero := 0, 0.0
+	st.InFlight, st.OldestRequestSeconds = &none, &zero
+	return true
+}
+
+// nobody says why there is nothing to show of what was selected.
+func (s *statuser) nobody() error {
+	err := fmt.Errorf("no supervisor here runs %s", s.which)
+	apps := s.configuredApps()
+	if s.which.app == "" || len(apps) == 0 || s.control != "" {
+		return hinted(err, "instances that sleep under systemd have none until their first request")
+	}
+	for _, a := range apps {
+		for _, in := range a.Expand() {
+			if s.which.has(supervisor.Status{App: in.App, Instance: in.Number}) {
+				return hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
+			}
+		}
+	}
+	return hinted(fmt.Errorf("%w, and the configuration has none", err), "fcgisup status shows what there is")
+}
