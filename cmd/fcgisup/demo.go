@@ -62,6 +62,9 @@ loopback and on sockets in a temporary folder, and leaves nothing behind.`,
 }
 
 func (d *demo) run(ctx context.Context) error {
+	if _, _, err := net.SplitHostPort(d.address); err != nil {
+		return usage(fmt.Errorf("--http %s: %w", d.address, err))
+	}
 	ctx, interrupted := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer interrupted()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader that leaves is an error, not the end: there is a folder to remove
@@ -126,7 +129,7 @@ func (d *demo) begin() (stop func() error, err error) {
 	l, err := net.Listen("tcp", d.address)
 	if err != nil {
 		closeSockets(sockets, log)
-		return nil, fmt.Errorf("cannot serve HTTP: %w", err)
+		return nil, cannotListen(d.address, err)
 	}
 	d.url = "http://" + l.Addr().String() + "/"
 	spawner := supervisor.NewSpawner()

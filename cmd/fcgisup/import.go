@@ -26,6 +26,7 @@ type importer struct {
 	name      string
 	out       string
 	instances int
+	changed   func(flag string) bool
 }
 
 func (c *cli) importCommand() *cobra.Command {
@@ -51,6 +52,7 @@ files could be used. 2: a file could not be read.`,
   fcgisup import -- spawn-fcgi -s /run/hello.sock -u www-data -F 4 -- /usr/local/bin/hello.fcgi`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			i.changed = cmd.Flags().Changed
 			if at := cmd.ArgsLenAtDash(); at == 0 {
 				return i.commandLine(args)
 			} else if at > 0 {
@@ -109,7 +111,7 @@ func (i *importer) options() (foreign.Options, error) {
 			return foreign.Options{}, usage(fmt.Errorf("--name: %w", err))
 		}
 	}
-	if i.instances < 0 || i.instances > fcgisup.MaxInstances {
+	if i.instances < 1 && i.changed("instances") || i.instances > fcgisup.MaxInstances {
 		return foreign.Options{}, usage(fmt.Errorf("--instances: %d is not between 1 and %d", i.instances, fcgisup.MaxInstances))
 	}
 	o := foreign.Options{Name: i.name, Instances: i.instances, Look: exec.LookPath, PrimaryGroup: primaryGroup}
@@ -208,6 +210,10 @@ func (i *importer) write(text []byte, secrets bool) error {
 func writeNew(path string, text []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".fcgisup-*")
 	if err != nil {
+		var hidden *fs.PathError // of a file that nobody has named
+		if errors.As(err, &hidden) {
+			err = fmt.Errorf("%s: %w", path, hidden.Err)
+		}
 		return fmt.Errorf("cannot write the configuration: %w", err)
 	}
 	defer func() {

@@ -48,12 +48,14 @@ func TestImportExitCodes(t *testing.T) {
 		{[]string{big}, exitUsage, "larger than 1 MiB"},
 		{[]string{dir}, exitUsage, "is a directory"},
 		{[]string{filepath.Join(dir, "none")}, exitUsage, "no such file"},
-		{nil, exitUsage, "requires at least 1 arg"},
+		{nil, exitUsage, "import needs FILE..."},
 		{[]string{"--"}, exitUsage, ""},
 		{[]string{empty, "--", "spawn-fcgi"}, exitUsage, "either files"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), exitUsage, "--name names one app, and there are 2"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "Not A Name"), exitUsage, "--name"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "-1"), exitUsage, "--instances"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "0"), exitUsage, "--instances"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "4"), exitDone, "--instances is not used"},
 	}
 	for _, test := range tests {
 		got := fcgisupRun(append([]string{"import"}, test.args...)...)

@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
+	ownWords(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("cannot write to standard output: %w", out.err)
@@ -85,7 +86,7 @@ systemd sockets and nginx, and tells the truth about it.`,
 		},
 	}
 	root.PersistentFlags().StringVar(&c.config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(c.commands()...)
 	c.complete(root)
 	usageArgs(root)
@@ -104,16 +105,4 @@ func (o *checkedOutput) Write(p []byte) (int, error) {
 		o.err = err
 	}
 	return n, err
-}
-
-// usageArgs makes every complaint about arguments a usage error.
-func usageArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			return usage(check(cmd, args))
-		}
-	}
-	for _, sub := range cmd.Commands() {
-		usageArgs(sub)
-	}
 }

@@ -295,7 +295,7 @@ func TestMonitorRefuses(t *testing.T) {
 		"a long one":       {[]string{"--token-file", file("long", strings.Repeat(good, 1000), 0o600)}, "one line"},
 		"a folder":         {[]string{"--token-file", dir}, "cannot use the token file"},
 		"no state folder":  {[]string{"--state-dir", config + "/x", "--listen", dir + "/m.sock"}, "cannot make the monitor's folder"},
-		"an argument":      {[]string{"now"}, "unknown command"},
+		"an argument":      {[]string{"now"}, "monitor takes no argument"},
 		"address in use":   {[]string{"--state-dir", dir + "/s", "--listen", busyAddress(t)}, "address already in use\nhint: --listen"},
 		"no configuration": {[]string{"--config", dir + "/none.yaml"}, "no such file"},
 	} {

@@ -105,6 +105,9 @@ func (r *runner) run(ctx context.Context) error {
 			}
 		}
 	}
+	if len(r.params) > 0 && r.http == "" {
+		return usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
+	}
 	r.signals = make(chan os.Signal, 16)
 	signal.Notify(r.signals, orders...)
 	// A closed standard error must not be the end, nor may workers inherit an

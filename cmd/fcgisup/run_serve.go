@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
@@ -86,11 +87,20 @@ func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) 
 func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("cannot serve HTTP: %w", err)
+		return cannotListen(address, err)
 	}
 	r.log.Info("serving", "address", l.Addr().String())
 	r.listen(ctx, l, h)
 	return nil
+}
+
+// cannotListen says it without the library's own "listen tcp …: bind:".
+func cannotListen(address string, err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno
+	}
+	return fmt.Errorf("cannot listen on %s: %w", address, err)
 }
 
 // httpServer is a server and what it listens on, which it closes itself only once it

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,9 @@ file order. Exit code 0: good; 2: not.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if args[0] == "" {
+					return usage(errors.New("validate: the argument names no file"))
+				}
 				c.config = args[0]
 			}
 			cfg, err := c.load()

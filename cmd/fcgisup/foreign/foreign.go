@@ -119,6 +119,8 @@ type reading struct {
 	paths  map[string]string // of sources, by name
 	notes  []Note
 	drafts []*draft
+	// scaled is set when Options.Instances was of use.
+	scaled bool
 }
 
 func newReading(opt Options) *reading {
@@ -159,6 +161,9 @@ func (r *reading) note(at place, directive, format string, args ...any) {
 func (r *reading) result(files []Source) Result {
 	r.nameApart()
 	text := r.settle()
+	if r.opt.Instances > 0 && !r.scaled && len(r.drafts) > 0 {
+		r.note(place{files[0].Name, 0}, "", "--instances is not used: it is for a template of systemd's")
+	}
 	if len(text) == 0 && len(r.notes) == 0 {
 		for _, f := range files {
 			r.note(place{f.Name, 0}, "", "configures no FastCGI program")

@@ -112,3 +112,18 @@ func noted(notes []Note, line int, word string) bool {
 		return n.Line == line && strings.Contains(n.Directive+n.Text, word)
 	})
 }
+
+// TestScriptThatReadsAnother: what the other file sets is not known, and that is said.
+func TestScriptThatReadsAnother(t *testing.T) {
+	const text = "#!/bin/sh\n. /lib/lsb/init-functions\n[ -r /etc/default/x ] && . /etc/default/x\nspawn-fcgi -s /run/x.sock -u www-data -- /bin/x\n"
+	res := Read([]Source{{Name: "x", Data: []byte(text)}}, Options{})
+	var said []string
+	for _, n := range res.Notes {
+		if strings.Contains(n.Text, "is read by the script") {
+			said = append(said, n.String())
+		}
+	}
+	if len(said) != 1 || !strings.HasPrefix(said[0], "x:3: /etc/default/x: ") {
+		t.Errorf("%q of %v", said, res.Notes)
+	}
+}

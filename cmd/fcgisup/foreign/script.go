@@ -16,6 +16,7 @@ func (r *reading) scripts(files []Source) {
 		found := false
 		for _, l := range logicalLines(f.Data) {
 			at := place{f.Name, l.number}
+			s.sources(l.text, at)
 			if m := assignment.FindStringSubmatch(l.text); m != nil {
 				s.set(m[2]+"="+strings.Join(s.words(m[3], at, true), " "), m[1] == "export")
 				continue
@@ -27,6 +28,19 @@ func (r *reading) scripts(files []Source) {
 			r.note(place{f.Name, 0}, "", "no command line of spawn-fcgi with its socket was understood; it can be given as it is: fcgisup import -- spawn-fcgi …")
 		}
 		r.notes = append(r.notes, s.pending...)
+	}
+}
+
+// sourced is a file that a script reads in place, "." or "source" of sh(1).
+var sourced = regexp.MustCompile(`(?:^|[;&|{]|\b(?:then|do|else))\s*(?:\.|source)\s+([^\s;&|]+)`)
+
+// sources notes the files that a script reads and we do not. Debian's functions
+// for init scripts set nothing that a program is started with.
+func (s *shell) sources(text string, at place) {
+	for _, m := range sourced.FindAllStringSubmatch(text, -1) {
+		if !strings.HasPrefix(m[1], "/lib/lsb/") && !strings.HasPrefix(m[1], "/lib/init/") {
+			s.pending = append(s.pending, Note{at.file, at.line, m[1], "is read by the script, not by import: what it sets is not known here"})
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func (s *service) instances() {
 	switch {
 	case !s.unit.ref.template:
 	case s.opt.Instances > 0:
-		s.count = s.opt.Instances
+		s.count, s.scaled = s.opt.Instances, true
 		s.numbers = nil
 	case len(s.numbers) > 0:
 		s.count = len(s.numbers)

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUsageErrors are in words of the command line's, exit with 2 and name the next step.
+func TestUsageErrors(t *testing.T) {
+	for _, test := range []struct{ line, says string }{
+		{"restart", "fcgisup: restart needs APP or APP@N\nhint: fcgisup restart --help"},
+		{"status a b", "fcgisup: status takes APP or APP@N, and there are 2 arguments\nhint: fcgisup status --help"},
+		{"demo extra", "fcgisup: demo takes no argument, and there is \"extra\"\nhint: fcgisup demo --help"},
+		{"statsu", "fcgisup: fcgisup has no command \"statsu\"\nhint: did you mean: fcgisup status?"},
+		{"alert bogus", "fcgisup: fcgisup alert has no command \"bogus\"\nhint: fcgisup alert --help"},
+		{"gen --instances x", "fcgisup: --instances: \"x\" is no number\nhint: fcgisup gen --help"},
+		{"check --timeout x", "fcgisup: --timeout: \"x\" is no time such as 30s or 5m\nhint: fcgisup check --help"},
+		{"help bogus", "fcgisup: fcgisup has no command \"bogus\"\n"},
+		{"help gen bogus", "fcgisup: fcgisup gen has no command \"bogus\"\n"},
+		{"completion", "fcgisup: completion needs the name of a shell: "},
+		{"completion csh", "fcgisup: fcgisup completion has no command \"csh\""},
+		{"demo --http foo", "fcgisup: --http foo: address foo: missing port"},
+		{"run --param A=b -- /bin/true", "fcgisup: --param goes with --http"},
+	} {
+		got := fcgisupRun(strings.Fields(test.line)...)
+		want := exitUsage
+		if strings.HasPrefix(test.line, "check") {
+			want = nagiosUnknown
+		}
+		if got.code != want || !strings.HasPrefix(got.err, test.says) || got.out != "" {
+			t.Errorf("fcgisup %s: exit %d\n%s%s", test.line, got.code, got.out, got.err)
+		}
+	}
+	if got := fcgisupRun("validate", ""); got.code != exitUsage || !strings.Contains(got.err, "names no file") {
+		t.Errorf("validate of nothing: %+v", got)
+	}
+	for _, good := range []string{"help gen units", "help", "completion bash", "completion --help"} {
+		if got := fcgisupRun(strings.Fields(good)...); got.code != exitDone || got.out == "" || got.err != "" {
+			t.Errorf("fcgisup %s: exit %d, %s", good, got.code, got.err)
+		}
+	}
+}
+
+// TestErrorsNameWhatThePersonNamed, not what is beside it, nor the library's function.
+func TestErrorsNameWhatThePersonNamed(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "none", "a.yaml")
+	got := fcgisupRun("import", "--out", out, "--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x")
+	if got.code != exitFail || !strings.Contains(got.err, "cannot write the configuration: "+out+": no such file") {
+		t.Errorf("exit %d\n%s", got.code, got.err)
+	}
+	address := busyAddress(t)
+	got = fcgisupRun("demo", "--once", "--http", address)
+	if got.code != exitFail || !strings.Contains(got.err, "fcgisup: cannot listen on "+address+": address already in use") {
+		t.Errorf("exit %d\n%s", got.code, got.err)
+	}
+}
