@@ -59,6 +59,18 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 		}
 		finish(w, err)
 	})
+	for path, method := range map[string]string{
+		"/status": http.MethodGet, "/metrics": http.MethodGet,
+		"/restart": http.MethodPost, "/scale": http.MethodPost, "/reload": http.MethodPost,
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", method)
+			reply(w, http.StatusMethodNotAllowed, outcome{Error: path + " takes " + method})
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusNotFound, outcome{Error: "there are GET /status and /metrics, and POST /restart, /scale and /reload"})
+	})
 	return mux
 }
 

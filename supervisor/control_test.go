@@ -196,9 +196,9 @@ func TestControlRefuses(t *testing.T) {
 		{"POST", "/restart?instance=-1", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
 		{"POST", "/restart?instance=99999999999999999999", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
 		{"POST", "/restart?instance=2", http.StatusConflict, `{"error":"no instance 2 of app t is run here"}`},
-		{"GET", "/restart", http.StatusMethodNotAllowed, "Method Not Allowed"},
-		{"POST", "/status", http.StatusMethodNotAllowed, "Method Not Allowed"},
-		{"GET", "/", http.StatusNotFound, "404 page not found"},
+		{"GET", "/restart", http.StatusMethodNotAllowed, `{"error":"/restart takes POST"}`},
+		{"POST", "/status", http.StatusMethodNotAllowed, `{"error":"/status takes GET"}`},
+		{"GET", "/", http.StatusNotFound, `{"error":"there are GET /status and /metrics, and POST /restart, /scale and /reload"}`},
 		{"GET", "/metrics", http.StatusOK, "metrics"},
 	} {
 		if code, body := call(test.method, test.path); code != test.code || body != test.body {

@@ -35,6 +35,7 @@ date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are e
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			forMarkdown(root)
+			root.Long += manCommands(root)
 			if completion, _, err := root.Find([]string{"completion"}); err == nil {
 				for _, shell := range completion.Commands() {
 					shell.Hidden = true // one page tells of all
@@ -51,6 +52,18 @@ date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are e
 			return nil
 		},
 	}
+}
+
+// manCommands is a section that lists them with their pages.
+func manCommands(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("\n\n# COMMANDS\n")
+	for _, sub := range root.Commands() {
+		if sub.IsAvailableCommand() {
+			fmt.Fprintf(&b, "**fcgisup-%s(1)**\n:   %s\n\n", sub.Name(), manText(sub.Short))
+		}
+	}
+	return b.String()
 }
 
 // buildDate is when the sources were made, never now: https://reproducible-builds.org/specs/source-date-epoch/

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +54,8 @@ invalid file changes nothing.`,
 // each posts to the supervisors of the selected instances, one after the other:
 // a restart for each instance, a reload once for each supervisor.
 func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
 	which, err := parseSelection(arg)
 	if err != nil {
 		return usage(err)
@@ -97,7 +101,9 @@ func (c *cli) post(ctx context.Context, path, target string, in selection, done 
 		url += "?instance=" + strconv.Itoa(in.instance)
 	}
 	var answer struct{ Note string }
-	if err := control(ctx, path, http.MethodPost, url, &answer); err != nil {
+	if err := control(ctx, path, http.MethodPost, url, &answer); ctx.Err() != nil {
+		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.app))
+	} else if err != nil {
 		return hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
 	}
 	fmt.Fprintf(c.out, "%s %s\n", in, done)
