@@ -120,6 +120,12 @@ func TestFailingProgramPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run(t, "kill", "-KILL", strconv.Itoa(pid))
+	within(t, 10*time.Second, func() error { // until then it may take a request with it
+		if _, code := b.try("kill", "-0", strconv.Itoa(pid)); code == 0 {
+			return fmt.Errorf("process %d still lives", pid)
+		}
+		return nil
+	})
 	b.ok(t, "frail", "/")
 	b.socketNeverFailed(t, "frail")
 	b.run(t, "systemctl", "stop", "frail-fastcgi.target")
