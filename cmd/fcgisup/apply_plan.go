@@ -245,11 +245,11 @@ func targetName(app string) string { return app + "-fastcgi.target" }
 var instanceUnit = regexp.MustCompile(`^(.+)-fastcgi@([1-9][0-9]*)\.(socket|service)$`)
 
 // sortUnits finds the app's among units.
-func (p *present) sortUnits(app string, states []units.State) {
-	p.sockets, p.services = map[int]units.State{}, map[int]units.State{}
+func (is *present) sortUnits(app string, states []units.State) {
+	is.sockets, is.services = map[int]units.State{}, map[int]units.State{}
 	for _, s := range states {
 		if s.Name == targetName(app) {
-			p.target = s
+			is.target = s
 			continue
 		}
 		m := instanceUnit.FindStringSubmatch(s.Name)
@@ -261,9 +261,9 @@ func (p *present) sortUnits(app string, states []units.State) {
 			continue // no number that an instance can have
 		}
 		if m[3] == "socket" {
-			p.sockets[n] = s
+			is.sockets[n] = s
 		} else {
-			p.services[n] = s
+			is.services[n] = s
 		}
 	}
 }
