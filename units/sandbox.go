@@ -20,22 +20,40 @@ func (r renderer) sandbox(s *section) {
 	s.because("Set-user-ID programs (sendmail, often) get no power by it. The filters below imply it: only systemd.sandbox: off undoes it.")
 	s.set("NoNewPrivileges", "yes")
 	s.set("CapabilityBoundingSet", "")
+	withoutDevices(s)
+	if !r.app.Systemd.Supervise {
+		s.set("ProtectControlGroups", "yes")
+	}
+	withoutKernel(s)
+	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
+	s.set("ProtectProc", "invisible")
+	s.because("AF_NETLINK: the kernel tells through it which worker is busy and how many requests wait.")
+	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
+	fewerCalls(s)
+	s.because("A refused call fails, as programs expect, instead of killing the worker.")
+	s.set("SystemCallErrorNumber", "EPERM")
+	s.because("Files of the app are not everybody's.")
+	s.set("UMask", "0027")
+}
+
+// withoutDevices, withoutKernel and fewerCalls are what neither a FastCGI program nor
+// fcgisup itself misses, systemd.exec(5).
+func withoutDevices(s *section) {
 	s.set("RestrictSUIDSGID", "yes")
 	s.set("PrivateDevices", "yes")
 	s.set("PrivateMounts", "yes")
 	s.set("DevicePolicy", "closed")
 	s.set("ProtectClock", "yes")
-	if !r.app.Systemd.Supervise {
-		s.set("ProtectControlGroups", "yes")
-	}
+}
+
+func withoutKernel(s *section) {
 	s.set("ProtectHostname", "yes")
 	s.set("ProtectKernelLogs", "yes")
 	s.set("ProtectKernelModules", "yes")
 	s.set("ProtectKernelTunables", "yes")
-	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
-	s.set("ProtectProc", "invisible")
-	s.because("AF_NETLINK: the kernel tells through it which worker is busy and how many requests wait.")
-	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
+}
+
+func fewerCalls(s *section) {
 	s.set("RestrictNamespaces", "yes")
 	s.set("RestrictRealtime", "yes")
 	s.set("LockPersonality", "yes")
@@ -43,10 +61,6 @@ func (r renderer) sandbox(s *section) {
 	s.set("SystemCallArchitectures", "native")
 	s.set("SystemCallFilter", "@system-service")
 	s.set("SystemCallFilter", "~@privileged @resources")
-	s.because("A refused call fails, as programs expect, instead of killing the worker.")
-	s.set("SystemCallErrorNumber", "EPERM")
-	s.because("Files of the app are not everybody's.")
-	s.set("UMask", "0027")
 }
 
 // homes closes /home unless the app lives there.
