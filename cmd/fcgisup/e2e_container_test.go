@@ -177,7 +177,12 @@ func (c *container) said() string {
 }
 
 func (c *container) status() ([]supervisor.Status, error) {
-	return fetchStatus(context.Background(), fmt.Sprintf("/proc/%d/root/run/fcgisup/hello/control.sock", c.pid))
+	return fetchStatus(context.Background(), c.path("run/fcgisup/hello/control.sock"))
+}
+
+// path is a file of the container, seen from here: proc_pid_root(5).
+func (c *container) path(name string) string {
+	return filepath.Join("/proc", strconv.Itoa(c.pid), "root", name)
 }
 
 // enter is a command in the container as its user, like docker exec.
@@ -256,7 +261,7 @@ func (c *container) reapsOrphans(t *testing.T) {
 // failsAndRecovers: a program that cannot live makes the container unhealthy, not dead, and healthy again once it can.
 func (c *container) failsAndRecovers(t *testing.T) {
 	t.Helper()
-	program := fmt.Sprintf("/proc/%d/root/usr/local/bin/hello.fcgi", c.pid)
+	program := c.path("usr/local/bin/hello.fcgi")
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
