@@ -42,6 +42,7 @@ type fakeProcess struct {
 	busy   bool // release finds no moment
 	deaf   bool // ignores all but KILL
 	rests  bool // its connections are kept alive, nothing more
+	halted bool // a signal has stopped it
 	// lives is after what time it ends by itself with status 1; 0: never.
 	lives   time.Duration
 	dead    bool
@@ -180,6 +181,18 @@ func (h *fakeHost) last() *fakeProcess {
 func (p *fakeProcess) pid() int { return 100 + p.number }
 
 func (p *fakeProcess) lines() []string { return []string{"last words"} }
+
+func (p *fakeProcess) suspended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.halted
+}
+
+func (p *fakeProcess) halt(halted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halted = halted
+}
 
 func (p *fakeProcess) evidence() []string { return []string{"state S"} }
 

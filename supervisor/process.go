@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,6 +33,8 @@ type process interface {
 	lines() []string
 	// resting are the connections from which the worker waits to read.
 	resting() map[scoreboard.Inode]bool
+	// suspended tells whether a signal has stopped all of it; a debugger does not count.
+	suspended() bool
 	// evidence is what the kernel says of each of its processes, for people.
 	evidence() []string
 	// memory is that of the whole group in bytes.
@@ -150,6 +153,14 @@ func (g *group) resting() map[scoreboard.Inode]bool {
 		}
 	}
 	return all
+}
+
+func (g *group) suspended() bool {
+	pids, err := g.groups.Members(g.leader)
+	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool {
+		s, err := scoreboard.ReadStat(pid)
+		return err != nil || s.State != 'T'
+	})
 }
 
 func (g *group) evidence() []string {

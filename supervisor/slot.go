@@ -41,6 +41,8 @@ type slot struct {
 	released bool
 	// why is the error behind the machine's cause, if there is one.
 	why string
+	// suspended is since when looks have found it stopped with a request; zero: they have not.
+	suspended time.Time
 	// evidence was taken before the process was killed.
 	evidence []string
 	// expires is when max_age is over for this process, jitter included; zero: never.

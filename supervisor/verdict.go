@@ -9,17 +9,19 @@ import (
 )
 
 // judgeRequests finds the stuck: workers that serve one request for longer than
-// request_timeout, and workers that do not accept although they hold nothing.
+// request_timeout, workers that do not accept although they hold nothing, and
+// workers that were stopped with a request.
 func (i *instance) judgeRequests(now time.Time) {
 	for _, s := range i.slots {
 		if s.m.state != Ready {
 			continue
 		}
 		v := i.view(s)
-		if why := i.overtime(s, v, now); why != "" {
-			i.condemnStuck(s, why, now)
-		} else if why := i.notAccepting(s, v, now); why != "" {
-			i.condemnStuck(s, why, now)
+		for _, verdict := range []func(*slot, scoreboard.WorkerView, time.Time) string{i.overtime, i.notAccepting, i.standingStill} {
+			if why := verdict(s, v, now); why != "" {
+				i.condemnStuck(s, why, now)
+				break
+			}
 		}
 	}
 }
@@ -60,6 +62,24 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 		return ""
 	}
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))
+}
+
+// standingStill tells whether a signal has stopped the worker, and nobody wakes it:
+// it holds a request, but serves none. Had it been stopped a moment before it
+// accepted, probes would have condemned it after the same time.
+func (i *instance) standingStill(s *slot, v scoreboard.WorkerView, now time.Time) string {
+	limit := i.patience()
+	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit || !s.proc.suspended() {
+		s.suspended = time.Time{}
+		return ""
+	}
+	if s.suspended.IsZero() {
+		s.suspended = now
+	}
+	if now.Sub(s.suspended) < limit {
+		return ""
+	}
+	return fmt.Sprintf("stopped by a signal, with a request, for %s at least", now.Sub(s.suspended).Round(time.Millisecond))
 }
 
 // patience is how long a worker may look dead before it counts as dead; 0: for ever.

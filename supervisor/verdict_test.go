@@ -100,6 +100,32 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 	})
 }
 
+// A worker that SIGSTOP met with a request is not busy. One that is let go on
+// within the patience was somebody's look at it.
+func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.after(time.Second)
+		p := b.host.last()
+		p.set(look{held: 1})
+		b.host.connect()
+		b.after(time.Hour)
+		for range 3 {
+			p.halt(true)
+			b.after(25 * time.Second)
+			p.halt(false)
+			if st := b.after(10 * time.Second); st.Restarts[Stuck] != 0 {
+				t.Fatalf("replaced after a while of being stopped: %+v", st.LastFailure)
+			}
+		}
+		p.halt(true)
+		if st := b.after(35 * time.Second); st.Restarts[Stuck] != 1 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
 func TestOldAndLargeWorkersAreReplacedOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // outcome is what became of a request sent beside others.
@@ -230,22 +232,63 @@ func TestKeptConnectionIsNoRequest(t *testing.T) {
 	s.replacedAsStuck(t, pid)
 }
 
-// TestStoppedWorkerIsStuck: SIGSTOP is a worker that hangs before it accepts: nothing in flight, and a queue that
-// stands.
+// TestStoppedWorkerIsStuck: a worker that SIGSTOP met before it accepted has nothing in flight, and a queue that
+// stands; one that it met with a request holds that and serves nobody. Both are replaced, and who waits is served.
 func TestStoppedWorkerIsStuck(t *testing.T) {
-	t.Parallel()
 	needFiles(t, "/usr/bin/perl")
-	s := newConfigured(t, "stopped", fmt.Sprintf(
-		"command: [%s]\nhealth: {interval: 500ms, timeout: 500ms, failures: 2}\nlimits: {stop_timeout: 1s}", appPath(t, "hello.pl")))
-	pid := s.hello(t, nil)
-	s.until(t, 10*time.Second, isUp) // before that it would be one that does not start
+	for name, busy := range map[string]bool{"idle": false, "with a request": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newConfigured(t, "stopped", fmt.Sprintf(
+				"command: [%s]\nhealth: {interval: 500ms, timeout: 500ms, failures: 2}\nlimits: {stop_timeout: 1s}", appPath(t, "hello.pl")))
+			pid := s.hello(t, nil)
+			s.until(t, 10*time.Second, isUp) // before that it would be one that does not start
+			if busy {
+				s.sends("/sleep?ms=29000")
+				s.until(t, 10*time.Second, func(st supervisor.Status) error {
+					if st.OldestRequestSeconds == nil || *st.OldestRequestSeconds < 1 { // younger ones may be probes
+						return errors.New(describe(st))
+					}
+					return nil
+				})
+			}
+			suspend(t, pid)
+			next := <-s.sends("/")
+			if next.err != nil {
+				t.Logf("%s\n%s", describe(s.one(t)), s.log())
+			}
+			if by := answeredBy(t, next); by == pid {
+				t.Logf("worker %d went on", by) // SIGCONT after a TERM that came too late to end it
+			}
+			s.replacedAsStopped(t, pid)
+			t.Logf("answered after %v; %s", next.took.Round(time.Millisecond), describe(s.one(t)))
+		})
+	}
+}
+
+// suspend stops a process, and returns when it can accept no more.
+func suspend(t *testing.T, pid int) {
+	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	next := <-s.sends("/")
-	if by := answeredBy(t, next); by == pid {
-		t.Logf("worker %d went on", by) // SIGCONT after a TERM that came too late to end it
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		stopped, err := scoreboard.Stopped(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stopped {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("worker %d does not stop", pid)
+		}
 	}
+}
+
+// replacedAsStopped checks what is told of a worker that did not go on after SIGSTOP.
+func (s *supervised) replacedAsStopped(t *testing.T, pid int) {
+	t.Helper()
 	st := s.one(t)
 	if n := st.Restarts[supervisor.Stuck] + st.Restarts[supervisor.Probe]; n == 0 {
 		t.Fatalf("the stopped worker was not replaced: %s", describe(st))
@@ -253,5 +296,4 @@ func TestStoppedWorkerIsStuck(t *testing.T) {
 	if evidence := strings.Join(st.LastFailure.Evidence, "\n"); !strings.Contains(evidence, fmt.Sprintf("process %d (", pid)) || !strings.Contains(evidence, "state T") {
 		t.Errorf("the evidence does not say that it was stopped:\n%s", evidence)
 	}
-	t.Logf("answered after %v; %s", next.took.Round(time.Millisecond), describe(st))
 }
