@@ -85,7 +85,7 @@ func appFields(a *App) []field {
 		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
 		{"health", "the probe", section(healthFields(&a.Health))},
 		{"limits", "deadlines and bounds of a worker", section(limitFields(&a.Limits))},
-		{"restart", "backoff of a worker that fails before it is ready", section(restartFields(&a.Restart))},
+		{"restart", "backoff of a worker that fails before it is ready; one whose files in command, or environment_file, have changed since is tried within a second", section(restartFields(&a.Restart))},
 		{"stop_signal", "asks a worker to finish; SIGUSR1 is libfcgi's graceful stop", signal(&a.StopSignal)},
 		{"nginx", "the generated upstream and location", section(nginxFields(&a.Nginx))},
 		{"systemd", "the generated units", section(systemdFields(&a.Systemd))},
@@ -157,7 +157,7 @@ func limitFields(l *Limits) []field {
 func restartFields(r *Restart) []field {
 	return []field{
 		{"delay", "after the first failure", positiveDuration(&r.Delay)},
-		{"max_delay", "the longest", positiveDuration(&r.MaxDelay)},
+		{"max_delay", "the longest: how soon it is seen that what the program needs, a database, is back", positiveDuration(&r.MaxDelay)},
 		{"factor", "growth from one failure to the next", factor(&r.Factor)},
 	}
 }

@@ -31,6 +31,8 @@ type host interface {
 	pressed() bool
 	// sweepStrays kills what has left its group with the listener.
 	sweepStrays() []int
+	// program looks at the files that a worker is started from.
+	program(l Launch) program
 	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
 	accept() net.Conn
 	// retire takes away the path of a socket that is ours, so that no more
@@ -268,6 +270,7 @@ func (i *instance) tick(now time.Time) {
 	i.tickIdle(now)
 	i.tickRecycle(now)
 	i.tickProbe(now)
+	i.tickProgram(now)
 	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
 }
 
@@ -291,6 +294,7 @@ func (i *instance) next() time.Time {
 	soonest(i.leaveBy)
 	soonest(i.idleAt())
 	soonest(i.recycleAt)
+	soonest(i.programAt)
 	if !i.probing {
 		soonest(i.probeAt)
 	}

@@ -25,7 +25,9 @@ type fakeHost struct {
 	wake    func()
 	waiting int
 	taken   int
-	short   bool // of memory
+	short   bool   // of memory
+	version uint64 // of the program
+	looks   int    // at it
 	// make decides about each spawn; nil spawns a worker that is ready at once.
 	make func(n int) (*fakeProcess, error)
 	// alive counts processes, to prove that nothing is accepted while there is one.
@@ -141,6 +143,20 @@ func (h *fakeHost) accept() net.Conn {
 	a, b := net.Pipe()
 	_ = b.Close()
 	return a
+}
+
+func (h *fakeHost) program(Launch) program {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.looks++
+	return program{{path: "/srv/app", final: fileState{ino: h.version}}}
+}
+
+// deploy makes the program another one.
+func (h *fakeHost) deploy() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.version++
 }
 
 func (h *fakeHost) sweepStrays() []int { return nil }

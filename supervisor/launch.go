@@ -23,6 +23,22 @@ type Launch struct {
 	Groups     []int
 	Switch     bool // to UID, GID and Groups
 	StopSignal syscall.Signal
+	// recipe is what it was made of; nil if it came from a predecessor.
+	recipe *recipe
+}
+
+// recipe is what NewLaunch has got.
+type recipe struct {
+	app     fcgisup.App
+	environ []string
+}
+
+// anew makes it of the same once more: files may say something else by now.
+func (l Launch) anew() (Launch, error) {
+	if l.recipe == nil {
+		return l, nil
+	}
+	return NewLaunch(l.recipe.app, l.recipe.environ)
 }
 
 // Equal tells whether both start the same program in the same way.
@@ -41,7 +57,7 @@ var ours = []string{
 // NewLaunch works out how an app's workers are started from an environment
 // like os.Environ. Only root switches to the app's user.
 func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
-	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal}
+	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, recipe: &recipe{app, environ}}
 	env := map[string]string{}
 	for _, kv := range environ {
 		if k, v, ok := strings.Cut(kv, "="); ok && !slices.Contains(ours, k) {

@@ -87,10 +87,11 @@ const (
 	spawnFailed kind = "spawn-failed" // there is no process after all
 	exited      kind = "exited"       // the last process of the group is gone
 	orphaned    kind = "orphaned"     // the leader is gone, others of its group are not
+	changed     kind = "changed"      // the program is not that of the last attempt any more
 	deadline    kind = "deadline"     // the machine's deadline has come
 )
 
-var kinds = []kind{start, stop, kill, ready, unhealthy, released, spawnFailed, exited, orphaned, deadline}
+var kinds = []kind{start, stop, kill, ready, unhealthy, released, spawnFailed, exited, orphaned, changed, deadline}
 
 // event is what happened to a slot.
 type event struct {
@@ -99,6 +100,8 @@ type event struct {
 	cause Cause
 	// clean comes with exited and orphaned: exit status 0.
 	clean bool
+	// settled comes with changed: the new program has held still, so what the old one did wrong does not count.
+	settled bool
 }
 
 // effect is what the instance does about it, in order.
@@ -178,6 +181,8 @@ func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
 		return m.onExited(ev.clean, now, l)
 	case orphaned:
 		return m.onOrphaned(ev.clean, now, l)
+	case changed:
+		return m.onChanged(ev.settled, now, l)
 	case deadline:
 		return m.onDeadline(now, l)
 	}
@@ -252,6 +257,17 @@ func (m machine) onOrphaned(clean bool, now time.Time, l limits) (machine, []eff
 	case Draining, Stopping, Killing, Backoff, Failing, Stopped:
 	}
 	return m, nil
+}
+
+// onChanged ends a wait: another program deserves an attempt of its own.
+func (m machine) onChanged(settled bool, now time.Time, l limits) (machine, []effect) {
+	if m.state != Backoff && m.state != Failing {
+		return m, nil
+	}
+	if settled {
+		m.attempt = 0
+	}
+	return m.spawn(now, l)
 }
 
 // lost names the end of a process that nobody asked to end.

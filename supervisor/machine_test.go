@@ -95,6 +95,10 @@ func (w world) do(ev event, now time.Time) (world, time.Time, string) {
 		return w, now, "a deadline that does nothing"
 	case !w.m.up && slices.Contains(effects, doSpawn):
 		return w, now, "spawn against the goal"
+	case ev.kind == changed && before.alive() && w.m != before:
+		return w, now, "a changed program disturbs a process"
+	case ev.kind == changed && !ev.settled && w.m.attempt != before.attempt:
+		return w, now, "a change that may not last forgives failures"
 	}
 	return w, now, ""
 }
@@ -123,6 +127,8 @@ func events() []event {
 			all = append(all, event{kind: k, cause: Probe}, event{kind: k, cause: Stuck})
 		case exited, orphaned:
 			all = append(all, event{kind: k}, event{kind: k, clean: true})
+		case changed:
+			all = append(all, event{kind: k}, event{kind: k, settled: true})
 		default:
 			all = append(all, event{kind: k})
 		}
@@ -260,6 +266,7 @@ var tableEvents = []struct {
 	{"exited", event{kind: exited}},
 	{"exited, goal down", event{kind: exited, cause: Operator}},
 	{"orphaned", event{kind: orphaned}},
+	{"changed", event{kind: changed}},
 	{"deadline", event{kind: deadline}},
 }
 
@@ -344,6 +351,24 @@ func TestStories(t *testing.T) {
 			{event{kind: start}, 0, Draining},
 			{event{kind: released}, 0, Stopping},
 			{event{kind: exited, clean: true}, 0, Starting},
+		},
+		"a changed program is tried at once, and one that settled is counted anew": {
+			{event{kind: start}, 0, Starting},
+			{event{kind: exited}, 0, Backoff},
+			{event{kind: deadline}, time.Second, Starting},
+			{event{kind: exited}, 0, Backoff},
+			{event{kind: changed}, 0, Starting},
+			{event{kind: exited}, 0, Failing},
+			{event{kind: changed}, 0, Starting},
+			{event{kind: exited}, 0, Failing},
+			{event{kind: changed, settled: true}, 0, Starting},
+			{event{kind: exited}, 0, Backoff},
+		},
+		"a program that changes under its worker disturbs nobody": {
+			{event{kind: start}, 0, Starting},
+			{event{kind: changed}, 0, Starting},
+			{event{kind: ready}, 0, Ready},
+			{event{kind: changed, settled: true}, time.Second, Ready},
 		},
 		"an early deadline is nobody's": {
 			{event{kind: start}, 0, Starting}, {event{kind: deadline}, time.Second, Starting},

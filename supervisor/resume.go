@@ -228,6 +228,9 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 	i.resumed = true
 	for _, one := range m.Slots {
 		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires}
+		if s.launch.Equal(i.launch) {
+			s.launch = i.launch // which knows its recipe
+		}
 		s.m = machine{
 			state: one.State, up: one.Up, cause: one.Cause, attempt: one.Attempt, proven: one.Proven,
 			since: one.Since, spawned: one.Spawned, deadline: one.Deadline, stopBy: one.StopBy,

@@ -31,6 +31,8 @@ type pool struct {
 	// recycleAt is when to look for workers over their limits, ripeSince is since
 	// when there has been one.
 	recycleAt, ripeSince time.Time
+	// programAt is when to look at the programs of workers that wait; zero: none does.
+	programAt time.Time
 }
 
 // scaler decides how many workers an elastic instance wants. It grows on a queue

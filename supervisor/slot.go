@@ -47,6 +47,8 @@ type slot struct {
 	evidence []string
 	// expires is when max_age is over for this process, jitter included; zero: never.
 	expires time.Time
+	// last is about the last attempt.
+	last attempted
 }
 
 func (s *slot) pid() int {
@@ -134,6 +136,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.expires, s.released = "", Exit{}, nil, time.Time{}, false
 	s.queued = i.queueNow()
+	s.last.with = i.host.program(s.launch) // before: what changes meanwhile differs from it
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
@@ -225,6 +228,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
 	i.starts.observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
+	s.last.changedAt, s.last.while = time.Time{}, 0
 	s.expires = i.expiry(now)
 	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {

@@ -313,6 +313,8 @@ func (h *realHost) observe(workers []worker, maxAge time.Duration) scoreboard.Sa
 
 func (h *realHost) pressed() bool { return pressed("/proc/pressure/memory") }
 
+func (h *realHost) program(l Launch) program { return lookAtProgram(l) }
+
 func (h *realHost) accept() net.Conn { return h.socket.accept() }
 
 func (h *realHost) retire() bool {

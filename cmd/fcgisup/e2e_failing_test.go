@@ -79,6 +79,67 @@ func TestFailingProgram(t *testing.T) {
 	if n := b.number(t, service("frail", 1), "NRestarts"); n != 0 {
 		t.Errorf("systemd restarted the supervisor %d times", n)
 	}
+	t.Run("mended, it serves at once", b.mended)
+}
+
+const lateConfig = `  late:
+    command: [/opt/apps/late.sh]
+    user: www-data
+    group: www-data
+    listen: /run/late.sock
+    restart: {delay: 55s, max_delay: 55s}
+`
+
+// mended: who waits for the next attempt, nearly a minute away, waits no longer than it takes to tell of the mending, or
+// to see it. The requests have nginx's minute.
+func (b *box) mended(t *testing.T) {
+	asked := func() <-chan error {
+		answer := make(chan error, 1)
+		go func() { answer <- b.throughNginx("late", "/")() }()
+		within(t, 20*time.Second, func() error {
+			if st, err := b.status("late", 1); err != nil || len(st.Workers) != 1 || st.Workers[0].State != "backoff" {
+				return fmt.Errorf("status %+v, %v; want a worker that waits", st, err)
+			}
+			return nil
+		})
+		return answer
+	}
+	soon := func(answer <-chan error, begin time.Time) {
+		t.Helper()
+		if err := <-answer; err != nil {
+			t.Error(err)
+		}
+		took := time.Since(begin)
+		t.Logf("answered %v after it was mended", took.Round(time.Millisecond))
+		if took > 20*time.Second {
+			t.Error("that is too late")
+		}
+	}
+	b.copyFrom(t, appPath(t, "hello.pl"), programPath("late"), 0o755)
+	b.write(t, "/opt/apps/late.sh", "#!/bin/sh\n[ -e /opt/apps/database ] || exit 1\nexec /opt/apps/late.pl\n", 0o755)
+	b.deploy(t, frailConfig+lateConfig, "late")
+
+	answer := asked()
+	b.write(t, "/opt/apps/database", "", 0o644)
+	begin := time.Now()
+	b.run(t, "fcgisup", "restart", "late")
+	soon(answer, begin)
+
+	b.write(t, "/opt/apps/next", "#!/bin/sh\nexit 1\n", 0o755)
+	b.run(t, "mv", "/opt/apps/next", "/opt/apps/late.sh")
+	st, err := b.status("late", 1)
+	if err != nil || len(st.Workers) != 1 || st.Workers[0].PID == 0 {
+		t.Fatalf("status %+v, %v; want a worker", st, err)
+	}
+	b.run(t, "kill", "-KILL", strconv.Itoa(st.Workers[0].PID))
+	answer = asked()
+	b.write(t, "/opt/apps/next", "#!/bin/sh\nexec /opt/apps/late.pl\n", 0o755)
+	begin = time.Now()
+	b.run(t, "mv", "/opt/apps/next", "/opt/apps/late.sh")
+	soon(answer, begin)
+	if log := b.journal(service("late", 1)); !strings.Contains(log, "the program has changed") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
 }
 
 func (b *box) socketNeverFailed(t *testing.T, app string) {

@@ -1,0 +1,329 @@
+package supervisor
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// failed lets a program fail for an hour: the waits are max_delay by then.
+func failed(t *testing.T, changes ...func(*fcgisup.App, *fakeHost)) *bench {
+	t.Helper()
+	b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+		failingHost(a, h)
+		for _, change := range changes {
+			change(a, h)
+		}
+	})
+	st := b.after(time.Hour)
+	if st.State != InstanceFailing || time.Until(*st.Workers[0].Next) > 30*time.Second {
+		t.Fatalf("after an hour: %s, %+v", st.State, st.Workers[0])
+	}
+	for time.Until(*b.status.Load().Workers[0].Next) < 20*time.Second { // the wait has just begun
+		b.after(time.Second)
+	}
+	return b
+}
+
+// mend has the next attempts succeed.
+func (h *fakeHost) mend() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.make = nil
+}
+
+func TestMendedProgramIsTriedWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := failed(t, func(a *fcgisup.App, _ *fakeHost) { a.Workers = fcgisup.Workers{Min: 2, Max: 2} })
+		b.host.mend()
+		b.host.deploy()
+		b.want(t, b.after(programEvery+50*time.Millisecond), Up, Ready, Ready)
+		b.end(t)
+	})
+}
+
+// What a program needs and that is no file of it is waited for as before.
+func TestUnchangedProgramWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := failed(t)
+		b.host.mend()
+		next := *b.status.Load().Workers[0].Next
+		b.want(t, b.after(time.Until(next)-time.Second), InstanceFailing, Failing)
+		b.want(t, b.after(2*time.Second), Up, Ready)
+		b.end(t)
+	})
+}
+
+func TestProgramIsLookedAtOnlyWhileAWorkerWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := func(b *bench) int {
+			b.host.mu.Lock()
+			defer b.host.mu.Unlock()
+			return b.host.looks
+		}
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) { a.Limits.IdleTimeout = time.Minute })
+		b.after(time.Hour)
+		b.host.connected()
+		b.want(t, b.after(time.Hour), Sleeping)
+		_ = b.do(t.Context(), func(time.Time) {
+			if !b.programAt.IsZero() {
+				t.Error("it is about to look while nothing waits")
+			}
+		})
+		if n := looks(b); n != 1 {
+			t.Errorf("%d looks at a program that was spawned once", n)
+		}
+		b.end(t)
+
+		b = failed(t)
+		before, spawned := looks(b), b.host.spawned()
+		b.after(time.Minute)
+		if n := looks(b) - before - (b.host.spawned() - spawned); n < 50 || n > 60 {
+			t.Errorf("%d looks in a minute of waiting", n)
+		}
+		b.end(t)
+	})
+}
+
+// A deployment's first file ends the wait; for those that follow there are short waits again.
+func TestChangeThatHoldsStillIsCountedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := failed(t)
+		before := b.host.spawned()
+		b.host.deploy()
+		b.after(10 * time.Second)
+		if n := b.host.spawned() - before; n < 7 || n > 9 { // at 1 s; then at 2 s and .1, .3, .7, 1.5, 3.1, 6.3 s after it
+			t.Errorf("%d attempts in 10 s after a change", n)
+		}
+		b.host.mend()
+		b.want(t, b.after(10*time.Second), Up, Ready)
+		b.end(t)
+	})
+}
+
+// What changes for ever is no deployment: an attempt a second, and no more.
+func TestProgramThatNeverHoldsStillIsNoHotLoop(t *testing.T) {
+	for name, test := range map[string]struct {
+		every   time.Duration
+		atLeast int
+		atMost  int
+	}{
+		"each second":        {time.Second, 550, 610},
+		"with each attempt":  {0, 550, 610},
+		"each three seconds": {3 * time.Second, 200, 260},
+		"each ten seconds":   {10 * time.Second, 60, 140},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := failed(t, func(_ *fcgisup.App, h *fakeHost) {
+					if test.every > 0 {
+						return
+					}
+					h.make = func(int) (*fakeProcess, error) {
+						h.version++ // spawn holds the lock
+						return &fakeProcess{lives: time.Millisecond}, nil
+					}
+				})
+				before, attempt := b.host.spawned(), b.status.Load().Workers[0].Attempt
+				for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
+					b.after(max(test.every, time.Second))
+					if test.every > 0 {
+						b.host.deploy()
+					}
+				}
+				st := b.status.Load()
+				if n := b.host.spawned() - before; n < test.atLeast || n > test.atMost {
+					t.Errorf("%d attempts in ten minutes, want %d to %d", n, test.atLeast, test.atMost)
+				}
+				if test.every <= time.Second && st.Workers[0].Attempt < attempt+500 {
+					t.Errorf("its failures were forgiven: attempt %d, %d before", st.Workers[0].Attempt, attempt)
+				}
+				b.end(t)
+			})
+		})
+	}
+}
+
+// TestRestartTriesAtOnce: who knows better than the wait.
+func TestRestartTriesAtOnce(t *testing.T) {
+	for name, ask := range map[string]func(b *bench, reply chan<- error, now time.Time){
+		"restart": func(b *bench, reply chan<- error, now time.Time) { b.beginRoll(Operator, b.app, b.launch, reply, now) },
+		"reload": func(b *bench, reply chan<- error, now time.Time) {
+			l := b.launch
+			l.Argv = []string{"/bin/other"}
+			b.beginRoll(Reload, b.app, l, reply, now)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := failed(t)
+				reply := make(chan error, 1)
+				b.post(func(now time.Time) { ask(b, reply, now) })
+				if st := b.after(50 * time.Millisecond); st.State != InstanceFailing && st.State != InstanceStarting {
+					t.Errorf("after a %s in vain: %s", name, st.State)
+				}
+				if err := <-reply; err == nil {
+					t.Errorf("a %s in vain says that it was not", name)
+				}
+				b.after(time.Hour)
+				b.host.mend()
+				reply = make(chan error, 1)
+				b.post(func(now time.Time) { ask(b, reply, now) })
+				b.want(t, b.after(50*time.Millisecond), Up, Ready)
+				if err := <-reply; err != nil {
+					t.Error(err)
+				}
+				b.end(t)
+			})
+		})
+	}
+}
+
+// inFolder makes a folder with a program in it, and a link to another folder.
+func inFolder(t *testing.T) (dir string, write func(name, text string)) {
+	t.Helper()
+	dir = t.TempDir()
+	write = func(name, text string) {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, write
+}
+
+func TestProgramIsSeenToChange(t *testing.T) {
+	try := func(t *testing.T, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(t *testing.T, dir string, write func(name, text string))
+		want   string // "": it has not changed
+	}{
+		"nothing":            {func(*testing.T, string, func(string, string)) {}, ""},
+		"written in place":   {func(_ *testing.T, _ string, write func(string, string)) { write("app", "other") }, "app"},
+		"an argument's file": {func(_ *testing.T, _ string, write func(string, string)) { write("script.pl", "other") }, "script.pl"},
+		"a file that was not there": {
+			func(_ *testing.T, _ string, write func(string, string)) { write("missing.ini", "") }, "missing.ini",
+		},
+		"renamed over it, of the same size and time": {
+			func(t *testing.T, dir string, write func(string, string)) {
+				app, next := filepath.Join(dir, "app"), filepath.Join(dir, "next")
+				st, err := os.Stat(app)
+				try(t, err)
+				write("next", "1st")
+				try(t, os.Chtimes(next, st.ModTime(), st.ModTime()))
+				try(t, os.Rename(next, app))
+			}, "app",
+		},
+		"executable at last": {func(t *testing.T, dir string, _ func(string, string)) {
+			try(t, os.Chmod(filepath.Join(dir, "app"), 0o500))
+		}, "app"},
+		"removed":         {func(t *testing.T, dir string, _ func(string, string)) { try(t, os.Remove(filepath.Join(dir, "app"))) }, "app"},
+		"the link's file": {func(_ *testing.T, _ string, write func(string, string)) { write("releases/1/lib.pl", "other") }, "link.pl"},
+		"the link itself": {
+			func(t *testing.T, dir string, _ func(string, string)) {
+				try(t, os.Symlink("releases/1/lib.pl", filepath.Join(dir, "next")))
+				try(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "link.pl")))
+			}, "link.pl",
+		},
+		"a link on the way": {
+			func(t *testing.T, dir string, write func(string, string)) {
+				write("releases/2/run", "other")
+				try(t, os.Symlink("releases/2", filepath.Join(dir, "next")))
+				try(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "current")))
+			}, "current/run",
+		},
+		"the environment file":                         {func(_ *testing.T, _ string, write func(string, string)) { write("env", "A=2") }, "env"},
+		"something in a folder that an argument names": {func(_ *testing.T, _ string, write func(string, string)) { write("data/cache", "x") }, ""},
+		"something in its own folder":                  {func(_ *testing.T, _ string, write func(string, string)) { write("log", "x") }, ""},
+		"it was executed and read": {
+			func(t *testing.T, dir string, _ func(string, string)) {
+				_, err := os.ReadFile(filepath.Join(dir, "app"))
+				try(t, err)
+			}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, write := inFolder(t)
+			for _, file := range []string{"app", "script.pl", "releases/1/run", "releases/1/lib.pl", "data/file", "env"} {
+				write(file, "1st")
+			}
+			try(t, os.Symlink("releases/1", filepath.Join(dir, "current")))
+			try(t, os.Symlink(filepath.Join(dir, "releases/1/lib.pl"), filepath.Join(dir, "link.pl")))
+			app := fcgisup.Default("t")
+			app.User, app.Directory, app.EnvironmentFile = "", dir, "-"+filepath.Join(dir, "env")
+			app.Command = []string{
+				filepath.Join(dir, "app"), "-w", "", "script.pl", "link.pl", "current/run", "missing.ini", "data",
+				"no\x00file", strings.Repeat("long", 5000), "/dev/null", ".", "..",
+			}
+			l, err := NewLaunch(app, nil)
+			try(t, err)
+			before := lookAtProgram(l)
+			time.Sleep(20 * time.Millisecond) // a file's times are as fine as the kernel's tick
+			test.change(t, dir, write)
+			got, differs := lookAtProgram(l).since(before)
+			if want := filepath.Join(dir, test.want); differs != (test.want != "") || differs && got != want {
+				t.Errorf("%q changed (%t), want %q", got, differs, test.want)
+			}
+		})
+	}
+}
+
+// TestReplacedScriptServesSoon has real programs: a broken script that another is renamed over, and one that lacks what
+// its environment file says later. The next attempt would be 25 s away.
+func TestReplacedScriptServesSoon(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	swap := func(t *testing.T, name, text string) {
+		t.Helper()
+		next := name + ".next"
+		if err := os.WriteFile(next, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct{ file, broken, good string }{
+		"script":           {"app", "#!/bin/sh\nexit 1\n", "#!/bin/sh\nexec " + exe + "\n"},
+		"environment file": {"env", "", roleVariable + "=serve\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, write := inFolder(t)
+			write("app", "#!/bin/sh\n[ \"$"+roleVariable+"\" ] || exit 1\nexec "+exe+"\n")
+			write("env", roleVariable+"=serve\n")
+			write(test.file, test.broken)
+			b := run(t, "", atOnce, func(a *fcgisup.App) {
+				delete(a.Environment, roleVariable)
+				a.Command = []string{filepath.Join(dir, "app")}
+				a.EnvironmentFile = filepath.Join(dir, "env")
+				a.Restart = fcgisup.Restart{Delay: 25 * time.Second, MaxDelay: 25 * time.Second, Factor: 1}
+			})
+			b.worker(Backoff)
+			swap(t, filepath.Join(dir, test.file), test.good)
+			begin := time.Now()
+			b.ask("hello")
+			if took := time.Since(begin); took > 15*time.Second {
+				t.Errorf("it served %v after it was mended", took)
+			}
+			if log := b.journal.String(); strings.Count(log, "the program has changed") != 1 || !strings.Contains(log, "file="+filepath.Join(dir, test.file)) {
+				t.Error("the log does not say once what has changed")
+			}
+		})
+	}
+}
