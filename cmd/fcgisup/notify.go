@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ func (n *notifier) run(ctx context.Context) {
 		return
 	}
 	n.say(daemon.SdNotifyReady + "\n" + n.statusLine())
-	releasePages()
+	begun := time.After(beginning)
 	watchdog := n.watchdogInterval()
 	var beat <-chan time.Time
 	if watchdog > 0 {
@@ -53,6 +54,9 @@ func (n *notifier) run(ctx context.Context) {
 		select {
 		case <-n.sup.Changed():
 			n.changed()
+		case <-begun:
+			debug.SetGCPercent(gcPercent)
+			releasePages()
 		case <-beat:
 			if !n.watchdog(ctx, watchdog/2) {
 				beat = time.After(min(beatAgain, watchdog/10))
@@ -67,6 +71,11 @@ func (n *notifier) run(ctx context.Context) {
 		}
 	}
 }
+
+// beginning is how long after READY an instance still looks at its workers, and
+// touches pages, if no request comes. Garbage is not collected before: all that
+// is left by then goes in one collection.
+const beginning = 1500 * time.Millisecond
 
 // releaseEvery is how many beats of the watchdog, half a minute each, pass
 // between two releases of what commands and probes have touched.

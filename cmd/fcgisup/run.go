@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -128,7 +127,6 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
-	debug.SetGCPercent(gcPercent)
 	errs := newNeverBlocks(r.err)
 	defer errs.close()
 	r.log = newLogger(errs, r.getenv, r.debug)
