@@ -74,7 +74,7 @@ func directives(p *map[string][]string, owned owner) set {
 				d.errorAt(k, at, "belongs to fcgisup; set %s instead", instead)
 			case ours:
 				d.errorAt(k, at, "belongs to fcgisup: its promises depend on it")
-			case !keyRule.MatchString(k.Value):
+			case !keyRule().MatchString(k.Value):
 				d.errorAt(k, at, "%q is not a systemd directive", k.Value)
 			}
 			(*p)[k.Value] = []string{}

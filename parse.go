@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -77,12 +76,12 @@ func (d *decoder) document(data []byte) *yaml.Node {
 }
 
 // yamlLine finds the line in yaml.v3's messages, which carry no other position.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var yamlLine = pattern(`^yaml: (?:line (\d+): )?(.*)`)
 
 func (d *decoder) syntaxError(err error) {
 	at := &yaml.Node{Line: 1, Column: 1}
 	msg := err.Error()
-	if m := yamlLine.FindStringSubmatch(strings.ReplaceAll(msg, "\n", " ")); m != nil {
+	if m := yamlLine().FindStringSubmatch(strings.ReplaceAll(msg, "\n", " ")); m != nil {
 		msg = m[2]
 		if line, err := strconv.Atoi(m[1]); err == nil {
 			at.Line = line

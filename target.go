@@ -111,7 +111,7 @@ func secretVariable(p *string) set {
 		switch {
 		case strings.Contains(s, "://"):
 			return "", errLiteralURL
-		case !envRule.MatchString(s):
+		case !envRule().MatchString(s):
 			return "", errors.New("must be the name of an environment variable")
 		}
 		return s, nil

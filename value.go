@@ -202,20 +202,20 @@ func statuses(p *[]StatusRange) set {
 }
 
 var (
-	nameRule    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-	accountRule = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*\$?|[0-9]+)$`)
-	envRule     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	unitRule    = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|mount|automount|path|timer|device|swap|slice|scope)$`)
-	keyRule     = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
-	methodRule  = regexp.MustCompile(`^[A-Z]+$`)
-	balanceRule = regexp.MustCompile(`^(round_robin|random|least_conn|ip_hash|hash \S+( consistent)?)$`)
+	nameRule    = pattern(`^[a-z0-9][a-z0-9-]*$`)
+	accountRule = pattern(`^([A-Za-z_][A-Za-z0-9_.-]*\$?|[0-9]+)$`)
+	envRule     = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	unitRule    = pattern(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|mount|automount|path|timer|device|swap|slice|scope)$`)
+	keyRule     = pattern(`^[A-Z][A-Za-z0-9]*$`)
+	methodRule  = pattern(`^[A-Z]+$`)
+	balanceRule = pattern(`^(round_robin|random|least_conn|ip_hash|hash \S+( consistent)?)$`)
 )
 
 // maxName keeps unit names (255 bytes) and control sockets (107 bytes) within bounds.
 const maxName = 64
 
 func checkName(s string) string {
-	if !nameRule.MatchString(s) {
+	if !nameRule().MatchString(s) {
 		return "is not a name: lower-case letters, digits and dashes, not a dash first"
 	}
 	if len(s) > maxName {
@@ -232,9 +232,9 @@ func CheckName(s string) error {
 	return nil
 }
 
-func matching(p *string, rule *regexp.Regexp, what string) set {
+func matching(p *string, rule func() *regexp.Regexp, what string) set {
 	return kindly(what, value(p, func(s string) (string, error) {
-		if !rule.MatchString(s) {
+		if !rule().MatchString(s) {
 			return "", fmt.Errorf("%q is not %s", s, what)
 		}
 		return s, nil
@@ -310,11 +310,11 @@ func unitNames(p *[]string) set {
 }
 
 // pairs reads a mapping of names that follow a rule to values.
-func pairs(p *map[string]string, rule *regexp.Regexp, what string, check func(string) error) set {
+func pairs(p *map[string]string, rule func() *regexp.Regexp, what string, check func(string) error) set {
 	return kindly("mapping of names to text", func(d *decoder, n *yaml.Node, key string) {
 		*p = map[string]string{}
 		d.mapping(n, key, func(k, v *yaml.Node, at string) {
-			if !rule.MatchString(k.Value) {
+			if !rule().MatchString(k.Value) {
 				d.errorAt(k, at, "%q is not %s", k.Value, what)
 			}
 			value(new(string), func(s string) (string, error) {
@@ -367,7 +367,7 @@ func location(p *string) set {
 
 func balance(p *string) set {
 	return kindly("one of least_conn, round_robin, random, ip_hash, hash KEY", value(p, func(s string) (string, error) {
-		if !balanceRule.MatchString(s) {
+		if !balanceRule().MatchString(s) {
 			return "", fmt.Errorf("%q is not one of least_conn, round_robin, random, ip_hash, hash KEY", s)
 		}
 		return s, checkNginx(s)

@@ -28,9 +28,9 @@ type Build struct {
 }
 
 var (
-	versionLine = regexp.MustCompile(`nginx version: [^/\n]*/([0-9.]+)`)
-	builtConfig = regexp.MustCompile(` --conf-path=(\S+)`)
-	builtUser   = regexp.MustCompile(` --user=(\S+)`)
+	versionLine = pattern(`nginx version: [^/\n]*/([0-9.]+)`)
+	builtConfig = pattern(` --conf-path=(\S+)`)
+	builtUser   = pattern(` --user=(\S+)`)
 )
 
 // Built asks nginx what it was compiled with.
@@ -40,7 +40,7 @@ func Built(ctx context.Context, binary string) (Build, error) {
 		return Build{}, fmt.Errorf("cannot ask nginx for its version: %w", complaint(out, err))
 	}
 	b := Build{User: "nobody"}
-	for pattern, to := range map[*regexp.Regexp]*string{versionLine: &b.Version, builtConfig: &b.Config, builtUser: &b.User} {
+	for pattern, to := range map[*regexp.Regexp]*string{versionLine(): &b.Version, builtConfig(): &b.Config, builtUser(): &b.User} {
 		if m := pattern.FindSubmatch(out); m != nil {
 			*to = string(m[1])
 		}

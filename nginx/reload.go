@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -60,7 +59,7 @@ func command(ctx context.Context, binary string, args ...string) ([]byte, error)
 }
 
 // severe is what nginx writes on its way to standard error, or to a log that is standard error.
-var severe = regexp.MustCompile(`^(?:nginx: |[0-9/]+ [0-9:]+ )(\[(?:emerg|alert|crit|error)\]) (?:[0-9]+#[0-9]+: )?(.*)$`)
+var severe = pattern(`^(?:nginx: |[0-9/]+ [0-9:]+ )(\[(?:emerg|alert|crit|error)\]) (?:[0-9]+#[0-9]+: )?(.*)$`)
 
 // complaint is the first line that says why, in nginx's words; warnings come before it.
 func complaint(out []byte, err error) error {
@@ -71,7 +70,7 @@ func complaint(out []byte, err error) error {
 	last := ""
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
-		if m := severe.FindStringSubmatch(line); m != nil {
+		if m := severe().FindStringSubmatch(line); m != nil {
 			return errors.New(m[1] + " " + m[2])
 		}
 		if line != "" {

@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -68,12 +67,12 @@ func (w *writer) close() {
 }
 
 // bare is what nginx takes as one word without quotes.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_$@%+=:,./^()*\[\]~-]+$`)
+var bare = pattern(`^[A-Za-z0-9_$@%+=:,./^()*\[\]~-]+$`)
 
 // quote makes one word of a string. Within quotes only the quote and the
 // backslash are special, and "$" where the directive knows variables.
 func quote(s string) string {
-	if bare.MatchString(s) {
+	if bare().MatchString(s) {
 		return s
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`

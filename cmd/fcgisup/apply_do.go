@@ -15,7 +15,7 @@ import (
 )
 
 func splitUnit(unit string) (app string, n int, kind string) {
-	m := instanceUnit.FindStringSubmatch(unit)
+	m := instanceUnit().FindStringSubmatch(unit)
 	if m == nil {
 		return unit, 0, ""
 	}

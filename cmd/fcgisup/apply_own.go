@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ func renderedBy(command string, app fcgisup.App) map[string][]byte {
 	return byName
 }
 
-var namedInstance = regexp.MustCompile(`-fastcgi@([1-9][0-9]{0,4})\.(?:socket|service)`)
+var namedInstance = pattern(`-fastcgi@([1-9][0-9]{0,4})\.(?:socket|service)`)
 
 // countsIn are the numbers of instances that the files on disk may have been rendered for.
 func countsIn(app fcgisup.App, changes []change) []int {
@@ -71,7 +70,7 @@ func countsIn(app fcgisup.App, changes []change) []int {
 		case app.Name + "-upstream.conf":
 			n = bytes.Count(c.old, []byte("\tserver "))
 		case app.Name + "-fastcgi.target":
-			for _, m := range namedInstance.FindAllSubmatch(c.old, -1) {
+			for _, m := range namedInstance().FindAllSubmatch(c.old, -1) {
 				i, _ := strconv.Atoi(string(m[1]))
 				n = max(n, i)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,7 +241,7 @@ func unitName(app string, n int, kind string) string {
 
 func targetName(app string) string { return app + "-fastcgi.target" }
 
-var instanceUnit = regexp.MustCompile(`^(.+)-fastcgi@([1-9][0-9]*)\.(socket|service)$`)
+var instanceUnit = pattern(`^(.+)-fastcgi@([1-9][0-9]*)\.(socket|service)$`)
 
 // sortUnits finds the app's among units.
 func (is *present) sortUnits(app string, states []units.State) {
@@ -252,7 +251,7 @@ func (is *present) sortUnits(app string, states []units.State) {
 			is.target = s
 			continue
 		}
-		m := instanceUnit.FindStringSubmatch(s.Name)
+		m := instanceUnit().FindStringSubmatch(s.Name)
 		if m == nil || m[1] != app {
 			continue
 		}

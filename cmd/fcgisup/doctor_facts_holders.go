@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,7 +103,7 @@ func socketsOf(folder string) []uint64 {
 	return all
 }
 
-var inService = regexp.MustCompile(`(?m)^[0-9]+:[^:]*:(?:/[^/\n]*)*/([^/\n]+\.service)(?:/[^\n]*)?$`)
+var inService = pattern(`(?m)^[0-9]+:[^:]*:(?:/[^/\n]*)*/([^/\n]+\.service)(?:/[^\n]*)?$`)
 
 // serviceOf is the service whose control group a process is in, cgroups(7); what
 // a person has started is in that of his session.
@@ -113,7 +112,7 @@ func serviceOf(folder string) string {
 	if err != nil {
 		return ""
 	}
-	if m := inService.FindSubmatch(text); m != nil && !strings.HasPrefix(string(m[1]), "user@") {
+	if m := inService().FindSubmatch(text); m != nil && !strings.HasPrefix(string(m[1]), "user@") {
 		return string(m[1])
 	}
 	return ""

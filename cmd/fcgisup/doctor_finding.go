@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +74,7 @@ func rules() []func(*facts) []finding {
 	}
 }
 
-var numbered = regexp.MustCompile(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
+var numbered = pattern(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
 
 // likeness is what findings about the instances of one app have in common.
 type likeness struct {
@@ -89,7 +88,7 @@ func merge(found []finding) []finding {
 	numbers := map[likeness][]int{}
 	for _, f := range found {
 		k, number := likeness{finding: f}, 0
-		if m := numbered.FindStringSubmatch(f.Subject); m != nil {
+		if m := numbered().FindStringSubmatch(f.Subject); m != nil {
 			number, _ = strconv.Atoi(m[2]) // nine digits
 			k.before, k.after, k.Subject = m[1], m[3], ""
 		}

@@ -54,7 +54,7 @@ func findFailedServices(f *facts) (found []finding) {
 func findLeftOver(f *facts) (found []finding) {
 	for _, a := range f.apps {
 		for _, s := range f.sockets {
-			m := instanceUnit.FindStringSubmatch(s.Name)
+			m := instanceUnit().FindStringSubmatch(s.Name)
 			if m == nil || m[1] != a.Name || s.app != a.Name || !s.Up() && !s.service.Up() {
 				continue
 			}

@@ -44,7 +44,7 @@ func findFailedSockets(f *facts) (found []finding) {
 
 // glob names all instances of a unit's template.
 func glob(unit string) string {
-	if m := numbered.FindStringSubmatch(unit); m != nil {
+	if m := numbered().FindStringSubmatch(unit); m != nil {
 		return m[1] + "*" + m[3]
 	}
 	return unit
@@ -52,7 +52,7 @@ func glob(unit string) string {
 
 // templateOf is where a drop-in for all instances belongs.
 func templateOf(unit string) string {
-	if m := numbered.FindStringSubmatch(unit); m != nil {
+	if m := numbered().FindStringSubmatch(unit); m != nil {
 		return m[1] + m[3]
 	}
 	return unit

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -81,12 +80,12 @@ func (r *reading) variable(d *draft, name, value string, at place) {
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)(^|_)(pass|pw|pwd|token|key|dsn|credentials?)(_|$)|passw|secret|apikey`)
-	secretURL  = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^/@\s:]*:[^/@\s]+@`)
+	secretName = pattern(`(?i)(^|_)(pass|pw|pwd|token|key|dsn|credentials?)(_|$)|passw|secret|apikey`)
+	secretURL  = pattern(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^/@\s:]*:[^/@\s]+@`)
 )
 
 func secret(name, value string) bool {
-	return value != "" && (secretName.MatchString(name) || secretURL.MatchString(value))
+	return value != "" && (secretName().MatchString(name) || secretURL().MatchString(value))
 }
 
 // directive adds a value to systemd.socket or systemd.service.

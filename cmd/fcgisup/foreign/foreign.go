@@ -13,7 +13,6 @@ package foreign
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -187,7 +186,7 @@ func (r *reading) result(files []Source) Result {
 }
 
 // poolSetting is what tells FPM's files from the INI files of others.
-var poolSetting = regexp.MustCompile(`(?m)^[ \t]*(\[global\]|pm[ \t]*=|listen[ \t]*=|include[ \t]*=)`)
+var poolSetting = pattern(`(?m)^[ \t]*(\[global\]|pm[ \t]*=|listen[ \t]*=|include[ \t]*=)`)
 
 // kind is whose configuration a file is.
 type kind int
@@ -225,7 +224,7 @@ func kindOf(f Source) kind {
 			case "Unit", "Service", "Socket", "Install":
 				return unknown // a unit whose name does not say what of
 			}
-			if poolSetting.MatchString(text) {
+			if poolSetting().MatchString(text) {
 				return fpm
 			}
 			return unknown

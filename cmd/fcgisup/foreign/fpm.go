@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,14 +121,14 @@ type manager struct {
 	kindAt, maxAt, startAt, maxSpareAt, spawnsAt place
 }
 
-var debianFPM = regexp.MustCompile(`^/etc/php/([0-9]+\.[0-9]+)/fpm/`)
+var debianFPM = pattern(`^/etc/php/([0-9]+\.[0-9]+)/fpm/`)
 
 func (r *reading) fpmPool(name string, own, global []entry, at place) {
 	p := &pool{reading: r, name: name, at: at, ok: true}
 	p.draft = r.draft(appName(name), "the pool "+name+" of "+at.file, at)
 	p.manage.idle = 10 * time.Second
 	program := "/usr/bin/php-cgi"
-	if m := debianFPM.FindStringSubmatch(r.path(at.file)); m != nil {
+	if m := debianFPM().FindStringSubmatch(r.path(at.file)); m != nil {
 		p.php, program = m[1], "/usr/bin/php-cgi"+m[1]
 		// php-cgi has a php.ini of its own on Debian.
 		p.flags = []string{"-c", "/etc/php/" + p.php + "/fpm/php.ini"}

@@ -3,7 +3,6 @@ package foreign
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,7 +16,7 @@ func (r *reading) scripts(files []Source) {
 		for _, l := range logicalLines(f.Data) {
 			at := place{f.Name, l.number}
 			s.sources(l.text, at)
-			if m := assignment.FindStringSubmatch(l.text); m != nil {
+			if m := assignment().FindStringSubmatch(l.text); m != nil {
 				s.set(m[2]+"="+strings.Join(s.words(m[3], at, true), " "), m[1] == "export")
 				continue
 			}
@@ -32,12 +31,12 @@ func (r *reading) scripts(files []Source) {
 }
 
 // sourced is a file that a script reads in place, "." or "source" of sh(1).
-var sourced = regexp.MustCompile(`(?:^|[;&|{]|\b(?:then|do|else))\s*(?:\.|source)\s+([^\s;&|]+)`)
+var sourced = pattern(`(?:^|[;&|{]|\b(?:then|do|else))\s*(?:\.|source)\s+([^\s;&|]+)`)
 
 // sources notes the files that a script reads and we do not. Debian's functions
 // for init scripts set nothing that a program is started with.
 func (s *shell) sources(text string, at place) {
-	for _, m := range sourced.FindAllStringSubmatch(text, -1) {
+	for _, m := range sourced().FindAllStringSubmatch(text, -1) {
 		if !strings.HasPrefix(m[1], "/lib/lsb/") && !strings.HasPrefix(m[1], "/lib/init/") {
 			s.pending = append(s.pending, Note{at.file, at.line, m[1], "is read by the script, not by import: what it sets is not known here"})
 		}
@@ -71,7 +70,7 @@ func logicalLines(data []byte) []scriptLine {
 }
 
 // assignment is a line that only sets a variable.
-var assignment = regexp.MustCompile(`^\s*(?:(export|readonly)\s+)?([A-Za-z_][A-Za-z0-9_]*)=((?:"[^"]*"|'[^']*'|[^\s"';&|])*)\s*(?:#.*)?$`)
+var assignment = pattern(`^\s*(?:(export|readonly)\s+)?([A-Za-z_][A-Za-z0-9_]*)=((?:"[^"]*"|'[^']*'|[^\s"';&|])*)\s*(?:#.*)?$`)
 
 // shell knows the variables that a script has set so far.
 type shell struct {
@@ -263,11 +262,11 @@ func (s *shell) words(text string, at place, whole bool) []string {
 	return words
 }
 
-var variableUse = regexp.MustCompile(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})`)
+var variableUse = pattern(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})`)
 
 // variable is the value of the one that text begins with, and its length.
 func (s *shell) variable(text string, at place) (string, int) {
-	m := variableUse.FindStringSubmatch(text)
+	m := variableUse().FindStringSubmatch(text)
 	if m == nil {
 		return "$", 1
 	}

@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,7 @@ import (
 )
 
 // unitName is a unit, or a drop-in's folder: NAME, @INSTANCE, KIND.
-var unitName = regexp.MustCompile(`^([A-Za-z0-9:_.\\-]+?)(@([A-Za-z0-9:_.\\-]*))?\.(service|socket)$`)
+var unitName = pattern(`^([A-Za-z0-9:_.\\-]+?)(@([A-Za-z0-9:_.\\-]*))?\.(service|socket)$`)
 
 // unitRef is a unit by its name's parts.
 type unitRef struct {
@@ -33,7 +32,7 @@ func unitOf(file string) (unitRef, bool) {
 	if dir := path.Base(path.Dir(file)); strings.HasSuffix(name, ".conf") && strings.HasSuffix(dir, ".d") {
 		name, dropIn = strings.TrimSuffix(dir, ".d"), true
 	}
-	m := unitName.FindStringSubmatch(name)
+	m := unitName().FindStringSubmatch(name)
 	if m == nil {
 		return unitRef{}, false
 	}
