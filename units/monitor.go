@@ -38,6 +38,7 @@ func Monitor(o Options) fcgisup.File {
 	s.because("A message that is on its way at the end has some seconds to arrive.")
 	s.set("KillMode", "mixed")
 	s.set("Restart", "always")
+	s.because("No request waits for it.")
 	s.set("RestartSec", "5s")
 	s.because("For the history of 24 hours, and alerts that are yet to be delivered.")
 	s.set("StateDirectory", "fcgisup")

@@ -94,7 +94,13 @@ func (r renderer) supervised(s *section) {
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")
 	s.set("Restart", "always")
-	s.set("RestartSec", "1s")
+	if len(app.Requires) == 0 {
+		s.because("A killed fcgisup is soon back, and requests wait no longer. One that cannot start stays for a second before it ends.")
+		s.set("RestartSec", "100ms")
+	} else {
+		s.because("requires: what ExecStartPre= cannot start is asked for once a second.")
+		s.set("RestartSec", "1s")
+	}
 	s.because("It ends by itself only to sleep (limits.idle_timeout); its socket wakes it again.")
 	s.set("RestartPreventExitStatus", "0")
 	s.because("Only fcgisup gets the stop signal, since it knows which workers are busy; what remains after it is killed.")

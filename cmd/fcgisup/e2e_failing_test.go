@@ -80,6 +80,7 @@ func TestFailingProgram(t *testing.T) {
 		t.Errorf("systemd restarted the supervisor %d times", n)
 	}
 	t.Run("mended, it serves at once", b.mended)
+	t.Run("a supervisor that cannot start", b.unstarted)
 }
 
 const lateConfig = `  late:

@@ -39,6 +39,8 @@ type cli struct {
 	// config is --config.
 	config string
 	getenv func(string) string
+	// begun is set once a supervisor has started, or if nobody would start another.
+	begun bool
 }
 
 // run is the whole program but for os.Exit; the result is the exit code.
@@ -56,6 +58,9 @@ func run(ctx context.Context, args []string, io stdio) int {
 		err = fmt.Errorf("cannot write to standard output: %w", out.err)
 	}
 	code := c.report(err)
+	if cmd.Name() == "run" && code != exitDone {
+		c.stay(ctx)
+	}
 	if cmd.Name() == "check" && code != exitDone && !said(err) {
 		return nagiosUnknown
 	}

@@ -131,6 +131,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	defer errs.close()
 	r.log = newLogger(errs, r.getenv, r.debug)
 	h, err := takeHandover()
+	r.begun = h.only || h.resumes() // the first is no run, and the workers of the second end with it
 	if err != nil {
 		return err
 	}
@@ -207,6 +208,7 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 		}
 		r.log.Error("going on without", "error", err) // the workers matter more
 	}
+	r.begun = true
 	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
 		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
 	return r.untilStopped(ctx, sup, opt)

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// failedPause is how long a supervisor that cannot start stays, once it has said
+// why. Systemd starts the next one a tenth of a second after it has ended, so that
+// one that was killed is soon back; what a wrong configuration does to one it does
+// to the next, and ten of them a second are a quarter of a core.
+const failedPause = time.Second
+
+// stay is that pause. A signal to stop ends it.
+func (c *cli) stay(ctx context.Context) {
+	if c.begun || c.getenv("NOTIFY_SOCKET") == "" {
+		return
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	select {
+	case <-ctx.Done():
+	case <-time.After(failedPause):
+	}
+}
