@@ -42,7 +42,7 @@ var crashTargets = []target{
 }
 
 func (m *crash) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"requests", "failed", "failed, %", "longest gap, ms", "kills", "replaced after, ms", "a second later"}
+	t.Columns = []string{"requests", "failed", "failed, %", "failed per kill", "longest gap, ms", "kills", "replaced after, ms", "a second later"}
 	plot := report.Plot{Name: "crash", Title: "Failed requests while processes are killed", X: report.Axis{Label: "% of requests"}}
 	program, err := b.program(m.Program)
 	if err != nil {
@@ -87,7 +87,7 @@ func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name 
 		if name == "systemd units" {
 			c.reasons[name] = "it is PID 1, which cannot be killed"
 		}
-		return c.because("", name, 7), -1
+		return c.because("", name, 8), -1
 	}
 	results := make(chan *load.Result, 1)
 	go func() {
@@ -102,9 +102,17 @@ func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name 
 		replacement = report.Word("never")
 	}
 	return report.Row{Name: name, Cells: []report.Cell{
-		report.Number(float64(len(r.Events)), ""), failures(r), report.Number(share, ""), report.Number(milliseconds(r.LongestGap()), ""),
+		report.Number(float64(len(r.Events)), ""), failures(r), report.Number(share, ""), perKill(r, kills), report.Number(milliseconds(r.LongestGap()), ""),
 		report.Number(float64(kills), ""), replacement, after,
 	}}, share
+}
+
+// perKill is what a kill costs: who comes back soonest is killed most often.
+func perKill(r *load.Result, kills int) report.Cell {
+	if kills == 0 {
+		return report.Because("nobody was there when a kill was due")
+	}
+	return report.Number(float64(r.Failed())/float64(kills), "")
 }
 
 // kill kills until the time is up, and returns how often, and after how many milliseconds the place was filled each

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -17,6 +19,48 @@ func TestNextTick(t *testing.T) {
 		if got := nextTick(test.due, test.now, 100*ms); got != test.want {
 			t.Errorf("after %v at %v: %v, want %v", test.due, test.now, got, test.want)
 		}
+	}
+}
+
+// TestMendings: each breaks the program and makes it whole, and only the first changes its file.
+func TestMendings(t *testing.T) {
+	for n, way := range mendings(t.TempDir(), "/bin/true") {
+		do := func(step func() error) (works bool, file os.FileInfo) {
+			t.Helper()
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Stat(way.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return exec.Command(way.path).Run() == nil, file
+		}
+		works, whole := do(way.prepare)
+		if !works {
+			t.Errorf("%s: it does not work", way.name)
+		}
+		works, spoiled := do(way.spoil)
+		if works {
+			t.Errorf("%s: it is not broken", way.name)
+		}
+		works, mended := do(way.mend)
+		if !works {
+			t.Errorf("%s: it is not mended", way.name)
+		}
+		if same := os.SameFile(whole, spoiled) && os.SameFile(spoiled, mended); same != (n == 1) {
+			t.Errorf("%s: one file for all of it: %t", way.name, same)
+		}
+	}
+}
+
+func TestPerKill(t *testing.T) {
+	r := &load.Result{Events: []load.Event{{}, {Kind: load.Timeout}, {Kind: load.Timeout}, {Kind: load.Timeout}}}
+	if cell := perKill(r, 2); len(cell.Samples) != 1 || cell.Samples[0] != 1.5 {
+		t.Errorf("3 failures of 2 kills: %+v", cell)
+	}
+	if cell := perKill(r, 0); cell.Reason == "" {
+		t.Errorf("no kill: %+v", cell)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
 )
 
-// crashLoop is the second part of table 4: a program that ends at once, for a while, and is then mended. All peers have
-// it at the same time: their load is light, and waiting is most of it.
+// crashLoop is the second part of table 4: a program that ends at once, for a while, and is then mended, in one way and
+// in another. All peers have it at the same time: their load is light, and waiting is most of it.
 type crashLoop struct {
 	Peers   []string      `yaml:"peers"`
 	Workers int           `yaml:"workers"`
@@ -27,40 +27,87 @@ type crashLoop struct {
 
 const crashLoopPath = "/"
 
+// mending is a way for a program to be broken and whole again: both are one step, and all peers run the same file.
+type mending struct {
+	name                 string
+	path                 string // of the program
+	prepare, spoil, mend func() error
+}
+
+// mendings are those that differ: a manager may see that a file is another one, but not that a database is back.
+func mendings(dir, command string) []mending {
+	replaced, needy, flag := filepath.Join(dir, "replaced"), filepath.Join(dir, "needy"), filepath.Join(dir, "away")
+	const broken = "#!/bin/sh\nexit 1\n"
+	good := "#!/bin/sh\nexec " + command + "\n"
+	return []mending{
+		{
+			"the program's file is replaced", replaced,
+			func() error { return replace(replaced, good) },
+			func() error { return replace(replaced, broken) },
+			func() error { return replace(replaced, good) },
+		},
+		{
+			"what it needs comes back", needy,
+			func() error { return replace(needy, "#!/bin/sh\n[ -e "+flag+" ] && exit 1\nexec "+command+"\n") },
+			func() error { return os.WriteFile(flag, nil, 0o644) },
+			func() error { return os.Remove(flag) },
+		},
+	}
+}
+
+// replace makes a program, or makes it another one as deployments do: a new file is renamed over it.
+func replace(path, text string) error {
+	next := path + ".next"
+	if err := os.WriteFile(next, []byte(text), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
 func (m *crashLoop) measure(ctx context.Context, b *bench, t *report.Table) error {
 	t.Columns = []string{"serves again, s after the mending", "asked while broken", "answered in the end", "failed", "slowest failure, ms"}
+	plot := report.Plot{Name: "crashloop", Title: fmt.Sprintf("A crash loop of %v, mended: until it serves again", m.Broken), X: report.Axis{Label: fmt.Sprintf("s; %v: never", m.Limit)}}
 	program, err := b.program("C")
 	if err != nil {
 		return err
 	}
-	flag := filepath.Join(b.host.Dir, "broken")
-	defer os.Remove(flag)
-	frail := filepath.Join(b.host.Dir, "frail")
-	if err := os.WriteFile(frail, fmt.Appendf(nil, "#!/bin/sh\n[ -e %s ] && exit 1\nexec %s\n", flag, program.Command[0]), 0o755); err != nil {
+	for _, way := range mendings(b.host.Dir, program.Command[0]) {
+		if err := way.prepare(); err != nil {
+			return err
+		}
+		program.Command = []string{way.path}
+		err := b.with(ctx, m.Peers, peers.Spec{Program: program, Workers: m.Workers, Backlog: 4096}, func(c *crew) error {
+			return m.one(ctx, b, c, way, t, &plot)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	t.Plots = append(t.Plots, plot)
+	return nil
+}
+
+// one breaks and mends all peers' program in one way.
+func (m *crashLoop) one(ctx context.Context, b *bench, c *crew, way mending, t *report.Table, plot *report.Plot) error {
+	b.say("crash loop: %v, then %s", m.Broken, way.name)
+	if err := way.spoil(); err != nil {
 		return err
 	}
-	program.Command = []string{frail}
-	return b.with(ctx, m.Peers, peers.Spec{Program: program, Workers: m.Workers, Backlog: 4096}, func(c *crew) error {
-		b.say("crash loop: %v", m.Broken)
-		if err := os.WriteFile(flag, nil, 0o644); err != nil {
-			return err
+	begin := time.Now()
+	results := m.watch(ctx, b, c)
+	for _, s := range c.services {
+		for _, pid := range s.Processes().Workers {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		begin := time.Now()
-		results := m.watch(ctx, b, c)
-		for _, s := range c.services {
-			for _, pid := range s.Processes().Workers {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-		}
-		pause(ctx, time.Until(begin.Add(m.Broken)))
-		if err := os.Remove(flag); err != nil {
-			return err
-		}
-		mended := time.Now()
-		b.say("crash loop: mended")
-		m.rows(c, t, mended, results())
-		return ctx.Err()
-	})
+	}
+	pause(ctx, time.Until(begin.Add(m.Broken)))
+	if err := way.mend(); err != nil {
+		return err
+	}
+	mended := time.Now()
+	b.say("crash loop: mended")
+	m.rows(c, t, plot, way.name, mended, results())
+	return ctx.Err()
 }
 
 // watch asks all until each has recovered or the limit has come.
@@ -105,12 +152,11 @@ func (w *watched) Do(ctx context.Context, path string) error {
 	return err
 }
 
-func (m *crashLoop) rows(c *crew, t *report.Table, mended time.Time, results map[string]*load.Result) {
-	plot := report.Plot{Name: "crashloop", Title: fmt.Sprintf("A crash loop of %v, mended: until it serves again", m.Broken), X: report.Axis{Label: fmt.Sprintf("s; %v: never", m.Limit)}}
+func (m *crashLoop) rows(c *crew, t *report.Table, plot *report.Plot, group string, mended time.Time, results map[string]*load.Result) {
 	for _, name := range c.names {
 		r := results[name]
 		if r == nil {
-			t.Rows = append(t.Rows, c.because("", name, len(t.Columns)))
+			t.Rows = append(t.Rows, c.because(group, name, len(t.Columns)))
 			continue
 		}
 		cell, seconds := report.Word("**never** (in %v)", m.Limit), m.Limit.Seconds()
@@ -127,10 +173,9 @@ func (m *crashLoop) rows(c *crew, t *report.Table, mended time.Time, results map
 				}
 			}
 		}
-		t.Rows = append(t.Rows, report.Row{Name: name, Cells: []report.Cell{cell, report.Number(float64(asked), ""), report.Number(float64(r.Answered(during)), ""), failures(r, during), report.Number(milliseconds(slowest), "")}})
-		plot.Bars = append(plot.Bars, report.Bar{Name: name, Value: seconds, Q1: seconds, Q3: seconds, Ours: isOurs(name)})
+		t.Rows = append(t.Rows, report.Row{Group: group, Name: name, Cells: []report.Cell{cell, report.Number(float64(asked), ""), report.Number(float64(r.Answered(during)), ""), failures(r, during), report.Number(milliseconds(slowest), "")}})
+		plot.Bars = append(plot.Bars, report.Bar{Group: group, Name: name, Value: seconds, Q1: seconds, Q3: seconds, Ours: isOurs(name)})
 	}
-	t.Plots = append(t.Plots, plot)
 }
 
 var errNever = errors.New("never")
