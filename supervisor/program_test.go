@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +148,40 @@ func TestProgramThatNeverHoldsStillIsNoHotLoop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A predecessor does not say what its last attempt was made with, so there is one more.
+func TestSuccessorTriesOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := failed(t)
+		app := b.app
+		launch, err := NewLaunch(app, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handed := HandedInstance{Awake: true, Want: 1}
+		_ = b.do(t.Context(), func(time.Time) {
+			m := b.slots[0].m
+			handed.Slots = []HandedSlot{{
+				State: m.state, Up: m.up, Attempt: m.attempt, Since: m.since, Spawned: m.spawned, Deadline: m.deadline,
+				Launch: Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal},
+			}}
+		})
+		b.end(t)
+
+		next := &bench{host: &fakeHost{version: 7}}
+		opt := *b.opt
+		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt)
+		next.recall(handed, nil)
+		if next.slots[0].launch.recipe == nil {
+			t.Error("what a worker is started from is not known any more")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		next.cancel = cancel
+		go next.run(ctx)
+		next.want(t, next.after(programEvery+50*time.Millisecond), Up, Ready)
+		next.end(t)
+	})
 }
 
 // TestRestartTriesAtOnce: who knows better than the wait.
