@@ -19,16 +19,21 @@ const ControlName = "control.sock"
 // little old is better than none.
 const lookPatience = time.Second
 
-// Control is the supervisor's interface for commands: GET /status, GET /metrics,
+// Control is the supervisor's interface for commands: GET /status?instance=N, GET /metrics,
 // POST /restart?instance=N, POST /scale?instance=N&workers=W and POST /reload;
 // without instance it is all of them. It has no authentication
 // but the socket's mode: who can connect can restart.
 func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		instance, err := counted(r, "instance", 0)
+		if err != nil {
+			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
 		defer cancel()
-		reply(w, http.StatusOK, s.Look(ctx))
+		reply(w, http.StatusOK, s.Look(ctx, instance))
 	})
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {

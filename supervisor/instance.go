@@ -25,8 +25,8 @@ type host interface {
 	// pending tells whether a connection waits.
 	pending() bool
 	// observe is one look at the listener and at who holds its connections; the
-	// list of those may be as old as maxAge.
-	observe(workers []worker, maxAge time.Duration) scoreboard.Sample
+	// list of those is made no earlier than since.
+	observe(workers []worker, since time.Time) scoreboard.Sample
 	// pressed tells whether memory is so short that nothing should grow.
 	pressed() bool
 	// sweepStrays kills what has left its group with the listener.

@@ -96,7 +96,7 @@ func (h *fakeHost) pending() bool {
 }
 
 // observe shows each worker with the connections that its look says.
-func (h *fakeHost) observe(workers []worker, _ time.Duration) scoreboard.Sample {
+func (h *fakeHost) observe(workers []worker, _ time.Time) scoreboard.Sample {
 	h.mu.Lock()
 	sample := scoreboard.Sample{
 		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},

@@ -13,7 +13,7 @@ func (s *Supervisor) Collector() prometheus.Collector {
 	return NewCollector(func() []Status {
 		ctx, cancel := context.WithTimeout(context.Background(), lookPatience)
 		defer cancel()
-		return s.Look(ctx)
+		return s.Look(ctx, 0)
 	})
 }
 

@@ -93,7 +93,7 @@ func (i *instance) tickProbe(now time.Time) {
 // is new enough, and once they have stopped nothing has come since.
 func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
-		i.observe(now, listAge)
+		i.observe(now, now.Add(-listAge))
 	}
 	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != Ready })
 	if slices.ContainsFunc(ready, func(s *slot) bool { return !i.serves(s) }) {

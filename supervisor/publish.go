@@ -116,41 +116,81 @@ func (s *Supervisor) Published() []Status {
 
 // Snapshot is Published with queues and ages.
 func (s *Supervisor) Snapshot() []Status {
-	all := make([]Status, len(s.instances))
-	for n, i := range s.instances {
-		all[n] = *i.status.Load()
-		all[n].complete(s.sockets[n].listener, time.Now())
+	all := s.Published()
+	queue := queues(len(all))
+	for n := range all {
+		all[n].complete(queue(s.sockets[n].listener))
 	}
 	return all
 }
 
-// Look is Snapshot after a fresh look at the kernel, with the workers' memory.
-// An instance that does not answer until ctx ends shows its last status.
-func (s *Supervisor) Look(ctx context.Context) []Status {
-	all := make([]Status, len(s.instances))
+// Look is Snapshot after a fresh look at the kernel, with the workers' memory, of
+// one instance, 0 for all of them. One that does not answer until ctx ends shows
+// its last status. The look that is fresh for one is for all.
+func (s *Supervisor) Look(ctx context.Context, number int) []Status {
+	begun := time.Now()
+	all := make([]Status, 0, len(s.instances))
+	queue := queues(len(s.instances))
+	if number != 0 {
+		queue = (*scoreboard.Listener).Queue
+	}
 	for n, i := range s.instances {
-		procs := map[int]process{}
-		_ = i.do(ctx, func(now time.Time) {
-			if len(i.slots) > 0 {
-				i.observe(now, 0)
-			}
-			i.publish(now)
-			for _, slot := range i.slots {
-				if slot.proc != nil {
-					procs[slot.pid()] = slot.proc
-				}
-			}
-		})
-		all[n] = *i.status.Load()
-		all[n].complete(s.sockets[n].listener, time.Now())
-		all[n].weigh(procs)
+		if number != 0 && i.in.Number != number {
+			continue
+		}
+		st := *i.status.Load()
+		var procs map[int]process
+		if st.State != Sleeping || len(st.Workers) > 0 {
+			procs = i.lookNow(ctx, begun)
+			st = *i.status.Load()
+		}
+		if q, err := st.board.Queue, st.board.QueueErr; err == nil && !st.board.At.Before(begun) {
+			st.complete(q, nil)
+		} else {
+			st.complete(queue(s.sockets[n].listener))
+		}
+		st.weigh(procs)
+		all = append(all, st)
 	}
 	return all
+}
+
+// lookNow has an instance publish what is so since then, and returns its processes.
+func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]process {
+	procs := map[int]process{}
+	err := i.do(ctx, func(now time.Time) {
+		if len(i.slots) > 0 {
+			i.observe(now, since)
+		}
+		i.publish(now)
+		for _, slot := range i.slots {
+			if slot.proc != nil {
+				procs[slot.pid()] = slot.proc
+			}
+		}
+	})
+	if err != nil {
+		return nil // the instance may still be at it
+	}
+	return procs
+}
+
+// fewListeners are asked for their queues one by one: for each the kernel goes
+// through all sockets of the host, for a list of all listeners once.
+const fewListeners = 8
+
+// queues tells the queues of so many listeners.
+func queues(listeners int) func(*scoreboard.Listener) (scoreboard.Queue, error) {
+	if listeners <= fewListeners {
+		return (*scoreboard.Listener).Queue
+	}
+	return scoreboard.NewSurvey().Queue
 }
 
 // complete adds what is read from the kernel only when somebody asks, and ages.
-func (st *Status) complete(l *scoreboard.Listener, now time.Time) {
-	if q, err := l.Queue(); err != nil {
+func (st *Status) complete(q scoreboard.Queue, err error) {
+	now := time.Now()
+	if err != nil {
 		st.Missing = append(st.Missing, "queue: "+err.Error())
 	} else {
 		st.Queue = &q.Length
@@ -189,6 +229,9 @@ func seconds(now, then time.Time) *float64 {
 
 // weigh adds the memory of each worker. The slice is the caller's own by now.
 func (st *Status) weigh(procs map[int]process) {
+	if len(procs) == 0 {
+		return
+	}
 	workers := make([]WorkerStatus, len(st.Workers))
 	copy(workers, st.Workers)
 	for n, w := range workers {

@@ -54,22 +54,22 @@ func (i *instance) tickSample(now time.Time) {
 	case now.Before(i.sampleAt):
 		return
 	}
-	i.observe(now, listAge)
+	i.observe(now, now.Add(-listAge))
 	i.shed(now)
 	i.judgeRequests(now)
 	i.scale(now)
 	i.planSample(now)
 }
 
-// observe is one look, at a list of connections that is at most maxAge old.
-func (i *instance) observe(now time.Time, maxAge time.Duration) {
+// observe is one look, at a list of connections made no earlier than since.
+func (i *instance) observe(now, since time.Time) {
 	var workers []worker
 	for _, s := range i.slots {
 		if s.m.alive() && s.proc != nil {
 			workers = append(workers, worker{s.id, s.proc})
 		}
 	}
-	i.board = i.tracker.Observe(i.look(workers, now, maxAge))
+	i.board = i.tracker.Observe(i.look(workers, now, since))
 	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > i.echo(now) {
 		i.activeAt = now
 	}
@@ -82,11 +82,11 @@ func (i *instance) observe(now time.Time, maxAge time.Duration) {
 
 // look measures what it costs. One instance looks at a time, so that none counts
 // another's time for its own; a look that was interrupted counts for a quarter.
-func (i *instance) look(workers []worker, now time.Time, maxAge time.Duration) scoreboard.Sample {
+func (i *instance) look(workers []worker, now, since time.Time) scoreboard.Sample {
 	i.opt.looking.Lock()
 	defer i.opt.looking.Unlock()
 	begin := time.Now()
-	sample := i.host.observe(workers, maxAge)
+	sample := i.host.observe(workers, since)
 	i.cost = (3*i.cost + time.Since(begin)) / 4
 	sample.At = now
 	return sample

@@ -222,7 +222,7 @@ func (i *instance) tickIdle(now time.Time) {
 	if at := i.idleAt(); at.IsZero() || now.Before(at) {
 		return
 	}
-	i.observe(now, 0) // the last look may be old
+	i.observe(now, now) // the last look may be old
 	if at := i.idleAt(); !at.IsZero() && !now.Before(at) {
 		i.sleep(now)
 	}

@@ -182,7 +182,7 @@ func (i *instance) alone(s *slot) bool {
 
 // queueNow is the length of the queue; where it cannot be read, endless.
 func (i *instance) queueNow() int {
-	sample := i.host.observe(nil, listAge)
+	sample := i.host.observe(nil, time.Now().Add(-listAge))
 	if sample.QueueErr != nil {
 		return math.MaxInt
 	}

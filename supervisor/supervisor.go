@@ -232,7 +232,10 @@ func (s *Supervisor) reload(ctx context.Context) (note string, err error) {
 
 func (s *Supervisor) noteConfig(ctx context.Context, text string) {
 	for _, i := range s.instances {
-		_ = i.do(ctx, func(time.Time) { i.configErr = text })
+		_ = i.do(ctx, func(now time.Time) {
+			i.configErr = text
+			i.publish(now)
+		})
 	}
 }
 
@@ -285,15 +288,15 @@ func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
-func (h *realHost) observe(workers []worker, maxAge time.Duration) scoreboard.Sample {
-	s := h.shared.Look(h.socket.listener, maxAge)
+func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
+	s := h.shared.Look(h.socket.listener, since)
 	groups := make([]int, len(workers))
 	for n, w := range workers {
 		groups[n] = w.proc.pid()
 	}
 	// Without its members a worker shows as one that holds nothing, and its
 	// requests as unattributed, which makes it neither busy nor idle.
-	members, err := h.groups.Recent(groups, maxAge)
+	members, err := h.groups.Recent(groups, since)
 	if err != nil {
 		members = make([][]int, len(workers))
 	}

@@ -87,42 +87,50 @@ func (l *Listener) tcpAccepted() ([]Conn, error) {
 	return conns, err
 }
 
-// tcpConnections splits the connections at the listener by whether somebody has
-// accepted them: those that wait have no inode yet.
+// tcpConnections are those at the listener.
 func (l *Listener) tcpConnections() ([]Waiter, []Conn, error) {
-	waiters, conns := []Waiter{}, []Conn{}
-	err := l.eachTCP(func(s inetSocket) {
-		gone := s.state == stateCloseWait
-		if s.inode == 0 {
-			waiters = append(waiters, Waiter{Remote: s.remote, Gone: gone})
-		} else {
-			conns = append(conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: gone})
-		}
-	})
-	return waiters, conns, err
+	ends := newTCPEnds()
+	err := l.eachTCP(ends.add)
+	return ends.waiters, ends.conns, err
+}
+
+// tcpEnds splits connections by whether somebody has accepted them: those that
+// wait have no inode yet.
+type tcpEnds struct {
+	waiters []Waiter
+	conns   []Conn
+}
+
+func newTCPEnds() *tcpEnds { return &tcpEnds{[]Waiter{}, []Conn{}} }
+
+func (e *tcpEnds) add(s inetSocket) {
+	gone := s.state == stateCloseWait
+	if s.inode == 0 {
+		e.waiters = append(e.waiters, Waiter{Remote: s.remote, Gone: gone})
+	} else {
+		e.conns = append(e.conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: gone})
+	}
 }
 
 // eachTCP visits the open connections at the listener's port and address, those
 // that still wait (inode 0) included: a connection that its holder has closed is
 // in neither of the two states. The caller holds l.mu.
 func (l *Listener) eachTCP(visit func(inetSocket)) error {
-	if err := l.tellable(); err != nil {
+	if err := l.tellable(catalog{tcp: l.eachTCPListener}); err != nil {
 		return err
 	}
-	request := inetRequest(byte(l.domain), 1<<stateEstablished|1<<stateCloseWait, l.addr.inet.Port())
-	return l.ask(func(c *diagConn) error {
-		return c.dump(request[:], func(payload []byte) error {
-			s, err := parseInetSocket(payload)
-			if err == nil && arrivesAt(s.local, l.addr.inet) {
-				visit(s)
-			}
-			return err
-		})
+	return l.eachInet(l.domain, openStates, l.addr.inet.Port(), func(s inetSocket) {
+		if arrivesAt(s.local, l.addr.inet) {
+			visit(s)
+		}
 	})
 }
 
+// openStates are those of a connection that its holder has not closed.
+const openStates = 1<<stateEstablished | 1<<stateCloseWait
+
 // tellable refuses listeners whose connections inet_diag cannot attribute.
-func (l *Listener) tellable() error {
+func (l *Listener) tellable(among catalog) error {
 	if l.protocol != unix.IPPROTO_TCP {
 		return fmt.Errorf("%w: protocol %d is not TCP (MPTCP?)", ErrUnsupported, l.protocol)
 	}
@@ -133,7 +141,7 @@ func (l *Listener) tellable() error {
 		}
 	}
 	listeners := 0
-	err := l.eachTCPListener(l.domain, l.addr.inet.Port(), func(s inetSocket) {
+	err := among.tcp(l.domain, l.addr.inet.Port(), func(s inetSocket) {
 		if l.fd >= 0 || s.local == l.addr.inet {
 			listeners++
 		}

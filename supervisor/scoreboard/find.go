@@ -18,11 +18,27 @@ import (
 // fallback, and [Listener.SetBlocking] is not for what Find returns.
 func Find(network, addr string) (*Listener, error) {
 	l := &Listener{fd: -1, dial: dialDiag, procNetUnix: "/proc/net/unix"}
+	return l.find(network, addr, catalog{
+		unix: func(_ uint32, visit func(unixSocket)) error {
+			return l.eachUnixListener(showVFS|showName, visit)
+		},
+		tcp: l.eachTCPListener,
+	})
+}
+
+// catalog visits the listeners that can be meant by the inode of a file, and those
+// of a family at a port; it may visit others, too.
+type catalog struct {
+	unix func(inode uint32, visit func(unixSocket)) error
+	tcp  func(domain int, port uint16, visit func(inetSocket)) error
+}
+
+func (l *Listener) find(network, addr string, among catalog) (*Listener, error) {
 	var err error
 	if network == "unix" {
-		err = l.findUnix(addr)
+		err = l.findUnix(addr, among)
 	} else {
-		err = l.findTCP(addr)
+		err = l.findTCP(addr, among)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot find who listens on %s: %w", addr, unsupported(err)), l.Close())
@@ -30,27 +46,22 @@ func Find(network, addr string) (*Listener, error) {
 	return l, nil
 }
 
-func (l *Listener) findUnix(path string) error {
+func (l *Listener) findUnix(path string, among catalog) error {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return procError("stat", path, err)
 	}
 	own := ownDevices(path)
 	l.domain, l.addr = unix.AF_UNIX, address{unix: path}
-	request := unixRequest(0, 1<<stateListen, showVFS|showName)
-	err := l.ask(func(c *diagConn) error {
-		return c.dump(request[:], func(payload []byte) error {
-			s, err := parseUnixSocket(payload)
-			if err != nil || s.kind != unix.SOCK_STREAM || !s.bound || !s.file.is(&st, own) {
-				return err
-			}
-			name, _, _ := bytes.Cut(s.name, []byte{0})
-			if own && string(name) != path {
-				return nil // the device, which could tell two files apart, is not known
-			}
-			l.inode, l.file, l.bound = Inode(s.inode), s.file, true
-			return nil
-		})
+	err := among.unix(uint32(st.Ino), func(s unixSocket) {
+		if s.kind != unix.SOCK_STREAM || !s.bound || !s.file.is(&st, own) {
+			return
+		}
+		name, _, _ := bytes.Cut(s.name, []byte{0})
+		if own && string(name) != path {
+			return // the device, which could tell two files apart, is not known
+		}
+		l.inode, l.file, l.bound = Inode(s.inode), s.file, true
 	})
 	if err == nil && l.inode == 0 {
 		err = fmt.Errorf("%w: nobody listens", ErrGone)
@@ -58,7 +69,22 @@ func (l *Listener) findUnix(path string) error {
 	return err
 }
 
-func (l *Listener) findTCP(addr string) error {
+// eachUnixListener visits those of the host. What is visited is valid during the
+// call only.
+func (l *Listener) eachUnixListener(show uint32, visit func(unixSocket)) error {
+	request := unixRequest(0, 1<<stateListen, show)
+	return l.ask(func(c *diagConn) error {
+		return c.dump(request[:], func(payload []byte) error {
+			s, err := parseUnixSocket(payload)
+			if err == nil {
+				visit(s)
+			}
+			return err
+		})
+	})
+}
+
+func (l *Listener) findTCP(addr string, among catalog) error {
 	want, err := netip.ParseAddrPort(addr)
 	if len(addr) > 0 && addr[0] == ':' {
 		want, err = netip.ParseAddrPort("[::]" + addr)
@@ -68,7 +94,7 @@ func (l *Listener) findTCP(addr string) error {
 	}
 	l.protocol = unix.IPPROTO_TCP
 	for _, domain := range []int{unix.AF_INET, unix.AF_INET6} {
-		err := l.eachTCPListener(domain, want.Port(), func(s inetSocket) {
+		err := among.tcp(domain, want.Port(), func(s inetSocket) {
 			if l.inode == 0 && arrivesAt(want, s.local) {
 				l.domain, l.inode, l.addr = domain, Inode(s.inode), address{inet: s.local}
 			}
@@ -83,9 +109,16 @@ func (l *Listener) findTCP(addr string) error {
 	return nil
 }
 
+// anyPort has all ports listed.
+const anyPort = 0
+
 // eachTCPListener visits the listeners of a family at a port.
 func (l *Listener) eachTCPListener(domain int, port uint16, visit func(inetSocket)) error {
-	request := inetRequest(byte(domain), 1<<stateListen, port)
+	return l.eachInet(domain, 1<<stateListen, port, visit)
+}
+
+func (l *Listener) eachInet(domain int, states uint32, port uint16, visit func(inetSocket)) error {
+	request := inetRequest(byte(domain), states, port)
 	return l.ask(func(c *diagConn) error {
 		return c.dump(request[:], func(payload []byte) error {
 			s, err := parseInetSocket(payload)
@@ -100,11 +133,15 @@ func (l *Listener) eachTCPListener(domain int, port uint16, visit func(inetSocke
 // tcpQueueDiag is the queue without a descriptor: inet_diag shows of a listener
 // what TCP_INFO does.
 func (l *Listener) tcpQueueDiag() (Queue, error) {
-	var q Queue
-	found := false
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.eachTCPListener(l.domain, l.addr.inet.Port(), func(s inetSocket) {
+	return l.tcpQueueAmong(catalog{tcp: l.eachTCPListener})
+}
+
+func (l *Listener) tcpQueueAmong(among catalog) (Queue, error) {
+	var q Queue
+	found := false
+	err := among.tcp(l.domain, l.addr.inet.Port(), func(s inetSocket) {
 		if Inode(s.inode) == l.inode {
 			found = true
 			q = Queue{Length: int(s.queued), Capacity: KnownLimit(int(s.backlog)), Source: SockDiag}

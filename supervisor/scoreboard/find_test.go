@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 )
 
@@ -53,8 +54,52 @@ func TestFind(t *testing.T) {
 			if conns, err := l.Accepted(); err != nil || len(conns) != 1 || !conns[0].Gone {
 				t.Errorf("after the client has gone: %v, %v", conns, err)
 			}
+			wantSurveyed(t, kind, addr, server)
 		})
 	}
+}
+
+// wantSurveyed: a survey says what a listener does that is asked for itself, and
+// goes on saying so: its lists are made once.
+func wantSurveyed(t *testing.T, network, addr string, server net.Listener) {
+	t.Helper()
+	survey := NewSurvey()
+	l, err := survey.Find(network, addr)
+	must(t, err)
+	defer l.Close()
+	want, got := l.Look(), survey.Look(l)
+	want.Waiters = nil
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("surveyed %+v, want %+v", got, want)
+	}
+	conn, err := server.Accept()
+	must(t, err)
+	defer conn.Close()
+	if again := survey.Look(l); !reflect.DeepEqual(again, got) {
+		t.Errorf("the survey was made again: %+v, before %+v", again, got)
+	}
+	if anew := NewSurvey().Look(l); anew.Queue.Length != want.Queue.Length-1 || len(anew.Conns) != len(want.Conns)+1 {
+		t.Errorf("a new survey shows %+v, after %+v", anew, want)
+	}
+}
+
+// TestSurveyQueue: of listeners whose descriptor there is, in the lists or not.
+func TestSurveyQueue(t *testing.T) {
+	eachKind(t, func(t *testing.T, k listenerKind) {
+		survey := NewSurvey()
+		for _, when := range []string{"listed", "younger than the list"} {
+			t.Run(when, func(t *testing.T) {
+				l := k.make(t, 8)
+				dial(t, l)
+				wantQueue1(t, l)
+				want, err := l.Queue()
+				must(t, err)
+				if got, err := survey.Queue(l); err != nil || got != want {
+					t.Errorf("%+v, %v, want %+v", got, err, want)
+				}
+			})
+		}
+	})
 }
 
 func TestFindNobody(t *testing.T) {
@@ -72,6 +117,9 @@ func TestFindNobody(t *testing.T) {
 	for network, addr := range map[string]string{"unix": path, "tcp": "127.0.0.1:" + port} {
 		if _, err := Find(network, addr); !errors.Is(err, ErrGone) {
 			t.Errorf("%s: %v", addr, err)
+		}
+		if _, err := NewSurvey().Find(network, addr); !errors.Is(err, ErrGone) {
+			t.Errorf("%s, surveyed: %v", addr, err)
 		}
 	}
 	if _, err := Find("unix", path+".none"); !errors.Is(err, ErrGone) || !errors.Is(err, os.ErrNotExist) {

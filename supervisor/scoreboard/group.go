@@ -114,19 +114,19 @@ func (g *Groups) All(pgids []int) ([][]int, error) {
 	return lists, nil
 }
 
-// Recent is All, or what All said when that is no longer ago than maxAge. Some may
+// Recent is All, or what All has said since that time. Some may
 // have ended since.
-func (g *Groups) Recent(pgids []int, maxAge time.Duration) ([][]int, error) {
-	if lists := g.recent(pgids, maxAge); lists != nil {
+func (g *Groups) Recent(pgids []int, since time.Time) ([][]int, error) {
+	if lists := g.recent(pgids, since); lists != nil {
 		return lists, nil
 	}
 	return g.All(pgids)
 }
 
-func (g *Groups) recent(pgids []int, maxAge time.Duration) [][]int {
+func (g *Groups) recent(pgids []int, since time.Time) [][]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.at.IsZero() || time.Since(g.at) > maxAge {
+	if g.at.IsZero() || g.at.Before(since) {
 		return nil
 	}
 	lists := make([][]int, len(pgids))

@@ -36,7 +36,7 @@ func TestShared(t *testing.T) {
 	}
 	var shared Shared
 	for i, l := range listeners {
-		s := shared.Look(l, time.Hour)
+		s := shared.Look(l, time.Time{})
 		if s.QueueErr != nil || s.ConnsErr != nil || s.WaitersErr != nil && l != without {
 			t.Fatalf("%s: %+v", l, s)
 		}
@@ -56,26 +56,26 @@ func TestShared(t *testing.T) {
 func TestSharedAges(t *testing.T) {
 	l := listenUnix(t, 8)
 	var shared Shared
-	look := func(maxAge time.Duration) int {
-		s := shared.Look(l, maxAge)
+	look := func(since time.Time) int {
+		s := shared.Look(l, since)
 		must(t, s.ConnsErr)
 		return len(s.Conns)
 	}
-	if n := look(time.Hour); n != 0 {
+	if n := look(time.Time{}); n != 0 {
 		t.Fatalf("%d connections", n)
 	}
 	dial(t, l)
 	defer unix.Close(accept(t, l))
-	if n := look(time.Hour); n != 0 {
+	if n := look(time.Time{}); n != 0 {
 		t.Errorf("%d connections in an old list", n)
 	}
-	if n := look(0); n != 1 {
+	if n := look(time.Now()); n != 1 {
 		t.Errorf("%d connections, 1 was accepted", n)
 	}
 	other := listenUnix(t, 8)
 	dial(t, other)
 	defer unix.Close(accept(t, other))
-	if s := shared.Look(other, time.Hour); len(s.Conns) != 1 {
+	if s := shared.Look(other, time.Time{}); len(s.Conns) != 1 {
 		t.Errorf("the list did not know a listener, and shows %+v", s.Conns)
 	}
 }

@@ -20,15 +20,15 @@ type Shared struct {
 // shelf holds the connections of one listener.
 type shelf struct{ conns []Conn }
 
-// Look is [Listener.Look] with a list of connections that may be as old as maxAge.
+// Look is [Listener.Look] with a list of connections made no earlier than since.
 // The queue is always read anew, so a connection that has left it since the list
 // was made is in neither; the next look has it.
-func (s *Shared) Look(l *Listener, maxAge time.Duration) Sample {
+func (s *Shared) Look(l *Listener, since time.Time) Sample {
 	if l.domain != unix.AF_UNIX {
 		return l.lookTCP()
 	}
 	sample := l.lookAtQueue()
-	conns, ok := s.accepted(l, maxAge)
+	conns, ok := s.accepted(l, since)
 	if !ok {
 		conns, sample.ConnsErr = l.Accepted()
 	}
@@ -37,7 +37,7 @@ func (s *Shared) Look(l *Listener, maxAge time.Duration) Sample {
 }
 
 // accepted returns false when the listener has to be asked by itself.
-func (s *Shared) accepted(l *Listener, maxAge time.Duration) ([]Conn, bool) {
+func (s *Shared) accepted(l *Listener, since time.Time) ([]Conn, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.mu.Lock()
@@ -46,7 +46,7 @@ func (s *Shared) accepted(l *Listener, maxAge time.Duration) ([]Conn, bool) {
 	if err != nil {
 		return nil, false
 	}
-	if s.at.IsZero() || time.Since(s.at) > maxAge {
+	if s.at.IsZero() || s.at.Before(since) {
 		if s.list(l) != nil {
 			s.at = time.Time{}
 			return nil, false
