@@ -34,16 +34,16 @@ const checkAtOnce = 64
 // checker is one "fcgisup check".
 type checker struct {
 	*cli
-	app     string
-	json    bool
-	timeout time.Duration
-	params  map[string]string
-	request fcgi.Request
-	expect  string
-	body    string
-	changed func(flag string) bool
-	// controls is where the control sockets are.
-	controls string
+	app         string
+	json        bool
+	timeout     time.Duration
+	params      map[string]string
+	request     fcgi.Request
+	expect      string
+	body        string
+	changed     func(flag string) bool
+	supervisors supervisors
+	host        surveyor
 }
 
 // checked is the result for one backend, and its JSON.
@@ -64,7 +64,7 @@ type checked struct {
 }
 
 func (c *cli) checkCommand() *cobra.Command {
-	k := &checker{cli: c, controls: controlRoot}
+	k := &checker{cli: c, supervisors: supervisors{root: controlRoot}}
 	cmd := &cobra.Command{
 		Use:   "check [ADDRESS...]",
 		Short: "Probe backends once, as a Nagios plugin does",
@@ -97,6 +97,7 @@ overloaded); 2: some are wrong or do not answer; 3: it could not be tried.`,
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&k.supervisors.extra, "control", "", "`PATH` of one more control socket, beside those under "+controlRoot)
 	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all of the configuration)")
 	f.BoolVar(&k.json, "json", false, "print a JSON array")
 	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`LIMIT` on each whole exchange")
@@ -117,8 +118,10 @@ type target struct {
 	timeout time.Duration
 	// status asks the supervisor, asleep finds an instance that has none yet; nil
 	// for what is no supervised instance of the configuration.
-	status func(context.Context) *supervisor.Status
+	status func(ctx context.Context, anew bool) *supervisor.Status
 	asleep func() bool
+	// host tells of who listens, whoever that is.
+	host *surveyor
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
@@ -151,7 +154,7 @@ func (k *checker) run(ctx context.Context, args []string) error {
 
 func (t target) ask(ctx context.Context) checked {
 	r := checked{Instance: t.name, Address: t.request.Address}
-	before, st, known := t.look(ctx)
+	before, st, known := t.look(ctx, false)
 	switch {
 	case st != nil && st.State == supervisor.Sleeping, st == nil && t.asleep != nil && t.asleep():
 		r.Sleeping = true
@@ -161,7 +164,7 @@ func (t target) ask(ctx context.Context) checked {
 		r.probe(ctx, t)
 		class := fcgi.ClassOf(r.err)
 		if known && (class == fcgi.Timeout || class == fcgi.Full) {
-			if after, _, known := t.look(ctx); known {
+			if after, _, known := t.look(ctx, true); known {
 				r.excuse(before, after)
 			}
 		}
@@ -223,7 +226,7 @@ func (k *checker) targets(args []string) ([]target, error) {
 			return nil, usage(err)
 		}
 		r.Network, r.Address = a.Network, a.Addr
-		all = append(all, target{request: r, timeout: k.timeout})
+		all = append(all, target{request: r, timeout: k.timeout, host: &k.host})
 	}
 	return all, nil
 }
@@ -276,8 +279,8 @@ func (k *checker) configured() ([]target, error) {
 			if err := k.override(&r); err != nil {
 				return nil, usage(err)
 			}
-			t := target{name: in.String(), request: r, timeout: a.Health.Timeout}
-			t.status = func(ctx context.Context) *supervisor.Status { return k.statusOf(ctx, in) }
+			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host}
+			t.status = func(ctx context.Context, anew bool) *supervisor.Status { return k.supervisors.of(ctx, in, anew) }
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}

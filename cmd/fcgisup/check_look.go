@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // classBusy is the class of a backend that does not answer because it serves others.
@@ -24,11 +22,12 @@ type backlog struct {
 	served, orphaned, waiting int
 }
 
-// look tells what a backend is doing; ok is whether that can be known here. The
-// supervisor sees what the kernel tells no other: clients of other namespaces.
-func (t target) look(ctx context.Context) (backlog, *supervisor.Status, bool) {
+// look tells what a backend is doing, anew or recently; ok is whether that can be
+// known here. The supervisor sees what the kernel tells no other: clients of other
+// namespaces.
+func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Status, bool) {
 	if t.status != nil {
-		if st := t.status(ctx); st != nil {
+		if st := t.status(ctx, anew); st != nil {
 			if st.Address != t.request.Address || st.InFlight == nil || st.Queue == nil {
 				return backlog{}, st, false
 			}
@@ -43,12 +42,11 @@ func (t target) look(ctx context.Context) (backlog, *supervisor.Status, bool) {
 	if !here(t.request) {
 		return backlog{}, nil, false
 	}
-	l, err := scoreboard.Find(t.request.Network, t.request.Address)
+	l, sample, err := t.host.look(t.request.Network, t.request.Address, anew)
 	if err != nil {
 		return backlog{}, nil, false
 	}
 	defer l.Close()
-	sample := l.Look()
 	if sample.ConnsErr != nil || sample.QueueErr != nil {
 		return backlog{}, nil, false
 	}
@@ -97,30 +95,10 @@ func (r *checked) busy(b backlog) {
 	r.Error = fmt.Sprintf("%d %s in flight, %d %s", b.served, requests, b.waiting, wait)
 }
 
-// statusOf asks the supervisor of an instance; nil: none answers.
-func (k *checker) statusOf(ctx context.Context, in fcgisup.Instance) *supervisor.Status {
-	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
-		path := filepath.Join(k.controls, dir, supervisor.ControlName)
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		all, err := fetchStatus(ctx, path)
-		if err != nil {
-			continue
-		}
-		for _, st := range all {
-			if st.App == in.App && st.Instance == in.Number {
-				return &st
-			}
-		}
-	}
-	return nil
-}
-
 // asleep tells whether systemd holds an instance's socket and no supervisor runs.
 func (k *checker) asleep(in fcgisup.Instance) bool {
-	for _, dir := range []string{fmt.Sprintf("%s-%d", in.App, in.Number), in.App} {
-		if _, err := os.Stat(filepath.Join(k.controls, dir, supervisor.ControlName)); err == nil {
+	for _, path := range controlsOf(k.supervisors.root, in) {
+		if _, err := os.Stat(path); err == nil {
 			return false
 		}
 	}

@@ -19,7 +19,7 @@ func (s *supervised) checkOf(t *testing.T, controls string, addresses ...string)
 	t.Helper()
 	var out bytes.Buffer
 	c := &cli{stdio: stdio{strings.NewReader(""), &out, &out}, config: s.configPath(), getenv: func(string) string { return "" }}
-	k := &checker{cli: c, controls: controls, json: true, timeout: time.Second, changed: func(string) bool { return false }}
+	k := &checker{cli: c, supervisors: supervisors{root: controls}, json: true, timeout: time.Second, changed: func(string) bool { return false }}
 	code := c.report(k.run(t.Context(), addresses))
 	var results []checked
 	if err := json.Unmarshal(out.Bytes(), &results); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,17 +51,29 @@ func controlClient(path string) *http.Client {
 // statusPatience bounds the wait for one supervisor's answer.
 const statusPatience = 5 * time.Second
 
+// fetchStatus asks a supervisor about all its instances.
 func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusPatience)
-	defer cancel()
-	var all statusAnswer
-	err := control(ctx, path, http.MethodGet, "/status", &all)
-	return all, err
+	return statusFrom(ctx, path, statusTarget)
 }
 
-// statusAnswer is a supervisor's answer. Bounds in bytes are not enough: what takes
-// three of them in JSON takes hundreds in memory.
-type statusAnswer []supervisor.Status
+// fetchStatusOf asks about one, a number of its app. A supervisor of an earlier
+// version tells all.
+func fetchStatusOf(ctx context.Context, path string, number int) ([]supervisor.Status, error) {
+	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number))
+}
+
+const statusTarget = "/status"
+
+func statusFrom(ctx context.Context, path, target string) ([]supervisor.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	var all []supervisor.Status
+	err := converse(ctx, path, http.MethodGet, target, func(answer *json.Decoder) (err error) {
+		all, err = readStatus(answer)
+		return err
+	})
+	return all, err
+}
 
 const (
 	// longestStatus is in bytes; MaxWorkers need half of it.
@@ -71,32 +82,36 @@ const (
 	mostWorkers = 100_000
 )
 
-// UnmarshalJSON refuses more than any supervisor has to say.
-func (answer *statusAnswer) UnmarshalJSON(data []byte) error {
-	list := json.NewDecoder(bytes.NewReader(data))
-	if first, err := list.Token(); err != nil || first != json.Delim('[') {
-		return errors.New("it is no list of instances")
+// readStatus refuses more than any supervisor has to say, while it reads. Bounds in
+// bytes are not enough: what takes three of them in JSON takes hundreds in memory.
+func readStatus(list *json.Decoder) ([]supervisor.Status, error) {
+	if first, err := list.Token(); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil || first != json.Delim('[') {
+		return nil, errors.New("it is no list of instances")
 	}
 	var all []supervisor.Status
+	var raw json.RawMessage
 	for workers := 0; list.More(); {
-		var raw json.RawMessage
 		if err := list.Decode(&raw); err != nil {
-			return err
+			return nil, err
 		}
 		if len(all) == fcgisup.MaxInstances || len(raw) > longestStatus {
-			return fmt.Errorf("it has more than %d instances, or one of more than %d bytes", fcgisup.MaxInstances, longestStatus)
+			return nil, fmt.Errorf("it has more than %d instances, or one of more than %d bytes", fcgisup.MaxInstances, longestStatus)
 		}
 		var st supervisor.Status
 		if err := json.Unmarshal(raw, &st); err != nil {
-			return err
+			return nil, err
 		}
 		if workers += len(st.Workers); workers > mostWorkers || len(st.Workers) > fcgisup.MaxWorkers {
-			return fmt.Errorf("it has more than %d workers, or an instance of more than %d", mostWorkers, fcgisup.MaxWorkers)
+			return nil, fmt.Errorf("it has more than %d workers, or an instance of more than %d", mostWorkers, fcgisup.MaxWorkers)
 		}
 		all = append(all, st)
 	}
-	*answer = all
-	return nil
+	if _, err := list.Token(); err != nil {
+		return nil, fmt.Errorf("it does not end: %w", io.ErrUnexpectedEOF)
+	}
+	return all, nil
 }
 
 // longestAnswer bounds what is read of one, in bytes: it is not root's word. A
@@ -105,6 +120,16 @@ const longestAnswer = 16 << 20
 
 // control asks a supervisor; into gets the answer's JSON.
 func control(ctx context.Context, path, method, target string, into any) error {
+	return converse(ctx, path, method, target, func(answer *json.Decoder) error {
+		if err := answer.Decode(into); !errors.Is(err, io.EOF) {
+			return err
+		}
+		return nil
+	})
+}
+
+// converse asks a supervisor, and has its answer read.
+func converse(ctx context.Context, path, method, target string, read func(*json.Decoder) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://fcgisup"+target, nil)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
@@ -121,7 +146,7 @@ func control(ctx context.Context, path, method, target string, into any) error {
 		}
 		return errors.New(said.Error)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, longestAnswer)).Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	if err := read(json.NewDecoder(io.LimitReader(resp.Body, longestAnswer))); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil

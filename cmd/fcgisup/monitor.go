@@ -38,6 +38,7 @@ type monitoring struct {
 	page   *page.Page
 	alerts *alert.Alerter
 	mon    *monitor.Monitor
+	host   surveyor
 }
 
 func (c *cli) monitorCommand() *cobra.Command {

@@ -33,7 +33,10 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		UnitNames: func(in fcgisup.Instance) (socket, service string) {
 			return unitName(in.App, in.Number, "socket"), unitName(in.App, in.Number, "service")
 		},
-		Probe: probe, Traffic: traffic,
+		Probe: probe,
+		Traffic: func(a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
+			return trafficOf(&m.host, a, pid, anew)
+		},
 		Evidence: func(pid int) any { return scoreboard.Gather(pid) },
 		Log:      m.log,
 	}
@@ -51,16 +54,15 @@ func (m *monitoring) sockets() ([]string, error) {
 	return append(paths, m.controls...), err
 }
 
-// traffic is what the kernel knows of a service's listener. Clients in another
+// trafficOf is what the kernel knows of a service's listener. Clients in another
 // network namespace, as a web server in a container, are seen in the descriptors
 // of the service's processes only; whether they have gone is not.
-func traffic(a fcgisup.Address, pid int) (monitor.Traffic, error) {
-	l, err := scoreboard.Find(a.Network, a.Addr)
+func trafficOf(host *surveyor, a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
+	l, sample, err := host.look(a.Network, a.Addr, anew)
 	if err != nil {
 		return monitor.Traffic{}, err
 	}
 	defer l.Close()
-	sample := l.Look()
 	if sample.ConnsErr != nil {
 		return monitor.Traffic{}, sample.ConnsErr
 	}

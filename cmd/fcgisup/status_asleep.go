@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
@@ -21,6 +20,7 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 		return nil
 	}
 	var all []supervisor.Status
+	survey := scoreboard.NewSurvey()
 	for _, a := range s.configuredApps() {
 		if !a.Systemd.Supervise {
 			continue
@@ -31,7 +31,7 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 				Workers: []supervisor.WorkerStatus{}, Restarts: map[supervisor.Cause]uint64{},
 				ProbeFailures: map[string]uint64{}, Scaled: map[supervisor.Direction]uint64{},
 			}
-			if s.which.has(st) && !hasControl(roots, in) && held(in.Address, &st) {
+			if s.which.has(st) && !hasControl(roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)
 			}
 		}
@@ -41,15 +41,15 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 
 // hasControl tells whether there is a control socket for an instance.
 func hasControl(roots string, in fcgisup.Instance) bool {
-	return slices.ContainsFunc([]string{in.App, fmt.Sprintf("%s-%d", in.App, in.Number)}, func(folder string) bool {
-		_, err := os.Lstat(filepath.Join(roots, folder, supervisor.ControlName))
+	return slices.ContainsFunc(controlsOf(roots, in), func(path string) bool {
+		_, err := os.Lstat(path)
 		return err == nil
 	})
 }
 
 // held tells whether somebody listens, and fills in what is known of the queue.
-func held(a fcgisup.Address, st *supervisor.Status) bool {
-	l, err := scoreboard.Find(a.Network, a.Addr)
+func held(survey *scoreboard.Survey, a fcgisup.Address, st *supervisor.Status) bool {
+	l, err := survey.Find(a.Network, a.Addr)
 	if errors.Is(err, scoreboard.ErrUnsupported) && a.Network == "unix" {
 		info, err := os.Stat(a.Addr)
 		return err == nil && info.Mode().Type() == os.ModeSocket
@@ -58,7 +58,7 @@ func held(a fcgisup.Address, st *supervisor.Status) bool {
 		return false
 	}
 	defer l.Close()
-	if q, err := l.Queue(); err == nil {
+	if q, err := survey.Queue(l); err == nil {
 		st.Queue = &q.Length
 		if n, known := q.Capacity.Value(); known {
 			st.Backlog = &n

@@ -169,7 +169,7 @@ func (b *bed) probe(ctx context.Context, _ fcgisup.App, in fcgisup.Instance) sup
 	return r
 }
 
-func (b *bed) look(a fcgisup.Address, _ int) (Traffic, error) {
+func (b *bed) look(a fcgisup.Address, _ int, _ bool) (Traffic, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.traffic[a.Addr], nil

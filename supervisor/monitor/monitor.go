@@ -79,9 +79,10 @@ type Options struct {
 	Units Units
 	// UnitNames are an instance's.
 	UnitNames func(in fcgisup.Instance) (socket, service string)
-	// Probe asks a plain instance, Traffic looks at its socket and main process.
+	// Probe asks a plain instance, Traffic looks at its socket and main process:
+	// anew, which is after the call, or recently.
 	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult
-	Traffic func(a fcgisup.Address, pid int) (Traffic, error)
+	Traffic func(a fcgisup.Address, pid int, anew bool) (Traffic, error)
 	// Evidence is logged of a process before it is restarted.
 	Evidence func(pid int) any
 	History  *history.Log

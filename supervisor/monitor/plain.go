@@ -127,7 +127,7 @@ func (g *probing) send(ctx context.Context, opt Options) {
 		g.asleep = true
 		return
 	}
-	g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID)
+	g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, false)
 	apart := !g.app.Health.Address.IsZero() // a probe that waits behind nobody
 	if g.unseen == nil && len(g.traffic.Serving) > 0 && g.skips < skipsInARow && !apart {
 		return
@@ -138,7 +138,7 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	g.result = opt.Probe(ctx, g.app, g.in)
 	g.took, g.sent = time.Since(begun), true
 	if g.result.Err != nil {
-		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID)
+		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
 	}
 }
 
