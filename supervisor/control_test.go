@@ -10,11 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // control serves the control interface on its socket; call asks it.
@@ -183,6 +187,55 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	})
 }
 
+// TestStatusOfMany: what is told of many instances at once is what each one's own
+// status tells, awake or asleep; asking wakes none.
+func TestStatusOfMany(t *testing.T) {
+	const awake = 3
+	b := run(t, "serve", func(a *fcgisup.App) { a.Instances = 2 * fewListeners })
+	call := b.control()
+	first := b.sup.instances[awake-1].in.Address.Addr
+	conn, err := net.Dial("unix", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ask := func(path string) (all []Status) {
+		t.Helper()
+		code, body := call("GET", path)
+		if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK {
+			t.Fatalf("%s: %d, %v: %s", path, code, err, body)
+		}
+		return all
+	}
+	eventually(t, "its request is in flight", func() bool {
+		st := ask("/status")[awake-1]
+		return st.State == Up && *st.InFlight == 1 && *st.Queue == 0
+	})
+	all := ask("/status")
+	if len(all) != 2*fewListeners {
+		t.Fatalf("%d instances", len(all))
+	}
+	for n, st := range all {
+		if st.Instance != n+1 || st.Queue == nil || st.Backlog == nil || st.InFlight == nil || len(st.Missing) > 0 || (st.State == Sleeping) != (n+1 != awake) {
+			t.Errorf("%+v", st)
+		}
+		alone := ask("/status?instance=" + strconv.Itoa(n+1))
+		if len(alone) != 1 {
+			t.Fatalf("instance %d alone is %+v", n+1, alone)
+		}
+		alone[0].QueueHeadSeconds, alone[0].OldestRequestSeconds = st.QueueHeadSeconds, st.OldestRequestSeconds
+		for w := range alone[0].Workers {
+			alone[0].Workers[w].MemoryBytes = st.Workers[w].MemoryBytes
+		}
+		if diff := cmp.Diff(st, alone[0], cmp.AllowUnexported(Histogram{}), cmpopts.IgnoreUnexported(Status{})); diff != "" {
+			t.Errorf("among all, and alone: %s", diff)
+		}
+	}
+	if n := b.spawns(); n != 1 {
+		t.Errorf("%d workers", n)
+	}
+}
+
 func TestControlRefuses(t *testing.T) {
 	b := run(t, "serve")
 	call := b.control()
@@ -197,6 +250,8 @@ func TestControlRefuses(t *testing.T) {
 		{"POST", "/restart?instance=99999999999999999999", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
 		{"POST", "/restart?instance=2", http.StatusConflict, `{"error":"no instance 2 of app t is run here"}`},
 		{"GET", "/restart", http.StatusMethodNotAllowed, `{"error":"/restart takes POST"}`},
+		{"GET", "/status?instance=x", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
+		{"GET", "/status?instance=2", http.StatusOK, "[]"},
 		{"POST", "/status", http.StatusMethodNotAllowed, `{"error":"/status takes GET"}`},
 		{"GET", "/", http.StatusNotFound, `{"error":"there are GET /status and /metrics, and POST /restart, /scale and /reload"}`},
 		{"GET", "/metrics", http.StatusOK, "metrics"},

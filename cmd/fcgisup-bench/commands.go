@@ -35,7 +35,10 @@ var commandsAsked = []asked{
 	{"status", func(config, control string) []string {
 		return []string{"status", "--config", config, "--control", control}
 	}, true},
-	{"check", func(config, _ string) []string { return []string{"check", "--config", config} }, true},
+	// Without the control socket it would wake them.
+	{"check", func(config, control string) []string {
+		return []string{"check", "--config", config, "--control", control}
+	}, true},
 }
 
 func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error {

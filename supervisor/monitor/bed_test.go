@@ -34,6 +34,7 @@ type bed struct {
 	// answers are what probes of an instance find; hang is one that times out.
 	answers map[string]supervisor.ProbeResult
 	traffic map[string]Traffic
+	anew    []bool // of the looks
 	log     strings.Builder
 
 	*Monitor
@@ -169,9 +170,10 @@ func (b *bed) probe(ctx context.Context, _ fcgisup.App, in fcgisup.Instance) sup
 	return r
 }
 
-func (b *bed) look(a fcgisup.Address, _ int, _ bool) (Traffic, error) {
+func (b *bed) look(a fcgisup.Address, _ int, anew bool) (Traffic, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.anew = append(b.anew, anew)
 	return b.traffic[a.Addr], nil
 }
 

@@ -40,6 +40,12 @@ func TestPlainHangs(t *testing.T) {
 		if got := b.of(t, "p", 1); got.Health != Up || got.Probe.Failures != 2 || len(b.did(&b.restarts)) > 0 {
 			t.Fatalf("after two failures: %+v, restarted %v", got, b.did(&b.restarts))
 		}
+		b.set(func() {
+			// Before a probe a recent look will do; a failed one would see itself in it.
+			if got := fmt.Sprint(b.anew[len(b.anew)-4:]); got != "[false true false true]" {
+				t.Errorf("looks anew %s", got)
+			}
+		})
 		wait(15 * time.Second)
 		if got := b.of(t, "p", 1); got.Health != Down || got.Intended || got.Restarts != 1 || fmt.Sprint(b.did(&b.restarts)) != "[p@1.service]" {
 			t.Fatalf("after three: %+v, restarted %v", got, b.did(&b.restarts))

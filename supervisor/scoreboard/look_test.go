@@ -69,8 +69,14 @@ func TestSharedAges(t *testing.T) {
 	if n := look(time.Time{}); n != 0 {
 		t.Errorf("%d connections in an old list", n)
 	}
-	if n := look(time.Now()); n != 1 {
+	since := time.Now()
+	if n := look(since); n != 1 {
 		t.Errorf("%d connections, 1 was accepted", n)
+	}
+	dial(t, l)
+	defer unix.Close(accept(t, l))
+	if n := look(since); n != 1 {
+		t.Errorf("%d connections: the list was made again for the same question", n)
 	}
 	other := listenUnix(t, 8)
 	dial(t, other)

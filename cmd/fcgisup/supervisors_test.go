@@ -1,0 +1,233 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// counting is a supervisor that counts what it is asked.
+type counting struct {
+	mu             sync.Mutex
+	all            []supervisor.Status
+	requests, told int
+	// deaf fails, old knows no ?instance.
+	deaf, old bool
+}
+
+func (s *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	answer := []supervisor.Status{}
+	for _, st := range s.all {
+		if which := r.URL.Query().Get("instance"); s.old || which == "" || which == strconv.Itoa(st.Instance) {
+			answer = append(answer, st)
+		}
+	}
+	s.told += len(answer)
+	if s.deaf {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (s *counting) count() (requests, told int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests, s.told
+}
+
+// countingAt speaks for instances behind a control socket of folder.
+func countingAt(t *testing.T, root, folder string, all []supervisor.Status) *counting {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(root, folder, supervisor.ControlName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &counting{all: all}
+	server := &http.Server{Handler: s}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return s
+}
+
+// manyInstances are n of an app that somebody listens for and nobody serves.
+func manyInstances(t *testing.T, n int, state supervisor.InstanceState, inFlight int) (dir string, all []supervisor.Status) {
+	t.Helper()
+	dir = t.TempDir()
+	for i := range n {
+		address := filepath.Join(dir, fmt.Sprintf("a%d.sock", i+1))
+		l, err := net.Listen("unix", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		none := 0
+		all = append(all, supervisor.Status{App: "many", Instance: i + 1, Address: address, State: state, InFlight: &inFlight, Queue: &none})
+	}
+	text := fmt.Sprintf("apps:\n  many:\n    command: /bin/false\n    instances: %d\n    listen: %s/a%%i.sock\n    health: {timeout: 100ms}\n", n, dir)
+	if err := os.WriteFile(filepath.Join(dir, "fcgisup.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir, all
+}
+
+// TestCheckManyAsksLittle: what a supervisor has to tell a check grows with its
+// instances, not with their square.
+func TestCheckManyAsksLittle(t *testing.T) {
+	t.Parallel()
+	const n = 100
+	for _, c := range []struct {
+		state    supervisor.InstanceState
+		inFlight int
+		result   string
+	}{
+		{supervisor.Sleeping, 0, "OK"},
+		{supervisor.Saturated, 1, "WARNING"},
+		{supervisor.Up, 1, "WARNING"}, // looked at before and after a probe that times out
+		{supervisor.Up, 0, "CRITICAL"},
+	} {
+		t.Run(fmt.Sprint(c.state, c.inFlight), func(t *testing.T) {
+			dir, all := manyInstances(t, n, c.state, c.inFlight)
+			s := countingAt(t, filepath.Join(dir, "controls"), "many", all)
+			results, _ := (&supervised{dir: dir}).checkOf(t, filepath.Join(dir, "controls"))
+			if len(results) != n {
+				t.Fatalf("%d results", len(results))
+			}
+			for _, r := range results {
+				if r.Result != c.result || r.Sleeping != (c.state == supervisor.Sleeping) {
+					t.Fatalf("%+v, want %s", r, c.result)
+				}
+			}
+			if requests, told := s.count(); requests > 1+2*n || told > 3*n {
+				t.Errorf("%d requests, which told %d instances; %d of %d are enough", requests, told, 1+2*n, 3*n)
+			}
+		})
+	}
+}
+
+// TestSupervisorsOf: who speaks for an instance, how old its word may be, and that
+// one that does not answer is not asked again.
+func TestSupervisorsOf(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	st := func(number int, state supervisor.InstanceState) supervisor.Status {
+		return supervisor.Status{App: "rt", Instance: number, State: state}
+	}
+	whole := countingAt(t, root, "rt", []supervisor.Status{st(1, supervisor.Up), st(2, supervisor.Up), {App: "other", Instance: 3, State: supervisor.Up}})
+	countingAt(t, root, "rt-1", []supervisor.Status{st(1, supervisor.Saturated)})
+	deaf := countingAt(t, root, "rt-2", nil)
+	deaf.deaf = true
+	extra := countingAt(t, root, "extra", []supervisor.Status{st(4, supervisor.Sleeping)})
+	s := &supervisors{root: root, extra: filepath.Join(root, "extra", supervisor.ControlName)}
+	is := func(number int, anew bool, want supervisor.InstanceState) {
+		t.Helper()
+		got := s.of(t.Context(), fcgisup.Instance{App: "rt", Number: number}, anew)
+		if got == nil && want != "" || got != nil && got.State != want {
+			t.Errorf("instance %d is %+v, want %q", number, got, want)
+		}
+	}
+	is(1, false, supervisor.Saturated) // by its own
+	is(2, false, supervisor.Up)
+	is(3, false, "") // another app's
+	is(4, false, supervisor.Sleeping)
+	for _, old := range []bool{false, true} {
+		whole.mu.Lock()
+		whole.old = old
+		whole.all = []supervisor.Status{st(1, supervisor.Up), st(2, supervisor.InstanceFailing)}
+		whole.mu.Unlock()
+		is(2, true, supervisor.InstanceFailing)
+	}
+	time.Sleep(2 * leastFresh)
+	s.told[filepath.Join(root, "rt", supervisor.ControlName)].fresh = leastFresh // however slow it was
+	is(2, false, supervisor.InstanceFailing)
+	if requests, _ := deaf.count(); requests != 1 {
+		t.Errorf("one that does not answer was asked %d times", requests)
+	}
+	if requests, told := whole.count(); requests != 4 || told != 3+1+2+2 {
+		t.Errorf("%d requests told %d instances", requests, told)
+	}
+	if requests, _ := extra.count(); requests != 1 {
+		t.Errorf("the named one was asked %d times", requests)
+	}
+}
+
+// TestSurveyor: a look that is to be anew shows what has come before it, and who
+// comes while a survey is made gets the next, with all others who do.
+func TestSurveyor(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var s surveyor
+	conns := func(anew bool) int {
+		t.Helper()
+		found, sample, err := s.look("unix", path, anew)
+		if err != nil || sample.ConnsErr != nil {
+			t.Fatal(err, sample.ConnsErr)
+		}
+		_ = found.Close()
+		return len(sample.Conns)
+	}
+	if n := conns(false); n != 0 {
+		t.Errorf("%d connections", n)
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	s.took = time.Hour // a survey is recent for long
+	if n := conns(false); n != 0 {
+		t.Errorf("%d connections in a survey that was recent", n)
+	}
+	if n := conns(true); n != 1 {
+		t.Errorf("%d connections anew", n)
+	}
+	s.mu.Lock() // one is being made
+	before := s.survey
+	var all sync.WaitGroup
+	surveys := make(chan any, 20)
+	for range cap(surveys) {
+		all.Go(func() {
+			_, _, _ = s.look("unix", path, true)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			surveys <- s.survey
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	s.mu.Unlock()
+	all.Wait()
+	close(surveys)
+	made := map[any]bool{}
+	for one := range surveys {
+		made[one] = true
+	}
+	if len(made) > cap(surveys)/2 || made[before] { // one, but for who came late
+		t.Errorf("%d surveys for those who came at a time", len(made))
+	}
+}
