@@ -65,7 +65,8 @@ golden: ## writes testdata/cases, testdata/help and the configuration reference 
 man: build ## dist/man: a page for each command, and fcgisup.yaml(5)
 	rm -rf dist/man
 	mkdir -p dist/man
-	bin/fcgisup man dist/man
+	CGO_ENABLED=0 $(GO) build -tags man -trimpath -ldflags '$(LDFLAGS)' -o bin/fcgisup-man ./cmd/fcgisup
+	bin/fcgisup-man man dist/man
 
 # A failing writer must not leave an empty file.
 install: SHELL := bash

@@ -4,7 +4,7 @@ import "github.com/spf13/cobra"
 
 // commands are all there are, in the order of --help.
 func (c *cli) commands() []*cobra.Command {
-	return []*cobra.Command{
+	all := []*cobra.Command{
 		c.demoCommand(),
 		c.demoWorkerCommand(),
 		c.initCommand(),
@@ -23,6 +23,6 @@ func (c *cli) commands() []*cobra.Command {
 		c.alertCommand(),
 		c.validateCommand(),
 		c.versionCommand(),
-		c.manCommand(),
 	}
+	return append(all, c.packagers()...)
 }

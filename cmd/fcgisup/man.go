@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -17,7 +19,11 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// manCommand writes the manual; it is for packagers (make man), so --help does not list it.
+// packagers are the commands of a build with the tag man, that of make man. The
+// library for Markdown would be a tenth of a supervisor's memory.
+func (c *cli) packagers() []*cobra.Command { return []*cobra.Command{c.manCommand()} }
+
+// manCommand writes the manual; it is for packagers, so --help does not list it.
 func (c *cli) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
