@@ -24,6 +24,8 @@ type host interface {
 	disarm()
 	// pending tells whether a connection waits.
 	pending() bool
+	// queue is how many connections wait; it costs a fraction of observe.
+	queue() (int, error)
 	// observe is one look at the listener and at who holds its connections; the
 	// list of those is made no earlier than since.
 	observe(workers []worker, since time.Time) scoreboard.Sample
@@ -57,6 +59,9 @@ type instance struct {
 	status atomic.Pointer[Status]
 	// settled is closed once a first worker is ready or has failed, or none is wanted.
 	settled chan struct{}
+	// begun is closed once run has done what was due at once: a request that waited
+	// has a worker, or an attempt at one.
+	begun chan struct{}
 
 	ctx     context.Context // ends with run
 	app     fcgisup.App
@@ -94,6 +99,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		inbox:   make(chan func(time.Time), inboxSize),
 		done:    make(chan struct{}),
 		settled: make(chan struct{}),
+		begun:   make(chan struct{}),
 		app:     app,
 		pool:    pool{launch: l, generation: 1},
 		tally:   newTally(),
@@ -112,6 +118,7 @@ func (i *instance) run(ctx context.Context) {
 	defer cancel()
 	i.ctx = work
 	i.begin(time.Now())
+	expected := !i.awake && i.watching && i.host.pending()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	ending := ctx.Done()
@@ -121,6 +128,9 @@ func (i *instance) run(ctx context.Context) {
 		}
 		now := time.Now()
 		i.tick(now)
+		if !expected || i.awake || i.leaving {
+			closeOnce(i.begun)
+		}
 		i.publish(now)
 		i.replies.send()
 		if i.over() {
@@ -245,11 +255,14 @@ func (i *instance) wake(now time.Time) {
 }
 
 // settle says that the outcome of the beginning is known.
-func (i *instance) settle() {
+func (i *instance) settle() { closeOnce(i.settled) }
+
+// closeOnce is for a channel that one goroutine closes.
+func closeOnce(c chan struct{}) {
 	select {
-	case <-i.settled:
+	case <-c:
 	default:
-		close(i.settled)
+		close(c)
 	}
 }
 

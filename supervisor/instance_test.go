@@ -95,6 +95,11 @@ func (h *fakeHost) pending() bool {
 	return h.waiting > 0
 }
 
+func (h *fakeHost) queue() (int, error) {
+	s := h.observe(nil, time.Time{})
+	return s.Queue.Length, s.QueueErr
+}
+
 // observe shows each worker with the connections that its look says.
 func (h *fakeHost) observe(workers []worker, _ time.Time) scoreboard.Sample {
 	h.mu.Lock()

@@ -182,11 +182,11 @@ func (i *instance) alone(s *slot) bool {
 
 // queueNow is the length of the queue; where it cannot be read, endless.
 func (i *instance) queueNow() int {
-	sample := i.host.observe(nil, time.Now().Add(-listAge))
-	if sample.QueueErr != nil {
+	length, err := i.host.queue()
+	if err != nil {
 		return math.MaxInt
 	}
-	return sample.Queue.Length
+	return length
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.

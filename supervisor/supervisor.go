@@ -128,12 +128,23 @@ func (s *Supervisor) wakeAll() {
 
 // Settled is closed once every instance has a ready worker, has failed once, or sleeps.
 func (s *Supervisor) Settled(ctx context.Context) <-chan struct{} {
+	return s.all(ctx, func(i *instance) <-chan struct{} { return i.settled })
+}
+
+// Begun is closed once no request waits for Run to do anything at once: workers have
+// been started for those that were there. What can be done later is done after it.
+func (s *Supervisor) Begun(ctx context.Context) <-chan struct{} {
+	return s.all(ctx, func(i *instance) <-chan struct{} { return i.begun })
+}
+
+// all is closed once every instance has closed a channel of its own, or has ended.
+func (s *Supervisor) all(ctx context.Context, of func(*instance) <-chan struct{}) <-chan struct{} {
 	all := make(chan struct{})
 	go func() {
 		defer close(all)
 		for _, i := range s.instances {
 			select {
-			case <-i.settled:
+			case <-of(i):
 			case <-i.done:
 			case <-ctx.Done():
 				return
@@ -287,6 +298,11 @@ func (h *realHost) arm(f func()) error { return h.watcher.arm(h.socket.fd, f) }
 func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
+
+func (h *realHost) queue() (int, error) {
+	q, err := h.socket.listener.Queue()
+	return q.Length, err
+}
 
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
 	s := h.shared.Look(h.socket.listener, since)

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
@@ -209,7 +210,8 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 	serving, enough := context.WithCancel(ctx)
 	defer r.closeServers()
 	defer enough()
-	if err := r.serve(serving, sup, opt, instances); err != nil {
+	metrics := metricsHandler(sup)
+	if err := r.serve(serving, sup, opt, instances, metrics); err != nil {
 		if len(opt.Resume.Instances) == 0 {
 			return nil, false, err
 		}
@@ -218,16 +220,26 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 	r.begun = true
 	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
 		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
-	return r.untilStopped(ctx, sup, opt)
+	return r.untilStopped(ctx, sup, opt, func() { r.serveControl(serving, sup, opt.App, instances, metrics) })
 }
 
-// untilStopped runs the supervisor, and obeys signals and systemd.
-func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) (next *supervisor.Handover, stopping bool, err error) {
+// firstPatience bounds the wait for the first workers: a program on a disk that does not
+// answer must not keep those from asking who want to know what is wrong.
+const firstPatience = time.Second
+
+// untilStopped runs the supervisor, and obeys signals and systemd. A request waits for the
+// first worker and for nothing else: what only others want comes when that has been started.
+func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := newNotifier(sup, r.log)
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
+	select {
+	case <-sup.Begun(ctx):
+	case <-time.After(firstPatience):
+	}
+	later()
 	go n.run(ctx)
 	if len(opt.Resume.Instances) > 0 && opt.Reload != nil {
 		n.reload() // the file may have changed with the program
@@ -327,8 +339,12 @@ func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Log
 	}
 }
 
+// metricsHandler is made when it is first asked.
 func metricsHandler(sup *supervisor.Supervisor) http.Handler {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(sup.Collector(), buildInfo())
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	handler := sync.OnceValue(func() http.Handler {
+		reg := prometheus.NewRegistry()
+		reg.MustRegister(sup.Collector(), buildInfo())
+		return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler().ServeHTTP(w, r) })
 }

@@ -16,20 +16,18 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
-// serve opens the control socket and what was asked for beside it. A port that
-// cannot be had leaves the rest open: a successor goes on with that.
-func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance) error {
-	app, metrics := opt.App, metricsHandler(sup)
-	if path := r.controlPath(app, instances); path != "" {
-		l, err := supervisor.ListenControl(path)
+// serve opens what was asked for, and fails before anything runs if that cannot be. A port
+// that cannot be had leaves the rest open: a successor goes on with that.
+func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance, metrics http.Handler) error {
+	if r.control != "" {
+		l, err := supervisor.ListenControl(r.control)
 		switch {
 		case err == nil:
 			r.listen(ctx, l, r.controls(sup, metrics))
-		case r.control != "" && len(opt.Resume.Instances) == 0:
+		case len(opt.Resume.Instances) == 0:
 			return err
-		default: // requests matter more than being asked about them
-			r.log.Error("there is no control socket yet", "error", err)
-			go r.controlLater(ctx, path, r.controls(sup, metrics))
+		default:
+			r.noControl(ctx, err, r.control, r.controls(sup, metrics))
 		}
 	}
 	var failed error
@@ -39,9 +37,32 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 		failed = r.listenTCP(ctx, r.metrics, mux)
 	}
 	if r.http != "" {
-		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(app, instances)))
+		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(opt.App, instances)))
 	}
 	return failed
+}
+
+// serveControl opens the control socket where nobody has said where it shall be.
+func (r *runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance, metrics http.Handler) {
+	if r.control != "" {
+		return
+	}
+	path := r.controlPath(app, instances)
+	if path == "" {
+		return
+	}
+	l, err := supervisor.ListenControl(path)
+	if err != nil {
+		r.noControl(ctx, err, path, r.controls(sup, metrics))
+		return
+	}
+	r.listen(ctx, l, r.controls(sup, metrics))
+}
+
+// noControl goes on without it for now: requests matter more than being asked about them.
+func (r *runner) noControl(ctx context.Context, err error, path string, h http.Handler) {
+	r.log.Error("there is no control socket yet", "error", err)
+	go r.controlLater(ctx, path, h)
 }
 
 // front passes HTTP to the instances with the parameters that nginx would be

@@ -29,7 +29,7 @@ func TestServeGoesOnWithout(t *testing.T) {
 	defer end()
 	r := &runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busyAddress(t), http: "127.0.0.1:0"}
 	defer r.closeServers()
-	if err := r.serve(ctx, sup, opt, app.Expand()); err == nil {
+	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup)); err == nil {
 		t.Error("the port is taken, and nobody is told")
 	}
 	if _, err := fetchStatus(t.Context(), r.control); err != nil {

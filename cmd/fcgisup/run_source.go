@@ -146,13 +146,10 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 // controlRoot is where systemd makes the instances' runtime folders.
 const controlRoot = "/run/fcgisup"
 
-// controlPath is --control, else systemd's runtime folder, else a folder where
+// controlPath is in systemd's runtime folder, else in a folder where
 // status finds it, if this user may make one: root, or the one user of a
 // container. Empty: there is none.
 func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
-	if r.control != "" {
-		return r.control
-	}
 	if dir := r.getenv("RUNTIME_DIRECTORY"); dir != "" {
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, supervisor.ControlName)
