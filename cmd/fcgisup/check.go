@@ -125,7 +125,7 @@ type target struct {
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
-	targets, err := k.targets(args)
+	targets, err := k.targets(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -207,9 +207,12 @@ func severity(c fcgi.Class) int {
 	}
 }
 
-func (k *checker) targets(args []string) ([]target, error) {
+func (k *checker) targets(ctx context.Context, args []string) ([]target, error) {
 	if len(args) == 0 {
-		return k.configured()
+		return k.configured(ctx)
+	}
+	if k.supervisors.extra != "" {
+		return nil, usage(errors.New("--control and ADDRESS exclude each other"))
 	}
 	if k.app != "" {
 		return nil, usage(errors.New("--app and ADDRESS exclude each other"))
@@ -259,7 +262,7 @@ func (k *checker) applyExpect(r *fcgi.Request) error {
 }
 
 // configured are the instances of the configuration, asked as it says but for the flags.
-func (k *checker) configured() ([]target, error) {
+func (k *checker) configured(ctx context.Context) ([]target, error) {
 	cfg, err := k.load()
 	if err != nil {
 		return nil, err
@@ -271,6 +274,9 @@ func (k *checker) configured() ([]target, error) {
 			return nil, err
 		}
 		apps = []fcgisup.App{a}
+	}
+	if err := k.supervisors.reached(ctx, apps[0].Name); err != nil {
+		return nil, err
 	}
 	var all []target
 	for _, a := range apps {

@@ -114,6 +114,28 @@ func TestCheckSaysWhatTheSupervisorKnows(t *testing.T) {
 	}
 }
 
+// TestCheckControl: a supervisor that is named must be there, for those that sleep behind it would be woken.
+func TestCheckControl(t *testing.T) {
+	t.Parallel()
+	dir, all := manyInstances(t, 2, supervisor.Sleeping, 0)
+	countingAt(t, dir, "many", all)
+	config, control := filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "many", supervisor.ControlName)
+	for _, test := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--config", config, "--control", control}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
+		{[]string{"--config", config, "--control", control + ".none"}, nagiosUnknown, "cannot reach the supervisor at " + control + ".none: "},
+		{[]string{"--control", control, filepath.Join(dir, "a1.sock")}, nagiosUnknown, "--control and ADDRESS exclude each other"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"check"}, test.args...), stdio{strings.NewReader(""), &out, &out}); code != test.code || !strings.Contains(out.String(), test.says) {
+			t.Errorf("%v: exit %d, %s", test.args, code, &out)
+		}
+	}
+}
+
 // TestCheckRefusesFlagsOfARequest: without a path nothing would be asked that they could change.
 func TestCheckRefusesFlagsOfARequest(t *testing.T) {
 	for _, args := range [][]string{{"--expect", "404"}, {"--body", "x"}, {"--method", "POST"}, {"--param", "A=b"}} {

@@ -13,7 +13,7 @@ import (
 )
 
 // controlsOf are the control sockets that may speak for an instance: that of its
-// own supervisor, as systemd makes it, before that of all instances of its app.
+// own supervisor, as systemd makes it, and that of all instances of its app.
 func controlsOf(root string, in fcgisup.Instance) []string {
 	return []string{
 		filepath.Join(root, fmt.Sprintf("%s-%d", in.App, in.Number), supervisor.ControlName),
@@ -21,23 +21,28 @@ func controlsOf(root string, in fcgisup.Instance) []string {
 	}
 }
 
-// supervisors are asked about many instances, by one command: each tells all of its
-// own once, and later those that are asked for anew one by one, so that the price
-// is that of the instances, however few supervisors they have. One that does not
-// answer is not asked again.
+// supervisors are asked about many instances, by one command. One that may have
+// many tells all of them once, and later those that are asked for anew one by one,
+// so that the price is that of the instances, however few supervisors they have.
+// Such a one that does not answer is not asked again.
 type supervisors struct {
 	root string
-	// extra is asked before those below root, if it is not empty.
+	// extra is asked before those below root, if it is not empty; it must answer.
 	extra string
 
 	mu   sync.Mutex
-	told map[string]*testimony
+	told map[speaker]*testimony
 }
 
-// testimony is what a supervisor has told of all its instances.
+// speaker is a control socket as far as it speaks for an app: what else it says is
+// not kept, since most belong to the app's user.
+type speaker struct{ path, app string }
+
+// testimony is what a speaker has told, by the instances' numbers.
 type testimony struct {
 	once        sync.Once
-	all         map[fcgisup.Instance]*supervisor.Status
+	all         map[int]*supervisor.Status
+	err         error
 	begun, came time.Time
 	// fresh is how long it stands: until then it is hardly older than it came.
 	fresh time.Duration
@@ -49,51 +54,65 @@ const leastFresh = 100 * time.Millisecond
 // of is what its supervisor says of an instance: anew, which is after the call, or
 // recently. Nil: none speaks for it.
 func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) *supervisor.Status {
-	paths := controlsOf(s.root, in)
+	controls := controlsOf(s.root, in)
+	own, shared := controls[0], controls[1]
 	if s.extra != "" {
-		paths = append([]string{s.extra}, paths...)
-	}
-	for _, path := range paths {
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		asked := time.Now()
-		t := s.testimony(ctx, path)
-		st := t.all[fcgisup.Instance{App: in.App, Number: in.Number}]
-		stands := t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh
-		if st != nil && !stands {
-			st = askedAlone(ctx, path, in)
-		}
-		if st != nil {
+		if st := s.among(ctx, s.extra, in, anew); st != nil {
 			return st
 		}
+	}
+	if _, err := os.Stat(own); err == nil {
+		if st := askedAlone(ctx, own, in); st != nil {
+			return st
+		}
+	}
+	if _, err := os.Stat(shared); err == nil {
+		return s.among(ctx, shared, in, anew)
 	}
 	return nil
 }
 
+// reached tells why extra, if there is one, does not answer: whoever names it does
+// not want those woken that it would have called asleep.
+func (s *supervisors) reached(ctx context.Context, app string) error {
+	if s.extra == "" {
+		return nil
+	}
+	return s.testimony(ctx, speaker{s.extra, app}).err
+}
+
+// among is what a supervisor of many says.
+func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) *supervisor.Status {
+	asked := time.Now()
+	t := s.testimony(ctx, speaker{path, in.App})
+	st := t.all[in.Number]
+	if st == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
+		return st
+	}
+	return askedAlone(ctx, path, in)
+}
+
 // testimony asks once.
-func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
+func (s *supervisors) testimony(ctx context.Context, from speaker) *testimony {
 	s.mu.Lock()
-	t := s.told[path]
+	t := s.told[from]
 	if t == nil {
 		if s.told == nil {
-			s.told = map[string]*testimony{}
+			s.told = map[speaker]*testimony{}
 		}
-		t = &testimony{}
-		s.told[path] = t
+		t = &testimony{all: map[int]*supervisor.Status{}}
+		s.told[from] = t
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
 		t.begun = time.Now()
-		all, err := fetchStatus(ctx, path)
-		if err != nil {
+		var all []supervisor.Status
+		if all, t.err = fetchStatus(ctx, from.path); t.err != nil {
 			return
 		}
-		t.all = make(map[fcgisup.Instance]*supervisor.Status, len(all))
-		for i := range all {
-			key := fcgisup.Instance{App: all[i].App, Number: all[i].Instance}
-			if t.all[key] == nil {
-				t.all[key] = &all[i]
+		for _, st := range all {
+			if st.App == from.app && t.all[st.Instance] == nil {
+				t.all[st.Instance] = &st
 			}
 		}
 		t.came = time.Now()

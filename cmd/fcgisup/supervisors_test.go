@@ -131,8 +131,9 @@ func TestSupervisorsOf(t *testing.T) {
 	}
 	whole := countingAt(t, root, "rt", []supervisor.Status{st(1, supervisor.Up), st(2, supervisor.Up), {App: "other", Instance: 3, State: supervisor.Up}})
 	countingAt(t, root, "rt-1", []supervisor.Status{st(1, supervisor.Saturated)})
-	deaf := countingAt(t, root, "rt-2", nil)
+	deaf := countingAt(t, root, "mute", nil)
 	deaf.deaf = true
+	silent := countingAt(t, root, "rt-2", nil)
 	extra := countingAt(t, root, "extra", []supervisor.Status{st(4, supervisor.Sleeping)})
 	s := &supervisors{root: root, extra: filepath.Join(root, "extra", supervisor.ControlName)}
 	is := func(number int, anew bool, want supervisor.InstanceState) {
@@ -154,16 +155,24 @@ func TestSupervisorsOf(t *testing.T) {
 		is(2, true, supervisor.InstanceFailing)
 	}
 	time.Sleep(2 * leastFresh)
-	s.told[filepath.Join(root, "rt", supervisor.ControlName)].fresh = leastFresh // however slow it was
+	s.told[speaker{filepath.Join(root, "rt", supervisor.ControlName), "rt"}].fresh = leastFresh // however slow it was
 	is(2, false, supervisor.InstanceFailing)
+	for n := range 3 {
+		if got := s.of(t.Context(), fcgisup.Instance{App: "mute", Number: n + 1}, n == 2); got != nil {
+			t.Errorf("mute is %+v", got)
+		}
+	}
 	if requests, _ := deaf.count(); requests != 1 {
 		t.Errorf("one that does not answer was asked %d times", requests)
+	}
+	if requests, told := silent.count(); requests != 4 || told != 0 {
+		t.Errorf("its own supervisor, which knows nothing of it, was asked %d times", requests)
 	}
 	if requests, told := whole.count(); requests != 4 || told != 3+1+2+2 {
 		t.Errorf("%d requests told %d instances", requests, told)
 	}
-	if requests, _ := extra.count(); requests != 1 {
-		t.Errorf("the named one was asked %d times", requests)
+	if requests, _ := extra.count(); requests != 2 {
+		t.Errorf("the named one was asked %d times for two apps", requests)
 	}
 }
 
