@@ -143,10 +143,30 @@ func sameAddress(want fcgisup.Address, bound string) bool {
 // that nobody listens on is replaced; one that somebody does is an error that
 // names who.
 func ListenOn(in fcgisup.Instance, opt fcgisup.Socket) (*Socket, error) {
+	return listenOn(in, opt, findNow)
+}
+
+// ListenOnAll is ListenOn for many: it makes all sockets, or none.
+func ListenOnAll(instances []fcgisup.Instance, opt fcgisup.Socket) (map[fcgisup.Instance]*Socket, error) {
+	made, known := make(map[fcgisup.Instance]*Socket, len(instances)), findListed()
+	for _, in := range instances {
+		s, err := listenOn(in, opt, known)
+		if err != nil {
+			for _, s := range made {
+				err = errors.Join(err, s.Close())
+			}
+			return nil, err
+		}
+		made[in] = s
+	}
+	return made, nil
+}
+
+func listenOn(in fcgisup.Instance, opt fcgisup.Socket, known finder) (*Socket, error) {
 	var s *Socket
 	var err error
 	if in.Address.Network == "unix" {
-		s, err = listenUnix(in.Address.Addr, opt)
+		s, err = listenUnix(in.Address.Addr, opt, known)
 	} else {
 		s, err = listenTCP(in.Address.Addr, opt.Backlog)
 	}
@@ -198,13 +218,13 @@ func listening(f *os.File, backlog int, b *bound) (*Socket, error) {
 }
 
 // listenUnix sets owner and mode between bind and listen, when nobody can connect yet.
-func listenUnix(path string, opt fcgisup.Socket) (*Socket, error) {
+func listenUnix(path string, opt fcgisup.Socket, known finder) (*Socket, error) {
 	unlock, err := lockFolder(path)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := clearStale(path); err != nil {
+	if err := clearStale(path, known); err != nil {
 		return nil, err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -137,6 +138,57 @@ func TestStaleSocketFileIsReplacedAndALiveOneIsNot(t *testing.T) {
 		t.Error(err)
 	}
 	mustListen(t, in)
+}
+
+// TestListenOnAll: files that nobody listens on are replaced, one that somebody does is known from the list without
+// a connection, and then none is made.
+func TestListenOnAll(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	var all []fcgisup.Instance
+	for n := range 3 {
+		in := fcgisup.Instance{App: "t", Number: n + 1, Address: fcgisup.Address{Network: "unix", Addr: filepath.Join(folder, strconv.Itoa(n+1))}}
+		all = append(all, in)
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: in.Address.Addr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		_ = l.Close()
+	}
+	opt := fcgisup.Socket{Mode: 0o600, Backlog: 8}
+	live, err := ListenOn(all[2], opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(clockStep + 100*time.Millisecond) // older than what is listed
+	before := findListed()
+	if l, err := before(all[2].Address.Addr, time.Time{}); err != nil || l.Close() != nil {
+		t.Error(err)
+	}
+	_, err = ListenOnAll(all, opt)
+	wantError(t, err, "cannot listen on "+all[2].Address.Addr+" for t@3", "in use by process "+strconv.Itoa(os.Getpid()))
+	if pending(live.fd) {
+		t.Error("the question was a connection, which wakes who sleeps")
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("%v are left, %v", files, err)
+	}
+	if err := live.Close(); err != nil {
+		t.Error(err)
+	}
+	made, err := ListenOnAll(all, opt)
+	if err != nil || len(made) != 3 {
+		t.Fatalf("%d sockets, %v", len(made), err)
+	}
+	for in, s := range made {
+		if l, err := before(in.Address.Addr, time.Now()); err != nil || l.Inode() != s.listener.Inode() || l.Close() != nil {
+			t.Errorf("%s is younger than the list, and not found: %v", in, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestFullQueueIsALiveSocket(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,7 @@ import (
 // listeners tells first, since a connection would wake an instance that sleeps; it
 // does not show those of another network namespace, so before a file is removed a
 // connection tells, too. It is closed at once.
-func clearStale(path string) error {
+func clearStale(path string, known finder) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
 		return nil
@@ -27,7 +28,7 @@ func clearStale(path string) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return errors.New("the path is taken by a file that is no socket")
 	}
-	if l, err := scoreboard.Find("unix", path); err == nil {
+	if l, err := known(path, time.Unix(st.Ctim.Unix())); err == nil {
 		return errors.Join(fmt.Errorf("the socket is in use by %s", holder(l.Inode())), l.Close())
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -44,6 +45,27 @@ func clearStale(path string) error {
 		return os.Remove(path)
 	default:
 		return os.NewSyscallError("connect", err)
+	}
+}
+
+// finder finds who listens on a file that is as it is since then.
+type finder func(path string, since time.Time) (*scoreboard.Listener, error)
+
+func findNow(path string, _ time.Time) (*scoreboard.Listener, error) {
+	return scoreboard.Find("unix", path)
+}
+
+// clockStep is by how much the time of a file may lag.
+const clockStep = 100 * time.Millisecond
+
+// findListed goes by one list of all listeners, unless the file is younger.
+func findListed() finder {
+	survey, begun := scoreboard.NewSurvey(), time.Now()
+	return func(path string, since time.Time) (*scoreboard.Listener, error) {
+		if since.After(begun.Add(-clockStep)) {
+			return findNow(path, since)
+		}
+		return survey.Find("unix", path)
 	}
 }
 

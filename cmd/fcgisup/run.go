@@ -299,19 +299,11 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		adopted, err := supervisor.Adopt(files, instances)
 		return adopted, true, err
 	}
-	made := map[fcgisup.Instance]*supervisor.Socket{}
-	for _, in := range instances {
-		s, err := supervisor.ListenOn(in, app.Socket)
-		if err != nil {
-			closeSockets(made, r.log)
-			if errors.Is(err, fs.ErrPermission) {
-				err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
-			}
-			return nil, false, err
-		}
-		made[in] = s
+	made, err := supervisor.ListenOnAll(instances, app.Socket)
+	if errors.Is(err, fs.ErrPermission) {
+		err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
 	}
-	return made, false, nil
+	return made, false, err
 }
 
 // plausible refuses a number of descriptors that no process can have: the
