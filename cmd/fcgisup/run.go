@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -108,12 +107,6 @@ func (r *runner) run(ctx context.Context) error {
 	}
 	if len(r.params) > 0 && r.http == "" {
 		return usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
-	}
-	if r.source.changed("instance") && r.http == "" {
-		// One loop, which waits while a worker is forked in any case. With more
-		// cores Go hands what little there is to do from thread to thread, which
-		// costs more than doing it, and has caches and collectors for each.
-		runtime.GOMAXPROCS(1)
 	}
 	r.signals = make(chan os.Signal, 16)
 	signal.Notify(r.signals, orders...)
