@@ -67,7 +67,6 @@ func monitorSandbox(s *section) {
 	withoutDevices(s)
 	s.set("ProtectControlGroups", "yes")
 	withoutKernel(s)
-	s.set("ProtectKernelTunables", "yes")
 	s.because("AF_NETLINK: the kernel tells through it whether a service is busy or hangs. AF_INET: the page, and alerts.")
 	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	fewerCalls(s)

@@ -219,41 +219,6 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// TestTunables: the kernel's settings are read-only for everybody, and a folder that the configuration opens changes
-// nothing about it.
-func TestTunables(t *testing.T) {
-	tests := []struct {
-		name              string
-		change            func(*fcgisup.App)
-		tunables, ro, wri []string
-	}{
-		{"a user", func(*fcgisup.App) {}, nil, []string{"/proc/sys /sys"}, []string{"-/sys/fs/cgroup"}},
-		{"nobody named", func(a *fcgisup.App) { a.User = "" }, []string{"yes"}, nil, nil},
-		{"root", func(a *fcgisup.App) { a.User = "root" }, []string{"yes"}, nil, nil},
-		{"root's number", func(a *fcgisup.App) { a.User = "00" }, []string{"yes"}, nil, nil},
-		{"a folder", func(a *fcgisup.App) {
-			a.Systemd.Service = map[string][]string{"ReadWritePaths": {"/srv/rt"}}
-		}, nil, []string{"/proc/sys /sys"}, []string{"/srv/rt", "-/sys/fs/cgroup"}},
-		{"asked for", func(a *fcgisup.App) {
-			a.Systemd.Service = map[string][]string{"ProtectKernelTunables": {"no"}}
-		}, []string{"no"}, nil, nil},
-		{"no supervisor", func(a *fcgisup.App) { a.Systemd.Supervise = false }, nil, []string{"/proc/sys /sys"}, nil},
-		{"no sandbox", func(a *fcgisup.App) { a.Systemd.Sandbox = fcgisup.Off }, nil, nil, nil},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			app := example()
-			test.change(&app)
-			service := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
-			for key, want := range map[string][]string{"ProtectKernelTunables": test.tunables, "ReadOnlyPaths": test.ro, "ReadWritePaths": test.wri} {
-				if got := service["Service."+key]; !slices.Equal(got, want) {
-					t.Errorf("%s is %q, want %q", key, got, want)
-				}
-			}
-		})
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	tests := []struct {
 		want   string

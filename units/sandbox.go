@@ -3,7 +3,6 @@ package units
 import (
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -26,9 +25,6 @@ func (r renderer) sandbox(s *section) {
 		s.set("ProtectControlGroups", "yes")
 	}
 	withoutKernel(s)
-	if r.root() {
-		s.set("ProtectKernelTunables", "yes")
-	}
 	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
 	s.set("ProtectProc", "invisible")
 	s.because("AF_NETLINK: the kernel tells through it which worker is busy and how many requests wait.")
@@ -54,31 +50,7 @@ func withoutKernel(s *section) {
 	s.set("ProtectHostname", "yes")
 	s.set("ProtectKernelLogs", "yes")
 	s.set("ProtectKernelModules", "yes")
-}
-
-// tunables keeps the kernel's settings read-only for an app that is not root's. It comes
-// after the configuration's own directives, whose ReadWritePaths= would replace it.
-//
-// ProtectKernelTunables= makes some twenty mounts, and a sleeping instance's first request
-// waits for them: 5 ms and more. What it covers beside the paths here (/proc/irq,
-// /proc/mtrr, /proc/sysrq-trigger, …) only root may open, or asks for a capability.
-func (r renderer) tunables(s *section) {
-	if _, own := r.app.Systemd.Service["ProtectKernelTunables"]; own || r.root() {
-		return
-	}
-	s.because("ProtectKernelTunables= takes longer, and adds only what the kernel lets nobody but root use.")
-	s.set("ReadOnlyPaths", "/proc/sys /sys")
-	s.set("InaccessiblePaths", "-/proc/kallsyms")
-	if r.app.Systemd.Supervise {
-		s.because("Delegate=: its own control groups.")
-		s.set("ReadWritePaths", "-/sys/fs/cgroup")
-	}
-}
-
-// root tells whether the service's user is root.
-func (r renderer) root() bool {
-	id, err := strconv.ParseUint(r.app.User, 10, 32)
-	return r.app.User == "" || r.app.User == "root" || err == nil && id == 0
+	s.set("ProtectKernelTunables", "yes")
 }
 
 func fewerCalls(s *section) {

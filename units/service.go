@@ -26,9 +26,6 @@ func (r renderer) service() unit {
 		r.sandbox(&s)
 	}
 	s.override(r.app.Systemd.Service, "systemd.service")
-	if r.app.Systemd.Sandbox == fcgisup.Strict {
-		r.tunables(&s)
-	}
 	return unit{r.serviceUnit(), s}
 }
 
