@@ -134,7 +134,8 @@ func (i *instance) signal(s *slot, sig syscall.Signal) {
 func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
-	s.why, s.exit, s.evidence, s.expires, s.released = "", Exit{}, nil, time.Time{}, false
+	s.why, s.exit, s.evidence, s.released = "", Exit{}, nil, false
+	s.expires, s.suspended = time.Time{}, time.Time{}
 	s.queued = i.queueNow()
 	s.last.with = i.host.program(s.launch) // before: what changes meanwhile differs from it
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))

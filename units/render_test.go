@@ -128,6 +128,35 @@ func example() fcgisup.App {
 	return app
 }
 
+// TestRestartPause: a start that can fail before fcgisup runs, and so cannot stay for a second, is not repeated quickly.
+func TestRestartPause(t *testing.T) {
+	for name, test := range map[string]struct {
+		environmentFile string
+		requires        []string
+		want, because   string
+	}{
+		"nothing":           {"", nil, "100ms", "runs but cannot begin"},
+		"may be missing":    {"-/etc/default/rt", nil, "100ms", "runs but cannot begin"},
+		"must be there":     {"/etc/default/rt", nil, "1s", "environment_file:"},
+		"requires":          {"", []string{"postgresql.service"}, "1s", "requires:"},
+		"requires and file": {"/etc/default/rt", []string{"postgresql.service"}, "1s", "requires:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := example()
+			app.EnvironmentFile, app.Requires = test.environmentFile, test.requires
+			f := render(t, app, Options{})["systemd/rt-fastcgi@.service"]
+			if got := parse(t, f).one(t, "Service.RestartSec"); got != test.want {
+				t.Errorf("RestartSec is %s, want %s", got, test.want)
+			}
+			lines := strings.Split(string(f.Data), "\n")
+			at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "RestartSec=") })
+			if reason := lines[at-1]; !strings.HasPrefix(reason, "# ") || !strings.Contains(reason, test.because) {
+				t.Errorf("its reason is %q, want one with %q", reason, test.because)
+			}
+		})
+	}
+}
+
 func TestDrops(t *testing.T) {
 	app := example()
 	app.Limits.StartTimeout = 1<<63 - 1

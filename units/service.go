@@ -94,13 +94,7 @@ func (r renderer) supervised(s *section) {
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")
 	s.set("Restart", "always")
-	if len(app.Requires) == 0 {
-		s.because("A killed fcgisup is soon back, and requests wait no longer. One that cannot start stays for a second before it ends.")
-		s.set("RestartSec", "100ms")
-	} else {
-		s.because("requires: what ExecStartPre= cannot start is asked for once a second.")
-		s.set("RestartSec", "1s")
-	}
+	r.restartPause(s)
 	s.because("It ends by itself only to sleep (limits.idle_timeout); its socket wakes it again.")
 	s.set("RestartPreventExitStatus", "0")
 	s.because("Only fcgisup gets the stop signal, since it knows which workers are busy; what remains after it is killed.")
@@ -112,6 +106,22 @@ func (r renderer) supervised(s *section) {
 	s.because("For the control socket. The FastCGI socket must never be in here: systemd removes the folder with the service.")
 	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
 	s.set("RuntimeDirectoryMode", "0755")
+}
+
+// restartPause is short only where next to nothing can fail a start before fcgisup runs: a host in disorder is not
+// hammered by its instances. A user that is missing, or fcgisup itself, apply and doctor would have found.
+func (r renderer) restartPause(s *section) {
+	pause := "1s"
+	switch {
+	case len(r.app.Requires) > 0:
+		s.because("requires: what ExecStartPre= cannot start is asked for once a second.")
+	case r.app.EnvironmentFile != "" && !strings.HasPrefix(r.app.EnvironmentFile, "-"):
+		s.because("environment_file: while it is missing no start gets as far as fcgisup, so there is one a second. With a leading - it may be missing.")
+	default:
+		s.because("A killed fcgisup is soon back, and requests wait no longer. One that runs but cannot begin stays for a second before it ends.")
+		pause = "100ms"
+	}
+	s.set("RestartSec", pause)
 }
 
 // plain is a service whose main process is the program itself.

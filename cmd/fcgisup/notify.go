@@ -73,8 +73,8 @@ func (n *notifier) run(ctx context.Context) {
 }
 
 // beginning is how long after READY an instance still looks at its workers, and
-// touches pages, if no request comes. Garbage is not collected before: all that
-// is left by then goes in one collection.
+// touches pages, if no request comes. Until then Go collects as it does by default,
+// which is not before the heap has 4 MiB: all that is left then goes in one collection.
 const beginning = 1500 * time.Millisecond
 
 // releaseEvery is how many beats of the watchdog, half a minute each, pass

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// failedPause is how long a supervisor that cannot start stays, once it has said
-// why. Systemd starts the next one a tenth of a second after it has ended, so that
-// one that was killed is soon back; what a wrong configuration does to one it does
-// to the next, and ten of them a second are a quarter of a core.
+// failedPause is how long a supervisor that runs but cannot begin stays, once it has said
+// why. Systemd starts the next one a tenth of a second after it has ended (a second,
+// if a start can fail before it runs), so that one that was killed is soon back; what
+// a wrong configuration does to one it does to the next, and ten of them a second are
+// a quarter of a core.
 const failedPause = time.Second
 
 // stay is that pause. A signal to stop ends it.
