@@ -40,8 +40,8 @@ func Built(ctx context.Context, binary string) (Build, error) {
 		return Build{}, fmt.Errorf("cannot ask nginx for its version: %w", complaint(out, err))
 	}
 	b := Build{User: "nobody"}
-	for pattern, to := range map[*regexp.Regexp]*string{versionLine(): &b.Version, builtConfig(): &b.Config, builtUser(): &b.User} {
-		if m := pattern.FindSubmatch(out); m != nil {
+	for value, to := range map[*regexp.Regexp]*string{versionLine(): &b.Version, builtConfig(): &b.Config, builtUser(): &b.User} {
+		if m := value.FindSubmatch(out); m != nil {
 			*to = string(m[1])
 		}
 	}
@@ -86,10 +86,10 @@ func ParseDump(dump []byte) (*Effective, error) {
 			return io.NopCloser(strings.NewReader(text)), nil
 		}
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
-	}, func(pattern string) ([]string, error) {
+	}, func(glob string) ([]string, error) {
 		var found []string
 		for path := range files {
-			if ok, _ := filepath.Match(pattern, path); ok {
+			if ok, _ := filepath.Match(glob, path); ok {
 				found = append(found, path)
 			}
 		}

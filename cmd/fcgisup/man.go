@@ -25,15 +25,20 @@ func (c *cli) packagers() []*cobra.Command { return []*cobra.Command{c.manComman
 
 // manCommand writes the manual; it is for packagers, so --help does not list it.
 func (c *cli) manCommand() *cobra.Command {
+	const example = "bin/fcgisup-man man dist/man"
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages",
 		Long: `man writes a page of section 1 for each command into DIR, and fcgisup.yaml(5). The
-date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.`,
-		Example: "  fcgisup man dist/man",
-		Args:    cobra.ExactArgs(1),
+date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.
+Only the program that make man builds has this command.`,
+		Example: "  " + example,
+		Args:    cobra.ArbitraryArgs, // a hint must not send to fcgisup, which lacks the command
 		Hidden:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &exitError{code: exitUsage, hint: example, cause: fmt.Errorf("man takes one DIR, and there are %d arguments", len(args))}
+			}
 			date, err := c.buildDate()
 			if err != nil {
 				return usage(err)

@@ -46,6 +46,7 @@ func TestManPages(t *testing.T) {
 			t.Errorf("%s: %v: %s", what, err, out)
 		}
 	}
+	fails(exitUsage, "no folder", "man")
 	fails(exitFail, "a missing folder", "man", filepath.Join(first, "none"))
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
 	fails(exitUsage, "a date that is none", "man", first)
