@@ -59,24 +59,53 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// wantSurveyed: a survey says what a listener does that is asked for itself, and
-// goes on saying so: its lists are made once.
+// surveys are those of few ports, which the kernel picks, of many, and one whose
+// lists cannot be made.
+func surveys(t *testing.T) (few, many, broken *Survey) {
+	few, many, broken = NewSurvey(), NewSurvey(), NewSurvey()
+	errs := errors.New("short of memory")
+	broken.listeners = func() (*unixListeners, error) { return nil, errs }
+	broken.conns = func() (map[file][]Conn, error) { return nil, errs }
+	none := func() (map[uint16][]inetSocket, error) { return nil, errs }
+	for domain := range few.inet {
+		few.inet[domain].open = func() (map[uint16][]inetSocket, error) {
+			t.Error("the connections at all ports were listed for one")
+			return nil, errs
+		}
+		for port := range uint16(fewPorts) {
+			many.inet[domain].few[port+1] = nil
+			broken.inet[domain].few[port+1] = nil
+		}
+		broken.inet[domain].listeners, broken.inet[domain].open = none, none
+	}
+	return few, many, broken
+}
+
+// wantSurveyed: a survey says what a listener does that is asked for itself, even
+// if its lists cannot be made, and goes on saying so: they are made once.
 func wantSurveyed(t *testing.T, network, addr string, server net.Listener) {
 	t.Helper()
-	survey := NewSurvey()
-	l, err := survey.Find(network, addr)
+	few, many, broken := surveys(t)
+	l, err := few.Find(network, addr)
 	must(t, err)
 	defer l.Close()
-	want, got := l.Look(), survey.Look(l)
+	want := l.Look()
 	want.Waiters = nil
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("surveyed %+v, want %+v", got, want)
+	for name, survey := range map[string]*Survey{"few": few, "many": many, "broken": broken} {
+		l, err := survey.Find(network, addr)
+		must(t, err)
+		defer l.Close()
+		if got := survey.Look(l); !reflect.DeepEqual(got, want) {
+			t.Errorf("surveyed (%s) %+v, want %+v", name, got, want)
+		}
 	}
 	conn, err := server.Accept()
 	must(t, err)
 	defer conn.Close()
-	if again := survey.Look(l); !reflect.DeepEqual(again, got) {
-		t.Errorf("the survey was made again: %+v, before %+v", again, got)
+	for name, survey := range map[string]*Survey{"few": few, "many": many} {
+		if again := survey.Look(l); !reflect.DeepEqual(again, want) {
+			t.Errorf("the survey (%s) was made again: %+v, before %+v", name, again, want)
+		}
 	}
 	if anew := NewSurvey().Look(l); anew.Queue.Length != want.Queue.Length-1 || len(anew.Conns) != len(want.Conns)+1 {
 		t.Errorf("a new survey shows %+v, after %+v", anew, want)

@@ -12,11 +12,13 @@ import (
 // about many of them: every [Find] lists all listeners, and every [Listener.Look]
 // has the kernel go through all sockets. Each list is made at the first question
 // that needs it, and stands from then on: what is to be seen anew takes a new
-// Survey. Nothing is kept open. Safe for concurrent use.
+// Survey. Whoever needs a list that could not be made, as it happens when memory is
+// short, is answered by a question of its own. Nothing is kept open. Safe for
+// concurrent use.
 type Survey struct {
 	listeners func() (*unixListeners, error)
 	conns     func() (map[file][]Conn, error)
-	inet      func(domain int) (*inetSockets, error)
+	inet      map[int]*inetSurvey // by family
 }
 
 // unixListeners are those of the host.
@@ -25,21 +27,14 @@ type unixListeners struct {
 	byInode map[Inode]Queue
 }
 
-// inetSockets are those of a family, by local port.
-type inetSockets struct{ listeners, conns map[uint16][]inetSocket }
-
 // NewSurvey has asked nothing yet.
 func NewSurvey() *Survey {
-	four := sync.OnceValues(func() (*inetSockets, error) { return listInet(unix.AF_INET) })
-	six := sync.OnceValues(func() (*inetSockets, error) { return listInet(unix.AF_INET6) })
 	return &Survey{
 		listeners: sync.OnceValues(listUnix),
 		conns:     sync.OnceValues(listAccepted),
-		inet: func(domain int) (*inetSockets, error) {
-			if domain == unix.AF_INET {
-				return four()
-			}
-			return six()
+		inet: map[int]*inetSurvey{
+			unix.AF_INET:  newInetSurvey(unix.AF_INET),
+			unix.AF_INET6: newInetSurvey(unix.AF_INET6),
 		},
 	}
 }
@@ -79,44 +74,32 @@ func listAccepted() (map[file][]Conn, error) {
 	return all, err
 }
 
-// listInet lists listeners and connections one after the other, so that no
-// connection is missed on its way from the queue to a worker.
-func listInet(domain int) (*inetSockets, error) {
-	all := &inetSockets{map[uint16][]inetSocket{}, map[uint16][]inetSocket{}}
-	err := asking(func(l *Listener) error {
-		if err := l.eachTCPListener(domain, anyPort, func(s inetSocket) {
-			all.listeners[s.local.Port()] = append(all.listeners[s.local.Port()], s)
-		}); err != nil {
-			return err
-		}
-		return l.eachInet(domain, openStates, anyPort, func(s inetSocket) {
-			all.conns[s.local.Port()] = append(all.conns[s.local.Port()], s)
-		})
-	})
-	return all, err
-}
-
 // Find is the function of that name.
 func (s *Survey) Find(network, addr string) (*Listener, error) {
 	l := &Listener{fd: -1, dial: dialDiag, procNetUnix: "/proc/net/unix"}
-	return l.find(network, addr, s.catalog())
+	return l.find(network, addr, s.catalog(l))
 }
 
-func (s *Survey) catalog() catalog {
+// catalog is the lists, or where there is none what l asks; its lock is not held.
+func (s *Survey) catalog(l *Listener) catalog {
 	return catalog{
 		unix: func(inode uint32, visit func(unixSocket)) error {
-			all, err := s.listeners()
-			if err == nil {
+			if all, err := s.listeners(); err == nil {
 				each(all.byFile[inode], visit)
+				return nil
 			}
-			return err
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.eachUnixListener(showVFS|showName, visit)
 		},
 		tcp: func(domain int, port uint16, visit func(inetSocket)) error {
-			all, err := s.inet(domain)
-			if err == nil {
-				each(all.listeners[port], visit)
+			if all, err := s.inet[domain].listeners(); err == nil {
+				each(all[port], visit)
+				return nil
 			}
-			return err
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.eachTCPListener(domain, port, visit)
 		},
 	}
 }
@@ -134,7 +117,7 @@ func (s *Survey) Queue(l *Listener) (Queue, error) {
 		if l.fd >= 0 {
 			return l.Queue()
 		}
-		return l.tcpQueueAmong(s.catalog())
+		return l.tcpQueueAmong(s.catalog(l))
 	}
 	if all, err := s.listeners(); err == nil {
 		if q, ok := all.byInode[l.inode]; ok {
@@ -161,26 +144,28 @@ func (s *Survey) Look(l *Listener) Sample {
 }
 
 func (s *Survey) unixAccepted(l *Listener) ([]Conn, error) {
+	all, failed := s.conns()
 	l.mu.Lock()
-	bound, err := l.boundTo()
-	l.mu.Unlock()
-	if err != nil {
-		return nil, err
+	defer l.mu.Unlock()
+	if failed != nil {
+		return l.unixAcceptedDiag()
 	}
-	all, err := s.conns()
+	bound, err := l.boundTo()
 	return all[bound], err
 }
 
 func (s *Survey) tcpAccepted(l *Listener) ([]Conn, error) {
-	if err := l.tellable(s.catalog()); err != nil {
+	// The listeners are listed first, so that no connection is missed on its way
+	// from the queue to a worker.
+	if err := l.tellable(s.catalog(l)); err != nil {
 		return nil, err
 	}
-	all, err := s.inet(l.domain)
+	all, err := s.inet[l.domain].at(l)
 	if err != nil {
 		return nil, err
 	}
 	ends := newTCPEnds()
-	for _, c := range all.conns[l.addr.inet.Port()] {
+	for _, c := range all {
 		if arrivesAt(c.local, l.addr.inet) {
 			ends.add(c)
 		}
