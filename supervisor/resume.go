@@ -253,7 +253,7 @@ func (i *instance) resume(now time.Time) {
 	for _, s := range i.slots {
 		switch s.m.state {
 		case Starting:
-			s.pause, s.lookAt = firstLook, now
+			s.lookAt = now
 		case Draining:
 			i.perform(s, doGate, now)
 		case Ready:

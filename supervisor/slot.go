@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// pauses between looks at a starting worker.
+// pauses between looks at a starting worker: an eighth of its age, so that one that
+// serves some requests and ends, as php-cgi does, is seen serving before.
 const (
 	firstLook = 2 * time.Millisecond
 	lastLook  = 50 * time.Millisecond
+	ageParts  = 8
 	// askAfter is how long a worker polls something that cannot be told until it is asked by a probe.
 	askAfter = 250 * time.Millisecond
 )
@@ -29,9 +31,8 @@ type slot struct {
 	exit Exit
 	// queued is how many connections waited when the process began.
 	queued int
-	// lookAt is when a starting worker is looked at next, pause what follows.
+	// lookAt is when a starting worker is looked at next, asked when it was last asked.
 	lookAt time.Time
-	pause  time.Duration
 	asked  time.Time
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
@@ -145,7 +146,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 		return
 	}
 	s.proc = proc
-	s.pause, s.lookAt, s.asked = firstLook, now.Add(firstLook), time.Time{}
+	s.lookAt, s.asked = now.Add(firstLook), time.Time{}
 }
 
 // goner is what is called when the process number id, of a slot, has ended.
@@ -273,8 +274,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	case (l.polling || l.unknown != "") && now.Sub(s.m.spawned) > askAfter:
 		i.ask(s, now)
 	}
-	s.pause = min(s.pause*3/2, lastLook)
-	s.lookAt = now.Add(s.pause)
+	s.lookAt = now.Add(min(max(now.Sub(s.m.spawned)/ageParts, firstLook), lastLook))
 }
 
 // ask sends a probe where looking cannot tell. With siblings on the socket the
