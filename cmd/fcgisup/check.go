@@ -118,7 +118,7 @@ type target struct {
 	timeout time.Duration
 	// status asks the supervisor, asleep finds an instance that has none yet; nil
 	// for what is no supervised instance of the configuration.
-	status func(ctx context.Context, anew bool) *supervisor.Status
+	status func(ctx context.Context, anew bool) told
 	asleep func() bool
 	// host tells of who listens, whoever that is.
 	host *surveyor
@@ -161,11 +161,12 @@ func (t target) ask(ctx context.Context) checked {
 	case known && st != nil && st.State == supervisor.Saturated && before.served > 0:
 		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
 	default:
+		sent := time.Now()
 		r.probe(ctx, t)
 		class := fcgi.ClassOf(r.err)
 		if known && (class == fcgi.Timeout || class == fcgi.Full) {
 			if after, _, known := t.look(ctx, true); known {
-				r.excuse(before, after)
+				r.excuse(before, after, sent)
 			}
 		}
 		r.explain(st)
@@ -275,7 +276,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 		}
 		apps = []fcgisup.App{a}
 	}
-	if err := k.supervisors.reached(ctx, apps[0].Name); err != nil {
+	if err := k.supervisors.reached(ctx); err != nil {
 		return nil, err
 	}
 	var all []target
@@ -286,7 +287,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 				return nil, usage(err)
 			}
 			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host}
-			t.status = func(ctx context.Context, anew bool) *supervisor.Status { return k.supervisors.of(ctx, in, anew) }
+			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}

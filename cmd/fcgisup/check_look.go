@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -20,6 +21,8 @@ type backlog struct {
 	// served are the connections in flight whose client waits, orphaned those whose
 	// client has gone, waiting those in the queue.
 	served, orphaned, waiting int
+	// at is when it was looked at, or before.
+	at time.Time
 }
 
 // look tells what a backend is doing, anew or recently; ok is whether that can be
@@ -27,11 +30,12 @@ type backlog struct {
 // namespaces.
 func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Status, bool) {
 	if t.status != nil {
-		if st := t.status(ctx, anew); st != nil {
+		if told := t.status(ctx, anew); told.Status != nil {
+			st := told.Status
 			if st.Address != t.request.Address || st.InFlight == nil || st.Queue == nil {
 				return backlog{}, st, false
 			}
-			b := backlog{served: *st.InFlight, waiting: *st.Queue}
+			b := backlog{served: *st.InFlight, waiting: *st.Queue, at: told.at}
 			if st.Orphaned != nil {
 				b.orphaned = *st.Orphaned
 				b.served -= b.orphaned
@@ -42,7 +46,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Statu
 	if !here(t.request) {
 		return backlog{}, nil, false
 	}
-	l, sample, err := t.host.look(t.request.Network, t.request.Address, anew)
+	l, sample, at, err := t.host.look(t.request.Network, t.request.Address, anew)
 	if err != nil {
 		return backlog{}, nil, false
 	}
@@ -50,7 +54,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Statu
 	if sample.ConnsErr != nil || sample.QueueErr != nil {
 		return backlog{}, nil, false
 	}
-	b := backlog{waiting: sample.Queue.Length}
+	b := backlog{waiting: sample.Queue.Length, at: at}
 	for _, c := range sample.Conns {
 		if c.Gone {
 			b.orphaned++
@@ -73,8 +77,13 @@ func here(r fcgi.Request) bool {
 // excuse turns a probe that timed out, or found the queue full, into the verdict
 // that what was seen before and after it allows. Somebody must have been served at
 // both looks: who came during the probe cannot have kept it waiting, and one seen
-// but once may be another's probe. Nobody served but who has gone is no excuse.
-func (r *checked) excuse(before, after backlog) {
+// but once may be another's probe. A look that is older
+// than the probe by more than recently does not tell who came before it: then the
+// one after it decides. Nobody served but who has gone is no excuse.
+func (r *checked) excuse(before, after backlog, sent time.Time) {
+	if sent.Sub(before.at) > recently {
+		before = after
+	}
 	switch {
 	case before.served > 0 && after.served > 0:
 		r.busy(before)

@@ -58,7 +58,7 @@ func (m *monitoring) sockets() ([]string, error) {
 // network namespace, as a web server in a container, are seen in the descriptors
 // of the service's processes only; whether they have gone is not.
 func trafficOf(host *surveyor, a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
-	l, sample, err := host.look(a.Network, a.Addr, anew)
+	l, sample, at, err := host.look(a.Network, a.Addr, anew)
 	if err != nil {
 		return monitor.Traffic{}, err
 	}
@@ -66,7 +66,7 @@ func trafficOf(host *surveyor, a fcgisup.Address, pid int, anew bool) (monitor.T
 	if sample.ConnsErr != nil {
 		return monitor.Traffic{}, sample.ConnsErr
 	}
-	t := monitor.Traffic{Queue: sample.Queue.Length}
+	t := monitor.Traffic{At: at, Queue: sample.Queue.Length}
 	for _, c := range sample.Conns {
 		if c.Gone {
 			t.Orphaned++

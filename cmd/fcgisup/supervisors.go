@@ -31,17 +31,26 @@ type supervisors struct {
 	extra string
 
 	mu   sync.Mutex
-	told map[speaker]*testimony
+	told map[string]*testimony // by control socket
 }
 
-// speaker is a control socket as far as it speaks for an app: what else it says is
-// not kept, since most belong to the app's user.
-type speaker struct{ path, app string }
+// told is what a supervisor has said of an instance.
+type told struct {
+	*supervisor.Status
+	// at is when it was asked: what is said was so then, or later.
+	at time.Time
+}
 
-// testimony is what a speaker has told, by the instances' numbers.
+// subject is an instance as a supervisor names it: one may speak for many apps.
+type subject struct {
+	app    string
+	number int
+}
+
+// testimony is all that a supervisor has told.
 type testimony struct {
 	once        sync.Once
-	all         map[int]*supervisor.Status
+	all         map[subject]*supervisor.Status
 	err         error
 	begun, came time.Time
 	// fresh is how long it stands: until then it is hardly older than it came.
@@ -52,67 +61,72 @@ type testimony struct {
 const leastFresh = 100 * time.Millisecond
 
 // of is what its supervisor says of an instance: anew, which is after the call, or
-// recently. Nil: none speaks for it.
-func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) *supervisor.Status {
+// recently. Without a status: none speaks for it.
+func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) told {
 	controls := controlsOf(s.root, in)
 	own, shared := controls[0], controls[1]
 	if s.extra != "" {
-		if st := s.among(ctx, s.extra, in, anew); st != nil {
+		if st := s.among(ctx, s.extra, in, anew); st.Status != nil {
 			return st
 		}
 	}
 	if _, err := os.Stat(own); err == nil {
-		if st := askedAlone(ctx, own, in); st != nil {
+		if st := askedAlone(ctx, own, in); st.Status != nil {
 			return st
 		}
 	}
 	if _, err := os.Stat(shared); err == nil {
 		return s.among(ctx, shared, in, anew)
 	}
-	return nil
+	return told{}
 }
 
 // reached tells why extra, if there is one, does not answer: whoever names it does
 // not want those woken that it would have called asleep.
-func (s *supervisors) reached(ctx context.Context, app string) error {
+func (s *supervisors) reached(ctx context.Context) error {
 	if s.extra == "" {
 		return nil
 	}
-	return s.testimony(ctx, speaker{s.extra, app}).err
+	return s.testimony(ctx, s.extra).err
 }
 
-// among is what a supervisor of many says.
-func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) *supervisor.Status {
+// among is what a supervisor of many says. Whom it has called asleep is not woken
+// because it does not answer a second time.
+func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) told {
 	asked := time.Now()
-	t := s.testimony(ctx, speaker{path, in.App})
-	st := t.all[in.Number]
-	if st == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
-		return st
+	t := s.testimony(ctx, path)
+	first := told{t.all[subject{in.App, in.Number}], t.begun}
+	if first.Status == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
+		return first
 	}
-	return askedAlone(ctx, path, in)
+	st := askedAlone(ctx, path, in)
+	if st.Status == nil && !anew && first.State == supervisor.Sleeping {
+		return first
+	}
+	return st
 }
 
 // testimony asks once.
-func (s *supervisors) testimony(ctx context.Context, from speaker) *testimony {
+func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
 	s.mu.Lock()
-	t := s.told[from]
+	t := s.told[path]
 	if t == nil {
 		if s.told == nil {
-			s.told = map[speaker]*testimony{}
+			s.told = map[string]*testimony{}
 		}
-		t = &testimony{all: map[int]*supervisor.Status{}}
-		s.told[from] = t
+		t = &testimony{all: map[subject]*supervisor.Status{}}
+		s.told[path] = t
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
 		t.begun = time.Now()
 		var all []supervisor.Status
-		if all, t.err = fetchStatus(ctx, from.path); t.err != nil {
+		if all, t.err = fetchStatus(ctx, path); t.err != nil {
 			return
 		}
 		for _, st := range all {
-			if st.App == from.app && t.all[st.Instance] == nil {
-				t.all[st.Instance] = &st
+			if who := (subject{st.App, st.Instance}); t.all[who] == nil {
+				t.all[who] = &st
 			}
 		}
 		t.came = time.Now()
@@ -121,16 +135,17 @@ func (s *supervisors) testimony(ctx context.Context, from speaker) *testimony {
 	return t
 }
 
-// askedAlone is what a supervisor says of one instance; nil: nothing.
-func askedAlone(ctx context.Context, path string, in fcgisup.Instance) *supervisor.Status {
+// askedAlone is what a supervisor says of one instance; without a status: nothing.
+func askedAlone(ctx context.Context, path string, in fcgisup.Instance) told {
+	at := time.Now()
 	all, err := fetchStatusOf(ctx, path, in.Number)
 	if err != nil {
-		return nil
+		return told{}
 	}
 	for i := range all {
 		if all[i].App == in.App && all[i].Instance == in.Number {
-			return &all[i]
+			return told{&all[i], at}
 		}
 	}
-	return nil
+	return told{}
 }

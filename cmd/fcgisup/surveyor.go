@@ -19,28 +19,34 @@ type surveyor struct {
 	took  time.Duration
 }
 
-// recentFor is for how many times its price a survey is recent, so that making
-// them is at most that part of the time.
-const recentFor = 10
+// recent is how old a survey may be that took so long to make: ten times that, so
+// that making them is a tenth of the time, but not so old that a request of before
+// may have ended and another begun. One that itself takes that long, on a host with
+// a great many sockets, is recent for as long again, or all would wait for surveys.
+func recent(took time.Duration) time.Duration {
+	return max(min(10*took, recently), 2*took)
+}
+
+// recently is how old a look may be to tell how something was now.
+const recently = 100 * time.Millisecond
 
 // look finds who listens and what the kernel knows of it: anew, which is after
-// the call, or recently. The listener is the caller's to close.
-func (s *surveyor) look(network, addr string, anew bool) (*scoreboard.Listener, scoreboard.Sample, error) {
+// the call, or recently; at is since when it was so at the earliest. The listener
+// is the caller's to close.
+func (s *surveyor) look(network, addr string, anew bool) (l *scoreboard.Listener, sample scoreboard.Sample, at time.Time, err error) {
 	since := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !anew {
-		since = since.Add(-recentFor * s.took)
+		since = since.Add(-recent(s.took))
 	}
 	if s.survey == nil || s.begun.Before(since) {
 		s.survey, s.begun, s.took = scoreboard.NewSurvey(), time.Now(), 0
 	}
 	begun := time.Now()
-	l, err := s.survey.Find(network, addr)
-	var sample scoreboard.Sample
-	if err == nil {
+	if l, err = s.survey.Find(network, addr); err == nil {
 		sample = s.survey.Look(l)
 	}
 	s.took = max(s.took, time.Since(begun))
-	return l, sample, err
+	return l, sample, s.begun, err
 }

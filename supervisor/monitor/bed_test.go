@@ -34,7 +34,8 @@ type bed struct {
 	// answers are what probes of an instance find; hang is one that times out.
 	answers map[string]supervisor.ProbeResult
 	traffic map[string]Traffic
-	anew    []bool // of the looks
+	anew    []bool   // of the looks
+	stale   []uint64 // whom looks show served that are not anew; nil: the same
 	log     strings.Builder
 
 	*Monitor
@@ -174,7 +175,12 @@ func (b *bed) look(a fcgisup.Address, _ int, anew bool) (Traffic, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.anew = append(b.anew, anew)
-	return b.traffic[a.Addr], nil
+	t := b.traffic[a.Addr]
+	t.At = time.Now()
+	if b.stale != nil && !anew {
+		t.Serving = b.stale
+	}
+	return t, nil
 }
 
 // of is an instance in the newest report.

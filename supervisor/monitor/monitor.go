@@ -51,6 +51,8 @@ type Service struct {
 
 // Traffic is what the kernel says of a listener.
 type Traffic struct {
+	// At is when it was looked, or before.
+	At    time.Time
 	Queue int
 	// Serving are the accepted connections whose client is still there.
 	Serving []uint64

@@ -45,7 +45,8 @@ type plain struct {
 	skips int       // probes in a row that gave way
 	good  time.Time // the last good probe
 	last  Service   // at the last probe
-	// since is when a connection was first seen being served.
+	// since is when a connection was first seen being served. A probe under way reads
+	// it, so that it is replaced, never changed.
 	since map[uint64]time.Time
 
 	unhelped  int       // restarts in a row without a good probe since
@@ -57,8 +58,10 @@ type plain struct {
 type probing struct {
 	app fcgisup.App
 	in  fcgisup.Instance
-	// skips is how often in a row a probe has given way.
+	// skips is how often in a row a probe has given way, since when a connection was
+	// first seen being served.
 	skips int
+	since map[uint64]time.Time
 	// service is what systemd said right before.
 	service Service
 	// asleep tells that it did not run any more: nothing was sent.
@@ -89,7 +92,7 @@ func (m *Monitor) probePlains(ctx context.Context, now time.Time) {
 				p.rest()
 			case service.up() && !now.Before(p.next):
 				p.asked = true
-				due = append(due, &probing{app: app, in: in, skips: p.skips})
+				due = append(due, &probing{app: app, in: in, skips: p.skips, since: p.since})
 			}
 		}
 	}
@@ -106,7 +109,7 @@ func (m *Monitor) plain(in fcgisup.Instance) *plain {
 	key := bare(in)
 	p := m.plains[key]
 	if p == nil {
-		p = &plain{since: map[uint64]time.Time{}}
+		p = &plain{}
 		m.plains[key] = p
 	}
 	return p
@@ -114,8 +117,7 @@ func (m *Monitor) plain(in fcgisup.Instance) *plain {
 
 // rest forgets what was found while it ran.
 func (p *plain) rest() {
-	p.probe, p.bad, p.skips, p.deferred = nil, "", 0, time.Time{}
-	clear(p.since)
+	p.probe, p.bad, p.skips, p.deferred, p.since = nil, "", 0, time.Time{}, nil
 }
 
 // send probes unless that would wake a service, which may have ended since the
@@ -128,6 +130,9 @@ func (g *probing) send(ctx context.Context, opt Options) {
 		return
 	}
 	g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, false)
+	if oldest, _ := aged(g.traffic, g.since); g.overdue(oldest) { // recently; it may have ended
+		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
+	}
 	apart := !g.app.Health.Address.IsZero() // a probe that waits behind nobody
 	if g.unseen == nil && len(g.traffic.Serving) > 0 && g.skips < skipsInARow && !apart {
 		return
@@ -140,6 +145,12 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	if g.result.Err != nil {
 		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
 	}
+}
+
+// overdue tells whether a request of that age is one too long.
+func (g *probing) overdue(age time.Duration) bool {
+	limit := g.app.Limits.RequestTimeout
+	return limit > 0 && age >= limit
 }
 
 // probed tells whether an instance is one that is configured, without a supervisor.
@@ -173,12 +184,12 @@ func (p *plain) take(g *probing, now time.Time) string {
 		status.Failures = p.probe.Failures
 	}
 	p.last = g.service
-	oldest := p.oldest(g.traffic, now)
+	var oldest time.Duration
+	oldest, p.since = aged(g.traffic, p.since)
 	p.probe = &status
-	limit := g.app.Limits.RequestTimeout
 	switch excuse := g.excuse(p, now); {
-	case limit > 0 && oldest >= limit:
-		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), limit)
+	case g.overdue(oldest):
+		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), g.app.Limits.RequestTimeout)
 		return p.bad
 	case !g.sent:
 		p.skips++
@@ -229,20 +240,19 @@ func (g *probing) excuse(p *plain, now time.Time) string {
 	return ""
 }
 
-// oldest is the age of the oldest request being served, as seen.
-func (p *plain) oldest(t Traffic, now time.Time) time.Duration {
-	seen := make(map[uint64]time.Time, len(t.Serving))
-	var oldest time.Duration
+// aged is the age of the oldest request being served, at the time of the look, and
+// since when each is known.
+func aged(t Traffic, since map[uint64]time.Time) (oldest time.Duration, seen map[uint64]time.Time) {
+	seen = make(map[uint64]time.Time, len(t.Serving))
 	for _, c := range t.Serving {
-		at, ok := p.since[c]
+		at, ok := since[c]
 		if !ok {
-			at = now
+			at = t.At
 		}
 		seen[c] = at
-		oldest = max(oldest, now.Sub(at))
+		oldest = max(oldest, t.At.Sub(at))
 	}
-	p.since = seen
-	return oldest
+	return oldest, seen
 }
 
 // heal restarts an unhealthy service, but not again and again at once, and not

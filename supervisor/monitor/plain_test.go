@@ -159,6 +159,41 @@ func TestPlainStuck(t *testing.T) {
 	})
 }
 
+// TestPlainHasEnded: a request is not too long because a recent look still shows it.
+func TestPlainHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := plainApp("p", 9000)
+		app.Limits.RequestTimeout = time.Minute
+		b := newBed(app)
+		b.run("p@1")
+		b.traffic["127.0.0.1:9000"] = Traffic{Serving: []uint64{7}}
+		b.start()
+		defer b.end()
+		wait(50 * time.Second)
+		b.set(func() {
+			b.stale = []uint64{7}
+			clear(b.traffic)
+		})
+		wait(5 * time.Minute)
+		if got := b.of(t, "p", 1); len(b.did(&b.restarts)) > 0 || got.Health != Up {
+			t.Errorf("%+v, restarted %v", got, b.did(&b.restarts))
+		}
+	})
+}
+
+// TestAged: a request is as old as the look that shows it, not as the judge's clock.
+func TestAged(t *testing.T) {
+	at := time.Now()
+	_, since := aged(Traffic{At: at, Serving: []uint64{7}}, nil)
+	oldest, since := aged(Traffic{At: at.Add(time.Minute), Serving: []uint64{8, 7}}, since)
+	if oldest != time.Minute || len(since) != 2 {
+		t.Errorf("%s, %v", oldest, since)
+	}
+	if oldest, since = aged(Traffic{At: at.Add(2 * time.Minute), Serving: []uint64{8}}, since); oldest != time.Minute || len(since) != 1 {
+		t.Errorf("%s, %v", oldest, since)
+	}
+}
+
 // TestPlainAnswersWrong: who is being served is let finish, for as long as a stop would take.
 func TestPlainAnswersWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
