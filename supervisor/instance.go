@@ -24,8 +24,8 @@ type host interface {
 	disarm()
 	// pending tells whether a connection waits.
 	pending() bool
-	// queue is how many connections wait; it costs a fraction of observe.
-	queue() (int, error)
+	// waiters are the connections that wait; it costs a fraction of observe.
+	waiters() ([]scoreboard.Waiter, error)
 	// observe is one look at the listener and at who holds its connections; the
 	// list of those is made no earlier than since.
 	observe(workers []worker, since time.Time) scoreboard.Sample

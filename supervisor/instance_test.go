@@ -95,9 +95,8 @@ func (h *fakeHost) pending() bool {
 	return h.waiting > 0
 }
 
-func (h *fakeHost) queue() (int, error) {
-	s := h.observe(nil, time.Time{})
-	return s.Queue.Length, s.QueueErr
+func (h *fakeHost) waiters() ([]scoreboard.Waiter, error) {
+	return h.observe(nil, time.Time{}).Waiters, nil
 }
 
 // observe shows each worker with the connections that its look says.

@@ -233,3 +233,24 @@ func (b *bed) started() []int {
 	}
 	return pids
 }
+
+// TestOneRequestPerProcessUnderLoad: workers that end with each request, while others wait and more come, are replaced
+// like any that has served; the queue is no shorter when one ends than when it began.
+func TestOneRequestPerProcessUnderLoad(t *testing.T) {
+	for name, network := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
+		t.Run(name, func(t *testing.T) {
+			b := run(t, "finish-after-n", network, func(a *fcgisup.App) {
+				a.Environment[numberVariable] = "1"
+				a.Workers = fcgisup.Workers{Min: 2, Max: 2}
+				a.Restart.Delay = 20 * time.Millisecond
+			})
+			served, finish := b.load(6)
+			eventually(t, "forty are served", func() bool { return served.Load() >= 40 })
+			finish()
+			st := b.status()
+			if st.Restarts[Finished] < 20 || st.Restarts[Crash] > st.Restarts[Finished]/10 || st.Refused > 0 {
+				t.Errorf("restarts %v, %d refused: want them to count as finished", st.Restarts, st.Refused)
+			}
+		})
+	}
+}

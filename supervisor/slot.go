@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"math"
 	"slices"
 	"syscall"
 	"time"
@@ -29,8 +28,8 @@ type slot struct {
 	proc process
 	id   int
 	exit Exit
-	// queued is how many connections waited when the process began.
-	queued int
+	// queue is watched from before the process begins until it is seen accepting.
+	queue departures
 	// lookAt is when a starting worker is looked at next, asked when it was last asked.
 	lookAt time.Time
 	asked  time.Time
@@ -137,7 +136,8 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.released = "", Exit{}, nil, false
 	s.expires, s.suspended = time.Time{}, time.Time{}
-	s.queued = i.queueNow()
+	s.queue = departures{}
+	i.lookAtQueue(s)
 	s.last.with = i.host.program(s.launch) // before: what changes meanwhile differs from it
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
@@ -174,7 +174,11 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 // between two looks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
 func (i *instance) took(s *slot) bool {
-	return s.m.state == Starting && i.queueNow() < s.queued
+	if s.m.state != Starting {
+		return false
+	}
+	i.lookAtQueue(s)
+	return s.queue.found
 }
 
 // alone tells whether no other worker can take from the queue.
@@ -182,13 +186,11 @@ func (i *instance) alone(s *slot) bool {
 	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.alive() })
 }
 
-// queueNow is the length of the queue; where it cannot be read, endless.
-func (i *instance) queueNow() int {
-	length, err := i.host.queue()
-	if err != nil {
-		return math.MaxInt
+// lookAtQueue observes who waits; where that cannot be read it observes nothing.
+func (i *instance) lookAtQueue(s *slot) {
+	if line, err := i.host.waiters(); err == nil {
+		s.queue.observe(line)
 	}
-	return length
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.
@@ -267,8 +269,9 @@ func (i *instance) logTransition(s *slot, before machine, pid int) {
 // lookAtStarting finds out whether a starting worker accepts.
 func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	l := s.proc.look()
+	i.lookAtQueue(s)
 	switch {
-	case l.accepting || l.took() || s.queued > 0 && i.alone(s) && i.queueNow() < s.queued:
+	case l.accepting || l.took() || s.queue.found && i.alone(s):
 		i.happen(s, event{kind: ready}, now)
 		return
 	case (l.polling || l.unknown != "") && now.Sub(s.m.spawned) > askAfter:

@@ -299,9 +299,14 @@ func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
-func (h *realHost) queue() (int, error) {
+// waiters are nameless where the kernel tells only how many there are.
+func (h *realHost) waiters() ([]scoreboard.Waiter, error) {
+	line, err := h.socket.listener.Waiting()
+	if err == nil {
+		return line, nil
+	}
 	q, err := h.socket.listener.Queue()
-	return q.Length, err
+	return slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length), err
 }
 
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
