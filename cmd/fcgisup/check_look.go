@@ -77,9 +77,9 @@ func here(r fcgi.Request) bool {
 // excuse turns a probe that timed out, or found the queue full, into the verdict
 // that what was seen before and after it allows. Somebody must have been served at
 // both looks: who came during the probe cannot have kept it waiting, and one seen
-// but once may be another's probe. A look that is older
-// than the probe by more than recently does not tell who came before it: then the
-// one after it decides. Nobody served but who has gone is no excuse.
+// but once may be another's probe. A look that is older than the probe by more than
+// recently does not tell who came before it: then the one after it decides. Nobody
+// served but who has gone is no excuse.
 func (r *checked) excuse(before, after backlog, sent time.Time) {
 	if sent.Sub(before.at) > recently {
 		before = after

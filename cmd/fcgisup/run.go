@@ -221,62 +221,56 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 const firstPatience = time.Second
 
 // untilStopped runs the supervisor, and obeys signals and systemd. A request waits for the
-// first worker and for nothing else: what only others want comes when that has been started.
+// first worker and for nothing else: what only others want comes when that has been started,
+// so for firstPatience at most there is no control socket. A signal does not wait for it.
 func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := newNotifier(sup, r.log)
+	o := &obedience{n: n, stop: stop, kill: sup.Kill, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
-	select {
-	case <-sup.Begun(ctx):
-	case <-time.After(firstPatience):
-	}
+	early := r.interrupted(sup.Begun(ctx))
 	later()
 	go n.run(ctx)
 	if len(opt.Resume.Instances) > 0 && opt.Reload != nil {
 		n.reload() // the file may have changed with the program
 	}
-	var frozen chan *supervisor.Handover // while one is being prepared
-	reload := false                      // is asked for beside it
+	if early != nil {
+		o.obey(early)
+	}
 	for {
 		select {
 		case err := <-ended:
-			if frozen != nil {
-				if h := <-frozen; h != nil {
-					return h, stopping, nil
+			if o.frozen != nil {
+				if h := <-o.frozen; h != nil {
+					return h, o.stopping, nil
 				}
 			}
 			r.log.Info("fcgisup ends")
-			return nil, stopping, err
-		case h := <-frozen:
+			return nil, o.stopping, err
+		case h := <-o.frozen:
 			if h != nil {
-				return h, stopping, nil
+				return h, o.stopping, nil
 			}
-			if frozen = nil; reload && !stopping {
+			if o.frozen = nil; o.reload && !o.stopping {
 				n.reload() // the new program is no good, but the configuration may be
 			}
 		case sig := <-r.signals:
-			switch {
-			case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && r.programReplaced():
-				reload = sig == syscall.SIGHUP
-				if frozen == nil && !stopping {
-					frozen = make(chan *supervisor.Handover, 1)
-					go func(to chan<- *supervisor.Handover) { to <- r.freeze(ctx, sup, opt) }(frozen)
-				}
-			case sig == syscall.SIGHUP:
-				n.reload()
-			case stopping:
-				r.log.Warn("second signal: killing", "signal", sig.String())
-				sup.Kill()
-			default:
-				r.log.Info("stopping", "signal", sig.String())
-				stopping = true
-				n.stopping()
-				stop()
-			}
+			o.obey(sig)
 		}
 	}
+}
+
+// interrupted waits for the first worker, and returns the signal that came before.
+func (r *runner) interrupted(begun <-chan struct{}) os.Signal {
+	select {
+	case <-begun:
+	case <-time.After(firstPatience):
+	case sig := <-r.signals:
+		return sig
+	}
+	return nil
 }
 
 // sockets takes over what a predecessor had, adopts what systemd passed, or makes the instances' own.

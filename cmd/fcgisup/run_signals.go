@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// obedience is what signals have asked of a supervisor, one after the other.
+type obedience struct {
+	n *notifier
+	// stop ends it gently, kill at once.
+	stop context.CancelFunc
+	kill func()
+	// replaced tells whether there is another program file, freeze prepares for it.
+	replaced func() bool
+	freeze   func() *supervisor.Handover
+
+	stopping bool
+	frozen   chan *supervisor.Handover // while one is being prepared
+	reload   bool                      // is asked for beside it
+}
+
+// obey takes the next signal.
+func (o *obedience) obey(sig os.Signal) {
+	switch {
+	case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && o.replaced():
+		o.reload = sig == syscall.SIGHUP
+		if o.frozen == nil && !o.stopping {
+			o.frozen = make(chan *supervisor.Handover, 1)
+			go func(to chan<- *supervisor.Handover) { to <- o.freeze() }(o.frozen)
+		}
+	case sig == syscall.SIGHUP:
+		o.n.reload()
+	case o.stopping:
+		o.n.log.Warn("second signal: killing", "signal", sig.String())
+		o.kill()
+	default:
+		o.n.log.Info("stopping", "signal", sig.String())
+		o.stopping = true
+		o.n.stopping()
+		o.stop()
+	}
+}
