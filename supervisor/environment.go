@@ -11,27 +11,29 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fcgisup/fcgisup"
 )
 
 // environmentFile reads KEY=VALUE lines as systemd.exec(5) does for
 // EnvironmentFile=. A file that we may not read is systemd's business: it has
-// read it as root and passed on what it says.
-func environmentFile(path string) (map[string]string, error) {
+// read it as root and passed on what it says; what it is then comes back as nil.
+func environmentFile(path string) (map[string]string, *fileState, error) {
 	name, optional := strings.CutPrefix(path, "-")
 	if name == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	data, err := readAtOnce(name)
+	data, read, err := readAtOnce(name)
 	switch {
 	case optional && errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return nil, &fileState{err: unix.ENOENT}, nil
 	case errors.Is(err, fs.ErrPermission) && os.Getenv("INVOCATION_ID") != "":
-		return nil, nil
+		return nil, nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the environment file: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the environment file: %w", err)
 	}
-	return parseEnvironment(data), nil
+	return parseEnvironment(data), read, nil
 }
 
 // parseEnvironment takes what systemd takes: comments, quotes, also several in
@@ -140,13 +142,23 @@ func parseBare(b *strings.Builder, text string) (rest string) {
 	return text[i:]
 }
 
-// readAtOnce reads a file as large as a configuration may be. A pipe that nobody
-// writes to is empty and holds nobody up.
-func readAtOnce(name string) ([]byte, error) {
+// readAtOnce reads a file as large as a configuration may be, and tells what it was
+// before: what is written meanwhile is a change. A pipe that nobody writes to is
+// empty and holds nobody up.
+func readAtOnce(name string) ([]byte, *fileState, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize))
+	conn, err := f.SyscallConn() // f.Fd would make it blocking
+	if err != nil {
+		return nil, nil, err
+	}
+	before := stateOf(func(_ string, st *unix.Stat_t) (err error) {
+		failed := conn.Control(func(fd uintptr) { err = unix.Fstat(int(fd), st) })
+		return errors.Join(failed, err)
+	}, name)
+	data, err := io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize))
+	return data, &before, err
 }

@@ -102,6 +102,7 @@ func roles() map[string]func() int {
 		"at-the-gate":             playAtTheGate,
 		"init":                    playInit,
 		"launch":                  playLaunch,
+		"watch":                   playWatch,
 	}
 }
 

@@ -307,7 +307,9 @@ func (i *instance) next() time.Time {
 	soonest(i.leaveBy)
 	soonest(i.idleAt())
 	soonest(i.recycleAt)
-	soonest(i.programAt)
+	if i.programLook == nil {
+		soonest(i.programAt)
+	}
 	if !i.probing {
 		soonest(i.probeAt)
 	}

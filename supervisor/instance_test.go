@@ -25,9 +25,12 @@ type fakeHost struct {
 	wake    func()
 	waiting int
 	taken   int
-	short   bool   // of memory
-	version uint64 // of the program
-	looks   int    // at it
+	short   bool          // of memory
+	version atomic.Uint64 // of the program
+	looks   atomic.Int64  // at it, which may come while a spawn holds the lock
+	// files, if set, looks at the program instead; good is what an environment must have for its worker to be ready.
+	files func(Launch) program
+	good  string
 	// make decides about each spawn; nil spawns a worker that is ready at once.
 	make func(n int) (*fakeProcess, error)
 	// alive counts processes, to prove that nothing is accepted while there is one.
@@ -51,12 +54,12 @@ type fakeProcess struct {
 	signals []syscall.Signal
 }
 
-func (h *fakeHost) spawn(_ Launch, _ func(string), gone func(Exit, bool)) (process, error) {
+func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.spawns = append(h.spawns, time.Now())
 	p := &fakeProcess{now: look{accepting: true}}
-	if h.make != nil {
+	if h.make != nil && (h.good == "" || !slices.Contains(l.Env, h.good)) {
 		made, err := h.make(len(h.spawns))
 		if err != nil {
 			return nil, err
@@ -149,19 +152,16 @@ func (h *fakeHost) accept() net.Conn {
 	return a
 }
 
-func (h *fakeHost) program(Launch) program {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.looks++
-	return program{{path: "/srv/app", final: fileState{ino: h.version}}}
+func (h *fakeHost) program(l Launch) program {
+	if h.files != nil {
+		return h.files(l)
+	}
+	h.looks.Add(1)
+	return program{{path: "/srv/app", final: fileState{ino: h.version.Load()}}}
 }
 
 // deploy makes the program another one.
-func (h *fakeHost) deploy() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.version++
-}
+func (h *fakeHost) deploy() { h.version.Add(1) }
 
 func (h *fakeHost) sweepStrays() []int { return nil }
 
@@ -326,7 +326,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	}
 	b := &bench{host: h}
 	opt := &Options{
-		siblings: 1, looking: &sync.Mutex{},
+		siblings: 1, looking: &sync.Mutex{}, lookers: make(chan struct{}, maxLookers),
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
 		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) ProbeResult {

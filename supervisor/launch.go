@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -31,6 +32,9 @@ type Launch struct {
 type recipe struct {
 	app     fcgisup.App
 	environ []string
+	// read is what the environment file was when it was read; nil without one, or if
+	// systemd alone may read it.
+	read *fileState
 }
 
 // anew makes it of the same once more: files may say something else by now.
@@ -38,7 +42,11 @@ func (l Launch) anew() (Launch, error) {
 	if l.recipe == nil {
 		return l, nil
 	}
-	return NewLaunch(l.recipe.app, l.recipe.environ)
+	n, err := NewLaunch(l.recipe.app, l.recipe.environ)
+	if err == nil && l.recipe.read != nil && n.recipe.read == nil { // systemd's copy may be older than ours
+		err = fmt.Errorf("cannot read the environment file any more: %w", fs.ErrPermission)
+	}
+	return n, err
 }
 
 // Equal tells whether both start the same program in the same way.
@@ -57,14 +65,15 @@ var ours = []string{
 // NewLaunch works out how an app's workers are started from an environment
 // like os.Environ. Only root switches to the app's user.
 func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
-	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, recipe: &recipe{app, environ}}
+	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, recipe: &recipe{app: app, environ: environ}}
 	env := map[string]string{}
 	for _, kv := range environ {
 		if k, v, ok := strings.Cut(kv, "="); ok && !slices.Contains(ours, k) {
 			env[k] = v
 		}
 	}
-	fromFile, err := environmentFile(app.EnvironmentFile)
+	fromFile, read, err := environmentFile(app.EnvironmentFile)
+	l.recipe.read = read
 	if err != nil {
 		return l, err
 	}

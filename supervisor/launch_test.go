@@ -95,10 +95,10 @@ func FuzzParseEnvironment(f *testing.F) {
 
 func TestEnvironmentFileMayBeMissingOnlyWithADash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "env")
-	if _, err := environmentFile(path); err == nil || !strings.Contains(err.Error(), path) {
+	if _, _, err := environmentFile(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("missing: %v", err)
 	}
-	if env, err := environmentFile("-" + path); err != nil || len(env) > 0 {
+	if env, _, err := environmentFile("-" + path); err != nil || len(env) > 0 {
 		t.Errorf("missing with a dash: %v, %v", env, err)
 	}
 	app := roleApp("serve", t.TempDir())

@@ -22,6 +22,8 @@ type program []programFile
 type programFile struct {
 	path       string
 	own, final fileState
+	// environment: it is read by us, and what is read is part of the Launch.
+	environment bool
 }
 
 // fileState tells one content of a file from another as far as stat(2) can.
@@ -33,7 +35,8 @@ type fileState struct {
 }
 
 // lookAtProgram looks at what a worker is started from: its folder, every word of
-// its command that is a file's name, or may become one, and its environment file.
+// its command that is a file's name, or may become one, and its environment file,
+// unless systemd alone may read that.
 func lookAtProgram(l Launch) program {
 	paths := []string{l.Dir}
 	for _, word := range l.Argv {
@@ -42,14 +45,15 @@ func lookAtProgram(l Launch) program {
 		}
 		paths = append(paths, word)
 	}
-	if l.recipe != nil {
-		paths = append(paths, strings.TrimPrefix(l.recipe.app.EnvironmentFile, "-"))
-	}
 	var p program
 	for _, name := range paths {
 		if name != "" {
-			p = append(p, programFile{name, stateOf(unix.Lstat, name), stateOf(unix.Stat, name)})
+			p = append(p, programFile{path: name, own: stateOf(unix.Lstat, name), final: stateOf(unix.Stat, name)})
 		}
+	}
+	if l.recipe != nil && l.recipe.read != nil {
+		name := strings.TrimPrefix(l.recipe.app.EnvironmentFile, "-")
+		p = append(p, programFile{path: name, final: stateOf(unix.Stat, name), environment: true})
 	}
 	return p
 }
@@ -71,6 +75,18 @@ func stateOf(stat func(string, *unix.Stat_t) error, name string) fileState {
 	return f
 }
 
+// madeOf is the program with its environment file as the launch has read it, which
+// may have been long before.
+func (p program) madeOf(l Launch) program {
+	p = slices.Clone(p)
+	for n := range p {
+		if p[n].environment {
+			p[n].final = *l.recipe.read
+		}
+	}
+	return p
+}
+
 // since returns the first path that is not what it was before.
 func (p program) since(before program) (name string, differs bool) {
 	for n, f := range p {
@@ -79,85 +95,4 @@ func (p program) since(before program) (name string, differs bool) {
 		}
 	}
 	return "", false
-}
-
-// attempted is what a slot knows of the program that failed.
-//
-// A program that has changed is another one, and is tried at once. Its
-// predecessor's failures are forgiven later, with a second attempt, when it has
-// held still for a while: a deployment writes more files than those that are
-// looked at, and by then the others are there, or come during the short waits
-// that follow. What never holds still is no deployment (a log that is named in
-// the command, a program that writes its own file): that gets one attempt a
-// second at most, and its failures go on counting. And so that what changes now
-// and then does not have a series of quick attempts each time, every pardon
-// doubles the while, to max_delay; a worker that becomes ready ends all that.
-type attempted struct {
-	// with is the program at the last attempt; nil after a handover: nobody knows.
-	with program
-	// changedAt is when it was last seen changed; zero: that is dealt with.
-	changedAt time.Time
-	// while is how long the next change has to hold still, at least programEvery.
-	while time.Duration
-}
-
-// waitsLong tells whether the slot waits for so long that its program is looked at.
-func (s *slot) waitsLong() bool {
-	return (s.m.state == Backoff || s.m.state == Failing) && s.m.deadline.Sub(s.m.since) > programEvery
-}
-
-// tickProgram looks at the programs of workers that wait, and ends the wait of
-// those that have changed. While none waits nothing is looked at.
-func (i *instance) tickProgram(now time.Time) {
-	switch {
-	case !i.awake || i.leaving || !slices.ContainsFunc(i.slots, (*slot).waitsLong):
-		i.programAt = time.Time{}
-		return
-	case i.programAt.IsZero():
-		i.programAt = now.Add(programEvery)
-		return
-	case now.Before(i.programAt):
-		return
-	}
-	i.programAt = now.Add(programEvery)
-	var launch Launch
-	var current program
-	told := false
-	for _, s := range i.slots {
-		if !s.waitsLong() {
-			continue
-		}
-		if current == nil || !launch.Equal(s.launch) { // most slots have the same
-			launch = s.launch
-			current = i.host.program(launch)
-		}
-		name, differs := current.since(s.last.with)
-		switch {
-		case differs:
-			if s.last.with != nil && !told {
-				i.log.Info("the program has changed", "file", name)
-				told = true
-			}
-			i.renew(s)
-			s.last.changedAt = now
-			i.happen(s, event{kind: changed}, now)
-		case !s.last.changedAt.IsZero() && now.Sub(s.last.changedAt) >= s.last.while:
-			s.last.changedAt = time.Time{}
-			s.last.while = min(2*max(s.last.while, programEvery), i.app.Restart.MaxDelay)
-			i.happen(s, event{kind: changed, settled: true}, now)
-		}
-	}
-}
-
-// renew starts the slot's next worker with what the environment file says now.
-func (i *instance) renew(s *slot) {
-	l, err := s.launch.anew()
-	if err != nil {
-		i.log.Warn("workers are started as before", "error", err)
-		return
-	}
-	if i.launch.Equal(s.launch) {
-		i.launch = l
-	}
-	s.launch = l
 }

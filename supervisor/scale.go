@@ -32,7 +32,9 @@ type pool struct {
 	// when there has been one.
 	recycleAt, ripeSince time.Time
 	// programAt is when to look at the programs of workers that wait; zero: none does.
-	programAt time.Time
+	// programLook is the look under way.
+	programAt   time.Time
+	programLook *programLook
 }
 
 // scaler decides how many workers an elastic instance wants. It grows on a queue

@@ -75,6 +75,9 @@ func (i *instance) happen(s *slot, ev event, now time.Time) {
 		if s.m.state == Ready {
 			i.onReady(s, now)
 		}
+		if s.waits() {
+			i.programAt = now
+		}
 		if before.state == Draining && ev.kind == released {
 			s.released = true
 		}
@@ -138,7 +141,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.expires, s.suspended = time.Time{}, time.Time{}
 	s.queue = departures{}
 	i.lookAtQueue(s)
-	s.last.with = i.host.program(s.launch) // before: what changes meanwhile differs from it
+	i.noteAttempt(s)
 	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
 	if err != nil {
 		s.why = err.Error()
@@ -232,7 +235,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
 	i.starts.observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
-	s.last.changedAt, s.last.while = time.Time{}, 0
+	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0
 	s.expires = i.expiry(now)
 	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {

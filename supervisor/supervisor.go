@@ -54,6 +54,8 @@ type Options struct {
 	siblings int
 	looking  *sync.Mutex
 	began    time.Time
+	// lookers has room for as many looks at programs as there may be at the same time.
+	lookers chan struct{}
 }
 
 // Supervisor runs the instances of one app.
@@ -86,6 +88,7 @@ func New(opt Options) (*Supervisor, error) {
 	}
 	opt.turn, opt.siblings = &turn{path: opt.TurnPath}, len(opt.Sockets)
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
+	opt.lookers = make(chan struct{}, maxLookers)
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared := &scoreboard.Groups{}, &scoreboard.Shared{}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
