@@ -13,9 +13,10 @@ type inetSurvey struct {
 	few map[uint16][]inetSocket
 }
 
-// fewPorts are asked about one by one: the kernel goes through all connections but
-// hands over those at the port only, and a proxy has hundreds of thousands of others.
-const fewPorts = 8
+// fewPorts are asked about one by one: the kernel hands over the connections at the
+// port only, and a proxy has hundreds of thousands of others. But it goes through all
+// of them each time, so for more there is one list.
+const fewPorts = 2
 
 func newInetSurvey(domain int) *inetSurvey {
 	list := func(states uint32) func() (map[uint16][]inetSocket, error) {
