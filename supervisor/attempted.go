@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// maxLookers bounds the threads that a file system can hold which does not answer.
-const maxLookers = 4
+// maxLookers bounds the threads that a file system can hold which does not answer,
+// attemptPatience how long such a one holds up a first attempt.
+const (
+	maxLookers      = 4
+	attemptPatience = 20 * time.Millisecond
+)
 
 // attempted is what a slot knows of the program that failed.
 //
@@ -26,7 +30,7 @@ type attempted struct {
 	// seen is the program at the last look, with what it was at the last attempt:
 	// as of a look that began before it. Nil: nobody knows, as after a handover.
 	seen, with program
-	// first is the look that began with the attempt, when there was none before.
+	// first is the look right before the attempt, when there was none earlier.
 	first *programLook
 	// changedAt is when it was last seen changed; zero: that is dealt with.
 	changedAt time.Time
@@ -40,6 +44,8 @@ type attempted struct {
 // system that does not answer it never ends; so there is one at a time.
 type programLook struct {
 	sights []programSight
+	// done is closed when it has ended.
+	done chan struct{}
 	// told: the log has what has changed.
 	told bool
 }
@@ -82,7 +88,7 @@ func (i *instance) lookAtPrograms(slots ...*slot) {
 	if i.programLook != nil {
 		return
 	}
-	k := &programLook{}
+	k := &programLook{done: make(chan struct{})}
 	for _, s := range slots { // most have the same
 		if k.of(s.launch) == nil {
 			k.sights = append(k.sights, programSight{launch: s.launch, seen: s.last.seen})
@@ -96,6 +102,7 @@ func (i *instance) lookAtPrograms(slots ...*slot) {
 		for n := range sights {
 			sights[n].take(i.host)
 		}
+		close(k.done)
 		i.post(func(now time.Time) {
 			i.programLook = nil
 			k.sights = sights
@@ -113,8 +120,12 @@ func (i *instance) noteAttempt(s *slot) {
 	}
 	s.last.with, s.last.seen = nil, nil
 	i.lookAtPrograms(s)
-	if i.programLook.of(s.launch) != nil {
-		s.last.first = i.programLook
+	if k := i.programLook; k.of(s.launch) != nil {
+		s.last.first = k
+		select { // what changes after the attempt has begun must not pass for what it was made with
+		case <-k.done:
+		case <-time.After(attemptPatience):
+		}
 	}
 }
 
