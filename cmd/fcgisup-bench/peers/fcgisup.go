@@ -3,9 +3,11 @@ package peers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,11 +107,13 @@ func (a *app) configure(workers int) error {
 	if len(s.Program.Writes) > 0 {
 		add("systemd: {service: {ReadWritePaths: [%s]}}", strings.Join(s.Program.Writes, ", "))
 	}
-	params := []string{`SCRIPT_NAME: ""`, "PATH_INFO: $uri"}
-	for key, value := range s.Program.Params {
-		params = append(params, key+": "+value)
+	params := map[string]string{"SCRIPT_NAME": "", "PATH_INFO": "$uri"}
+	maps.Copy(params, s.Program.Params)
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(params)) {
+		pairs = append(pairs, fmt.Sprintf("%s: %q", key, params[key]))
 	}
-	add("nginx: {upstream: %s, params: {%s}}", s.Name, strings.Join(params, ", "))
+	add("nginx: {upstream: %s, params: {%s}}", s.Name, strings.Join(pairs, ", "))
 	return a.host.write(a.config, fmt.Sprintf("apps:\n  %s:\n    %s\n", s.Name, strings.Join(keys, "\n    ")))
 }
 
