@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 )
@@ -54,6 +56,21 @@ const statusPatience = 5 * time.Second
 // fetchStatus asks a supervisor about all its instances.
 func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
 	return statusFrom(ctx, path, statusTarget)
+}
+
+// fetchStatuses asks many supervisors; each has an answer or a failure at its place.
+func fetchStatuses(ctx context.Context, paths []string) (answers [][]supervisor.Status, failures []error) {
+	answers, failures = make([][]supervisor.Status, len(paths)), make([]error, len(paths))
+	var group errgroup.Group
+	group.SetLimit(checkAtOnce)
+	for i, path := range paths {
+		group.Go(func() error {
+			answers[i], failures[i] = fetchStatus(ctx, path)
+			return nil
+		})
+	}
+	_ = group.Wait() // none returns an error
+	return answers, failures
 }
 
 // fetchStatusOf asks about one, a number of its app. A supervisor of an earlier

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
@@ -43,16 +41,7 @@ func (f *facts) gatherFailing(ctx context.Context) {
 	for i, a := range f.apps {
 		apps[i] = a.App
 	}
-	answers, failures := make([][]supervisor.Status, len(paths)), make([]error, len(paths))
-	var group errgroup.Group
-	group.SetLimit(checkAtOnce)
-	for i, path := range paths {
-		group.Go(func() error {
-			answers[i], failures[i] = fetchStatus(ctx, path)
-			return nil
-		})
-	}
-	_ = group.Wait() // none returns an error
+	answers, failures := fetchStatuses(ctx, paths)
 	denied := false
 	for i := range paths {
 		for _, st := range heard(apps, filepath.Base(filepath.Dir(paths[i])), answers[i]) {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -88,16 +87,7 @@ func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 		}
 		return nil, err
 	}
-	answers, failures := make([][]supervisor.Status, len(paths)), make([]error, len(paths))
-	var group errgroup.Group
-	group.SetLimit(checkAtOnce)
-	for i, path := range paths {
-		group.Go(func() error {
-			answers[i], failures[i] = fetchStatus(ctx, path)
-			return nil
-		})
-	}
-	_ = group.Wait() // none returns an error
+	answers, failures := fetchStatuses(ctx, paths)
 	all := sleepers
 	for _, st := range slices.Concat(answers...) {
 		if s.which.has(st) {
