@@ -250,6 +250,7 @@ func (i *instance) wake(now time.Time) {
 		return
 	}
 	i.awake = true
+	i.cold = i.app.Activation != fcgisup.Eager
 	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
 	i.sampleAt, i.activeAt = now, now
 }

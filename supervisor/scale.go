@@ -24,7 +24,9 @@ type pool struct {
 	// spawns counts processes; each has the number that it was.
 	spawns int
 	// want is how many workers there shall be.
-	want   int
+	want int
+	// cold is set from when a request wakes the instance until want is reached.
+	cold   bool
 	scaler scaler
 	// roll is the restart under way, nil if there is none.
 	roll *roll
@@ -187,9 +189,10 @@ func (i *instance) fill(now time.Time) {
 	}
 	i.want = max(between(i.app.Workers, i.want), 1)
 	have := i.working()
-	for ; have < i.want; have++ {
+	for ; have < i.want && i.mayStart(now); have++ {
 		i.add(i.launch, now)
 	}
+	i.cold = i.cold && have < i.want
 	for ; have > i.want; have-- {
 		i.retireOne(now)
 	}

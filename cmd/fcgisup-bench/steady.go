@@ -13,7 +13,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/stats"
 )
 
-// steady is table 1: requests per second by wrk, then latency at a rate that all can serve.
+// steady is table 1: requests per second by wrk and what each cost, then latency at a rate that all can serve.
 type steady struct {
 	Peers       []string      `yaml:"peers"`
 	Rounds      int           `yaml:"rounds"`
@@ -33,7 +33,7 @@ type steadyCell struct {
 var latencyQuantiles = []float64{0.5, 0.9, 0.99, 0.999}
 
 func (m *steady) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"requests/s", "fcgisup ÷ it", "95 % interval", "p50, ms", "p90, ms", "p99, ms", "p99.9, ms"}
+	t.Columns = []string{"requests/s", "fcgisup ÷ it", "95 % interval", "CPU, µs/request", "p50, ms", "p90, ms", "p99, ms", "p99.9, ms"}
 	for _, cell := range m.Cells {
 		var bars []report.Bar
 		for _, workers := range cell.Workers {
@@ -59,6 +59,7 @@ func pathWord(path string) string {
 // steadySample is what one peer did in all rounds.
 type steadySample struct {
 	rates     []float64
+	costs     []float64 // µs of processor time per request, of the manager and its workers
 	latencies [4][]float64
 	problem   string
 }
@@ -107,12 +108,17 @@ func (m *steady) throughput(ctx context.Context, c *crew, samples map[string]*st
 			if ctx.Err() != nil || s.problem != "" {
 				continue
 			}
-			rate, err := load.Wrk{Connections: m.Connections, Duration: m.Slice}.Run(ctx, c.front.URL(c.services[names[turn]], path))
+			service := c.services[names[turn]]
+			before, _ := service.CPU()
+			rate, err := load.Wrk{Connections: m.Connections, Duration: m.Slice}.Run(ctx, c.front.URL(service, path))
 			if err != nil {
 				s.problem = firstLine(err)
 				continue
 			}
 			s.rates = append(s.rates, rate)
+			if after, ok := service.CPU(); ok {
+				s.costs = append(s.costs, float64((after-before).Microseconds())/(rate*m.Slice.Seconds()))
+			}
 		}
 	}
 }
@@ -130,13 +136,17 @@ func (m *steady) rate(samples map[string]*steadySample) float64 {
 
 func (m *steady) latency(ctx context.Context, b *bench, c *crew, samples map[string]*steadySample, path string, rate float64) {
 	names := c.able()
+	plan := load.Plan{Rate: rate, Duration: m.Slice, Shares: []load.Share{{Path: path, Weight: 1}}, Poisson: true}
+	if len(names) > 0 {
+		c.openLoop(ctx, names[0], plan) // not counted: the first slice after wrk is slower, whosever it is
+	}
 	for round := range m.Rounds {
 		for _, turn := range stats.Turns(len(names), round) {
 			s := samples[names[turn]]
 			if ctx.Err() != nil || s.problem != "" {
 				continue
 			}
-			plan := load.Plan{Rate: rate, Duration: m.Slice, Shares: []load.Share{{Path: path, Weight: 1}}, Poisson: true, Seed: b.seed + uint64(round)}
+			plan.Seed = b.seed + uint64(round)
 			result := c.openLoop(ctx, names[turn], plan)
 			if n := result.Failed(); n > 0 && ctx.Err() == nil {
 				s.problem = fmt.Sprintf("%d of %d requests failed", n, len(result.Events))
@@ -160,7 +170,10 @@ func (s *steadySample) row(b *bench, group, name string, base *steadySample) (re
 	} else if low, high := stats.Interval(ratios, 0.95, 2000, b.seed); low == low { // not NaN
 		interval = report.Word("%.2f–%.2f", low, high)
 	}
-	cells := []report.Cell{report.Sampled(s.rates, ""), ratio, interval}
+	cells := []report.Cell{report.Sampled(s.rates, ""), ratio, interval, report.Word("")}
+	if len(s.costs) > 0 {
+		cells[3] = report.Sampled(s.costs, "")
+	}
 	for i := range latencyQuantiles {
 		cells = append(cells, report.Sampled(s.latencies[i], ""))
 	}

@@ -19,6 +19,7 @@ const (
 	shared   shape = iota // one socket
 	separate              // a socket each
 	elastic               // one socket, and as many as are needed
+	unboxed               // one socket, without systemd's sandbox
 )
 
 func (f shape) yaml(workers int) string {
@@ -104,9 +105,11 @@ func (a *app) configure(workers int) error {
 	if s.Probe > 0 {
 		add("health: {interval: %s, timeout: %s, failures: 2}", s.Probe, s.Probe)
 	}
-	if len(s.Program.Writes) > 0 {
-		add("systemd: {service: {ReadWritePaths: [%s]}}", strings.Join(s.Program.Writes, ", "))
+	sandbox := "strict"
+	if a.shape == unboxed {
+		sandbox = "off"
 	}
+	add("systemd: {sandbox: %s, service: {ReadWritePaths: [%s]}}", sandbox, strings.Join(s.Program.Writes, ", "))
 	params := map[string]string{"SCRIPT_NAME": "", "PATH_INFO": "$uri"}
 	maps.Copy(params, s.Program.Params)
 	var pairs []string

@@ -99,6 +99,27 @@ func (s *Service) pids() []int {
 	return all
 }
 
+// CPU is the processor time that all of its processes have used, those that have ended included; false without
+// systemd, whose control groups count it (cgroup2's cpu.stat).
+func (s *Service) CPU() (time.Duration, bool) {
+	var sum time.Duration
+	found := false
+	for _, pattern := range s.cgroups {
+		files, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", pattern, "cpu.stat"))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				continue // it has just ended
+			}
+			var micros int64
+			if _, err := fmt.Sscanf(string(text), "usage_usec %d", &micros); err == nil {
+				sum, found = sum+time.Duration(micros)*time.Microsecond, true
+			}
+		}
+	}
+	return sum, found && s.host.Systemd
+}
+
 func numbers(path string) []int {
 	text, _ := os.ReadFile(path)
 	var all []int
