@@ -86,12 +86,12 @@ func (m *footprint) one(ctx context.Context, b *bench, name string, spec peers.S
 			report.Number(100*(idle.cpu-before.cpu)/seconds, ""), report.Number((idle.switches-before.switches)/seconds, ""),
 		}
 		pss = idle.pss / kib
-		rate, err := load.Wrk{Connections: 16, Duration: m.Load}.Run(ctx, c.front.URL(s, "/"))
+		got, err := load.Wrk{Connections: 16, Duration: m.Load}.Run(ctx, c.front.URL(s, "/"))
 		busy := usageOf(all.Helpers)
 		if err != nil {
 			cells = append(cells, report.Because(firstLine(err)), report.Because(firstLine(err)))
 		} else {
-			cells = append(cells, report.Number(100*(busy.cpu-idle.cpu)/m.Load.Seconds(), ""), report.Number(rate, ""))
+			cells = append(cells, report.Number(100*(busy.cpu-idle.cpu)/got.Elapsed.Seconds(), ""), report.Number(got.Rate, ""))
 		}
 		cells = append(cells, report.Number(workers.pss/kib/float64(max(len(all.Workers), 1)), ""))
 		row = report.Row{Name: name, Cells: cells}

@@ -110,14 +110,14 @@ func (m *steady) throughput(ctx context.Context, c *crew, samples map[string]*st
 			}
 			service := c.services[names[turn]]
 			before, _ := service.CPU()
-			rate, err := load.Wrk{Connections: m.Connections, Duration: m.Slice}.Run(ctx, c.front.URL(service, path))
+			got, err := load.Wrk{Connections: m.Connections, Duration: m.Slice}.Run(ctx, c.front.URL(service, path))
 			if err != nil {
 				s.problem = firstLine(err)
 				continue
 			}
-			s.rates = append(s.rates, rate)
+			s.rates = append(s.rates, got.Rate)
 			if after, ok := service.CPU(); ok {
-				s.costs = append(s.costs, float64((after-before).Microseconds())/(rate*m.Slice.Seconds()))
+				s.costs = append(s.costs, float64((after-before).Microseconds())/float64(got.Requests))
 			}
 		}
 	}

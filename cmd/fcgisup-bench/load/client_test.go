@@ -114,11 +114,19 @@ func TestKinds(t *testing.T) {
 }
 
 func TestParseWrk(t *testing.T) {
-	good := "Running 1s test\n  27627 requests in 1.13s, 4.35MB read\nRequests/sec:  24411.75\nTransfer/sec:      3.84MB\n"
-	if rate, err := parseWrk([]byte(good)); err != nil || rate != 24411.75 {
-		t.Errorf("parseWrk = %v, %v", rate, err)
+	const good = "Running 1s test\n  27627 requests in 1.13s, 4.35MB read\nRequests/sec:  24411.75\nTransfer/sec:      3.84MB\n"
+	for elapsed, want := range map[string]time.Duration{
+		"1.13s": 1130 * time.Millisecond, "998.52ms": 998520 * time.Microsecond, "870.00us": 870 * time.Microsecond, "1.50m": 90 * time.Second, "1.00h": time.Hour,
+	} {
+		got, err := parseWrk([]byte(strings.ReplaceAll(good, "1.13s", elapsed)))
+		if err != nil || got != (Throughput{Rate: 24411.75, Requests: 27627, Elapsed: want}) {
+			t.Errorf("in %s: %+v, %v", elapsed, got, err)
+		}
 	}
-	for _, bad := range []string{"", "  Non-2xx or 3xx responses: 12\n" + good, "  Socket errors: connect 0, read 3, write 0, timeout 0\n" + good} {
+	for _, bad := range []string{
+		"", "  Non-2xx or 3xx responses: 12\n" + good, "  Socket errors: connect 0, read 3, write 0, timeout 0\n" + good, "Requests/sec:  24411.75\n",
+		strings.ReplaceAll(good, "27627", "0"), strings.ReplaceAll(good, "27627", "99999999999999999999"), strings.ReplaceAll(good, "1.13s", "0.00us"), strings.ReplaceAll(good, "1.13s", "1.1.3s"),
+	} {
 		if _, err := parseWrk([]byte(bad)); err == nil {
 			t.Errorf("%q is no error", bad)
 		}
