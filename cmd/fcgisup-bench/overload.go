@@ -28,7 +28,7 @@ type overload struct {
 func (m *overload) measure(ctx context.Context, b *bench, t *report.Table) error {
 	capacity := float64(m.Workers) / m.Service.Seconds()
 	t.Columns = []string{"requests", "answered/s", "in time/s", "5xx, %", "other failures, %", "p50, ms", "p99, ms", "as fast as before after, s"}
-	t.Notes = append(t.Notes, fmt.Sprintf("Capacity: %.0f requests/s. “In time” is within %v. Recovery is counted from the last request of the overload to the first of three in a row that took less than five times %v.", capacity, late, m.Service))
+	t.Notes = append(t.Notes, fmt.Sprintf("Capacity: %.0f requests/s. Both rates count the answers until the overload ends, the other columns all of them. “In time” is within %v. Recovery is counted from the last request of the overload to the first of three in a row that took less than five times %v.", capacity, late, m.Service))
 	plot := report.Plot{Name: "overload", Title: fmt.Sprintf("Answers in time per second, of %.0f possible", capacity), X: report.Axis{Label: "requests/s", Mark: capacity}}
 	for _, backlog := range m.Backlogs {
 		b.say("overload: backlog %d", backlog)
@@ -53,20 +53,22 @@ func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capa
 	pause(ctx, m.For)
 	back := m.recovery(ctx, c, name, path)
 	r := <-results
-	inTime := 0
-	for _, e := range r.Events {
-		if e.Kind == "" && e.Took <= late {
-			inTime++
-		}
-	}
+	answered, goodput := rates(r, m.For)
 	sent := float64(max(len(r.Events), 1))
 	unavailable := float64(r.Failures()[load.ServerErr])
-	goodput := float64(inTime) / m.For.Seconds()
 	return barRow{report.Row{Name: name, Cells: []report.Cell{
-		report.Number(float64(len(r.Events)), ""), report.Number(float64(r.Answered())/m.For.Seconds(), ""), report.Number(goodput, ""),
+		report.Number(float64(len(r.Events)), ""), report.Number(answered, ""), report.Number(goodput, ""),
 		report.Number(100*unavailable/sent, ""), report.Number(100*(float64(r.Failed())-unavailable)/sent, ""),
 		quantileOf(r, 0.5), quantileOf(r, 0.99), back,
 	}}, goodput}
+}
+
+// rates are the answers per second until the overload's end, and those of them in time. What the queues still held then
+// is answered after it, at a rate that nobody asked for.
+func rates(r *load.Result, until time.Duration) (answered, inTime float64) {
+	byThen := func(e load.Event) bool { return e.End() <= until }
+	soon := func(e load.Event) bool { return e.Took <= late }
+	return float64(r.Answered(byThen)) / until.Seconds(), float64(r.Answered(byThen, soon)) / until.Seconds()
 }
 
 // recovery asks again and again, a little, until three answers in a row are fast.

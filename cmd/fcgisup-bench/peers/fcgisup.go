@@ -96,8 +96,8 @@ func (a *app) configure(workers int) error {
 	if !s.Lazy {
 		add("activation: eager")
 	}
-	for key, value := range s.Program.Env {
-		add("environment: {%s: %q}", key, value)
+	if env := s.Program.Env; len(env) > 0 {
+		add("environment: {%s}", pairs(env))
 	}
 	if s.RequestTimeout > 0 {
 		add("limits: {request_timeout: %s}", s.RequestTimeout)
@@ -112,12 +112,17 @@ func (a *app) configure(workers int) error {
 	add("systemd: {sandbox: %s, service: {ReadWritePaths: [%s]}}", sandbox, strings.Join(s.Program.Writes, ", "))
 	params := map[string]string{"SCRIPT_NAME": "", "PATH_INFO": "$uri"}
 	maps.Copy(params, s.Program.Params)
-	var pairs []string
-	for _, key := range slices.Sorted(maps.Keys(params)) {
-		pairs = append(pairs, fmt.Sprintf("%s: %q", key, params[key]))
-	}
-	add("nginx: {upstream: %s, params: {%s}}", s.Name, strings.Join(pairs, ", "))
+	add("nginx: {upstream: %s, params: {%s}}", s.Name, pairs(params))
 	return a.host.write(a.config, fmt.Sprintf("apps:\n  %s:\n    %s\n", s.Name, strings.Join(keys, "\n    ")))
+}
+
+// pairs is a map as YAML has it between braces.
+func pairs(of map[string]string) string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, fmt.Sprintf("%s: %q", key, of[key]))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (a *app) owner() (name, group string, err error) {
@@ -167,7 +172,9 @@ func (a *app) operate(more ...string) {
 	a.ops[Restart] = Action{How: "fcgisup restart", Do: command("restart")}
 	// A reload that changes nothing would be no test: the workers' environment changes.
 	a.ops[Reload] = Action{How: "fcgisup reload, with another environment", Do: func(ctx context.Context) error {
-		a.Spec.Program.Env = map[string]string{"BENCH_RELOAD": number(int(time.Now().Unix()))}
+		env := map[string]string{"BENCH_RELOAD": number(int(time.Now().Unix()))}
+		maps.Copy(env, a.Spec.Program.Env)
+		a.Spec.Program.Env = env
 		if err := a.configure(a.Spec.Workers); err != nil {
 			return err
 		}
