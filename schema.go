@@ -80,7 +80,7 @@ func appFields(a *App) []field {
 		{"requires", "units that must run", unitNames(&a.Requires)},
 		{"instances", "numbered copies, one socket each, 1 to 10000", number(&a.Instances, 1, MaxInstances)},
 		{"workers", "processes that share an instance's socket: a number, or min, max and spare", workers(&a.Workers)},
-		{"activation", "lazy: an instance starts with its first request, a worker first and the others after it; fleet: any first request starts all; eager: at boot", oneOf(&a.Activation, Lazy, Fleet, Eager)},
+		{"activation", "lazy: an instance starts with its first request; fleet: any first request starts all; eager: at boot. Woken by a request, a pool begins with one worker and has the others within seconds", oneOf(&a.Activation, Lazy, Fleet, Eager)},
 		{"listen", "unix path with %i for the instance's number, or IP:PORT of instance 1, the others on the ports after it", listen(&a.Listen)},
 		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
 		{"health", "the probe", section(healthFields(&a.Health))},

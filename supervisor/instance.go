@@ -250,7 +250,10 @@ func (i *instance) wake(now time.Time) {
 		return
 	}
 	i.awake = true
-	i.cold = i.app.Activation != fcgisup.Eager
+	i.coldUntil = time.Time{}
+	if i.app.Activation != fcgisup.Eager {
+		i.coldUntil = now.Add(coldFor)
+	}
 	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
 	i.sampleAt, i.activeAt = now, now
 }
@@ -313,6 +316,9 @@ func (i *instance) next() time.Time {
 	}
 	if !i.probing {
 		soonest(i.probeAt)
+	}
+	if i.working() < i.want {
+		soonest(i.coldUntil)
 	}
 	return next
 }

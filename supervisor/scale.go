@@ -25,9 +25,9 @@ type pool struct {
 	spawns int
 	// want is how many workers there shall be.
 	want int
-	// cold is set from when a request wakes the instance until want is reached.
-	cold   bool
-	scaler scaler
+	// coldUntil is until when workers may be held back; zero: want has been reached, or none are.
+	coldUntil time.Time
+	scaler    scaler
 	// roll is the restart under way, nil if there is none.
 	roll *roll
 	// recycleAt is when to look for workers over their limits, ripeSince is since
@@ -111,7 +111,7 @@ func (i *instance) working() int {
 // scale sets how many workers an elastic instance shall have.
 func (i *instance) scale(now time.Time) {
 	w := i.app.Workers
-	if w.Min == w.Max || i.roll != nil || !i.ready() {
+	if w.Min == w.Max || i.roll != nil || !i.ready() || i.held(now) {
 		return
 	}
 	have := i.working()
@@ -192,7 +192,9 @@ func (i *instance) fill(now time.Time) {
 	for ; have < i.want && i.mayStart(now); have++ {
 		i.add(i.launch, now)
 	}
-	i.cold = i.cold && have < i.want
+	if have >= i.want {
+		i.coldUntil = time.Time{}
+	}
 	for ; have > i.want; have-- {
 		i.retireOne(now)
 	}

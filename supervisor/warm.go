@@ -5,38 +5,32 @@ import (
 	"time"
 )
 
-// patientFor is how long a worker that starts holds up the next: one that takes
-// longer has a reason that a sibling may not have.
-const patientFor = time.Second
+// coldFor is how long a pool that a request has woken may hold workers back. What
+// takes longer to start waits for something else than the cores.
+const coldFor = 2 * time.Second
 
 // mayStart tells whether fill may start another worker now. A pool that a request
-// has woken begins with one worker: the others would share the cores with the one
-// that the request waits for. They follow one after the other, or as many at a time
-// as connections wait, up to the number of cores.
+// has woken begins with one: the others would share the cores with the one that the
+// request waits for. They follow one after the other, or as many at a time as
+// connections wait, up to the number of cores.
 func (i *instance) mayStart(now time.Time) bool {
-	if !i.cold {
+	if !now.Before(i.coldUntil) {
 		return true
 	}
 	starting := 0
 	for _, s := range i.slots {
-		if s.m.state == Starting && now.Sub(s.m.spawned) < patientFor {
+		if s.m.state == Starting {
 			starting++
 		}
 	}
-	return starting == 0 || starting < min(i.waitingNow(), runtime.GOMAXPROCS(0))
+	if starting == 0 {
+		return true
+	}
+	line, err := i.host.waiters()
+	return err == nil && starting < min(len(line), runtime.GOMAXPROCS(0))
 }
 
-// waitingNow counts the connections that wait; where that cannot be read it knows of none.
-func (i *instance) waitingNow() int {
-	n := 0
-	line, err := i.host.waiters()
-	if err != nil {
-		return 0
-	}
-	for _, w := range line {
-		if !w.Gone {
-			n++
-		}
-	}
-	return n
+// held tells whether workers are missing that mayStart holds back.
+func (i *instance) held(now time.Time) bool {
+	return now.Before(i.coldUntil) && i.awake && !i.leaving && i.working() < i.want
 }

@@ -49,14 +49,49 @@ func TestColdPool(t *testing.T) {
 			})
 		})
 	}
-	t.Run("a worker that takes its time", func(t *testing.T) {
+	t.Run("workers that take their time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := cold(t, 1, time.Hour, asItIs)
-			for n := 1; n <= workers; n++ {
-				if got := len(b.after(patientFor / 2).Workers); got != n {
-					t.Errorf("%d workers after %s, want %d", got, time.Duration(n)*patientFor-patientFor/2, n)
+			if n := len(b.after(coldFor / 2).Workers); n != 1 {
+				t.Errorf("%d workers start at first, want 1", n)
+			}
+			if n := len(b.after(coldFor).Workers); n != workers {
+				t.Errorf("%d workers after %s, want %d", n, 3*coldFor/2, workers)
+			}
+			b.end(t)
+		})
+	})
+	t.Run("workers that serve one request each", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+				a.Workers = fcgisup.Workers{Min: workers, Max: workers}
+				h.waiting = 100
+				h.make = func(int) (*fakeProcess, error) {
+					p := &fakeProcess{}
+					time.AfterFunc(start, func() {
+						h.mu.Lock()
+						h.waiting--
+						h.mu.Unlock()
+						p.die(0)
+					})
+					return p, nil
 				}
-				b.after(patientFor / 2)
+			})
+			if n := len(b.after(coldFor + start/2).Workers); n != workers {
+				t.Errorf("%d workers, want %d", n, workers)
+			}
+			b.end(t)
+		})
+	})
+	t.Run("an elastic pool does not count what is held back as growth", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := cold(t, 1, start, func(a *fcgisup.App) { a.Workers = fcgisup.Workers{Min: workers, Max: 2 * workers} })
+			st := b.after(start + start/2)
+			if n := len(st.Workers); n != 2 {
+				t.Errorf("%d workers, want one that is ready and one that starts", n)
+			}
+			if n := st.Scaled[Upward]; n != 0 {
+				t.Errorf("scaled up %d times", n)
 			}
 			b.end(t)
 		})
