@@ -5,14 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/stats"
 )
 
 // commands is the second part of table 8: fcgisup's own commands on many instances.
@@ -25,20 +28,21 @@ type commands struct {
 // asked is a command of the table. Some need the instances to be supervised.
 type asked struct {
 	name  string
-	argv  func(config, control string) []string
+	argv  func(about subject) []string
 	needs bool
 }
 
+// subject is what the commands are asked about: paths.
+type subject struct{ dir, config, control, binary string }
+
 var commandsAsked = []asked{
-	{"gen", func(config, _ string) []string { return []string{"gen", "--config", config} }, false},
-	{"apply --dry-run", func(config, _ string) []string { return []string{"apply", "--dry-run", "--config", config} }, false},
-	{"status", func(config, control string) []string {
-		return []string{"status", "--config", config, "--control", control}
-	}, true},
+	{"gen", func(s subject) []string { return []string{"gen", "--config", s.config, "--binary", s.binary} }, false},
+	{"apply --dry-run", func(s subject) []string {
+		return []string{"apply", "--dry-run", "--config", s.config, "--binary", s.binary}
+	}, false},
+	{"status", func(s subject) []string { return []string{"status", "--config", s.config, "--control", s.control} }, true},
 	// Without the control socket it would wake them.
-	{"check", func(config, control string) []string {
-		return []string{"check", "--config", config, "--control", control}
-	}, true},
+	{"check", func(s subject) []string { return []string{"check", "--config", s.config, "--control", s.control} }, true},
 }
 
 func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error {
@@ -59,7 +63,7 @@ func (m *commands) measure(ctx context.Context, b *bench, t *report.Table) error
 			if err != nil {
 				cell = report.Because(firstLine(err))
 			} else {
-				lines[i].Points = append(lines[i].Points, [2]float64{float64(size), took[len(took)/2]})
+				lines[i].Points = append(lines[i].Points, [2]float64{float64(size), stats.Summarize(took).Median})
 			}
 			rows[i].Cells = append(rows[i].Cells, cell)
 		})
@@ -91,19 +95,19 @@ func (m *commands) size(ctx context.Context, b *bench, size int, each func(i int
 	if err != nil {
 		return err
 	}
-	config, control := filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "control.sock")
+	about := subject{dir, filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "control.sock"), b.host.Fcgisup}
 	text := fmt.Sprintf("apps:\n  many:\n    command: %s\n    user: %s\n    group: %s\n    socket: {user: %[2]s, group: %[3]s}\n    instances: %d\n    listen: %s/%%i.sock\n", program.Command[0], me.Username, group.Name, size, dir)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(about.config, []byte(text), 0o644); err != nil {
 		return err
 	}
-	supervised := b.supervise(ctx, config, control)
+	supervised := b.supervise(ctx, about.config, about.control)
 	defer supervised.stop()
 	for i, c := range commandsAsked {
 		if c.needs && supervised.err != nil {
 			each(i, nil, supervised.err)
 			continue
 		}
-		took, err := m.command(ctx, b, c.argv(config, control))
+		took, err := m.command(ctx, about, c.argv(about))
 		each(i, took, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -152,23 +156,53 @@ func (b *bench) supervise(ctx context.Context, config, control string) supervisi
 }
 
 // command runs it some times, and returns the milliseconds each took.
-func (m *commands) command(ctx context.Context, b *bench, argv []string) (took []float64, err error) {
+func (m *commands) command(ctx context.Context, about subject, argv []string) (took []float64, err error) {
+	out, err := os.CreateTemp(about.dir, "out-")
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
 	for range m.Rounds {
-		limited, cancel := context.WithTimeout(ctx, m.Limit)
-		defer cancel()
-		cmd := exec.CommandContext(limited, b.host.Fcgisup, argv...)
-		var words bytes.Buffer
-		cmd.Stderr = &words
-		begin := time.Now()
-		err := cmd.Run()
-		// check and --dry-run say with 1 that there is something to say.
-		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-			if limited.Err() != nil {
-				return nil, fmt.Errorf("%s was not done in %v", argv[0], m.Limit)
-			}
-			return nil, fmt.Errorf("%s: %w: %.300s", argv[0], err, &words)
+		if err := out.Truncate(0); err != nil {
+			return nil, err
 		}
-		took = append(took, milliseconds(time.Since(begin)))
+		if _, err := out.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		once, err := m.once(ctx, about.binary, argv, out)
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, milliseconds(once))
 	}
 	return took, nil
+}
+
+// once runs it with its standard output in a file.
+func (m *commands) once(ctx context.Context, binary string, argv []string, out *os.File) (time.Duration, error) {
+	limited, cancel := context.WithTimeout(ctx, m.Limit)
+	defer cancel()
+	cmd := exec.CommandContext(limited, binary, argv...)
+	var words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &words
+	begin := time.Now()
+	err := cmd.Run()
+	took := time.Since(begin)
+	if err == nil {
+		return took, nil
+	}
+	if limited.Err() != nil {
+		return 0, fmt.Errorf("%s was not done in %v", argv[0], m.Limit)
+	}
+	if info, gone := out.Stat(); gone == nil && hasFound(err, info.Size(), words.String()) {
+		return took, nil
+	}
+	return 0, fmt.Errorf("%s: %w: %.300s", argv[0], err, strings.ReplaceAll(words.String(), "\n", " "))
+}
+
+// hasFound: check and --dry-run say with 1 that there is something to say, and say it on standard output. An error is 1
+// as well, but says so, and nothing else.
+func hasFound(err error, printed int64, words string) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == 1 && printed > 0 && !strings.Contains("\n"+words, "\nfcgisup: cannot ")
 }
