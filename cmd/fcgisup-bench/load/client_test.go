@@ -28,6 +28,8 @@ var pages = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no", http.StatusInternalServerError)
 	case "/404":
 		http.NotFound(w, r)
+	case "/away":
+		http.Redirect(w, r, "/", http.StatusFound)
 	case "/hang":
 		<-r.Context().Done()
 	}
@@ -49,7 +51,7 @@ func TestClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer client.Close()
-			for path, want := range map[string]Kind{"/": "", "/query?ms=5": "", "/500": ServerErr, "/404": OtherCode, "/hang": Timeout} {
+			for path, want := range map[string]Kind{"/": "", "/query?ms=5": "", "/500": ServerErr, "/404": OtherCode, "/away": OtherCode, "/hang": Timeout} {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				if path == "/hang" {
 					cancel()
@@ -111,6 +113,44 @@ func TestKinds(t *testing.T) {
 	if KindOf(nil) != "" {
 		t.Error("success is a kind of failure")
 	}
+}
+
+// TestNothingIsRepeated: a server answers the first request of each connection and ends it upon the second. A client
+// that repeats that one on another connection would see no failure.
+func TestNothingIsRepeated(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go answerOnce(conn)
+		}
+	}()
+	client := NewHTTP(listener.Addr().String())
+	defer client.Close()
+	for i, want := range []Kind{"", Reset} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := client.Do(ctx, "/"); KindOf(err) != want {
+			t.Errorf("request %d: %v, want %q", i+1, err, want)
+		}
+		cancel()
+	}
+}
+
+func answerOnce(conn net.Conn) {
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	if _, err := http.ReadRequest(reader); err != nil {
+		return
+	}
+	fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	_, _ = http.ReadRequest(reader)
 }
 
 func TestParseWrk(t *testing.T) {

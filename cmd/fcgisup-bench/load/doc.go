@@ -5,5 +5,7 @@
 // waits for one answer before it asks again would count one slow request and miss the rest ("coordinated omission").
 //
 // Every request has an outcome: an answer with status 2xx that arrived whole, or a [Failure] of a named kind. None is
-// retried, none is left out. It measures no throughput limit: that is wrk's work.
+// left out, and none retried: what package net/http sends again, since a kept connection has ended, has failed. A server
+// may still try again behind this client's back, as nginx does with several upstream servers. It measures no throughput
+// limit: that is wrk's work.
 package load

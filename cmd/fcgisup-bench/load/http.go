@@ -2,9 +2,12 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,15 +23,41 @@ type HTTP struct {
 	client http.Client
 }
 
-// NewHTTP asks http://address.
+// idleLimit is shorter than any peer's own, so that no connection is closed just when it is used again: lighttpd's and
+// Apache's are 5 s.
+const idleLimit = 2 * time.Second
+
+// NewHTTP asks http://address. A redirection is an answer, and not followed.
 func NewHTTP(address string) *HTTP {
-	return &HTTP{base: "http://" + address, client: http.Client{Transport: &http.Transport{
-		MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, IdleConnTimeout: 10 * time.Second, DisableCompression: true,
-	}}}
+	return &HTTP{base: "http://" + address, client: http.Client{
+		Transport: &http.Transport{
+			MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, IdleConnTimeout: idleLimit, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
-// Do is one GET.
+var errRepeated = errors.New("the kept connection ended before an answer began")
+
+// Do is one GET. Package net/http sends it once more when a kept connection ends before an answer begins; that is a
+// failure here, whatever becomes of the repetition: through nginx nobody repeats it.
 func (h *HTTP) Do(ctx context.Context, path string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var tries atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) {
+		if tries.Add(1) > 1 {
+			cancel()
+		}
+	}})
+	err := h.once(ctx, path)
+	if tries.Load() > 1 {
+		return &Failure{Reset, errors.Join(errRepeated, err)}
+	}
+	return err
+}
+
+func (h *HTTP) once(ctx context.Context, path string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.base+path, nil)
 	if err != nil {
 		return &Failure{Protocol, err}
