@@ -45,33 +45,11 @@ func Ratios(ours, theirs []float64) []float64 {
 	return ratios
 }
 
-// Interval is the percentile bootstrap's interval of the median: of draws samples drawn with replacement, the middle
-// share (0.95, say) of the medians. With fewer than two values it is NaN: one round has no spread.
-func Interval(values []float64, share float64, draws int, seed uint64) (low, high float64) {
-	if len(values) < 2 {
-		return math.NaN(), math.NaN()
-	}
-	random := rand.New(rand.NewPCG(seed, uint64(len(values))))
-	medians, sample := make([]float64, draws), make([]float64, len(values))
-	for i := range medians {
-		for j := range sample {
-			sample[j] = values[random.IntN(len(values))]
-		}
-		slices.Sort(sample)
-		medians[i] = Quantile(sample, 0.5)
-	}
-	slices.Sort(medians)
-	return Quantile(medians, (1-share)/2), Quantile(medians, (1+share)/2)
-}
-
-// Turns is the order in which n sides take their turn in a round: each round another one begins, so that what a
-// neighbour leaves behind hits all.
+// Turns is the order in which n sides take their turn in a round: a random one, always the same, in the next round its
+// reverse, then another. So each is as early as late, and has another neighbour before it, whose leavings it meets.
 func Turns(n, round int) []int {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = (round + i) % n
-	}
-	if round/max(n, 1)%2 == 1 { // and each has each of the others before it
+	order := rand.New(rand.NewPCG(uint64(n), uint64(round/2))).Perm(n)
+	if round%2 == 1 {
 		slices.Reverse(order)
 	}
 	return order
