@@ -202,17 +202,21 @@ func withoutLoss(ctx context.Context, m *matrix, s *peers.Service, c *crew, op p
 	if action.Do == nil {
 		return "", errors.New(action.Reason)
 	}
-	done := make(chan error, 1)
+	done := make(chan outcome, 1)
 	go func() {
 		pause(ctx, m.Limit/5)
-		done <- action.Do(ctx)
+		done <- carryOut(ctx, s, op, action)
 	}()
 	r := c.openLoop(ctx, s.Peer, load.Plan{Rate: 50, Duration: m.Limit, Timeout: m.Limit, Shares: []load.Share{{Path: "/sleep?ms=20", Weight: 1}}})
-	if err := <-done; err != nil {
-		return "", err
+	o := <-done
+	if o.err != nil {
+		return "", o.err
 	}
 	if n := r.Failed(); n > 0 {
 		return "", fmt.Errorf("%d of %d requests failed", n, len(r.Events))
+	}
+	if o.missing != nil {
+		return "", o.missing
 	}
 	return "yes", nil
 }

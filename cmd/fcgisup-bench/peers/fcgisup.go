@@ -42,6 +42,7 @@ func fcgisup(name string, f shape) Peer {
 		return h.missing(h.Fcgisup)
 	}, start: func(ctx context.Context, s *Service) error {
 		a := &app{s, f, s.host.path(s.Spec, ".yaml")}
+		s.follows = f == elastic
 		if err := a.configure(s.Spec.Workers); err != nil {
 			return err
 		}
@@ -180,17 +181,15 @@ func (a *app) operate(more ...string) {
 		}
 		return command("reload")(ctx)
 	}}
-	a.ops[Scale] = Action{How: "workers doubled, then halved, and fcgisup reload", Do: func(ctx context.Context) error {
-		for _, workers := range []int{2 * a.Spec.Workers, a.Spec.Workers} {
+	resize := func(workers int) func(context.Context) error {
+		return func(ctx context.Context) error {
 			if err := a.configure(workers); err != nil {
 				return err
 			}
-			if err := command("reload")(ctx); err != nil {
-				return err
-			}
+			return command("reload")(ctx)
 		}
-		return nil
-	}}
+	}
+	a.ops[Scale] = Action{How: "workers doubled, then halved, and fcgisup reload", Do: resize(2 * a.Spec.Workers), Back: resize(a.Spec.Workers)}
 	if a.shape == separate {
 		a.ops[Scale] = Action{Reason: "measured with one socket; with several it is `fcgisup apply`"}
 	}

@@ -102,7 +102,7 @@ func phpFPM(kind string) Peer {
 		return ""
 	}), start: func(ctx context.Context, s *Service) error {
 		config, socket := s.host.path(s.Spec, ".conf"), s.host.path(s.Spec, ".sock")
-		s.Sockets = []string{socket}
+		s.Sockets, s.follows = []string{socket}, kind != "static"
 		write := func(workers int) error {
 			timeout := ""
 			if s.Spec.RequestTimeout > 0 {

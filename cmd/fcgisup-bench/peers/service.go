@@ -14,7 +14,8 @@ import (
 // Action is what a peer does for an Op, or the reason why it does not.
 type Action struct {
 	Do     func(ctx context.Context) error
-	How    string // the command, as an admin would give it
+	Back   func(ctx context.Context) error // undoes it, if that is part of the op
+	How    string                          // the command, as an admin would give it
 	Reason string
 }
 
@@ -29,6 +30,7 @@ type Service struct {
 	front   front
 	cgroups []string // where its processes are; patterns
 	roots   []int    // without systemd
+	follows bool     // the number of its workers follows the load
 	ops     map[Op]Action
 
 	mu    sync.Mutex
@@ -80,7 +82,8 @@ func joinStop(ctx context.Context, s *Service, name string, err error) error {
 	return fmt.Errorf("cannot start %s: %w", name, errors.Join(err, s.Stop(ctx)))
 }
 
-// Ready waits until it has answered on each of its sockets, and as many workers run as it was told to run at once.
+// Ready waits until it has answered on each of its sockets, and then for all its workers, unless their number follows
+// the load; for those only for a while.
 func (s *Service) Ready(ctx context.Context) error {
 	var clients []load.Client
 	for _, socket := range s.Sockets {
@@ -99,6 +102,7 @@ func (s *Service) Ready(ctx context.Context) error {
 			return fmt.Errorf("cannot use %s: %w", s.Peer, err)
 		}
 	}
+	s.complete(ctx)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func modFcgid() Peer {
 		if err != nil {
 			return err
 		}
-		s.Web = address
+		s.Web, s.follows = address, true
 		root, config := s.host.path(s.Spec, "-apache"), s.host.path(s.Spec, ".conf")
 		if err := os.MkdirAll(root, 0o755); err != nil {
 			return err
