@@ -130,6 +130,8 @@ func smokeMeasured(t *testing.T, o options) {
 	}
 	if restart := rows["C: restart, fcgisup"]; len(restart.Cells) == 0 || restart.Cells[1].Samples[0] < 10 || restart.Cells[2].Samples[0] != 0 {
 		t.Errorf("a restart under load: %+v, want no failed request of some", restart)
+	} else if effect := restart.Cells[len(restart.Cells)-1]; len(effect.Samples) != 1 {
+		t.Errorf("the effect of a restart: %+v", effect)
 	}
 	if reason := rows["C: restart, Supervisor"].Cells[0].Reason; !strings.Contains(reason, "systemd") && !strings.Contains(reason, "not installed") {
 		t.Errorf("Supervisor without systemd says %q", reason)

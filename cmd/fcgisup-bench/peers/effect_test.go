@@ -1,6 +1,10 @@
 package peers
 
-import "testing"
+import (
+	"context"
+	"testing"
+	"time"
+)
 
 func TestReplaced(t *testing.T) {
 	for _, test := range []struct {
@@ -46,5 +50,37 @@ func TestExpect(t *testing.T) {
 		if got := s.Expect(op)(); got != want {
 			t.Errorf("%s of nothing: %q, want %q", op, got, want)
 		}
+	}
+}
+
+// TestComplete: all workers are waited for, but not for ever, and not those that only a load brings.
+func TestComplete(t *testing.T) {
+	s := &Service{host: &Host{Dir: t.TempDir()}, Spec: Spec{Workers: 2, Program: Program{File: "/bin/sleep"}}}
+	script := "/bin/sleep 1000 & sleep 0.5; /bin/sleep 1001 & wait"
+	if err := s.launch(t.Context(), daemon{name: "slow", argv: []string{"/bin/sh", "-c", script}}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		reapAny()
+	}()
+	s.complete(t.Context())
+	if n := len(s.Processes().Workers); n != 2 {
+		t.Errorf("%d workers, want 2", n)
+	}
+	s.Spec.Workers = 3
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	s.complete(ctx) // a third never comes
+	if ctx.Err() == nil {
+		t.Error("it has not waited for the third")
+	}
+	s.follows = true
+	begin := time.Now()
+	s.complete(t.Context())
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it waited %v for a load", took)
 	}
 }

@@ -81,10 +81,12 @@ func uwsgi() Peer {
 		if backlog := s.Spec.backlog("%d"); backlog != "" {
 			argv = append(argv, "--listen", backlog)
 		}
-		s.ops[Reload] = s.bySignal("SIGHUP, its graceful reload", syscall.SIGHUP)
+		// Workers of --worker-exec do not hear the master's SIGHUP. It waits for them as long as --worker-reload-mercy says,
+		// by default a minute, and kills them.
+		s.ops[Reload] = s.bySignal("SIGHUP, its graceful reload, which kills workers of --worker-exec after 60 s", syscall.SIGHUP)
 		s.ops[Restart] = s.unitRestart()
 		s.ops[Scale] = Action{Reason: "--processes is read at its start"}
-		s.ops[Upgrade] = s.bySignal("SIGHUP, which executes the new program", syscall.SIGHUP)
+		s.ops[Upgrade] = s.bySignal("SIGHUP, which executes the new program when the workers have gone: after 60 s", syscall.SIGHUP)
 		return s.launch(ctx, daemon{name: s.Spec.Name, argv: argv, env: s.Spec.environment(), service: []string{"Restart=always", "KillSignal=SIGQUIT"}})
 	}}
 }
