@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"syscall"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 type crash struct {
 	Peers   []string      `yaml:"peers"`
 	Program string        `yaml:"program"`
+	PHP     []string      `yaml:"php"` // the same with the PHP program
 	Workers int           `yaml:"workers"`
 	Path    string        `yaml:"path"`
 	Rate    float64       `yaml:"rate"`
@@ -26,63 +26,76 @@ type crash struct {
 
 // target is who is killed.
 type target struct {
-	name string
-	pick func(p peers.Workers, random *rand.Rand) []int
+	name    string
+	of      func(p peers.Workers) []int
+	one     bool // at random; else all
+	orphans bool // children of a target look like one when it is dead
 }
 
+func workersOf(p peers.Workers) []int     { return p.Workers }
+func supervisorsOf(p peers.Workers) []int { return p.Supervisors }
+
 var crashTargets = []target{
-	{"one worker", func(p peers.Workers, random *rand.Rand) []int {
-		if len(p.Workers) == 0 {
-			return nil
-		}
-		return []int{p.Workers[random.IntN(len(p.Workers))]}
-	}},
-	{"all workers", func(p peers.Workers, _ *rand.Rand) []int { return p.Workers }},
-	{"the supervisor", func(p peers.Workers, _ *rand.Rand) []int { return p.Supervisors }},
+	{name: "one worker", of: workersOf, one: true},
+	{name: "all workers", of: workersOf},
+	{name: "the supervisor", of: supervisorsOf, orphans: true},
+}
+
+// pick chooses the victims.
+func (t target) pick(present []int, random *rand.Rand) []int {
+	if t.one && len(present) > 0 {
+		return []int{present[random.IntN(len(present))]}
+	}
+	return present
 }
 
 func (m *crash) measure(ctx context.Context, b *bench, t *report.Table) error {
 	t.Columns = []string{"requests", "failed", "failed, %", "failed per kill", "longest gap, ms", "kills", "replaced after, ms", "a second later"}
 	plot := report.Plot{Name: "crash", Title: "Failed requests while processes are killed", X: report.Axis{Label: "% of requests"}}
-	program, err := b.program(m.Program)
-	if err != nil {
-		return err
-	}
-	for _, target := range crashTargets {
-		group := fmt.Sprintf("kill -9 of %s every %v for %v", target.name, m.Every, m.For)
-		spec := peers.Spec{Program: program, Workers: m.Workers, Backlog: 4096}
-		err := b.with(ctx, m.Peers, spec, func(c *crew) error {
-			for _, name := range c.names {
-				if c.services[name] == nil {
-					t.Rows = append(t.Rows, c.because(group, name, len(t.Columns)))
-					continue
-				}
-				b.say("crash: %s of %s", target.name, name)
-				row, share := m.one(ctx, b, c, target, name)
-				row.Group = group
-				t.Rows = append(t.Rows, row)
-				if share >= 0 {
-					plot.Bars = append(plot.Bars, report.Bar{Group: target.name, Name: name, Value: share, Q1: share, Q3: share, Ours: isOurs(name)})
-				}
-				// What has died does not disturb the next.
-				if err := c.services[name].Stop(ctx); err != nil {
-					return err
-				}
+	for _, part := range parts(m.Program, m.Peers, m.PHP) {
+		for _, target := range crashTargets {
+			if err := m.part(ctx, b, t, &plot, part, target); err != nil {
+				return err
 			}
-			return ctx.Err()
-		})
-		if err != nil {
-			return err
 		}
 	}
 	t.Plots = append(t.Plots, plot)
 	return nil
 }
 
+// part kills one target of all peers that run a program, of one after the other.
+func (m *crash) part(ctx context.Context, b *bench, t *report.Table, plot *report.Plot, part part, target target) error {
+	program, err := b.program(part.program)
+	if err != nil {
+		return err
+	}
+	group := fmt.Sprintf("%s: kill -9 of %s every %v for %v", part.program, target.name, m.Every, m.For)
+	return b.with(ctx, part.peers, peers.Spec{Program: program, Workers: m.Workers, Backlog: 4096}, func(c *crew) error {
+		for _, name := range c.names {
+			if c.services[name] == nil {
+				t.Rows = append(t.Rows, c.because(group, name, len(t.Columns)))
+				continue
+			}
+			b.say("crash: %s: %s of %s", part.program, target.name, name)
+			row, share := m.one(ctx, b, c, target, name)
+			row.Group = group
+			t.Rows = append(t.Rows, row)
+			if share >= 0 {
+				plot.Bars = append(plot.Bars, report.Bar{Group: part.program + ": " + target.name, Name: name, Value: share, Q1: share, Q3: share, Ours: isOurs(name)})
+			}
+			// What has died does not disturb the next.
+			if err := c.services[name].Stop(ctx); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
 // one kills under load. The share is of failed requests, in %; -1 if there was nobody to kill.
 func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name string) (report.Row, float64) {
 	s := c.services[name]
-	if len(target.pick(s.Processes(), b.random(name))) == 0 {
+	if len(target.of(s.Processes())) == 0 {
 		c.reasons[name] = "there is none: nothing of it stays beside the workers"
 		if name == "systemd units" {
 			c.reasons[name] = "it is PID 1, which cannot be killed"
@@ -93,71 +106,87 @@ func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name 
 	go func() {
 		results <- c.openLoop(ctx, name, load.Plan{Rate: m.Rate, Duration: m.For, Timeout: 5 * time.Second, Poisson: true, Seed: b.seed, Shares: []load.Share{{Path: m.Path, Weight: 1}}})
 	}()
-	kills, replaced := m.kill(ctx, b, s, target)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	killed := make(chan *vacancies, 1)
+	go func() { killed <- m.kill(watching, s, target, b.random("crash"+s.Peer)) }()
 	r := <-results
 	after := m.aftermath(ctx, b, c, name)
+	stop()
+	v := <-killed
+	kills := len(v.kills)
 	share := 100 * float64(r.Failed()) / float64(max(len(r.Events), 1))
-	replacement := report.Sampled(replaced, "")
-	if len(replaced) == 0 {
-		replacement = report.Word("never")
-	}
 	return report.Row{Name: name, Cells: []report.Cell{
 		report.Number(float64(len(r.Events)), ""), failures(r), report.Number(share, ""), perKill(r, kills), report.Number(milliseconds(r.LongestGap()), ""),
-		report.Number(float64(kills), ""), replacement, after,
+		report.Number(float64(kills), ""), replacement(v), after,
 	}}, share
 }
+
+const nobodyThere = "nobody was there when a kill was due"
 
 // perKill is what a kill costs: who comes back soonest is killed most often.
 func perKill(r *load.Result, kills int) report.Cell {
 	if kills == 0 {
-		return report.Because("nobody was there when a kill was due")
+		return report.Because(nobodyThere)
 	}
 	return report.Number(float64(r.Failed())/float64(kills), "")
 }
 
-// kill kills until the time is up, and returns how often, and after how many milliseconds the place was filled each
-// time: as many workers as there should be, or another supervisor, none of them a victim. When a kill is due and there
-// is nobody to kill, it goes on waiting.
-func (m *crash) kill(ctx context.Context, b *bench, s *peers.Service, target target) (kills int, replaced []float64) {
-	random := b.random("crash" + s.Peer)
+// replacement tells of kills that were made good, and of those that were not until the end of the aftermath.
+func replacement(v *vacancies) report.Cell {
+	took, never := v.replaced()
+	switch {
+	case len(v.kills) == 0:
+		return report.Because(nobodyThere)
+	case len(took) == 0:
+		return report.Word("never")
+	}
+	cell := report.Sampled(took, "")
+	if never > 0 {
+		cell.Text = fmt.Sprintf("and %d never", never)
+	}
+	return cell
+}
+
+// kill kills until the time is up, and then goes on looking until all places are filled or ctx ends. When a kill is due
+// and there is nobody to kill, it waits for somebody.
+func (m *crash) kill(ctx context.Context, s *peers.Service, target target, random *rand.Rand) *vacancies {
+	v := newVacancies(target)
 	begin := time.Now()
-	for due := m.Every; due < m.For && ctx.Err() == nil; due = nextTick(due, time.Since(begin), m.Every) {
+	look := func() []int { return v.look(time.Since(begin), s.Processes()) }
+	look()
+	for due := m.Every; due < m.For && ctx.Err() == nil; due = nextTick(time.Since(begin), m.Every) {
+		for len(v.empty) > 0 && time.Since(begin) < due && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+			look()
+		}
 		pause(ctx, time.Until(begin.Add(due)))
-		victims := target.pick(s.Processes(), random)
-		killed := time.Now()
-		for _, pid := range victims {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone by itself
+		present := look()
+		for len(present) == 0 && time.Since(begin) < m.For && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+			present = look()
+		}
+		var victims []int
+		at := time.Since(begin)
+		for _, pid := range target.pick(present, random) {
+			if syscall.Kill(pid, syscall.SIGKILL) == nil { // else it has gone by itself
+				victims = append(victims, pid)
+			}
 		}
 		if len(victims) > 0 {
-			kills++
-		}
-		for len(victims) > 0 && time.Since(begin) < m.For && ctx.Err() == nil {
-			if m.filled(s, target, victims) {
-				replaced = append(replaced, milliseconds(time.Since(killed)))
-				break
-			}
-			if time.Since(begin) >= due+m.Every && len(target.pick(s.Processes(), random)) > 0 {
-				break
-			}
-			time.Sleep(time.Millisecond)
+			v.killed(at, present, victims)
 		}
 	}
-	return kills, replaced
-}
-
-// nextTick is the tick after one; those that were missed are left out.
-func nextTick(due, now, every time.Duration) time.Duration {
-	return max(due+every, now.Truncate(every))
-}
-
-func (m *crash) filled(s *peers.Service, target target, victims []int) bool {
-	now := s.Processes()
-	present, want := now.Workers, m.Workers
-	if target.name == "the supervisor" {
-		present, want = now.Supervisors, len(victims)
+	for len(v.empty) > 0 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+		look()
 	}
-	isVictim := func(pid int) bool { return slices.Contains(victims, pid) }
-	return len(present) >= want && !slices.ContainsFunc(present, isVictim)
+	return v
+}
+
+// nextTick is the first tick that is not right after a kill: one that was late would be followed by another.
+func nextTick(killed, every time.Duration) time.Duration {
+	return (killed + every/2).Truncate(every) + every
 }
 
 // aftermath says how it is when nobody was killed for a second: some of ten requests are answered.

@@ -118,9 +118,7 @@ func (m *crashLoop) watch(ctx context.Context, b *bench, c *crew) (results func(
 	for _, name := range c.able() {
 		all.Go(func() {
 			plan := load.Plan{Rate: m.Rate, Duration: m.Broken + m.Limit, Timeout: 10 * time.Second, Seed: b.seed, Shares: []load.Share{{Path: crashLoopPath, Weight: 1}}}
-			limited, cancel := context.WithCancel(ctx)
-			defer cancel()
-			r := c.openLoopUntil(limited, name, plan, func() { cancel() }, m.Broken)
+			r := c.openLoopUntil(ctx, name, plan, m.Broken)
 			mu.Lock()
 			defer mu.Unlock()
 			found[name] = r
@@ -129,8 +127,12 @@ func (m *crashLoop) watch(ctx context.Context, b *bench, c *crew) (results func(
 	return func() map[string]*load.Result { all.Wait(); return found }
 }
 
-// openLoopUntil ends the plan with the first answer to a request that was due after a moment.
-func (c *crew) openLoopUntil(ctx context.Context, name string, plan load.Plan, answered func(), after time.Duration) *load.Result {
+// openLoopUntil sends no more once a request is answered that was sent after a moment. What still waits then may be
+// answered as well: it is in another worker's queue.
+func (c *crew) openLoopUntil(ctx context.Context, name string, plan load.Plan, after time.Duration) *load.Result {
+	enough, answered := context.WithCancel(ctx)
+	defer answered()
+	plan.Enough = enough.Done()
 	client := &watched{Client: c.front.Client(c.services[name]), begin: time.Now(), after: after, answered: answered}
 	defer client.Close()
 	return load.Run(ctx, client, plan)

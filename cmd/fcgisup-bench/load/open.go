@@ -26,6 +26,9 @@ type Plan struct {
 	Poisson  bool          // arrivals of independent clients; else evenly spaced
 	Seed     uint64
 	InFlight int // most requests at a time; 0: 10,000
+
+	// Enough, when it is closed, ends the sending: what is not yet due is left out, what is under way has its time.
+	Enough <-chan struct{}
 }
 
 const (
@@ -83,7 +86,7 @@ func Run(ctx context.Context, client Client, p Plan) *Result {
 	defer runtime.UnlockOSThread()
 	begin, origin := time.Now(), now()
 	for i, d := range all {
-		if !sleepUntil(ctx, origin+d.at) {
+		if !sleepUntil(ctx, p.Enough, origin+d.at) {
 			events = events[:i]
 			break
 		}
@@ -114,11 +117,16 @@ func now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// sleepUntil returns false if ctx ends first. It looks each 50 ms, since a sleeping thread hears of nothing.
-func sleepUntil(ctx context.Context, at time.Duration) bool {
+// sleepUntil returns false if ctx ends or it is enough before. It looks each 50 ms, since a sleeping thread hears of
+// nothing.
+func sleepUntil(ctx context.Context, enough <-chan struct{}, at time.Duration) bool {
 	for {
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return false
+		case <-enough:
+			return false
+		default:
 		}
 		left := at - now()
 		if left <= 0 {

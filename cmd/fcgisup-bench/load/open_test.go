@@ -133,6 +133,32 @@ func TestEveryRequestHasAnOutcome(t *testing.T) {
 	}
 }
 
+// TestEnough: no more is sent, and what waits is not cut.
+func TestEnough(t *testing.T) {
+	enough, gate := make(chan struct{}), make(chan struct{})
+	var begun atomic.Int32
+	s := &stub{do: func(ctx context.Context, _ time.Duration, _ string) error {
+		if begun.Add(1) == 3 {
+			close(enough)
+			time.AfterFunc(200*time.Millisecond, func() { close(gate) })
+		}
+		select {
+		case <-gate:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
+	begin := time.Now()
+	r := Run(t.Context(), s, Plan{Rate: 20, Duration: time.Hour, Shares: []Share{{Weight: 1}}, Enough: enough})
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it went on for %v", took)
+	}
+	if len(r.Events) < 3 || r.Failed() != 0 {
+		t.Errorf("%d requests, failed: %v; want three or somewhat more, and none", len(r.Events), r.Failures())
+	}
+}
+
 func TestLongestGap(t *testing.T) {
 	ms := time.Millisecond
 	r := &Result{Plan: Plan{Duration: 1000 * ms}, Events: []Event{
