@@ -57,6 +57,9 @@ func TestVacancies(t *testing.T) {
 		"the others end as well": {one, []sight{
 			{100, []int{1, 2, 3}, nil, []int{1}}, {101, nil, nil, nil}, {200, []int{4}, nil, nil}, {201, []int{4, 5}, nil, nil}, {202, []int{4, 5, 6}, nil, nil},
 		}, []float64{102}, 0},
+		"a victim is seen while another ends by itself": {one, []sight{
+			{100, []int{1, 2}, nil, []int{1}}, {101, []int{1, 3}, nil, nil}, {102, []int{3}, nil, nil}, {300, []int{3, 4}, nil, nil},
+		}, []float64{200}, 0},
 		"one of more than at first": {one, []sight{
 			{100, []int{1}, nil, []int{1}}, {150, []int{2, 3, 4}, nil, nil}, {200, []int{2, 3, 4}, nil, []int{2}}, {201, []int{3, 4}, nil, nil},
 		}, []float64{50}, 1},
