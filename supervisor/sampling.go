@@ -14,6 +14,9 @@ const (
 	// looking, as 1/share, and slowest is about as slow as looking gets for that.
 	share   = 50
 	slowest = 4 * time.Second
+	// everybody is how much of a core all instances of an app may spend on it, as
+	// 1/everybody, each in a process of its own.
+	everybody = 4
 	// calm is how long nothing happens before sampling stops.
 	calm = time.Second
 	// listAge is how old a list of the host's connections may be that the
@@ -121,7 +124,7 @@ func (i *instance) planSample(now time.Time) {
 // process look at the same moments: that wakes it less often, and what they share
 // is new for all.
 func (i *instance) nextLook(now time.Time, every time.Duration) time.Time {
-	step := pace(every, i.cost*time.Duration(i.opt.siblings))
+	step := pace(every, max(i.cost*time.Duration(i.opt.siblings), i.cost*time.Duration(i.app.Instances)*everybody/share))
 	if i.opt.siblings == 1 {
 		return now.Add(step)
 	}

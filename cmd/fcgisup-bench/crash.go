@@ -199,7 +199,22 @@ func (m *crash) aftermath(ctx context.Context, b *bench, c *crew, name string) r
 	case r.Failed() == 0:
 		return report.Word("serves")
 	case r.Answered() == 0:
-		return report.Word("**down**")
+		return m.recovery(ctx, c, name)
 	}
 	return report.Word("serves %d of %d", r.Answered(), len(r.Events))
+}
+
+// recovery waits for a service that does not answer: a long queue may only have to be worked off.
+func (m *crash) recovery(ctx context.Context, c *crew, name string) report.Cell {
+	client := c.front.Client(c.services[name])
+	defer client.Close()
+	for begin := time.Now(); time.Since(begin) < 10*time.Second && ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := client.Do(once, m.Path)
+		cancel()
+		if err == nil {
+			return report.Word("serves %.1f s after that", time.Since(begin).Seconds())
+		}
+	}
+	return report.Word("**down**")
 }

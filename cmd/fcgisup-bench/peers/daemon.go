@@ -62,9 +62,13 @@ func endUnits(ctx context.Context, units []string, files ...string) error {
 	systemctl := func(words ...string) error {
 		return run(ctx, slices.Concat([]string{"systemctl"}, words, units)...)
 	}
-	err := systemctl("stop", "--no-block")
+	_ = systemctl("stop", "--no-block")
 	_ = systemctl("kill", "-s", "KILL") // of what has processes
-	err = errors.Join(err, systemctl("stop"))
+	err := systemctl("stop")
+	for try := 0; err != nil && try < 5; try++ { // with a thousand units systemd's bus has "no buffer space"; some were stopped
+		time.Sleep(time.Second)
+		err = systemctl("stop")
+	}
 	_ = systemctl("reset-failed") // most have not failed
 	for _, file := range files {
 		if gone := os.RemoveAll(file); gone != nil {
