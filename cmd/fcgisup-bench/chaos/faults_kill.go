@@ -122,8 +122,12 @@ func (f *fleet) shiftClock(ctx context.Context, m *member, s Step) (string, erro
 	return f.killSupervisor(ctx, m, s)
 }
 
-// stopWorker stops a worker for a while. One that serves at that moment must
-// survive it, since no request is too long here; an idle one is as good as stuck.
+// standing is the shortest time after which a worker that is stopped with a request
+// counts as stuck: the members' failures times the shortest interval they are given.
+const standing = 3 * 300 * time.Millisecond
+
+// stopWorker stops a worker for a while. One that serves at that moment must survive
+// it, unless it takes so long that it counts as stuck; an idle one is as good as that.
 func (f *fleet) stopWorker(ctx context.Context, m *member, s Step) (string, error) {
 	pids := m.workers()
 	if len(pids) == 0 {
@@ -140,13 +144,14 @@ func (f *fleet) stopWorker(ctx context.Context, m *member, s Step) (string, erro
 	marks, err := held(ctx, m.targets, []int{pid})
 	ids, foreign := f.rec.byMark(marks)
 	busy := err == nil && len(ids) > 0
-	end := f.open(m, Window{Kind: s.Kind, Condemns: !busy})
+	condemned := !busy || s.Hold >= standing
+	end := f.open(m, Window{Kind: s.Kind, Condemns: condemned})
 	sleep(ctx, s.Hold)
 	signalAll(all, unix.SIGCONT)
 	defer end()
-	if !busy {
+	if condemned {
 		// If it was condemned it may have taken one more request between the two signals.
-		f.rec.killed(Kill{At: f.rec.now(), Member: m.name, Kind: s.Kind, PIDs: []int{pid}, Foreign: 1})
+		f.rec.killed(Kill{At: f.rec.now(), Member: m.name, Kind: s.Kind, PIDs: []int{pid}, Victims: ids, Foreign: 1})
 	}
 	return fmt.Sprintf("%d, holding requests %v and %d other connections", pid, ids, foreign), f.awaitWell(ctx, m, startPatience)
 }
