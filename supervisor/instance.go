@@ -317,7 +317,7 @@ func (i *instance) next() time.Time {
 	if !i.probing {
 		soonest(i.probeAt)
 	}
-	if i.working() < i.want {
+	if i.missing() {
 		soonest(i.coldUntil)
 	}
 	return next

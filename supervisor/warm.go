@@ -32,5 +32,10 @@ func (i *instance) mayStart(now time.Time) bool {
 
 // held tells whether workers are missing that mayStart holds back.
 func (i *instance) held(now time.Time) bool {
-	return now.Before(i.coldUntil) && i.awake && !i.leaving && i.working() < i.want
+	return now.Before(i.coldUntil) && i.missing()
+}
+
+// missing tells whether fill would start workers if it may.
+func (i *instance) missing() bool {
+	return i.awake && !i.leaving && i.working() < i.want
 }

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"log/slog"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -96,4 +97,18 @@ func TestColdPool(t *testing.T) {
 			b.end(t)
 		})
 	})
+}
+
+// TestLeavesWhileCold: an instance that ends while it holds workers back waits for those it has, and does not spin.
+func TestLeavesWhileCold(t *testing.T) {
+	app := fcgisup.Default("rt")
+	i := newInstance(app.Instance(1), app, Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
+	i.awake, i.want, i.coldUntil = true, 2, time.Unix(0, 0)
+	if !i.next().Equal(i.coldUntil) {
+		t.Error("it does not come back for the workers that it holds back")
+	}
+	i.leaving = true
+	if next := i.next(); !next.IsZero() {
+		t.Errorf("it comes back at %s, for nothing", next)
+	}
 }
