@@ -60,7 +60,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 golden: ## writes testdata/cases, testdata/help and the configuration reference anew
 	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$|TestReference$$' ./cmd/fcgisup -update
-	$(GO) test -count=1 -run 'TestCases$$' ./cmd/fcgisup/foreign -update
+	$(GO) test -count=1 -run 'TestCases$$' ./cmd/fcgisup/internal/foreign -update
 
 man: build ## dist/man: a page for each command, and fcgisup.yaml(5)
 	rm -rf dist/man

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/foreign"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign"
 )
 
 // importer is one "fcgisup import".

@@ -68,7 +68,7 @@ func TestNothingIsSilent(t *testing.T) {
 			"FreeBind=yes", "PassCredentials=yes", "UnheardOf=1",
 		}},
 	}
-	page, err := os.ReadFile("../../../docs/migrating.md")
+	page, err := os.ReadFile("../../../../docs/migrating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
