@@ -20,7 +20,7 @@ import (
 // foreignCase is a file of the importer's own cases.
 func foreignCase(names ...string) []string {
 	for i, name := range names {
-		names[i] = "foreign/testdata/" + name
+		names[i] = "internal/foreign/testdata/" + name
 	}
 	return names
 }
@@ -101,7 +101,7 @@ func TestImportOut(t *testing.T) {
 
 // TestImportRoundTrip: what gen makes of an imported pair listens where the pair did, for the same people.
 func TestImportRoundTrip(t *testing.T) {
-	const folder = "foreign/testdata/seed/in/etc/systemd/system/"
+	const folder = "internal/foreign/testdata/seed/in/etc/systemd/system/"
 	dir := t.TempDir()
 	config := filepath.Join(dir, "fcgisup.yaml")
 	links, err := filepath.Glob(folder + "sockets.target.wants/*")
