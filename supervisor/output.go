@@ -4,11 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
-	"unicode"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 const (
@@ -47,30 +46,10 @@ func follow(r io.Reader, line func(string)) {
 	for {
 		text, err := in.ReadSlice('\n') // a line over the limit comes in pieces
 		if text = bytes.TrimRight(text, "\r\n"); len(text) > 0 {
-			line(printable(text))
+			line(fcgisup.Printable(string(text)))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}
 }
-
-// printable is text that does nothing to a terminal: what is not UTF-8 is
-// replaced, control characters are shown as \x1b.
-func printable(text []byte) string {
-	valid := string(bytes.ToValidUTF8(text, []byte("\uFFFD")))
-	if strings.IndexFunc(valid, control) < 0 {
-		return valid
-	}
-	var out strings.Builder
-	for _, r := range valid {
-		if control(r) {
-			fmt.Fprintf(&out, `\x%02x`, r)
-		} else {
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
-}
-
-func control(r rune) bool { return unicode.IsControl(r) && r != '\t' }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // grade is how much a finding hurts.
@@ -174,23 +174,13 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 	return err
 }
 
-// onScreen keeps names that others chose, such as a process's, from speaking to the terminal.
-func onScreen(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-}
-
 // print does not say again what the finding before has said.
 func (f finding) print(b *strings.Builder, last finding) {
-	fmt.Fprintf(b, "  %s  %s\n", f.ID, onScreen(f.Subject))
+	fmt.Fprintf(b, "  %s  %s\n", f.ID, fcgisup.Printable(f.Subject))
 	if f.ID != last.ID || f.Message != last.Message {
-		fmt.Fprintf(b, "    %s\n", onScreen(f.Message))
+		fmt.Fprintf(b, "    %s\n", fcgisup.Printable(f.Message))
 	}
 	if f.Mend != "" {
-		fmt.Fprintf(b, "    mend: %s\n", onScreen(f.Mend))
+		fmt.Fprintf(b, "    mend: %s\n", fcgisup.Printable(f.Mend))
 	}
 }

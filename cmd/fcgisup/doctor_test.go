@@ -267,7 +267,7 @@ func TestPrintFindings(t *testing.T) {
 	if err := printFindings(&plain, "here", found, false); err != nil {
 		t.Fatal(err)
 	}
-	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n  b  a\\x2db@1.socket\n    Is \uFFFD[31mbad.\n    mend: start 'a\\x2db@'1.socket\n\nnotes\n  a  x\n    Is so.\n\n3 errors, 1 note; looked at here\n"
+	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n  b  a\\x2db@1.socket\n    Is \\x1b[31mbad.\n    mend: start 'a\\x2db@'1.socket\n\nnotes\n  a  x\n    Is so.\n\n3 errors, 1 note; looked at here\n"
 	if diff := cmp.Diff(want, plain.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -109,7 +109,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	m.counts.unanswered.Add(1)
 	if !c.warned && c.mute {
 		c.warned = true
-		m.opt.Log.Warn("a supervisor does not answer", "socket", c.path, "error", OneLine(a.err.Error()))
+		m.opt.Log.Warn("a supervisor does not answer", "socket", c.path, "error", foreign(a.err.Error()))
 	}
 }
 
@@ -135,7 +135,7 @@ func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
 			key := fcgisup.Instance{App: st.App, Number: st.Instance}
 			v := voice{status: st, at: c.at}
 			if c.err != nil && now.Sub(c.at) > old {
-				v = voice{silence: "its supervisor does not answer: " + OneLine(c.err.Error())}
+				v = voice{silence: "its supervisor does not answer: " + foreign(c.err.Error())}
 			}
 			if other, ok := said[key]; ok && (v.status == nil || other.at.After(v.at)) {
 				continue // another supervisor knows it better
@@ -153,7 +153,7 @@ func (m *Monitor) silence(path string) string {
 	case c == nil:
 		return ""
 	case c.err != nil:
-		return "its supervisor does not answer: " + OneLine(c.err.Error())
+		return "its supervisor does not answer: " + foreign(c.err.Error())
 	}
 	return "its supervisor has not answered yet"
 }

@@ -113,7 +113,7 @@ func judgeStatus(f facts) verdict {
 			v.health, v.why = Down, why
 		}
 	default: // of another version, or no supervisor at all
-		v.health, v.why = Unknown, fmt.Sprintf("its supervisor says %q", OneLine(string(st.State)))
+		v.health, v.why = Unknown, fmt.Sprintf("its supervisor says %q", foreign(string(st.State)))
 	}
 	switch {
 	case f.systemd && f.socket.Active == unitFailed:
@@ -138,7 +138,7 @@ func failsProbes(f facts) string {
 	case p.OK:
 		return ""
 	case p.Failures == 0, p.Failures >= f.failures, f.before == Down:
-		return "probes fail: " + OneLine(orElse(p.Error, p.Class))
+		return "probes fail: " + foreign(orElse(p.Error, p.Class))
 	}
 	return ""
 }
@@ -175,7 +175,7 @@ func failed(st *supervisor.Status) string {
 	if st.LastFailure == nil {
 		return ""
 	}
-	return ": " + OneLine(fmt.Sprintf("%s: %s", st.LastFailure.Cause, st.LastFailure.Detail))
+	return ": " + foreign(fmt.Sprintf("%s: %s", st.LastFailure.Cause, st.LastFailure.Detail))
 }
 
 func inBrackets(s string) string {

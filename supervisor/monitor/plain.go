@@ -201,11 +201,11 @@ func (p *plain) take(g *probing, now time.Time) string {
 		return ""
 	case excuse != "" && !crashed:
 		p.skips = 0
-		status.Skipped, status.Class, status.Error = excuse, g.result.Class, OneLine(g.result.Err.Error())
+		status.Skipped, status.Class, status.Error = excuse, g.result.Class, foreign(g.result.Err.Error())
 		return ""
 	}
 	p.skips = 0
-	status.OK, status.Class, status.Error = false, g.result.Class, OneLine(g.result.Err.Error())
+	status.OK, status.Class, status.Error = false, g.result.Class, foreign(g.result.Err.Error())
 	status.Failures++
 	if crashed && g.service.Restarts > 0 {
 		status.Error = "its process has ended: " + status.Error
@@ -231,7 +231,7 @@ func (g *probing) excuse(p *plain, now time.Time) string {
 	case g.result.Class == classOverloaded:
 		return "it says that it is overloaded"
 	case full && g.unseen != nil:
-		return "whether it is busy cannot be known: " + OneLine(g.unseen.Error())
+		return "whether it is busy cannot be known: " + foreign(g.unseen.Error())
 	case full && len(g.traffic.Serving) > 0:
 		return "it waited behind requests that are being served"
 	case p.good.Before(g.service.Began) && now.Sub(g.service.Began) < g.app.Limits.StartTimeout:

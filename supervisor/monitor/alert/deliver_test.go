@@ -124,7 +124,7 @@ func TestExecFails(t *testing.T) {
 		"signal":       {"kill -9 $$", "signal: killed"},
 		"a URL":        {"echo 'curl: (6) https://user:pass@hooks.example/T00/B00: no host' >&2; exit 6", "exit status 6: curl: (6) https://… no host"},
 		"a token":      {"echo 'bad key AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw' >&2; exit 1", "exit status 1: bad key …"},
-		"terminal":     {`printf '\033[31mred\033[0m' >&2; exit 1`, "exit status 1: [31mred [0m"},
+		"terminal":     {`printf '\033[31mred\033[0m' >&2; exit 1`, `exit status 1: \x1b[31mred\x1b[0m`},
 		"a flood":      {"yes flood | head -c 3000000 >&2; echo end >&2; exit 1", "exit status 1: end"},
 		"reads naught": {"exec 0<&-; exit 0", ""},
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -45,7 +46,7 @@ func newRedactor(raw string) redactor {
 	}
 	for _, part := range urlParts(raw, &r.mute) {
 		add(part)
-		add(monitor.Unfolded(part))
+		add(fcgisup.Printable(part))
 		add(strings.Trim(strconv.Quote(part), `"`))
 		add(url.QueryEscape(part))
 		add(url.PathEscape(part))
@@ -139,7 +140,7 @@ func (r redactor) clean(s string) string {
 		return "the reason is not shown, since it might show the URL"
 	}
 	// Cut to length at the end only, lest the cut leave half a token that nothing finds.
-	s = urlRule.ReplaceAllStringFunc(monitor.Unfolded(s), func(m string) string {
+	s = urlRule.ReplaceAllStringFunc(fcgisup.Printable(strings.TrimSpace(s)), func(m string) string {
 		parts := urlRule.FindStringSubmatch(m)
 		if strings.Contains(parts[2], "@") || !networkName(strings.Split(parts[2], ":")[0]) {
 			return parts[1] + "://" + hidden
@@ -155,5 +156,5 @@ func (r redactor) clean(s string) string {
 		}
 		return m
 	})
-	return monitor.OneLine(s)
+	return fcgisup.PrintableAtMost(s, monitor.ForeignLimit)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -65,7 +66,7 @@ func classOf(in *monitor.Instance) class {
 func look(r *monitor.Report) sight {
 	s := sight{host: r.Host, apps: make([]appSight, len(r.Apps))}
 	for i, a := range r.Apps {
-		app := appSight{name: a.Name, description: monitor.OneLine(a.Description), instances: make([]instanceSight, 0, len(a.Instances))}
+		app := appSight{name: a.Name, description: fcgisup.PrintableAtMost(a.Description, monitor.ForeignLimit), instances: make([]instanceSight, 0, len(a.Instances))}
 		for j := range a.Instances {
 			if in := &a.Instances[j]; !in.Unconfigured {
 				app.instances = append(app.instances, instanceSight{number: in.Number, health: in.Health, class: classOf(in), since: in.Since, err: lastError(in)})
@@ -91,7 +92,7 @@ func lastError(in *monitor.Instance) string {
 	if why == "" {
 		return "no reason is known"
 	}
-	return monitor.OneLine(why)
+	return fcgisup.PrintableAtMost(why, monitor.ForeignLimit)
 }
 
 // instanceName is what people call an instance.
