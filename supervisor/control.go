@@ -116,6 +116,11 @@ func reply(w http.ResponseWriter, code int, body any) {
 // ListenControl listens on a control socket that its owner and group may use. A
 // stale file is replaced, a live one is an error that names its owner.
 func ListenControl(path string) (net.Listener, error) {
+	lock, err := lockPath(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
+	}
+	defer lock.Remove()
 	if err := clearStale(path, findNow); err != nil {
 		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
 	}

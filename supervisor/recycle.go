@@ -3,11 +3,10 @@ package supervisor
 import (
 	"errors"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
 const (
@@ -21,12 +20,20 @@ const (
 )
 
 // turn lets one worker of an app be recycled at a time: among the instances of
-// this process, and among processes by a lock on a file that all of them read.
+// this process, and among processes by a lock that all of them can take.
 type turn struct {
-	mu   sync.Mutex
-	path string // empty: this process is alone
-	file *os.File
-	held bool
+	mu    sync.Mutex
+	paths []string // empty: this process is alone
+	lock  *lockfile.Lock
+	held  bool
+}
+
+// newTurn makes the own lock of this process, one of paths; empty: it is alone.
+func newTurn(own string, paths []string) *turn {
+	if own != "" {
+		_ = lockfile.Make(own) // without it this process follows the locks of the others
+	}
+	return &turn{paths: paths}
 }
 
 // take returns true if it is our turn; give it back with done.
@@ -36,16 +43,18 @@ func (t *turn) take() bool {
 	if t.held {
 		return false
 	}
-	if t.path != "" {
-		f, err := os.Open(t.path)
+	// The first lock that is there is everybody's. One that cannot be taken for
+	// another reason than a holder keeps nobody waiting.
+	for _, path := range t.paths {
+		lock, err := lockfile.TryExisting(path)
+		var held *lockfile.HeldError
+		if errors.As(err, &held) {
+			return false
+		}
 		if err == nil {
-			err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-			if errors.Is(err, unix.EWOULDBLOCK) {
-				_ = f.Close()
-				return false
-			}
-			t.file = f
-		} // a file that cannot be opened keeps nobody waiting
+			t.lock = lock
+			break
+		}
 	}
 	t.held = true
 	return true
@@ -54,10 +63,10 @@ func (t *turn) take() bool {
 func (t *turn) done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.file != nil {
-		_ = t.file.Close()
+	if t.lock != nil {
+		t.lock.Release()
 	}
-	t.file, t.held = nil, false
+	t.lock, t.held = nil, false
 }
 
 // tickRecycle replaces, one at a time, the workers that are too old or too large.

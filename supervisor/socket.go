@@ -1,17 +1,18 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -219,11 +220,11 @@ func listening(f *os.File, backlog int, b *bound) (*Socket, error) {
 
 // listenUnix sets owner and mode between bind and listen, when nobody can connect yet.
 func listenUnix(path string, opt fcgisup.Socket, known finder) (*Socket, error) {
-	unlock, err := lockFolder(path)
+	lock, err := lockPath(path)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer lock.Remove()
 	if err := clearStale(path, known); err != nil {
 		return nil, err
 	}
@@ -271,16 +272,16 @@ func dress(path string, opt fcgisup.Socket) (*bound, error) {
 	return &bound{path: path, dev: st.Dev, ino: st.Ino}, nil
 }
 
-// lockFolder keeps two of us from taking each other's fresh socket for a stale one.
-func lockFolder(path string) (unlock func(), err error) {
-	folder, err := os.Open(path[:strings.LastIndexByte(path, '/')+1])
+// lockTimeout bounds the wait for another process that makes the same socket.
+const lockTimeout = 10 * time.Second
+
+// lockPath keeps two of us from taking each other's fresh socket for a stale one.
+func lockPath(path string) (*lockfile.Lock, error) {
+	place, err := lockfile.For(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(os.NewSyscallError("flock", err), folder.Close())
-	}
-	return func() { _ = folder.Close() }, nil
+	return lockfile.Acquire(context.Background(), place, "makes "+path, lockTimeout)
 }
 
 // accept takes the head of the queue without touching the shared description.

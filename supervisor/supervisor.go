@@ -44,9 +44,11 @@ type Options struct {
 	Log   *slog.Logger
 	// Resume is what a predecessor in this process has left; empty for none.
 	Resume Handover
-	// TurnPath is a file that all supervisors of the app can read; they lock it to
-	// recycle one worker at a time. Empty: this one is alone.
-	TurnPath string
+	// TurnPath is the lock file that this supervisor makes, and TurnPaths are those
+	// of all supervisors of the app, in the same order for each: they lock the
+	// first that exists to recycle one worker at a time. Empty: this one is alone.
+	TurnPath  string
+	TurnPaths []string
 
 	turn *turn
 	// siblings are the instances of this process, which look at the kernel one at a
@@ -86,7 +88,7 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	opt.turn, opt.siblings = &turn{path: opt.TurnPath}, len(opt.Sockets)
+	opt.turn, opt.siblings = newTurn(opt.TurnPath, opt.TurnPaths), len(opt.Sockets)
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	opt.lookers = make(chan struct{}, maxLookers)
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}

@@ -151,12 +151,14 @@ func TestOldAndLargeWorkersAreReplacedOneByOne(t *testing.T) {
 	})
 }
 
+// TestTurn: processes share the first lock that exists, and none that others can open.
 func TestTurn(t *testing.T) {
-	path := t.TempDir() + "/lock"
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
+	dir := t.TempDir()
+	paths := []string{dir + "/none", dir + "/open", dir + "/1", dir + "/2"}
+	if err := os.WriteFile(paths[1], nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, b := &turn{path: path}, &turn{path: path}
+	a, b := newTurn(paths[2], paths), newTurn(paths[3], paths)
 	if !a.take() || a.take() || b.take() {
 		t.Fatal("two at a time")
 	}
@@ -165,7 +167,7 @@ func TestTurn(t *testing.T) {
 		t.Error("never the other's turn")
 	}
 	b.done()
-	if c := (&turn{path: path + ".none"}); !c.take() {
+	if c := newTurn("", []string{dir + "/none"}); !c.take() {
 		t.Error("a missing file keeps it waiting")
 	}
 }

@@ -8,63 +8,34 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
 // applyLock is held while a host is changed.
 const applyLock = "/run/fcgisup/apply.lock"
 
-// lockApply takes the lock, or says who has it. The file stays, so that two
-// never lock two files of the same name.
+// lockApply takes the lock, or says who has it.
 func lockApply(path string, getenv func(string) string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
+	lock, err := lockfile.Try(path, "user "+whoever(getenv))
+	var held *lockfile.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, hinted(errors.New(otherApply(held)+" is at work"), "wait for it to end; the lock is "+path)
+	case err != nil:
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		err = errors.Join(err, f.Close())
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, hinted(fmt.Errorf("%s is at work", holder(path)), "wait for it to end; the lock is "+path)
-		}
-		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
-	}
-	// Who reads a half of this reads of another apply, which is true.
-	err = errors.Join(f.Truncate(0), write(f, fmt.Sprintf("%d %s\n", os.Getpid(), whoever(getenv))))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot lock %s: %w", path, err), f.Close())
-	}
-	return func() { _ = f.Close() }, nil // the kernel unlocks whatever close says
+	return lock.Release, nil
 }
 
-func write(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
-}
-
-// holder reads who has the lock; one that has it since a moment ago may not have
-// written that yet.
-func holder(path string) string {
-	for range 20 {
-		text, _ := os.ReadFile(path)
-		if who, ok := heldBy(string(text)); ok {
-			return who
-		}
-		time.Sleep(10 * time.Millisecond)
+func otherApply(held *lockfile.HeldError) string {
+	if held.PID == 0 {
+		return "another apply"
 	}
-	return "another apply"
-}
-
-func heldBy(text string) (who string, ok bool) {
-	pid, name, ok := strings.Cut(strings.TrimSpace(text), " ")
-	if _, err := strconv.Atoi(pid); !ok || err != nil {
-		return "", false
-	}
-	return fmt.Sprintf("another apply (pid %s, user %s)", pid, name), true
+	return fmt.Sprintf("another apply (pid %d, %s)", held.PID, held.Note)
 }
 
 // whoever is the user, and behind sudo the person.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
 // secret is the token that callers present, "" if none is asked for.
@@ -85,21 +86,21 @@ func tokenOf(path string) (string, error) {
 	return token, nil
 }
 
-// lockState makes the folder of the history, and sees to it that one monitor uses it.
+// stateLock is the lock of the monitor's directory.
+const stateLock = "monitor.lock"
+
+// lockState makes the directory of the history, and lets one monitor use it.
 func lockState(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make the monitor's folder: %w", err), "--state-dir names another")
 	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, hinted(fmt.Errorf("cannot open the monitor's folder: %w", err), "--state-dir names another")
+	lock, err := lockfile.Try(filepath.Join(dir, stateLock), "fcgisup monitor")
+	var held *lockfile.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, hinted(fmt.Errorf("cannot lock %s: another monitor uses it: %w", dir, err), "systemctl status fcgisup-monitor shows the service; --state-dir names another directory")
+	case err != nil:
+		return nil, hinted(fmt.Errorf("cannot lock %s: %w", dir, err), "--state-dir names another directory")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errors.New("another monitor uses it")
-		}
-		return nil, hinted(fmt.Errorf("cannot lock %s: %w", dir, err), "systemctl status fcgisup-monitor shows the service; --state-dir names another folder")
-	}
-	return func() { _ = f.Close() }, nil
+	return lock.Release, nil
 }

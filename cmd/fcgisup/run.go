@@ -155,6 +155,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		return err
 	}
 	defer closeSockets(sockets, r.log)
+	turn, turns := r.turnPaths(app, instances)
 	opt := supervisor.Options{
 		App:         app,
 		Sockets:     sockets,
@@ -163,7 +164,8 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Probe:       probe,
 		Unavailable: fcgi.Unavailable,
 		Reload:      r.source.reloader(),
-		TurnPath:    r.source.path,
+		TurnPath:    turn,
+		TurnPaths:   turns,
 		All:         !r.source.changed("instance"),
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.

@@ -154,11 +154,10 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, supervisor.ControlName)
 	}
-	name := a.Name
+	dir := filepath.Join(controlRoot, a.Name)
 	if r.source.changed("instance") {
-		name = fmt.Sprintf("%s-%d", a.Name, instances[0].Number)
+		dir = instanceDir(a, instances[0].Number)
 	}
-	dir := filepath.Join(controlRoot, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		if os.Geteuid() == 0 {
 			r.log.Warn("no folder for the control socket", "error", err)
@@ -166,4 +165,24 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		return ""
 	}
 	return filepath.Join(dir, supervisor.ControlName)
+}
+
+func instanceDir(a fcgisup.App, n int) string {
+	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", a.Name, n))
+}
+
+// turnLock is the name of the lock that supervisors of an app recycle by, in each
+// one's runtime directory: the configuration is not theirs to lock.
+const turnLock = "recycle.lock"
+
+// turnPaths returns this supervisor's lock and those of all supervisors of the
+// app; nothing if one process runs all instances.
+func (r *runner) turnPaths(a fcgisup.App, instances []fcgisup.Instance) (own string, all []string) {
+	if !r.source.changed("instance") || len(instances) == 0 {
+		return "", nil
+	}
+	for n := 1; n <= max(a.Instances, instances[0].Number); n++ {
+		all = append(all, filepath.Join(instanceDir(a, n), turnLock))
+	}
+	return filepath.Join(instanceDir(a, instances[0].Number), turnLock), all
 }

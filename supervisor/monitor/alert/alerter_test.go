@@ -264,7 +264,7 @@ func TestNoDisk(t *testing.T) {
 func TestTwoAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	a := start(t, Options{Alerts: alerts("mail"), Dir: dir}, &ring{})
-	if _, err := New(Options{Dir: dir, Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), "another monitor holds") {
+	if _, err := New(Options{Dir: dir, Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), "holds the lock") {
 		t.Errorf("a second one: %v", err)
 	}
 	a.Close(t.Context())

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/durable"
 )
 
@@ -38,7 +39,7 @@ func newState() *state {
 // store is the folder that state is kept in; an empty one keeps nothing.
 type store struct {
 	dir  string
-	lock *os.File
+	lock *lockfile.Lock
 }
 
 // open takes the folder for this process alone: two would tell everything twice.
@@ -50,20 +51,16 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("cannot keep alerts: %w", err)
 	}
 	path := filepath.Join(dir, lockName)
-	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := lockfile.Try(path, "")
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep alerts: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("cannot keep alerts: another monitor holds %s: %w", path, err)
 	}
 	return &store{dir: dir, lock: lock}, nil
 }
 
 func (s *store) close() {
 	if s.lock != nil {
-		s.lock.Close()
+		s.lock.Release()
 	}
 }
 
