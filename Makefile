@@ -36,7 +36,7 @@ lint: ## vet, format, golangci-lint
 
 bounds: ## the bounds, as ratios (BOUNDS=Idle for one)
 	testdata/install-deps
-	$(GO) test -run '^$$' -bench '$(BOUNDS)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/fcgisup
+	$(GO) test -run '^$$' -bench '$(BOUNDS)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/e2e
 
 bench: TIME ?= short
 bench: build ## fcgisup beside its peers (BENCH=steady,3 for some tables, TIME=full, OUT=folder)

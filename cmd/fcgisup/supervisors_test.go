@@ -108,7 +108,7 @@ func TestCheckManyAsksLittle(t *testing.T) {
 		t.Run(fmt.Sprint(c.state, c.inFlight), func(t *testing.T) {
 			dir, all := manyInstances(t, n, c.state, c.inFlight)
 			s := countingAt(t, filepath.Join(dir, "controls"), "many", all)
-			results, _ := (&supervised{dir: dir}).checkOf(t, filepath.Join(dir, "controls"))
+			results, _ := checkOf(t, dir, filepath.Join(dir, "controls"))
 			if len(results) != n {
 				t.Fatalf("%d results", len(results))
 			}

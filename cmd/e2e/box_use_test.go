@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// try runs a command in the box and gives its output, both streams, and its exit code.
+func (b *box) try(argv ...string) (string, int) { return b.Run(argv...) }
+
+// run is try for what must succeed.
+func (b *box) run(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, code := b.try(argv...)
+	if code != 0 {
+		t.Fatalf("%s: exit %d\n%s%s", strings.Join(argv, " "), code, out, b.failures())
+	}
+	return out
+}
+
+// path is a file of the box seen from outside. Absolute symbolic links in it would lead outside.
+func (b *box) path(name string) string { return b.Path(name) }
+
+func (b *box) write(t *testing.T, name, content string, mode os.FileMode) {
+	t.Helper()
+	if err := b.Write(name, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *box) remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(b.path(name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *box) exists(name string) bool {
+	_, err := os.Lstat(b.path(name))
+	return err == nil
+}
+
+// copyFrom puts a file of this machine into the box.
+func (b *box) copyFrom(t *testing.T, source, name string, mode os.FileMode) {
+	t.Helper()
+	data, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write(t, name, string(data), mode)
+}
+
+func (b *box) journal(unit string) string {
+	out, _ := b.try("journalctl", "--no-pager", "-q", "-o", "short-precise", "-n", "60", "-u", unit)
+	return out
+}
+
+// property is one property of a unit, as systemctl show gives it.
+func (b *box) property(t *testing.T, unit, name string) string {
+	t.Helper()
+	return strings.TrimSpace(b.run(t, "systemctl", "show", "--value", "-p", name, unit))
+}
+
+func (b *box) number(t *testing.T, unit, name string) int {
+	t.Helper()
+	text := b.property(t, unit, name)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s of %s is %q, not a number", name, unit, text)
+	}
+	return n
+}
+
+// failures tells what a broken box has to say, for the message of a failing test.
+func (b *box) failures() string { return b.Failures() }
+
+// within waits until check has no complaint.
+func within(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %v", limit, err)
+		}
+	}
+}
+
+// running lists the units of a pattern that are active or on their way.
+func (b *box) running(pattern string) []string { return b.Running(pattern) }

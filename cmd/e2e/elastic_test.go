@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// backWithin is the window of 30 s for which the workers of a peak are kept, and a margin: one goes at each look.
+const backWithin = 45 * time.Second
+
+// TestElastic: workers follow the load from 1 client to 32 and back, and a light load, which touches all workers in
+// turn, does not keep those that it does not need.
+func TestElastic(t *testing.T) {
+	t.Parallel()
+	needFiles(t, "/usr/bin/perl")
+	s := newConfigured(t, "pool", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 8, spare: 1}\nhealth: {interval: 1s}", appPath(t, "hello.pl")))
+	ask := s.asks("/sleep?ms=20", nil)
+
+	light := startLoad(1, ask)
+	time.Sleep(2 * time.Second)
+	if n := len(s.one(t).Workers); n > 3 {
+		t.Errorf("%d workers for one client", n)
+	}
+	heavy := startLoad(31, ask)
+	begin := time.Now()
+	s.until(t, 15*time.Second, settled(8))
+	t.Logf("8 workers %v after the load came", time.Since(begin).Round(10*time.Millisecond))
+	time.Sleep(time.Second)
+	heavy.end(t, "31 clients more")
+
+	// The one that goes on is nobody's reason to keep eight workers.
+	begin = time.Now()
+	st := s.until(t, backWithin, func(st supervisor.Status) error {
+		if n := len(st.Workers); n > 3 {
+			return fmt.Errorf("%d workers", n)
+		}
+		return nil
+	})
+	took := time.Since(begin)
+	t.Logf("%d workers %v after it went", len(st.Workers), took.Round(100*time.Millisecond))
+	if took < 25*time.Second {
+		t.Errorf("the workers of the peak were kept for %v only", took)
+	}
+	light.end(t, "one client")
+	st = s.until(t, backWithin, func(st supervisor.Status) error {
+		if n := len(st.Workers); n > 2 {
+			return fmt.Errorf("%d workers", n)
+		}
+		return nil
+	})
+	if st.Cut != 0 || st.Restarts[supervisor.Scale] == 0 || st.Scaled[supervisor.Upward] == 0 || st.Scaled[supervisor.Downward] == 0 {
+		t.Errorf("%s, scaled %v", describe(st), st.Scaled)
+	}
+	if up := s.metric(t, `fcgisup_scale_events_total{app="pool",direction="up",instance="1"}`); up != float64(st.Scaled[supervisor.Upward]) {
+		t.Errorf("metric says %g times up, status %v", up, st.Scaled)
+	}
+	if ended, gone := st.Restarts[supervisor.Scale], st.Restarts[supervisor.Crash]+st.Restarts[supervisor.Finished]; gone > 0 {
+		t.Errorf("%d ended to scale, %d by themselves", ended, gone)
+	}
+}
+
+// TestQueueMakesGrow: no spare, and the only worker busy: who waits is reason enough, and comes before the probe.
+func TestQueueMakesGrow(t *testing.T) {
+	t.Parallel()
+	needFiles(t, "/usr/bin/perl")
+	s := newConfigured(t, "grow", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 3}", appPath(t, "hello.pl")))
+	s.hello(t, nil)
+	long := s.sends("/sleep?ms=5000")
+	s.until(t, 5*time.Second, func(st supervisor.Status) error {
+		if *st.InFlight != 1 {
+			return fmt.Errorf("in flight %d", *st.InFlight)
+		}
+		return nil
+	})
+	next := <-s.sends("/")
+	answeredBy(t, next)
+	if next.took > 3*time.Second {
+		t.Errorf("who came second waited %v", next.took)
+	}
+	t.Logf("who came second waited %v", next.took.Round(time.Millisecond))
+	answeredBy(t, <-long)
+}

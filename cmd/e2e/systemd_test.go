@@ -1,0 +1,331 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// sandboxConfig: everything runs as www-data in the generated sandbox: strict.
+const sandboxConfig = `apps:
+  aged:
+    command: [/opt/apps/aged.pl]
+    instances: 3
+    activation: fleet
+    listen: /run/aged%i.sock
+    limits: {max_age: 2s}
+  board:
+    command: [/opt/apps/board.pl]
+    workers: 3
+    listen: /run/board.sock
+    socket: {backlog: 511}
+  hang:
+    command: [/opt/apps/hang.pl]
+    listen: /run/hang.sock
+    limits: {request_timeout: 2s, stop_timeout: 2s}
+  nap:
+    command: [/opt/apps/nap.pl]
+    listen: /run/nap.sock
+    limits: {idle_timeout: 300ms}
+    health: {interval: 100ms}
+  stray:
+    command: [/opt/apps/liar.pl, daemon]
+    listen: /run/stray.sock
+  swap:
+    command: [/opt/apps/swap.pl]
+    workers: 2
+    listen: /run/swap.sock
+`
+
+// TestSandboxed: what the scoreboard makes possible, with the privileges that the generated units leave.
+func TestSandboxed(t *testing.T) {
+	b := newBox(t)
+	b.installPrograms(t, "aged", "board", "hang", "nap", "swap")
+	b.copyFrom(t, appPath(t, "liar.pl"), "/opt/apps/liar.pl", 0o755)
+	b.startNginx(t)
+	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "stray", "swap")
+
+	t.Run("scoreboard", b.board)
+	t.Run("a stuck worker is replaced", b.hang)
+	t.Run("supervisors take turns to recycle", b.aged)
+	t.Run("sleep is the end of the supervisor", b.nap)
+	t.Run("strays are ended", b.strays)
+	t.Run("a new program takes over", b.swap)
+	t.Run("one that cannot is refused", b.swapRefused)
+}
+
+// full is the whole status of an app's only instance.
+func (b *box) full(app string) (supervisor.Status, error) {
+	out, code := b.try("fcgisup", "status", app, "--json")
+	var all []supervisor.Status
+	if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil || len(all) != 1 {
+		return supervisor.Status{}, fmt.Errorf("fcgisup status %s: exit %d, %w: %s", app, code, err, out)
+	}
+	return all[0], nil
+}
+
+// soon waits for a status that check has no complaint of.
+func (b *box) soon(t *testing.T, app string, check func(st supervisor.Status) error) (st supervisor.Status) {
+	t.Helper()
+	within(t, 20*time.Second, func() (err error) {
+		if st, err = b.full(app); err == nil {
+			err = check(st)
+		}
+		return err
+	})
+	return st
+}
+
+// direct asks an app's socket from outside the box. The kernel counts such a connection to the outside's network
+// namespace, where nobody in the box sees it: what the scoreboard shall see goes through nginx.
+func (b *box) direct(app, target string) (int, error) {
+	page, err := fcgiAsk("unix", b.path("/run/"+app+".sock"), target, nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	return workerPID(page)
+}
+
+func (b *box) board(t *testing.T) {
+	if _, err := b.direct("board", "/"); err != nil {
+		t.Fatal(err)
+	}
+	b.soon(t, "board", settled(3))
+	answers := make(chan error, 8)
+	for range cap(answers) {
+		go func() { answers <- b.throughNginx("board", "/sleep?ms=4000")() }()
+	}
+	st := b.soon(t, "board", eightAtThree)
+	if *st.Backlog != 511 {
+		t.Errorf("backlog %d", *st.Backlog)
+	}
+	for _, w := range st.Workers {
+		if w.MemoryBytes == nil || w.MemoryKind != "pss" || w.RequestsSeen == nil || *w.RequestsSeen < 1 {
+			t.Errorf("worker %+v; want its PSS and at least a request", w)
+		}
+		if user := strings.TrimSpace(b.run(t, "ps", "-o", "user=", "-p", strconv.Itoa(w.PID))); user != "www-data" {
+			t.Errorf("worker %d runs as %s", w.PID, user)
+		}
+	}
+	pid := b.property(t, service("board", 1), "MainPID")
+	if user := strings.TrimSpace(b.run(t, "ps", "-o", "user=", "-p", pid)); user != "www-data" {
+		t.Errorf("the supervisor runs as %s", user)
+	}
+	metrics := b.run(t, "curl", "-s", "--unix-socket", "/run/fcgisup/board-1/control.sock", "http://fcgisup/metrics")
+	for _, want := range []string{"fcgisup_queue_length{", "fcgisup_in_flight{", "fcgisup_oldest_request_seconds{", "fcgisup_memory_bytes{", "fcgisup_workers_busy{"} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("no %s…} in /metrics", want)
+		}
+	}
+	for range cap(answers) {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (b *box) hang(t *testing.T) {
+	pid, err := b.direct("hang", "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.soon(t, "hang", isUp)
+	hung := make(chan struct{})
+	go func() { _, _ = b.get("hang", "/sleep?ms=20000"); close(hung) }()
+	st := b.soon(t, "hang", func(st supervisor.Status) error {
+		if st.Restarts[supervisor.Stuck] != 1 {
+			return fmt.Errorf("%s", describe(st))
+		}
+		return nil
+	})
+	evidence := strings.Join(st.LastFailure.Evidence, "\n")
+	for _, want := range []string{fmt.Sprintf("process %d (", pid), "state S", "wchan", "syscall 2", "socket:["} {
+		if !strings.Contains(evidence, want) {
+			t.Errorf("no %q in the evidence:\n%s", want, evidence)
+		}
+	}
+	if next, err := b.direct("hang", "/"); err != nil || next == pid {
+		t.Errorf("afterwards %d answers, %v", next, err)
+	}
+	<-hung
+}
+
+var recycling = regexp.MustCompile(`msg=recycling .*instance=(\d+)|msg=worker .*instance=(\d+) .*to=stopped .*cause=age`)
+
+// aged: each instance has a supervisor of its own, which began at the same time as the others.
+func (b *box) aged(t *testing.T) {
+	requests := startLoad(2, b.throughNginx("aged", "/sleep?ms=5"))
+	within(t, time.Minute, func() error {
+		said := b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", "aged-fastcgi@*")
+		for n := 1; n <= 3; n++ {
+			if strings.Count(said, "\n") == 0 || len(regexp.MustCompile(fmt.Sprintf(`msg=recycling .*instance=%d `, n)).FindAllString(said, 2)) < 2 {
+				return fmt.Errorf("instance %d has not recycled twice:\n%s", n, said)
+			}
+		}
+		return nil
+	})
+	requests.end(t, "requests over recycling")
+	b.run(t, "systemctl", "stop", "aged-fastcgi.target")
+	under, turns := "", 0
+	for line := range strings.Lines(b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", "aged-fastcgi@*")) {
+		m := recycling.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+		case m[1] != "" && under != "":
+			t.Errorf("instance %s recycles while %s does", m[1], under)
+		case m[1] != "":
+			under = m[1]
+		case under == m[2]:
+			under = ""
+			turns++
+		}
+	}
+	if turns < 5 {
+		t.Errorf("%d whole turns in the journal", turns)
+	}
+}
+
+// nap: requests trickle in around the end of the service: before, while and after it.
+func (b *box) nap(t *testing.T) {
+	n, asked := rounds(t, 8), 0
+	slept := func() int {
+		return strings.Count(b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", service("nap", 1)), `msg="going to sleep"`)
+	}
+	for begin := time.Now(); slept() < n; {
+		for range 3 {
+			if _, err := b.direct("nap", "/"); err != nil {
+				t.Fatalf("request %d: %v\n%s", asked, err, b.journal(service("nap", 1)))
+			}
+			asked++
+			// The supervisor's end takes some 20 ms after 300 ms.
+			time.Sleep(280*time.Millisecond + time.Duration(asked*11%80)*time.Millisecond)
+		}
+		if time.Since(begin) > time.Minute+time.Duration(n)*3*time.Second {
+			t.Fatalf("slept %d times only\n%s", slept(), b.journal(service("nap", 1)))
+		}
+	}
+	within(t, 20*time.Second, func() error {
+		if state := b.property(t, service("nap", 1), "ActiveState"); state != "inactive" {
+			return fmt.Errorf("the service is %s", state)
+		}
+		return nil
+	})
+	if result, restarts := b.property(t, service("nap", 1), "Result"), b.property(t, service("nap", 1), "NRestarts"); result != "success" || restarts != "0" {
+		t.Errorf("result %s, %s restarts by systemd", result, restarts)
+	}
+	if processes := b.processes("nap"); len(processes) != 0 {
+		t.Errorf("asleep run %v", processes)
+	}
+	time.Sleep(time.Second) // longer than probes would take to wake it
+	if state := b.property(t, socket("nap", 1), "SubState"); state != "listening" {
+		t.Errorf("the socket is %s", state)
+	}
+	t.Logf("%d requests, 0 failed; slept %d times", asked, slept())
+	if _, err := b.direct("nap", "/"); err != nil {
+		t.Errorf("the first after a sleep: %v", err)
+	}
+}
+
+// strays: daemons that a program makes of itself are ended in the sandbox, too, and stop leaves none.
+func (b *box) strays(t *testing.T) {
+	_, _ = b.direct("stray", "/") // wakes it; a daemon may answer before it is found
+	b.soon(t, "stray", func(st supervisor.Status) error {
+		if st.State != supervisor.InstanceFailing {
+			return fmt.Errorf("%s", describe(st))
+		}
+		return nil
+	})
+	if out, _ := b.try("pgrep", "-f", "liar.pl daemon"); strings.Count(out, "\n") > 2 { // two of an attempt that is being made
+		t.Errorf("daemons are left:\n%s", out)
+	}
+	b.run(t, "systemctl", "stop", "stray-fastcgi.target")
+	if out, _ := b.try("pgrep", "-a", "-f", "liar.pl daemon"); out != "" {
+		t.Errorf("after stop run:\n%s", out)
+	}
+}
+
+// install replaces the program as a package manager does: by a rename.
+func (b *box) install(t *testing.T) {
+	t.Helper()
+	copyFcgisup(t, b.path("/usr/bin/fcgisup.new"))
+	b.run(t, "mv", "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
+}
+
+// reloads is `systemctl reload`, and waits for the words in the journal.
+func (b *box) reloads(t *testing.T, words string) {
+	t.Helper()
+	said := func() int {
+		return strings.Count(b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", service("swap", 1)), words)
+	}
+	before := said()
+	b.run(t, "systemctl", "reload", service("swap", 1))
+	within(t, 20*time.Second, func() error {
+		if said() == before {
+			return fmt.Errorf("not said: %s\n%s", words, b.journal(service("swap", 1)))
+		}
+		return nil
+	})
+}
+
+// swap replaces the program under load, and checks that nothing else is replaced.
+func (b *box) swap(t *testing.T) {
+	if _, err := b.direct("swap", "/"); err != nil {
+		t.Fatal(err)
+	}
+	workers := pids(b.soon(t, "swap", settled(2)))
+	pid := b.property(t, service("swap", 1), "MainPID")
+	requests := startLoad(2, b.throughNginx("swap", "/sleep?ms=5"))
+	for range rounds(t, 4) {
+		b.install(t)
+		b.reloads(t, "resumed=true")
+	}
+	requests.end(t, "requests over handovers under systemd")
+	b.unchanged(t, pid, workers)
+}
+
+func (b *box) unchanged(t *testing.T, pid string, workers []int) {
+	t.Helper()
+	st := b.soon(t, "swap", settled(2))
+	if now := pids(st); !slices.Equal(now, workers) {
+		t.Errorf("workers were %v, now %v", workers, now)
+	}
+	if now, state := b.property(t, service("swap", 1), "MainPID"), b.property(t, service("swap", 1), "SubState"); now != pid || state != "running" {
+		t.Errorf("the main pid was %s, now %s; the service is %s", pid, now, state)
+	}
+	if n := b.number(t, service("swap", 1), "NRestarts"); n != 0 {
+		t.Errorf("systemd restarted the supervisor %d times", n)
+	}
+}
+
+func (b *box) swapRefused(t *testing.T) {
+	workers := pids(b.soon(t, "swap", settled(2)))
+	pid := b.property(t, service("swap", 1), "MainPID")
+	requests := startLoad(2, b.throughNginx("swap", "/sleep?ms=5"))
+	broken := func(text string, mode os.FileMode) {
+		t.Helper()
+		b.write(t, "/usr/bin/fcgisup.new", text, mode)
+		b.run(t, "mv", "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
+		b.reloads(t, "cannot hand over")
+	}
+	broken("#!/bin/sh\nexit 1\n", 0o755)
+	broken("#!/bin/sh\nexit 0\n", 0o644)
+	b.install(t)
+	b.write(t, "/etc/fcgisup/fcgisup.yaml", "apps: {swap: {comand: []}}\n", 0o644)
+	b.reloads(t, "cannot hand over")
+	b.configure(t, sandboxConfig)
+	b.unchanged(t, pid, workers)
+	b.reloads(t, "resumed=true")
+	requests.end(t, "requests over refused handovers")
+	b.unchanged(t, pid, workers)
+	if err := b.throughNginx("swap", "/")(); err != nil {
+		t.Error(err)
+	}
+}
