@@ -3,48 +3,115 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/recipe"
 )
 
 func (c *cli) initCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "init [FILE]",
-		Short: "Write a commented example configuration",
-		Long: `init writes a commented example configuration to FILE, ./fcgisup.yaml if none
-is named. It never overwrites; "-" is standard output.`,
-		Example: "  fcgisup init /etc/fcgisup/fcgisup.yaml",
-		Args:    cobra.MaximumNArgs(1),
+	list := false
+	cmd := &cobra.Command{
+		Use:   "init [NAME] [FILE]",
+		Short: "Write a configuration to start from",
+		Long: `init writes a configuration to FILE: the one for the program NAME, or a
+commented example with every key. --list shows the programs it knows.
+FILE is /etc/fcgisup/fcgisup.yaml for root and ./fcgisup.yaml for others if
+none is named; "-" is standard output. It never overwrites a file.`,
+		Example: `  fcgisup init --list
+  fcgisup init rt`,
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			path := fcgisup.LocalConfig
-			if len(args) == 1 {
-				path = args[0]
+			if list {
+				return listRecipes(c.out)
 			}
-			if path == "-" {
-				_, err := c.out.Write(fcgisup.Example)
+			content, path, err := initFile(args, os.Geteuid() == 0)
+			if err != nil {
 				return err
 			}
-			return c.writeExample(path)
+			if path == "-" {
+				_, err := c.out.Write(content)
+				return err
+			}
+			return c.writeInit(path, content)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			var names []cobra.Completion
+			for _, r := range recipe.All() {
+				names = append(names, described(r.Name, r.Title))
+			}
+			return names, cobra.ShellCompDirectiveDefault
 		},
 	}
+	cmd.Flags().BoolVar(&list, "list", false, "the programs that have a configuration")
+	return cmd
 }
 
-func (c *cli) writeExample(path string) error {
+// initFile returns what init writes and where. A word with a slash, a dot or nothing but "-" is a file, any other a program.
+func initFile(args []string, root bool) (content []byte, path string, err error) {
+	content, path = fcgisup.Example, fcgisup.LocalConfig
+	if root {
+		path = fcgisup.SystemConfig
+	}
+	if len(args) > 0 && !isFile(args[0]) {
+		r, known := recipe.Find(args[0])
+		if !known {
+			return nil, "", &exitError{code: exitUsage, hint: "fcgisup init --list shows the programs; a file is named as ./" + shellWord(args[0]), cause: fmt.Errorf("no configuration for %q", args[0])}
+		}
+		content, args = []byte(r.File), args[1:]
+	}
+	switch len(args) {
+	case 0:
+		return content, path, nil
+	case 1:
+		return content, args[0], nil
+	}
+	return nil, "", usage(fmt.Errorf("init takes one file, got %q and %q", args[0], args[1]))
+}
+
+func isFile(word string) bool { return word == "-" || strings.ContainsAny(word, "./") }
+
+func (c *cli) writeInit(path string, content []byte) error {
+	if filepath.Clean(path) == fcgisup.SystemConfig {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("cannot write the configuration: %w", err)
+		}
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return hinted(fmt.Errorf("cannot write the example: %s exists", path), "name another file, or - for standard output")
+		return hinted(fmt.Errorf("cannot write the configuration: %s exists", path), "name another file, or - for standard output")
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write the example: %w", err)
+		return fmt.Errorf("cannot write the configuration: %w", err)
 	}
-	_, err = f.Write(fcgisup.Example)
+	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot write the example: %w", err), os.Remove(path))
+		return errors.Join(fmt.Errorf("cannot write the configuration: %w", err), os.Remove(path))
 	}
-	fmt.Fprintf(c.out, "wrote %s; edit it, then: fcgisup validate --config %s\n", path, path)
+	option := ""
+	if path != fcgisup.LocalConfig && path != fcgisup.SystemConfig {
+		option = " --config " + shellWord(path)
+	}
+	fmt.Fprintf(c.out, "wrote %s; edit it, then: fcgisup validate%s\n", path, option)
 	return nil
+}
+
+// listRecipes prints a line per program that init knows.
+func listRecipes(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tPROGRAM")
+	for _, r := range recipe.All() {
+		fmt.Fprintf(t, "%s\t%s\n", r.Name, r.Title)
+	}
+	return t.Flush()
 }
