@@ -13,6 +13,7 @@ package fcgisup
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -29,6 +30,8 @@ type Config struct {
 	Apps    []App
 	Monitor Monitor
 	Alerts  Alerts
+	// Warnings are values that are accepted and will cause trouble, in file order.
+	Warnings Errors
 }
 
 // App returns the app with this name.
@@ -155,8 +158,30 @@ type Nginx struct {
 	// Balance is "round_robin", "random", "least_conn", "ip_hash" or "hash KEY [consistent]".
 	Balance  string
 	Location string
+	// ReadTimeout is how long nginx waits for an answer; 0: see [App.ReadTimeout].
+	ReadTimeout time.Duration
 	// Params are fastcgi_param pairs that add to, or replace, the generated ones.
 	Params map[string]string
+}
+
+// usualRead is nginx's own fastcgi_read_timeout.
+const usualRead = 60 * time.Second
+
+// ReadTimeout is how long nginx waits for an answer: nginx.read_timeout, else
+// nginx's own minute plus the start of an instance.
+func (a App) ReadTimeout() time.Duration {
+	if a.Nginx.ReadTimeout > 0 {
+		return a.Nginx.ReadTimeout
+	}
+	return a.withStart(usualRead)
+}
+
+// withStart adds the start of an instance where a request may have to wait for one.
+func (a App) withStart(d time.Duration) time.Duration {
+	if a.Activation == Eager && a.Workers.Min > 0 && a.Limits.IdleTimeout == 0 {
+		return d
+	}
+	return d + min(a.Limits.StartTimeout, math.MaxInt64-d)
 }
 
 // Systemd is what the generated units say beyond the rest of the app.

@@ -55,7 +55,7 @@ apps:
       max_memory: 512MiB
     restart: {delay: 1s, max_delay: 2s, factor: 1.5}
     stop_signal: USR1
-    nginx: {upstream: up, balance: ip_hash, location: /l, params: {X: $uri}}
+    nginx: {upstream: up, balance: ip_hash, location: /l, read_timeout: 30s, params: {X: $uri}}
     systemd: {socket: {FreeBind: "true"}, service: {ReadWritePaths: [/a, /b]}, sandbox: off, supervise: true}
 monitor: {listen: "*:9181", token_file: /etc/fcgisup/token, interval: 1s}
 alerts:
@@ -96,7 +96,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Restart:    Restart{time.Second, 2 * time.Second, 1.5},
 		StopSignal: syscall.SIGUSR1,
-		Nginx:      Nginx{"up", "ip_hash", "/l", map[string]string{"X": "$uri"}},
+		Nginx:      Nginx{"up", "ip_hash", "/l", 30 * time.Second, map[string]string{"X": "$uri"}},
 		Systemd: Systemd{
 			Socket: map[string][]string{"FreeBind": {"true"}}, Service: map[string][]string{"ReadWritePaths": {"/a", "/b"}},
 			Sandbox: Off, Supervise: true,

@@ -14,11 +14,17 @@ type Error struct {
 	// Key is the path of the value, "apps.rt.workers.max"; empty for the file as a whole.
 	Key string
 	Msg string
+	// Warning says that the file is accepted and that this will cause trouble.
+	Warning bool
 }
 
-// Error is "FILE:LINE:COL: KEY: MESSAGE", as editors and compilers have it.
+// Error is "FILE:LINE:COL: KEY: MESSAGE", as editors and compilers have it; a
+// warning has "warning: " before the key.
 func (e *Error) Error() string {
 	where := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Col)
+	if e.Warning {
+		where += "warning: "
+	}
 	if e.Key == "" {
 		return where + e.Msg
 	}

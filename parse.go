@@ -30,6 +30,8 @@ func Parse(name string, data []byte) (*Config, error) {
 		d.errs.sort()
 		return nil, d.errs
 	}
+	d.warnings.sort()
+	cfg.Warnings = d.warnings
 	return cfg, nil
 }
 
@@ -38,6 +40,8 @@ func Parse(name string, data []byte) (*Config, error) {
 type decoder struct {
 	file string
 	errs Errors
+	// warnings do not refuse the file.
+	warnings Errors
 	// nodes remembers where each value stands, for checks that span several.
 	nodes map[string]*yaml.Node
 	seen  int
@@ -51,6 +55,15 @@ func (d *decoder) errorAt(n *yaml.Node, key, format string, args ...any) {
 		e.Line, e.Col = n.Line, n.Column
 	}
 	d.errs = append(d.errs, e)
+}
+
+// warnAt notes what is accepted and will cause trouble; see [Config.Warnings].
+func (d *decoder) warnAt(n *yaml.Node, key, format string, args ...any) {
+	errs := d.errs
+	d.errorAt(n, key, format, args...)
+	w := d.errs[len(errs)]
+	w.Warning = true
+	d.errs, d.warnings = errs, append(d.warnings, w)
 }
 
 // document returns the only document's root, nil when there is none or an error.

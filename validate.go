@@ -1,8 +1,10 @@
 package fcgisup
 
 import (
+	"math"
 	"net/netip"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -12,6 +14,9 @@ const MaxWorkers = 1000
 
 // maxAddresses bounds the instances of all apps together.
 const maxAddresses = 100_000
+
+// readMargin lets the supervisor act on limits.request_timeout before nginx gives up.
+const readMargin = 5 * time.Second
 
 // at is where a value stands, or where its nearest parent does when a default is at fault.
 func (d *decoder) at(key string, fallback *yaml.Node) *yaml.Node {
@@ -53,6 +58,11 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		if err := a.Health.Address.check(a.Instances); err != nil {
 			fail("health.address", "%v", err)
 		}
+	}
+	if read := a.ReadTimeout(); a.Limits.RequestTimeout > read {
+		sub := key + ".limits.request_timeout"
+		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): slower requests are answered 504; add nginx: {read_timeout: %s}",
+			showDuration(read), showDuration(a.withStart(a.Limits.RequestTimeout+min(readMargin, math.MaxInt64-a.Limits.RequestTimeout))))
 	}
 	if !a.Systemd.Supervise && a.Workers.Max > 1 {
 		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")

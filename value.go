@@ -87,6 +87,16 @@ func positiveDuration(p *time.Duration) set {
 	}))
 }
 
+// absentDuration is a positive duration whose default depends on other keys.
+func absentDuration(p *time.Duration) set {
+	return func(d *decoder, n *yaml.Node, key string) {
+		positiveDuration(p)(d, n, key)
+		if d.describing() {
+			d.about(key, func(k *Key) { k.Default = "" })
+		}
+	}
+}
+
 func parseDuration(s string) (time.Duration, error) {
 	v, err := time.ParseDuration(s)
 	if err != nil {

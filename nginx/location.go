@@ -13,20 +13,42 @@ import (
 
 func location(app fcgisup.App, o Options) *writer {
 	w := head(o, "Include it in a server block.")
-	prefix := strings.TrimRight(app.Nginx.Location, "/")
-	w.open("location", app.Nginx.Location)
+	place := app.Nginx.Location
+	prefix := strings.TrimRight(place, "/")
+	if prefix == place {
+		// As a prefix alone nginx would take /application for /app.
+		w.open("location", "=", prefix)
+		content(w, app, prefix, "")
+		w.close()
+		place += "/"
+	}
+	split := ""
+	if prefix != "" {
+		split = "(?s)^(" + regexp.QuoteMeta(prefix) + ")(.*)$"
+	}
+	w.open("location", place)
+	content(w, app, prefix, split)
+	w.close()
+	return w
+}
+
+// content writes what a location of the app holds. Without a pattern that
+// splits it, the whole path is the script's name and PATH_INFO is empty.
+func content(w *writer, app fcgisup.App, prefix, split string) {
 	w.put("fastcgi_pass", app.Nginx.Upstream)
 	w.comment("Close after each request: a worker that serves one connection at a time must not wait for nginx.")
 	w.put("fastcgi_keep_conn", "off")
 	w.comment("Two servers at most: a request that kills its worker would else kill every worker in turn.")
-	w.put("fastcgi_next_upstream", "error", "timeout", "http_503")
+	w.comment("Not after a timeout: the first server may still be running the request.")
+	w.put("fastcgi_next_upstream", "error", "http_503")
 	w.put("fastcgi_next_upstream_tries", "2")
-	w.comment("A first request waits for its instance (limits.start_timeout), then for its answer (limits.request_timeout, 60s without).")
-	w.put("fastcgi_read_timeout", readTimeout(app.Limits))
-	if prefix != "" {
-		w.put("fastcgi_split_path_info", "^("+regexp.QuoteMeta(prefix)+")(.*)$")
+	w.comment("How long nginx waits for an answer, the start of an instance included (nginx.read_timeout).")
+	w.put("fastcgi_read_timeout", seconds(app.ReadTimeout()))
+	if split != "" {
+		w.comment("(?s): a path may hold a newline (%0a), which a dot alone does not match.")
+		w.put("fastcgi_split_path_info", split)
 	}
-	for _, p := range parameters(prefix, app.Nginx.Params) {
+	for _, p := range parameters(app, prefix) {
 		if p.why != "" {
 			w.comment(p.why)
 		}
@@ -36,27 +58,15 @@ func location(app fcgisup.App, o Options) *writer {
 		}
 		w.put(words...)
 	}
-	w.close()
-	return w
 }
 
-// usualRead is nginx's own fastcgi_read_timeout.
-const usualRead = 60 * time.Second
-
-// slack lets the supervisor act on a deadline before nginx does.
-const slack = 5 * time.Second
-
-func readTimeout(l fcgisup.Limits) string {
-	request := usualRead
-	if l.RequestTimeout > 0 {
-		request = l.RequestTimeout + min(slack, math.MaxInt64-l.RequestTimeout)
+// seconds rounds up to what every nginx takes.
+func seconds(d time.Duration) string {
+	n := int64(d / time.Second)
+	if d%time.Second != 0 {
+		n++
 	}
-	sum := request + min(l.StartTimeout, math.MaxInt64-request)
-	seconds := int64(sum / time.Second)
-	if sum%time.Second != 0 {
-		seconds++
-	}
-	return strconv.FormatInt(min(seconds, maxSeconds), 10) + "s"
+	return strconv.FormatInt(min(n, maxSeconds), 10) + "s"
 }
 
 // maxSeconds is the longest timeout that nginx takes on 32-bit machines too, in milliseconds there.
@@ -86,18 +96,19 @@ var usual = []parameter{
 	{name: "REMOTE_PORT", value: "$remote_port"},
 	{name: "SERVER_ADDR", value: "$server_addr"},
 	{name: "SERVER_PORT", value: "$server_port"},
-	{name: "SERVER_NAME", value: "$server_name"},
 	{name: "REDIRECT_STATUS", value: "200", why: "php-cgi refuses requests without it."},
 	{name: "HTTP_PROXY", value: "", why: "A client's Proxy: header is not the HTTP_PROXY that many libraries obey (httpoxy)."},
 }
 
 // parameters are the usual ones and the app's own, which replace the usual ones of the same name.
-func parameters(prefix string, own map[string]string) []parameter {
+func parameters(app fcgisup.App, prefix string) []parameter {
+	own := app.Nginx.Params
 	all := []parameter{{name: "SCRIPT_NAME", value: ""}, {name: "PATH_INFO", value: "$uri"}}
 	if prefix != "" {
 		all = []parameter{{name: "SCRIPT_NAME", value: "$fastcgi_script_name"}, {name: "PATH_INFO", value: "$fastcgi_path_info"}}
 	}
 	all = append(all, usual...)
+	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable(app), why: "Made in the upstream's file, and never empty."})
 	names := make([]string, 0, len(own))
 	for name := range own {
 		names = append(names, name)

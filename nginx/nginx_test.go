@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +83,16 @@ func TestZone(t *testing.T) {
 	}
 }
 
+// TestLongestName: nginx takes the variables of an app whose name is as long as can be.
+func TestLongestName(t *testing.T) {
+	app := example()
+	app.Name = strings.Repeat("x-", 32)
+	_, config := site(t, app)
+	if out, err := exec.Command(program, "-t", "-e", "stderr", "-c", config).CombinedOutput(); err != nil || bytes.Contains(out, []byte("[warn]")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestLocation asks a real nginx and looks at what the program gets.
 func TestLocation(t *testing.T) {
 	tests := []struct {
@@ -96,6 +107,11 @@ func TestLocation(t *testing.T) {
 		}},
 		{"prefix", "/rt", "/rt/Ticket/x.html", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket/x.html"}},
 		{"prefix itself", "/rt", "/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": ""}},
+		{"newline in the path", "/rt", "/rt/a%0aSet-Cookie:b%0a", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/a\nSet-Cookie:b\n"}},
+		{"newline first", "/", "/%0a", nil, map[string]string{"SCRIPT_NAME": "", "PATH_INFO": "/\n"}},
+		{"bytes that are no UTF-8", "/rt", "/rt/%ff%80%01%7f", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/\xff\x80\x01\x7f"}},
+		{"prefix again", "/rt", "/rt/rt/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/rt/rt"}},
+		{"deep prefix", "/a/b", "/a/b/c", nil, map[string]string{"SCRIPT_NAME": "/a/b", "PATH_INFO": "/c"}},
 		{"folder", "/rt/", "/rt/Ticket", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket"}},
 		{
 			"prefix that is a pattern", `/a.b(c)+$x "\`, `/a.b(c)+$x%20%22%5C/d`, nil,
@@ -127,8 +143,149 @@ func TestLocation(t *testing.T) {
 	}
 }
 
+// TestLocationIsNoOther: what only begins like the prefix is not the app's.
+func TestLocationIsNoOther(t *testing.T) {
+	for place, target := range map[string]string{
+		"/app": "/application", "/app/": "/application", "/a.b": "/axb/", "/app ": "/app%20x", "/x": "/x%0a", "/": "",
+	} {
+		app := example()
+		app.Nginx.Location = place
+		status, _, params := visit(t, app, target)
+		if place == "/" {
+			if status != http.StatusOK {
+				t.Errorf("location / does not serve %q: %d", target, status)
+			}
+		} else if status != http.StatusNotFound || params != nil {
+			t.Errorf("location %s serves %s: %d %q", place, target, status, params["PATH_INFO"])
+		}
+	}
+}
+
+// TestTimeoutRunsOnce: a request that nobody answers in time is given to one server only.
+func TestTimeoutRunsOnce(t *testing.T) {
+	app := example()
+	app.Instances, app.Nginx.ReadTimeout = 2, time.Second
+	app.Listen.Path = filepath.Join(t.TempDir(), "%i")
+	var taken atomic.Int32
+	for _, in := range app.Expand() {
+		listener, err := net.Listen("unix", in.Address.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				taken.Add(1)
+				defer conn.Close()
+			}
+		}()
+	}
+	dir, config := site(t, app)
+	start(t, config)
+	response, err := client(dir).Get("http://site/slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if n := taken.Load(); n != 1 || response.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("%d servers were asked, and the answer was %s; want 1 and 504", n, response.Status)
+	}
+}
+
+// TestServerName: it is never empty, a pattern, or what is no host name.
+func TestServerName(t *testing.T) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ block, host, want string }{
+		{"server_name site other;", "evil", "site"},
+		{"", "asked.example:8080", "asked.example"},
+		{"", "[::1]:80", "[::1]"},
+		{"server_name _;", "asked.example", "asked.example"},
+		{"server_name *.example;", "www.example", "www.example"},
+		{`server_name "~^(www|blog)\.example$";`, "blog.example", "blog.example"},
+		{"", `a"><b`, strings.ToLower(hostname)},
+		{"", "", strings.ToLower(hostname)},
+	} {
+		app := example()
+		app.Name, app.Nginx.Upstream = "http-x", "u"
+		var asked []string
+		if test.host != "" {
+			asked = append(asked, "Host: "+test.host)
+		}
+		if got := raw(t, app, test.block, asked)["SERVER_NAME"]; got != test.want {
+			t.Errorf("block %q, host %q: SERVER_NAME is %q, want %q", test.block, test.host, got, test.want)
+		}
+	}
+}
+
+// raw sends a request of HTTP/1.0 with these headers to a server block with this directive.
+func raw(t *testing.T, app fcgisup.App, directive string, headers []string) map[string]string {
+	t.Helper()
+	app.Listen.Path = filepath.Join(t.TempDir(), "s")
+	dir, config := site(t, app)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, bytes.Replace(text, []byte("server_name site;"), []byte(directive), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", app.Listen.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if err := listener.(*net.UnixListener).SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, config)
+	web, err := dial(filepath.Join(dir, "web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer web.Close()
+	request := strings.Join(append([]string{"GET / HTTP/1.0"}, headers...), "\r\n") + "\r\n\r\n"
+	if _, err := io.WriteString(web, request); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	params, err := answer(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return params
+}
+
 // seen runs nginx, sends it one request and returns the parameters that reached the app.
 func seen(t *testing.T, app fcgisup.App, target string) map[string]string {
+	t.Helper()
+	status, body, params := visit(t, app, target)
+	if status != http.StatusOK || body != "ok" {
+		t.Fatalf("answer is %d %q", status, body)
+	}
+	return params
+}
+
+// client asks the nginx that listens on dir/web.
+func client(dir string) *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		Dial:              func(string, string) (net.Conn, error) { return dial(filepath.Join(dir, "web")) },
+	}}
+}
+
+// visit runs nginx and sends it one request; the parameters are nil if it did not reach the app.
+func visit(t *testing.T, app fcgisup.App, target string) (status int, body string, params map[string]string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), `it's; {odd}`)
 	app.Listen.Path = socket
@@ -151,25 +308,23 @@ func seen(t *testing.T, app fcgisup.App, target string) map[string]string {
 	}()
 	dir, config := site(t, app)
 	start(t, config)
-	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return dial(filepath.Join(dir, "web")) },
-	}}
 	request, err := http.NewRequest(http.MethodGet, "http://site"+target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Proxy", "http://attacker/")
 	request.Header.Set("X-Test", "yes")
-	response, err := client.Do(request)
+	response, err := client(dir).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || string(body) != "ok" {
-		t.Fatalf("answer is %s %q", response.Status, body)
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return <-answered
+	listener.Close() // what has not come by now does not come
+	return response.StatusCode, string(text), <-answered
 }
 
 func start(t *testing.T, config string) {

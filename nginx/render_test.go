@@ -17,7 +17,7 @@ import (
 )
 
 // parse reads the rendered files back: the upstream block and the location block.
-func parse(t *testing.T, files []fcgisup.File) (upstream, location *crossplane.Directive) {
+func parse(t *testing.T, files []fcgisup.File) (upstream *crossplane.Directive, locations []*crossplane.Directive) {
 	t.Helper()
 	var blocks []*crossplane.Directive
 	for _, f := range slices.Backward(files) {
@@ -26,13 +26,17 @@ func parse(t *testing.T, files []fcgisup.File) (upstream, location *crossplane.D
 			t.Fatal(err)
 		}
 		payload, err := crossplane.Parse(path, &crossplane.ParseOptions{SkipDirectiveContextCheck: true, SkipDirectiveArgsCheck: true})
-		if err != nil || len(payload.Config) != 1 || len(payload.Errors) != 0 || len(payload.Config[0].Parsed) != 1 {
+		if err != nil || len(payload.Config) != 1 || len(payload.Errors) != 0 {
 			t.Fatalf("%s does not parse: %v %+v\n%s", f.Path, err, payload, f.Data)
 		}
 		unescape(payload.Config[0].Parsed)
-		blocks = append(blocks, payload.Config[0].Parsed[0])
+		for _, d := range payload.Config[0].Parsed {
+			if d.Directive != "map" {
+				blocks = append(blocks, d)
+			}
+		}
 	}
-	return blocks[0], blocks[1]
+	return blocks[0], blocks[1:]
 }
 
 // unescape undoes the doubled backslash, which crossplane leaves as it is;
@@ -82,12 +86,14 @@ func FuzzRender(f *testing.F) {
 
 func checkRoundTrip(t *testing.T, app fcgisup.App, files []fcgisup.File) {
 	t.Helper()
-	up, loc := parse(t, files)
+	up, locs := parse(t, files)
 	if !slices.Equal(up.Args, []string{app.Nginx.Upstream}) {
 		t.Errorf("upstream %q, want %q", up.Args, app.Nginx.Upstream)
 	}
-	if !slices.Equal(loc.Args, []string{app.Nginx.Location}) {
-		t.Errorf("location %q, want %q", loc.Args, app.Nginx.Location)
+	if strings.HasSuffix(app.Nginx.Location, "/") {
+		checkLocations(t, app, locs, []string{app.Nginx.Location})
+	} else {
+		checkLocations(t, app, locs, []string{"=", app.Nginx.Location}, []string{app.Nginx.Location + "/"})
 	}
 	servers := values(up, "server")
 	if len(servers) != app.Instances {
@@ -111,16 +117,29 @@ func checkRoundTrip(t *testing.T, app fcgisup.App, files []fcgisup.File) {
 			t.Errorf("hash %q, want %q", got, want)
 		}
 	}
-	seen := map[string]string{}
-	for _, args := range values(loc, "fastcgi_param") {
-		if _, twice := seen[args[0]]; twice {
-			t.Errorf("%s is there twice", args[0])
-		}
-		seen[args[0]] = strings.Join(args[1:], " ")
+}
+
+// checkLocations: there is one block for each of the names, all with the app's parameters.
+func checkLocations(t *testing.T, app fcgisup.App, locs []*crossplane.Directive, names ...[]string) {
+	t.Helper()
+	if len(locs) != len(names) {
+		t.Fatalf("%d locations, want %d", len(locs), len(names))
 	}
-	for key, want := range app.Nginx.Params {
-		if got := seen[key]; got != want {
-			t.Errorf("%s is %q, want %q", key, got, want)
+	for i, loc := range locs {
+		if !slices.Equal(loc.Args, names[i]) {
+			t.Errorf("location %q, want %q", loc.Args, names[i])
+		}
+		seen := map[string]string{}
+		for _, args := range values(loc, "fastcgi_param") {
+			if _, twice := seen[args[0]]; twice {
+				t.Errorf("%s is there twice", args[0])
+			}
+			seen[args[0]] = strings.Join(args[1:], " ")
+		}
+		for key, want := range app.Nginx.Params {
+			if got := seen[key]; got != want {
+				t.Errorf("%s is %q, want %q", key, got, want)
+			}
 		}
 	}
 }
@@ -176,20 +195,31 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestReadTimeout: whole seconds, never fewer than configured, never more than nginx takes.
 func TestReadTimeout(t *testing.T) {
-	for _, test := range []struct {
-		start, request time.Duration
-		want           string
-	}{
-		{60 * time.Second, 0, "120s"},
-		{2 * time.Second, 3 * time.Second, "10s"},
-		{1500 * time.Millisecond, 0, "62s"},
-		{math.MaxInt64, math.MaxInt64, fmt.Sprint(math.MaxInt32/1000, "s")},
-		{time.Second, math.MaxInt64 - 1, fmt.Sprint(math.MaxInt32/1000, "s")},
+	for read, want := range map[time.Duration]string{
+		0:                       "120s",
+		90 * time.Second:        "90s",
+		1500 * time.Millisecond: "2s",
+		math.MaxInt64:           fmt.Sprint(math.MaxInt32/1000, "s"),
 	} {
-		if got := readTimeout(fcgisup.Limits{StartTimeout: test.start, RequestTimeout: test.request}); got != test.want {
-			t.Errorf("start %v and request %v make %s, want %s", test.start, test.request, got, test.want)
+		app := example()
+		app.Nginx.ReadTimeout = read
+		_, locs := parse(t, Render(app, Options{}))
+		if got := values(locs[0], "fastcgi_read_timeout"); len(got) != 1 || got[0][0] != want {
+			t.Errorf("read_timeout %v renders %q, want %s", read, got, want)
 		}
+	}
+}
+
+// TestNextUpstream: a request that has timed out is not run a second time, and one that fails is tried twice at most.
+func TestNextUpstream(t *testing.T) {
+	_, locs := parse(t, Render(example(), Options{}))
+	if got := values(locs[0], "fastcgi_next_upstream"); len(got) != 1 || !slices.Equal(got[0], []string{"error", "http_503"}) {
+		t.Errorf("fastcgi_next_upstream is %q", got)
+	}
+	if got := values(locs[0], "fastcgi_next_upstream_tries"); len(got) != 1 || got[0][0] != "2" {
+		t.Errorf("fastcgi_next_upstream_tries is %q", got)
 	}
 }
 

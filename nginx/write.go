@@ -67,7 +67,7 @@ func (w *writer) close() {
 }
 
 // bare is what nginx takes as one word without quotes.
-var bare = pattern(`^[A-Za-z0-9_$@%+=:,./^()*\[\]~-]+$`)
+var bare = pattern(`^[A-Za-z0-9_$@%+=:,./^()*?\[\]~-]+$`)
 
 // quote makes one word of a string. Within quotes only the quote and the
 // backslash are special, and "$" where the directive knows variables.

@@ -95,7 +95,7 @@ func TestMarks(t *testing.T) {
 		{"nginx: {balance: ip_hash}", false, false, false, true},
 		{"systemd: {service: {TasksMax: 9}}", false, true, false, false},
 		{"systemd: {socket: {MaxConnections: 9}}", true, false, false, false},
-		{"activation: eager", false, false, false, false},
+		{"activation: eager", false, false, false, true}, // the default of nginx.read_timeout
 	}
 	for _, test := range tests {
 		m := of(applyConfig(2, test.key))

@@ -210,10 +210,12 @@ reloaded systemd
 restarted web-fastcgi@{1..2}.socket
 reloaded nginx
 `},
-		{"eager", applyConfig(2), applyConfig(2, "activation: eager"), func(s *stage) { s.is.services[2] = units.State{Active: "inactive"} }, `changed web-fastcgi.target
+		{"eager", applyConfig(2), applyConfig(2, "activation: eager"), func(s *stage) { s.is.services[2] = units.State{Active: "inactive"} }, `changed /etc/nginx/snippets/web-location.conf
+changed web-fastcgi.target
 reloaded systemd
 started web-fastcgi@2.service
 probed web@{1..2}
+reloaded nginx
 `},
 		{"eager that may sleep", applyConfig(2, "activation: eager"), applyConfig(2, "activation: eager"), func(s *stage) {
 			s.is.services = nil

@@ -14,7 +14,8 @@ func (c *cli) validateCommand() *cobra.Command {
 		Use:   "validate [FILE]",
 		Short: "Check the configuration, all errors at once",
 		Long: `validate reads the configuration and prints every error with its place, in
-file order. Exit code 0: good; 2: not.`,
+file order. Warnings name values that are accepted and will cause trouble.
+Exit code 0: good, with or without warnings; 2: not.`,
 		Example: "  fcgisup validate /etc/fcgisup/fcgisup.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -27,6 +28,9 @@ file order. Exit code 0: good; 2: not.`,
 			cfg, err := c.load()
 			if err != nil {
 				return err
+			}
+			for _, w := range cfg.Warnings {
+				fmt.Fprintln(c.err, w)
 			}
 			for _, a := range cfg.Apps {
 				fmt.Fprintf(c.out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, plural(a.Instances, "instance"), span(a))
