@@ -56,11 +56,13 @@ func (l Launch) Equal(o Launch) bool {
 		l.StopSignal == o.StopSignal
 }
 
-// ours are the variables that speak to the supervisor and would mislead a worker.
-var ours = []string{
-	"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-	"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvConfig,
-}
+// EnvWorker is the variable by which a process is known as a worker, or as what a
+// worker has started: see orphans.go.
+const EnvWorker = "FCGISUP_WORKER"
+
+// ours are the variables that are about the supervisor and would mislead a worker,
+// beside systemd's. RUNTIME_DIRECTORY has the control socket.
+var ours = []string{"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvConfig, EnvWorker}
 
 // NewLaunch works out how an app's workers are started from an environment
 // like os.Environ. Only root switches to the app's user.
@@ -68,7 +70,7 @@ func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
 	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, recipe: &recipe{app: app, environ: environ}}
 	env := map[string]string{}
 	for _, kv := range environ {
-		if k, v, ok := strings.Cut(kv, "="); ok && !slices.Contains(ours, k) {
+		if k, v, ok := strings.Cut(kv, "="); ok && !fcgisup.ManagerVariable(k) && !slices.Contains(ours, k) {
 			env[k] = v
 		}
 	}
@@ -98,8 +100,12 @@ func (l *Launch) become(app fcgisup.App, env map[string]string) error {
 		return fmt.Errorf("cannot find the user of app %s: %w", app.Name, err)
 	}
 	l.Switch = true
-	l.UID, _ = strconv.Atoi(u.Uid)
-	l.GID, _ = strconv.Atoi(u.Gid)
+	if l.UID, err = fcgisup.ParseID(u.Uid); err != nil {
+		return fmt.Errorf("cannot run as user %q: its entry is wrong: %w", app.User, err)
+	}
+	if l.GID, err = fcgisup.ParseID(u.Gid); err != nil {
+		return fmt.Errorf("cannot run as user %q: its entry is wrong: %w", app.User, err)
+	}
 	if app.Group != "" {
 		if l.GID, err = lookupGroup(app.Group); err != nil {
 			return fmt.Errorf("cannot find the group of app %s: %w", app.Name, err)
@@ -110,9 +116,11 @@ func (l *Launch) become(app fcgisup.App, env map[string]string) error {
 		return fmt.Errorf("cannot list the groups of user %q: %w", app.User, err)
 	}
 	for _, id := range ids {
-		if n, err := strconv.Atoi(id); err == nil {
-			l.Groups = append(l.Groups, n)
+		n, err := fcgisup.ParseID(id)
+		if err != nil {
+			return fmt.Errorf("cannot list the groups of user %q: %w", app.User, err)
 		}
+		l.Groups = append(l.Groups, n)
 	}
 	slices.Sort(l.Groups)
 	env["USER"], env["LOGNAME"], env["HOME"] = u.Username, u.Username, u.HomeDir
@@ -134,22 +142,22 @@ func findUser(name string) (*user.User, error) {
 
 func lookupUser(name string) (int, error) {
 	if numeric(name) { // it need not have an entry
-		return strconv.Atoi(name)
+		return fcgisup.ParseID(name)
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(u.Uid)
+	return fcgisup.ParseID(u.Uid)
 }
 
 func lookupGroup(name string) (int, error) {
 	if numeric(name) {
-		return strconv.Atoi(name)
+		return fcgisup.ParseID(name)
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(g.Gid)
+	return fcgisup.ParseID(g.Gid)
 }

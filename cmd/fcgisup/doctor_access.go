@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // credentials are whom the kernel takes a thread for.
@@ -64,10 +66,10 @@ func lookup(name, group string) (credentials, error) {
 		return credentials{}, err
 	}
 	c := credentials{}
-	if c.uid, err = strconv.Atoi(u.Uid); err != nil {
+	if c.uid, err = fcgisup.ParseID(u.Uid); err != nil {
 		return c, err
 	}
-	if c.gid, err = strconv.Atoi(u.Gid); err != nil {
+	if c.gid, err = fcgisup.ParseID(u.Gid); err != nil {
 		return c, err
 	}
 	if group != "" {
@@ -75,17 +77,22 @@ func lookup(name, group string) (credentials, error) {
 		if err != nil {
 			return c, err
 		}
-		if c.gid, err = strconv.Atoi(g.Gid); err != nil {
+		if c.gid, err = fcgisup.ParseID(g.Gid); err != nil {
 			return c, err
 		}
 	}
 	ids, err := u.GroupIds()
-	for _, id := range ids {
-		if n, err := strconv.Atoi(id); err == nil {
-			c.groups = append(c.groups, n)
-		}
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	for _, id := range ids {
+		n, err := fcgisup.ParseID(id)
+		if err != nil {
+			return c, err
+		}
+		c.groups = append(c.groups, n)
+	}
+	return c, nil
 }
 
 // access is what a connect(2) to a socket file, or an open(2), would meet.

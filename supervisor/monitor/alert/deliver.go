@@ -86,14 +86,11 @@ func (n Notification) environment() []string {
 	}
 }
 
-// ours are variables that mean this process, not its children.
-var ours = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
-
 // environment keeps the URLs of all targets from every process.
 func (c Courier) environment(to []fcgisup.Target) []string {
 	return slices.DeleteFunc(slices.Clone(c.Environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
-		return slices.Contains(ours, name) || slices.ContainsFunc(to, func(t fcgisup.Target) bool { return t.URLEnv == name })
+		return fcgisup.ManagerVariable(name) || slices.ContainsFunc(to, func(t fcgisup.Target) bool { return t.URLEnv == name })
 	})
 }
 
