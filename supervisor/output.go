@@ -17,36 +17,52 @@ const (
 	tailLines = 20
 )
 
-// tail keeps the last lines that a worker wrote.
+// tail keeps the last lines that a worker wrote, as they are: of a flood, few are
+// ever read.
 type tail struct {
-	mu    sync.Mutex
-	lines []string
+	mu sync.Mutex
+	// lines is a ring of tailLines at most; next is the place of the next.
+	lines [][]byte
+	next  int
 }
 
-func (t *tail) add(line string) {
+func tailOf(lines []string) *tail {
+	t := &tail{}
+	for _, line := range lines {
+		t.add([]byte(line))
+	}
+	return t
+}
+
+func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.lines) == tailLines {
-		copy(t.lines, t.lines[1:])
-		t.lines = t.lines[:tailLines-1]
+	if len(t.lines) < tailLines {
+		t.lines = append(t.lines, nil)
 	}
-	t.lines = append(t.lines, line)
+	t.lines[t.next] = append(t.lines[t.next][:0], line...)
+	t.next = (t.next + 1) % tailLines
 }
 
-// Lines are the kept lines, oldest first.
+// Lines are the kept lines, oldest first, safe to show.
 func (t *tail) Lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]string(nil), t.lines...)
+	var lines []string
+	for n := range t.lines {
+		lines = append(lines, fcgisup.Printable(string(t.lines[(t.next+n)%len(t.lines)])))
+	}
+	return lines
 }
 
-// follow reads a worker's output to its end, line by line.
-func follow(r io.Reader, line func(string)) {
+// follow reads a worker's output to its end, line by line. A line is the reader's
+// own until the next.
+func follow(r io.Reader, line func([]byte)) {
 	in := bufio.NewReaderSize(r, lineLimit)
 	for {
 		text, err := in.ReadSlice('\n') // a line over the limit comes in pieces
 		if text = bytes.TrimRight(text, "\r\n"); len(text) > 0 {
-			line(fcgisup.Printable(string(text)))
+			line(text)
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return

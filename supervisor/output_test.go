@@ -9,11 +9,13 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 func followed(r io.Reader) []string {
 	var lines []string
-	follow(r, func(text string) { lines = append(lines, text) })
+	follow(r, func(text []byte) { lines = append(lines, fcgisup.Printable(string(text))) })
 	return lines
 }
 
@@ -58,7 +60,7 @@ func FuzzFollow(f *testing.F) {
 func TestTailKeepsTheLastLines(t *testing.T) {
 	var kept tail
 	for n := range 3 * tailLines {
-		kept.add(fmt.Sprint(n))
+		kept.add([]byte(fmt.Sprint(n)))
 	}
 	got := kept.Lines()
 	if len(got) != tailLines || got[0] != fmt.Sprint(2*tailLines) || got[tailLines-1] != fmt.Sprint(3*tailLines-1) {

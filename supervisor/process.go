@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -65,8 +68,9 @@ type group struct {
 	tail    *tail
 	// pipe is where its output comes from.
 	pipe *os.File
-	// silent is closed at the end of it.
-	silent chan struct{}
+	// silent is closed at the end of it, ended when the worker has come to its own.
+	silent, ended chan struct{}
+	ending        sync.Once
 }
 
 func (g *group) pid() int { return g.leader }
@@ -76,6 +80,7 @@ func (g *group) pid() int { return g.leader }
 const lastGasp = 20 * time.Millisecond
 
 func (g *group) lines() []string {
+	g.ending.Do(func() { close(g.ended) })
 	if g.silent != nil {
 		select {
 		case <-g.silent:
@@ -258,21 +263,28 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}}
-	g.follow(r, line)
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}, ended: make(chan struct{})}
+	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil
 }
 
 // follow passes the group's output on, to its end.
-func (g *group) follow(r *os.File, line func(string)) {
+func (g *group) follow(r *os.File, share *outputShare, line func(string)) {
 	g.pipe, g.silent = r, make(chan struct{})
+	prefix := strconv.Itoa(g.leader) + ": "
+	p := share.pacer(g.ended, func(text string) { line(prefix + text) })
 	go func() {
 		defer close(g.silent)
+		defer p.tell()
 		defer r.Close()
-		follow(r, func(text string) {
+		follow(r, func(text []byte) {
+			now := time.Now()
 			g.tail.add(text)
-			line(fmt.Sprintf("%d: %s", g.leader, text))
+			if p.pass(now, len(text)) {
+				line(prefix + fcgisup.Printable(string(text)))
+			}
+			p.wait(now, len(text))
 		})
 	}()
 }

@@ -273,9 +273,9 @@ func (i *instance) resume(now time.Time) {
 func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
 	g := h.spawner.group(m.PID)
 	if g == nil {
-		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{lines: m.Lines}}
+		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: tailOf(m.Lines), ended: make(chan struct{})}
 		if m.Output >= 0 {
-			g.follow(os.NewFile(uintptr(m.Output), "output"), line)
+			g.follow(os.NewFile(uintptr(m.Output), "output"), h.output, line)
 		}
 	}
 	h.spawner.adopt(g, gone)

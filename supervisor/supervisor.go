@@ -92,11 +92,11 @@ func New(opt Options) (*Supervisor, error) {
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	opt.lookers = make(chan struct{}, maxLookers)
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
-	groups, shared := &scoreboard.Groups{}, &scoreboard.Shared{}
+	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output}
 		i := newInstance(in, opt.App, launch, h, &s.opt)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
@@ -294,6 +294,7 @@ type realHost struct {
 	spawner *Spawner
 	groups  *scoreboard.Groups
 	shared  *scoreboard.Shared
+	output  *outputShare
 	// holders is the instance's goroutine's alone.
 	holders scoreboard.Holders
 }

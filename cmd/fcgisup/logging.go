@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -26,46 +25,131 @@ func newLogger(w io.Writer, getenv func(string) string, debug bool) *slog.Logger
 	return slog.New(slog.NewTextHandler(w, opt))
 }
 
-// backlogLines are kept for a reader that is slow.
-const backlogLines = 4096
+// Lines that are kept for a reader that is slow. Workers' lines give way to our own
+// once more than fewLines wait; until then all are in the order in which they came.
+const (
+	ownLines    = 16384
+	workerLines = 4096
+	fewLines    = 64
+	// batch is about how much is written at once.
+	batch = 16 << 10
+)
 
 // neverBlocks passes lines on to a writer and drops them, counted, when that
-// does not keep up: supervision must not wait for a log.
+// does not keep up: supervision must not wait for a log. Our own lines have a
+// queue of their own, so that no worker's output crowds them out.
 type neverBlocks struct {
-	mu      sync.RWMutex // closed and lines
+	// news has room for one: there are lines.
+	news chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex // what follows
 	closed  bool
-	lines   chan []byte
-	dropped atomic.Uint64
-	done    chan struct{}
+	came    uint64 // numbers the lines
+	own     lineQueue
+	workers lineQueue
+	writing bool
+}
+
+// lineQueue is a queue with a limit.
+type lineQueue struct {
+	lines   []numberedLine
+	limit   int
+	dropped uint64
+}
+
+type numberedLine struct {
+	n    uint64
+	text []byte
+}
+
+func (q *lineQueue) add(n uint64, text []byte) {
+	if len(q.lines) >= q.limit {
+		q.dropped++
+		return
+	}
+	q.lines = append(q.lines, numberedLine{n, text})
+}
+
+func (q *lineQueue) take() []byte {
+	text := q.lines[0].text
+	q.lines[0].text = nil
+	if q.lines = q.lines[1:]; len(q.lines) == 0 {
+		q.lines = nil
+	}
+	return text
 }
 
 func newNeverBlocks(w io.Writer) *neverBlocks {
-	n := &neverBlocks{lines: make(chan []byte, backlogLines), done: make(chan struct{})}
-	go func() {
-		defer close(n.done)
-		for line := range n.lines {
-			if d := n.dropped.Swap(0); d > 0 {
-				fmt.Fprintf(w, "fcgisup: %d lines dropped: standard error was not read\n", d)
-			}
-			_, _ = w.Write(line) // nowhere to say so
-		}
-	}()
+	n := &neverBlocks{
+		news: make(chan struct{}, 1), done: make(chan struct{}),
+		own: lineQueue{limit: ownLines}, workers: lineQueue{limit: workerLines},
+	}
+	go n.write(w)
 	return n
 }
 
-// Write takes one line.
+func (n *neverBlocks) write(w io.Writer) {
+	defer close(n.done)
+	for {
+		text, closed := n.next()
+		if len(text) > 0 {
+			_, _ = w.Write(text) // nowhere to say so
+			continue
+		}
+		if closed {
+			return
+		}
+		<-n.news
+	}
+}
+
+// next takes the lines that are to be written now.
+func (n *neverBlocks) next() (text []byte, closed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, q := range []*lineQueue{&n.own, &n.workers} {
+		if q.dropped > 0 {
+			text = fmt.Appendf(text, "fcgisup: %d lines dropped: standard error was not read\n", q.dropped)
+			q.dropped = 0
+		}
+	}
+	for len(text) < batch && len(n.own.lines)+len(n.workers.lines) > 0 {
+		q := &n.workers
+		if len(q.lines) == 0 || len(n.own.lines) > 0 && (len(q.lines) > fewLines || n.own.lines[0].n < q.lines[0].n) {
+			q = &n.own
+		}
+		text = append(text, q.take()...)
+	}
+	n.writing = len(text) > 0
+	return text, n.closed
+}
+
+// Write takes one line of our own.
 func (n *neverBlocks) Write(line []byte) (int, error) {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	if n.closed {
-		return len(line), nil
-	}
-	select {
-	case n.lines <- append([]byte(nil), line...):
-	default:
-		n.dropped.Add(1)
-	}
+	n.add(&n.own, append([]byte(nil), line...))
 	return len(line), nil
+}
+
+// worker takes one line of a worker.
+func (n *neverBlocks) worker(line []byte) { n.add(&n.workers, line) }
+
+func (n *neverBlocks) add(q *lineQueue, line []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
+	n.came++
+	q.add(n.came, line)
+	n.wake()
+}
+
+func (n *neverBlocks) wake() {
+	select {
+	case n.news <- struct{}{}:
+	default:
+	}
 }
 
 // lastFlush bounds the wait for the reader at the end.
@@ -73,17 +157,22 @@ const lastFlush = 2 * time.Second
 
 // flush waits, not for ever, until what has been logged so far is written.
 func (n *neverBlocks) flush() {
-	for end := time.Now().Add(lastFlush); len(n.lines) > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(lastFlush); n.waiting() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(time.Millisecond) // the last line is out of the channel before it is written
+}
+
+func (n *neverBlocks) waiting() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.writing || len(n.own.lines)+len(n.workers.lines) > 0
 }
 
 // close waits, not for ever, until what was logged is written. What comes later is dropped.
 func (n *neverBlocks) close() {
 	n.mu.Lock()
 	n.closed = true
-	close(n.lines)
+	n.wake()
 	n.mu.Unlock()
 	select {
 	case <-n.done:

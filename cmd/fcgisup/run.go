@@ -172,7 +172,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Awake:      inherited && app.Activation == fcgisup.Fleet,
 		ExitAsleep: inherited && len(instances) == 1,
 		Output: func(in fcgisup.Instance, line string) {
-			fmt.Fprintf(errs, "%s %s\n", in, line)
+			errs.worker(fmt.Appendf(nil, "%s %s\n", in, line))
 		},
 		Log:    r.log,
 		Resume: h.Handover,
