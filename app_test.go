@@ -191,7 +191,7 @@ func TestFind(t *testing.T) {
 	}
 	find := func(explicit, v string) string {
 		t.Helper()
-		p, err := Find(explicit, env(v))
+		p, _, err := Find(explicit, env(v))
 		if err != nil {
 			t.Fatal(err)
 		}

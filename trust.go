@@ -15,18 +15,32 @@ import (
 // maxLinks is how many symbolic links path_resolution(7) follows.
 const maxLinks = 40
 
-// CheckTrust returns an error that names the first component of path which a
+// TrustError says that a user other than root and the expected one can change a path.
+type TrustError struct {
+	// Path is the component that they can change, Why how.
+	Path, Why string
+	// Anyone is set if every user can.
+	Anyone bool
+}
+
+func (e *TrustError) Error() string { return e.Path + " " + e.Why }
+
+// CheckTrust returns a [TrustError] that names the first component of path which a
 // user other than root and uid can change: the file itself, the directory that
 // it is in, a directory above, or a symbolic link on the way. A directory above
 // may be writable by others if it is sticky, as /tmp is: only the owner of an
 // entry can then replace it. ACLs show in the group's bits of the mode.
 // What CheckTrust accepts cannot be swapped by another user afterwards.
 func CheckTrust(path string, uid int) error {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return err
+	if !filepath.IsAbs(path) {
+		// Not os.Getwd: $PWD may lead here through a link of another user.
+		here, err := syscall.Getwd()
+		if err != nil {
+			return fmt.Errorf("cannot find the working directory: %w", err)
+		}
+		path = here + "/" + path
 	}
-	return (&trust{uid: uint32(uid)}).walk(abs)
+	return (&trust{uid: uint32(uid)}).walk(path)
 }
 
 type trust struct {
@@ -73,9 +87,9 @@ func (t *trust) follow(link string, rest []string) error {
 		return err
 	}
 	if !filepath.IsAbs(target) {
-		target = filepath.Join(filepath.Dir(link), target)
+		target = filepath.Dir(link) + "/" + target
 	}
-	return t.walk(filepath.Join(append([]string{target}, rest...)...))
+	return t.walk(target + "/" + strings.Join(rest, "/")) // not cleaned: ".." after a link is the target's
 }
 
 // owned refuses what belongs to another user, who can change its mode at any time.
@@ -89,7 +103,7 @@ func (t *trust) owned(path string) (fs.FileInfo, error) {
 		return nil, errors.New(path + " has no owner")
 	}
 	if st.Uid != 0 && st.Uid != t.uid {
-		return nil, fmt.Errorf("%s belongs to %s", path, userName(st.Uid))
+		return nil, &TrustError{Path: path, Why: "belongs to " + userName(st.Uid)}
 	}
 	return info, nil
 }
@@ -99,7 +113,7 @@ func notShared(path string, info fs.FileInfo) error {
 	if mode&0o022 == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s can be written by other users, its mode is %04o", path, mode)
+	return &TrustError{path, fmt.Sprintf("can be written by other users, its mode is %04o", mode), mode&0o002 != 0}
 }
 
 func userName(uid uint32) string {

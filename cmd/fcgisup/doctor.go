@@ -30,8 +30,8 @@ changes nothing, starts nothing and wakes no sleeping instance. Without a
 configuration it looks at the host alone: hand-written units and upstreams, too.
 
 Errors refuse requests now, or will with the next start, or keep the monitor from
-watching or an alert from its target. Warnings lose requests under load, after a
-crash or after a reboot. Notes say what could not be looked at, by whom it can,
+watching or an alert from its target, or let any user choose what root runs.
+Warnings lose requests under load, after a crash or after a reboot. Notes say what could not be looked at, by whom it can,
 and what is harmless so far.
 
 Supervisors that run are asked whether a worker of theirs lives; the monitor's

@@ -22,6 +22,8 @@ import (
 type facts struct {
 	config string
 	apps   []appFacts
+	// writable are files that decide what runs and that the wrong users can change.
+	writable []writable
 
 	systemd bool
 	sockets []socketFacts

@@ -65,6 +65,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	}
 	read := cmp.Or(src.config, fcgisup.SystemConfig)
 	f.gatherMonitor(cfg, read)
+	f.gatherWritable(cfg, read)
 	for _, app := range src.apps {
 		a := appFacts{App: app}
 		only := *src

@@ -65,7 +65,7 @@ func examine(f *facts) []finding {
 // rules are all there are, in the order of the report: pure functions of what was seen.
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
-		findCommands, findUnreadable, findAccounts, findDependencies, findDrift, findLeftOver,
+		findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
 		findFailing, findFailedServices, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,

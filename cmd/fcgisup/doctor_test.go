@@ -73,6 +73,12 @@ func TestDoctorRules(t *testing.T) {
 		{"unreadable", func(f *facts) {
 			f.apps[0].closed = &closedConfig{file: "/c", denied: "/c", mode: "0600 root:root", user: "x", group: "x"}
 		}, "error configuration-unreadable app rt"},
+		{"writable by anyone", func(f *facts) {
+			f.writable = []writable{{subject: "the configuration", path: "/c", trust: &fcgisup.TrustError{Path: "/c", Anyone: true}}}
+		}, "error writable-by-others the configuration"},
+		{"writable by a group", func(f *facts) {
+			f.writable = []writable{{subject: "app rt", path: "/e", trust: &fcgisup.TrustError{Path: "/e"}}}
+		}, "warning writable-by-others app rt"},
 		{"failing", func(f *facts) {
 			last := &supervisor.Failure{Cause: "exit", Detail: "exit status 1", Output: []string{"no such module."}}
 			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}, {App: "rt", Instance: 2, LastFailure: last}}

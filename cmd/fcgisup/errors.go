@@ -78,10 +78,19 @@ func (c *cli) report(err error) int {
 	return e.code
 }
 
+// trustHint is how root uses a configuration that others can change.
+const trustHint = "--config ./" + fcgisup.LocalConfig + " reads it; only if you trust those who can write it"
+
 // load reads the configuration that applies. A file that cannot be had is a
 // usage error: the command cannot know what is meant.
 func (c *cli) load() (*fcgisup.Config, error) {
-	path, err := fcgisup.Find(c.config, c.getenv)
+	path, skipped, err := fcgisup.Find(c.config, c.getenv)
+	if err != nil && skipped != nil {
+		return nil, &exitError{code: exitUsage, hint: trustHint, cause: err}
+	}
+	if skipped != nil {
+		fmt.Fprintf(c.stdio.err, "fcgisup: %s; reading %s\nhint: %s\n", fcgisup.Printable(skipped.Error()), path, trustHint)
+	}
 	if errors.Is(err, fcgisup.ErrNoConfig) {
 		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}
 	}

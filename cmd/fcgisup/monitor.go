@@ -199,7 +199,7 @@ func (m *monitoring) closeAlerts() {
 // configuration is what applies. None at all is no error: the package installs
 // the service before there is one.
 func (m *monitoring) configuration() (_ *fcgisup.Config, missing string, err error) {
-	if _, err := fcgisup.Find(m.config, m.getenv); errors.Is(err, fcgisup.ErrNoConfig) {
+	if _, _, err := fcgisup.Find(m.config, m.getenv); errors.Is(err, fcgisup.ErrNoConfig) {
 		return &fcgisup.Config{Monitor: fcgisup.DefaultMonitor(), Alerts: fcgisup.DefaultAlerts()}, err.Error(), nil
 	}
 	cfg, err := m.load()

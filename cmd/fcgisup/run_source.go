@@ -52,7 +52,7 @@ func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
 
 // reuse is load from the text that a predecessor has found good.
 func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
-	if path, err := fcgisup.Find(c.config, c.getenv); err == nil { // to read again once it is mended
+	if path, _, err := fcgisup.Find(c.config, c.getenv); err == nil { // to read again once it is mended
 		if s.path, err = filepath.Abs(path); err != nil {
 			return fcgisup.App{}, nil, fmt.Errorf("cannot tell where %s is: %w", path, err)
 		}
