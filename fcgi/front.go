@@ -32,14 +32,17 @@ type Backend struct {
 // equals, and to the next one when it cannot connect (full, refused, missing, no answer
 // to connect within 5 s), which is always before anything was sent.
 //
-// Requests and responses are streamed both ways, flushed as they come, and never held
-// whole. CGI wants CONTENT_LENGTH before the body, so a chunked request is first
-// spooled to an unlinked temporary file, as nginx does.
+// No worker is taken before the whole request body, or its first 64 KiB, is here. The rest
+// and the response are streamed, flushed as they come, and never held whole. CGI wants
+// CONTENT_LENGTH before the body, so a chunked request is first spooled to an unlinked
+// temporary file, as nginx does. How long a client may take is the http.Server's to bound.
 //
 // Answers of its own: 502 when the worker's answer is wrong, 503 with Retry-After when no
 // backend takes a connection or the worker says OVERLOADED, 504 when a worker stays
-// silent, 413 and 411 for chunked bodies above or without SpoolLimit, 404 outside
-// ScriptName, 400 for a NUL in the path. An answer that breaks after its header has
+// silent, 413 and 411 for chunked bodies above or without SpoolLimit, 408 for a body that
+// does not come, 404 outside ScriptName, 405 for CONNECT and TRACE, 400 for what a worker
+// could misread: a target that is not a path, a path with NUL or dot segments (encoded
+// ones included), a Host that is not one. An answer that breaks after its header has
 // been passed on breaks the client's connection too: a part must not look like the whole.
 // When the client goes, its connection to the worker is closed, as FastCGI's way of abort.
 //
@@ -59,13 +62,16 @@ type Front struct {
 
 // ServeHTTP passes r to a worker.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, ok := pathInfo(r.URL.Path, f.ScriptName)
-	switch {
-	case !ok:
-		http.NotFound(w, r)
+	target, code := targetOf(r)
+	if code != http.StatusOK {
+		f.log().Debug("request refused", "uri", r.RequestURI, "host", r.Host, "status", code)
+		w.Header().Set("Connection", "close") // what follows may be no request either
+		refuse(w, code)
 		return
-	case strings.Contains(r.URL.Path, "\x00"):
-		refuse(w, http.StatusBadRequest)
+	}
+	info, ok := pathInfo(target.path, f.ScriptName)
+	if !ok {
+		http.NotFound(w, r)
 		return
 	}
 	body, err := f.requestBody(r)
@@ -79,7 +85,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w: w, control: http.NewResponseController(w), head: r.Method == http.MethodHead,
 		request: r, body: body,
 	}
-	backend, err := f.pass(r, path, body, reply)
+	backend, err := f.pass(r, target, info, body, reply)
 	if err == nil {
 		return
 	}
@@ -87,7 +93,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if reply.started {
 		panic(http.ErrAbortHandler) // net/http's way to break a connection
 	}
-	code := statusFor(err)
+	code = statusFor(err)
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", f.retryAfter())
 	}
@@ -96,7 +102,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // pass tries the backends until one takes the connection, and serves r there.
-func (f *Front) pass(r *http.Request, path string, body *requestBody, reply *reply) (Backend, error) {
+func (f *Front) pass(r *http.Request, target target, info string, body *requestBody, reply *reply) (Backend, error) {
 	var tried Backend
 	lastErr := failf(Missing, "no backends")
 	for i, release := range f.balance.choose(len(f.Backends)) {
@@ -115,7 +121,7 @@ func (f *Front) pass(r *http.Request, path string, body *requestBody, reply *rep
 		stderr := &capped{max: frontStderr}
 		answer := &page{body: reply, onHead: reply.writeHead}
 		x := exchange{
-			params: f.params(r, path, body.size), silence: f.silence(),
+			params: f.params(r, target, info, body.size), silence: f.silence(),
 			stdout: answer, stderr: stderr,
 		}
 		if body.size > 0 {
@@ -144,7 +150,7 @@ func (p *page) completeUnless(err error) error {
 func statusFor(err error) int {
 	var body *bodyError
 	if errors.As(err, &body) {
-		return http.StatusBadRequest
+		return body.code()
 	}
 	switch ClassOf(err) {
 	case Full, Refused, Missing, Overloaded:

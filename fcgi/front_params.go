@@ -9,25 +9,21 @@ import (
 )
 
 // params returns the CGI variables of r (RFC 3875 section 4.1, and those that nginx's
-// fastcgi_params adds). size is that of the body.
-func (f *Front) params(r *http.Request, path string, size int64) map[string]string {
+// fastcgi_params adds). info is PATH_INFO, size that of the body.
+func (f *Front) params(r *http.Request, target target, info string, size int64) map[string]string {
 	params := headerParams(r.Header)
-	uri := r.RequestURI
-	if !strings.HasPrefix(uri, "/") {
-		uri = r.URL.RequestURI() // a client may send an absolute URI
-	}
 	maps.Copy(params, map[string]string{
 		"CONTENT_LENGTH":    strconv.FormatInt(size, 10),
 		"CONTENT_TYPE":      r.Header.Get("Content-Type"),
-		"DOCUMENT_URI":      r.URL.Path,
+		"DOCUMENT_URI":      target.path,
 		"GATEWAY_INTERFACE": "CGI/1.1",
 		"HTTP_HOST":         r.Host,
-		"PATH_INFO":         path,
+		"PATH_INFO":         info,
 		"QUERY_STRING":      r.URL.RawQuery,
 		"REDIRECT_STATUS":   "200",
 		"REQUEST_METHOD":    r.Method,
 		"REQUEST_SCHEME":    "http",
-		"REQUEST_URI":       uri,
+		"REQUEST_URI":       target.uri,
 		"SCRIPT_NAME":       f.ScriptName,
 		"SERVER_PROTOCOL":   r.Proto,
 		"SERVER_SOFTWARE":   software,
@@ -40,13 +36,12 @@ func (f *Front) params(r *http.Request, path string, size int64) map[string]stri
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		params["SERVER_ADDR"], params["SERVER_PORT"] = splitAddress(local.String())
 	}
-	name, port := splitAddress(r.Host)
-	params["SERVER_NAME"] = strings.Trim(name, "[]")
-	switch {
-	case port != "":
-		params["SERVER_PORT"] = port
-	case params["SERVER_PORT"] == "":
+	if params["SERVER_PORT"] == "" {
 		params["SERVER_PORT"] = "80"
+	}
+	params["SERVER_NAME"] = target.name
+	if target.name == "" {
+		params["SERVER_NAME"] = params["SERVER_ADDR"] // HTTP/1.0 needs no Host; RFC 3875 needs a name
 	}
 	maps.Copy(params, f.Params)
 	return params

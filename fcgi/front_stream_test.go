@@ -92,7 +92,10 @@ func TestFrontFlushesBothWays(t *testing.T) {
 	})
 	server := httptest.NewServer(frontOf(p.address))
 	t.Cleanup(server.Close)
-	say, response := rawPost(t, server, 15)
+	say, response := rawPost(t, server, firstBody+15)
+	if _, err := io.CopyN(io.Discard, response.Body, firstBody); err != nil {
+		t.Fatal(err)
+	}
 	for _, word := range []string{"hello", "there", "again"} {
 		fmt.Fprint(say, word)
 		heard := make([]byte, 5)
@@ -105,8 +108,9 @@ func TestFrontFlushesBothWays(t *testing.T) {
 	}
 }
 
-// rawPost sends the header of a request, whose body then goes to the connection as it is
-// written, and returns with the header of the answer. (http.Client would buffer.)
+// rawPost sends the header of a request and as much of its body as a worker is not taken
+// without. The rest goes to the connection as it is written. It returns with the header of
+// the answer. (http.Client would buffer.)
 func rawPost(t *testing.T, server *httptest.Server, size int) (net.Conn, *http.Response) {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -115,7 +119,7 @@ func rawPost(t *testing.T, server *httptest.Server, size int) (net.Conn, *http.R
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", firstBody))
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +173,7 @@ func TestFrontAnswersBeforeTheBody(t *testing.T) {
 		})
 		server := httptest.NewServer(frontOf(p.address))
 		defer server.Close()
-		conn, response := rawPost(t, server, 100_000)
+		conn, response := rawPost(t, server, firstBody+100_000)
 		text, err := io.ReadAll(response.Body)
 		if response.StatusCode != 413 || string(text) != "too large" || err != nil {
 			t.Errorf("%v %q %v", response.Status, text, err)
@@ -193,7 +197,7 @@ func TestFrontWorkerDiesDuringUpload(t *testing.T) {
 	p := newPeer(t, func(_ *peer, conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) })
 	server := httptest.NewServer(frontOf(p.address))
 	t.Cleanup(server.Close)
-	_, response := rawPost(t, server, 100_000)
+	_, response := rawPost(t, server, firstBody+100_000)
 	if response.StatusCode != 502 || !response.Close {
 		t.Errorf("%v, close %v", response.Status, response.Close)
 	}
@@ -204,7 +208,7 @@ func TestFrontWorkerDiesDuringUpload(t *testing.T) {
 func TestFrontClientGone(t *testing.T) {
 	for name, request := range map[string]string{
 		"waiting":   "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-		"uploading": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this",
+		"uploading": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", firstBody),
 	} {
 		t.Run(name, func(t *testing.T) {
 			check := settled(t)
@@ -251,7 +255,7 @@ func TestFrontWaitsForSlowClients(t *testing.T) {
 	f.Silence = time.Second
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
-	say, response := rawPost(t, server, 10)
+	say, response := rawPost(t, server, firstBody+10)
 	fmt.Fprint(say, "12345")
 	time.Sleep(2 * f.Silence)
 	fmt.Fprint(say, "67890")

@@ -61,10 +61,12 @@ func (p *reply) writeHead(page *page) error {
 	}
 	header := p.w.Header()
 	for name, values := range page.header {
-		header[name] = values
-	}
-	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
-		header.Del(name) // of the connection, RFC 9110 section 7.6.1: not the worker's to say
+		switch name {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+			// Of the connection, RFC 9110 section 7.6.1: not the worker's to say.
+		default:
+			header[name] = values
+		}
 	}
 	if page.header.Get("Content-Type") == "" {
 		header["Content-Type"] = nil // no guessing where the application said nothing

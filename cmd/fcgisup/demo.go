@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -143,7 +144,7 @@ func (d *demo) begin() (stop func() error, err error) {
 		closeSockets(sockets, log)
 		return nil, errors.Join(err, l.Close())
 	}
-	server := &http.Server{Handler: front, ReadHeaderTimeout: demoPatience}
+	server := httpserver.New(front, httpserver.Limits{Connections: frontConnections(descriptorLimit(), demoInstances)}, log)
 	go func() { _ = server.Serve(l) }() // ends with Close
 	// Not the command's context: an interrupt ends the tour first, then the workers.
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -13,29 +12,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/web"
 )
 
 const (
-	// headerPatience and writePatience bound what a client can hold up;
-	// idlePatience is for one that keeps its connection. There is no ReadTimeout:
-	// it would end the page's stream.
-	headerPatience = 10 * time.Second
-	writePatience  = time.Minute
-	idlePatience   = 2 * time.Minute
 	// goodbye is what open requests get at the end.
 	goodbye = 2 * time.Second
 	// freshIntervals, or at least freshLeast, is how old a report may be for /healthz and the page.
 	freshIntervals = 5
 	freshLeast     = 30 * time.Second
-	maxHeader      = 32 << 10
+	// monitorConnections are pages that are open, scrapers and proxies.
+	monitorConnections = 256
+	monitorHeader      = 32 << 10
 )
 
 func fresh(s fcgisup.Monitor) time.Duration { return max(freshIntervals*s.Interval, freshLeast) }
 
 // monitorServer is the monitor's HTTP server.
-type monitorServer struct{ *http.Server }
+type monitorServer struct{ *httpserver.Server }
 
 // serve listens, and answers from then on.
 func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
@@ -43,16 +39,12 @@ func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
 	if err != nil {
 		return monitorServer{}, err
 	}
-	server := monitorServer{&http.Server{
-		Handler: web.Handler(web.Options{
-			Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
-			Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
-			Alerts:  func() any { return m.alerts.Targets() },
-			Restart: m.mon.Restart, Fresh: fresh(s),
-		}),
-		ReadHeaderTimeout: headerPatience, WriteTimeout: writePatience, IdleTimeout: idlePatience,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
-	}}
+	server := monitorServer{httpserver.New(web.Handler(web.Options{
+		Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
+		Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
+		Alerts:  func() any { return m.alerts.Targets() },
+		Restart: m.mon.Restart, Fresh: fresh(s),
+	}), httpserver.Limits{Connections: monitorConnections, HeaderBytes: monitorHeader}, m.log)}
 	server.RegisterOnShutdown(m.page.Close)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

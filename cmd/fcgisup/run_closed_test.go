@@ -20,7 +20,7 @@ func TestClosedServersLeaveNoSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.listen(context.Background(), l, http.NotFoundHandler())
+		r.listen(context.Background(), l, http.NotFoundHandler(), controlConnections)
 		r.closeServers()
 		if _, err := os.Lstat(path); !os.IsNotExist(err) {
 			t.Fatalf("the control socket stays: %v", err)

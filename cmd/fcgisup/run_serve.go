@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 )
@@ -23,7 +24,7 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 		l, err := supervisor.ListenControl(r.control)
 		switch {
 		case err == nil:
-			r.listen(ctx, l, r.controls(sup, metrics))
+			r.listen(ctx, l, r.controls(sup, metrics), controlConnections)
 		case len(opt.Resume.Instances) == 0:
 			return err
 		default:
@@ -34,10 +35,11 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 	if r.metrics != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics)
-		failed = r.listenTCP(ctx, r.metrics, mux)
+		failed = r.listenTCP(ctx, r.metrics, mux, metricsConnections)
 	}
 	if r.http != "" {
-		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(opt.App, instances)))
+		n := frontConnections(descriptorLimit(), len(instances)*opt.App.Workers.Max)
+		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(opt.App, instances), n))
 	}
 	return failed
 }
@@ -56,7 +58,7 @@ func (r *runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, a
 		r.noControl(ctx, err, path, r.controls(sup, metrics))
 		return
 	}
-	r.listen(ctx, l, r.controls(sup, metrics))
+	r.listen(ctx, l, r.controls(sup, metrics), controlConnections)
 }
 
 // noControl goes on without it for now: requests matter more than being asked about them.
@@ -99,19 +101,19 @@ func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) 
 		}
 		if l, err := supervisor.ListenControl(path); err == nil {
 			r.log.Info("there is a control socket", "path", path)
-			r.listen(ctx, l, h)
+			r.listen(ctx, l, h, controlConnections)
 			return
 		}
 	}
 }
 
-func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler) error {
+func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler, connections int) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return cannotListen(address, err)
 	}
 	r.log.Info("serving", "address", l.Addr().String())
-	r.listen(ctx, l, h)
+	r.listen(ctx, l, h, connections)
 	return nil
 }
 
@@ -127,19 +129,19 @@ func cannotListen(address string, err error) error {
 // httpServer is a server and what it listens on, which it closes itself only once it
 // has begun to serve: a socket file would stay.
 type httpServer struct {
-	*http.Server
+	*httpserver.Server
 	listener net.Listener
 }
 
 // listen serves until closeServers, which comes after the end of ctx.
-func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler) {
+func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler, connections int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
 		_ = l.Close()
 		return
 	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s := httpserver.New(h, httpserver.Limits{Connections: connections}, r.log)
 	r.servers = append(r.servers, httpServer{s, l})
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
