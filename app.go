@@ -11,6 +11,7 @@
 package fcgisup
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"math"
@@ -97,8 +98,13 @@ const (
 	Eager Activation = "eager"
 )
 
+// SocketGroup is the group that owns the app's unix sockets: socket.group, else
+// the workers' own. A user without a group here has that of the same name.
+func (a App) SocketGroup() string { return cmp.Or(a.Socket.Group, a.Group, a.User) }
+
 // Socket is who may connect to a unix socket, and how many may wait.
 type Socket struct {
+	// User is whom the web server connects as. An empty Group is the workers' own.
 	User, Group string
 	Mode        fs.FileMode
 	// Backlog is listen(2)'s, capped by the kernel at net.core.somaxconn.

@@ -16,7 +16,7 @@ func Default(name string) App {
 		Workers:    Workers{Min: 1, Max: 1},
 		Activation: Lazy,
 		Listen:     Listen{Path: "/run/" + name + "%i.sock"},
-		Socket:     Socket{User: "www-data", Group: "www-data", Mode: 0o660, Backlog: 4096},
+		Socket:     Socket{User: "www-data", Mode: 0o660, Backlog: 4096},
 		Health: Health{
 			Method:   "GET",
 			Host:     "localhost",

@@ -116,8 +116,8 @@ func workers(w *Workers) set {
 
 func socketFields(s *Socket) []field {
 	return []field{
-		{"user", "owner of the unix socket", account(&s.User)},
-		{"group", "group of the unix socket", account(&s.Group)},
+		{"user", "owner of the unix socket, whom the web server connects as", account(&s.User)},
+		{"group", "group of the unix socket; absent: the workers' own, so that the supervisor can probe and other apps cannot connect", account(&s.Group)},
 		{"mode", "octal mode of the unix socket", mode(&s.Mode)},
 		{"backlog", "how many connections may wait; the kernel caps it at net.core.somaxconn", number(&s.Backlog, 1, 1<<31-1)},
 	}

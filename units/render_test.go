@@ -190,28 +190,31 @@ func TestOverride(t *testing.T) {
 	}
 }
 
-// TestProbeGroup: the supervisor may connect to its own socket.
-func TestProbeGroup(t *testing.T) {
+// TestSocketOwner: the web server owns the socket, and its group is the app's, so
+// that the supervisor may connect without a group that its workers would have, too.
+func TestSocketOwner(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*fcgisup.App)
-		want   []string
+		want   string
 	}{
-		{"same user", func(*fcgisup.App) {}, nil},
-		{"other user", func(a *fcgisup.App) { a.User = "rt" }, []string{"www-data"}},
-		{"socket's own group", func(a *fcgisup.App) { a.User, a.Socket.Group = "rt", "rt" }, nil},
-		{"group of the app", func(a *fcgisup.App) { a.User, a.Group = "rt", "www-data" }, nil},
-		{"open to all", func(a *fcgisup.App) { a.User, a.Socket.Mode = "rt", 0o666 }, nil},
-		{"never probed", func(a *fcgisup.App) { a.User, a.Health.Interval = "rt", 0 }, nil},
-		{"tcp", func(a *fcgisup.App) { a.User, a.Listen = "rt", fcgisup.Listen{Host: "127.0.0.1", Port: 9100} }, nil},
+		{"the web server's user", func(*fcgisup.App) {}, "www-data www-data"},
+		{"another user", func(a *fcgisup.App) { a.User = "rt" }, "www-data rt"},
+		{"another group", func(a *fcgisup.App) { a.User, a.Group = "rt", "tickets" }, "www-data tickets"},
+		{"set by hand", func(a *fcgisup.App) { a.User, a.Socket.User, a.Socket.Group = "rt", "nginx", "web" }, "nginx web"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			app := example()
+			app.User, app.Group, app.Socket.Group = "www-data", "", ""
 			test.change(&app)
-			service := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
-			if got := service["Service.SupplementaryGroups"]; !slices.Equal(got, test.want) {
-				t.Errorf("SupplementaryGroups is %q, want %q", got, test.want)
+			files := render(t, app, Options{})
+			socket := parse(t, files["systemd/rt-fastcgi@.socket"])
+			if got := strings.Join(slices.Concat(socket["Socket.SocketUser"], socket["Socket.SocketGroup"]), " "); got != test.want {
+				t.Errorf("the socket is %s's, want %s", got, test.want)
+			}
+			if got := parse(t, files["systemd/rt-fastcgi@.service"])["Service.SupplementaryGroups"]; got != nil {
+				t.Errorf("the workers are in the groups %q, too", got)
 			}
 		})
 	}

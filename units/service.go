@@ -1,7 +1,6 @@
 package units
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +77,6 @@ func (r renderer) supervised(s *section) {
 	s.set("Type", "notify")
 	s.set("NotifyAccess", "main")
 	r.account(s)
-	r.probeGroup(s)
 	if app.EnvironmentFile != "" {
 		s.because("Read by systemd as root; environment: is read by fcgisup, so that a reload applies it.")
 		s.set("EnvironmentFile", literal(app.EnvironmentFile))
@@ -179,21 +177,6 @@ func (r renderer) account(s *section) {
 	if r.app.Group != "" {
 		s.set("Group", r.app.Group)
 	}
-}
-
-// probeGroup lets the supervisor connect to its own socket, which it has to
-// for a probe and which the descriptor that it holds does not allow.
-func (r renderer) probeGroup(s *section) {
-	app := r.app
-	own := app.Socket.User == app.User || app.Socket.Group == app.Group || app.Group == "" && app.Socket.Group == app.User
-	if app.Listen.Network() != "unix" || app.Health.Interval == 0 || own || app.User == "" {
-		return
-	}
-	if app.Socket.Mode&0o002 != 0 || app.Socket.Mode&0o020 == 0 {
-		return
-	}
-	s.because(fmt.Sprintf("A probe connects to the socket like the web server, and only %s may.", app.Socket.Group))
-	s.set("SupplementaryGroups", app.Socket.Group)
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -25,8 +25,12 @@ func (r renderer) socketSection() section {
 	if app.Listen.Network() == "unix" {
 		// Only %i, the instance's number, can stand in the path.
 		s.set("ListenStream", app.Listen.Path)
+		if app.Socket.Group == "" {
+			s.because("The web server connects as the owner, fcgisup for its probes by the workers' own group. No worker is in the web",
+				"server's group, so none can connect to the sockets of other apps.")
+		}
 		s.set("SocketUser", app.Socket.User)
-		s.set("SocketGroup", app.Socket.Group)
+		s.set("SocketGroup", app.SocketGroup())
 		s.set("SocketMode", fmt.Sprintf("%04o", app.Socket.Mode))
 		s.because("Systemd leaves the socket file behind otherwise.")
 		s.set("RemoveOnStop", "yes")

@@ -157,7 +157,7 @@ func (f *facts) letIn(a fcgisup.Address) string {
 		switch {
 		case !slices.Contains(s.Listen, a):
 		case s.app != "":
-			return fmt.Sprintf("apps.%s.socket: {user: %s, group: %[2]s, mode: \"0660\"} in the configuration, then fcgisup apply %[1]s", s.app, f.web.user)
+			return fmt.Sprintf("apps.%s.socket: {user: %s, mode: \"0660\"} in the configuration, then fcgisup apply %[1]s", s.app, f.web.user)
 		default:
 			return inDropIn(s.Name, "Socket", " && systemctl restart "+s.Name, "SocketUser="+f.web.user, "SocketMode=0660")
 		}

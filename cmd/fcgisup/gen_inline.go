@@ -69,7 +69,7 @@ func (g *generation) inlineSource(names, command []string, changed func(string) 
 	if err != nil {
 		return nil, usage(err)
 	}
-	src.apps = cfg.Apps
+	src.apps = []fcgisup.App{withOwnGroup(cfg.Apps[0])}
 	return src, nil
 }
 

@@ -73,7 +73,7 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 	}
 	for _, a := range cfg.Apps {
 		if wanted(a) {
-			src.apps = append(src.apps, a)
+			src.apps = append(src.apps, withOwnGroup(a))
 		}
 	}
 	if src.config != "" {
