@@ -243,21 +243,13 @@ func listenUnix(path string, opt fcgisup.Socket, known finder) (*Socket, error) 
 	return listening(f, opt.Backlog, b)
 }
 
-// dress gives a socket file its owner and mode. Only root can give files away.
+// dress gives a socket file its owner and mode.
 func dress(path string, opt fcgisup.Socket) (*bound, error) {
-	if os.Geteuid() == 0 {
-		uid, gid := -1, -1
-		var err error
-		if opt.User != "" {
-			if uid, err = lookupUser(opt.User); err != nil {
-				return nil, fmt.Errorf("cannot find the socket's user: %w", err)
-			}
-		}
-		if opt.Group != "" {
-			if gid, err = lookupGroup(opt.Group); err != nil {
-				return nil, fmt.Errorf("cannot find the socket's group: %w", err)
-			}
-		}
+	uid, gid, err := owners(opt)
+	if err != nil {
+		return nil, err
+	}
+	if uid >= 0 || gid >= 0 {
 		if err := os.Lchown(path, uid, gid); err != nil {
 			return nil, err
 		}

@@ -292,6 +292,11 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 	if errors.Is(err, fs.ErrPermission) {
 		err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
 	}
+	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {
+		if why := closedTo(app.Socket, instances[0].Address.Addr); why != "" {
+			r.log.Warn("the web server cannot connect", "why", why, "hint", "run as root, or listen on 127.0.0.1:PORT, or add "+app.Socket.User+" to the group of the socket")
+		}
+	}
 	return made, false, err
 }
 

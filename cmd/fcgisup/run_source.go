@@ -62,7 +62,7 @@ func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance,
 		return fcgisup.App{}, nil, err
 	}
 	s.text.Store(&text)
-	a, err := app(cfg, s.app)
+	a, err := s.pick(cfg)
 	return a, nil, err
 }
 
@@ -83,7 +83,7 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 		return fcgisup.App{}, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
 	}
 	s.text.Store(&cfg.Text)
-	return app(cfg, s.app)
+	return s.pick(cfg)
 }
 
 // inlineApp is the app of a command line: eager in nothing, the caller's user.
@@ -121,7 +121,23 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 		a.User = ""
 		a.Socket.User, a.Socket.Group = "", "" // whoever runs this owns the socket too
 	}
-	return a, nil
+	return withOwnSocket(a), nil
+}
+
+// pick is the app that is meant.
+func (s *runSource) pick(cfg *fcgisup.Config) (fcgisup.App, error) {
+	a, err := app(cfg, s.app)
+	return withOwnSocket(a), err
+}
+
+// withOwnSocket says whose the sockets are that root makes. Others have no choice
+// (see supervisor.ListenOn), and systemd's are made.
+func withOwnSocket(a fcgisup.App) fcgisup.App {
+	if isRoot() && a.User != "" {
+		a = withOwnGroup(a)
+		a.Socket.Group = a.SocketGroup()
+	}
+	return a
 }
 
 // reloader reads the same app from the same file again; nil without a file.
@@ -129,13 +145,13 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 	if s.path == "" {
 		return nil
 	}
-	path, name := s.path, s.app
+	path := s.path
 	return func() (fcgisup.App, error) {
 		cfg, err := fcgisup.Load(path)
 		if err != nil {
 			return fcgisup.App{}, err
 		}
-		a, err := app(cfg, name)
+		a, err := s.pick(cfg)
 		if err == nil {
 			s.text.Store(&cfg.Text)
 		}
