@@ -1,15 +1,18 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ControlName is the control socket's name inside an instance's runtime folder.
@@ -113,8 +116,11 @@ func reply(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
 }
 
-// ListenControl listens on a control socket that its owner and group may use. A
-// stale file is replaced, a live one is an error that names its owner.
+// controlMode lets the supervisor's user connect, and root.
+const controlMode = 0o600
+
+// ListenControl listens on a control socket that only its owner, and root, may
+// use. A stale file is replaced, a live one is an error that names its owner.
 func ListenControl(path string) (net.Listener, error) {
 	lock, err := lockPath(path)
 	if err != nil {
@@ -124,12 +130,16 @@ func ListenControl(path string) (net.Listener, error) {
 	if err := clearStale(path, findNow); err != nil {
 		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
 	}
-	l, err := net.Listen("unix", path)
+	// A socket without a name yet has a mode, too: bind(2) makes the file with no
+	// other, and there is nothing that somebody could put in the file's place.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), controlMode) })
+		return cmp.Or(err, failed)
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on the control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot set the control socket's mode: %w", err), l.Close())
 	}
 	return l, nil
 }

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -14,6 +16,9 @@ const (
 	classTimeout = "timeout"
 	classFull    = "full"
 )
+
+// ProbeDenied is why no probe is sent through a socket that its supervisor may not connect to.
+const ProbeDenied = "the supervisor may not connect to the socket: socket.user, group or mode keeps it out"
 
 // ProbeClasses are the classes of probe errors, which are those of package fcgi.
 var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol", "overloaded", "status", "body"}
@@ -114,6 +119,11 @@ func (i *instance) serves(s *slot) bool {
 func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
 	i.probings.observe(took)
 	p := ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
+	if errors.Is(r.Err, fs.ErrPermission) { // the socket's owner and mode keep us out, and say nothing of a worker
+		p.OK, p.Skipped, p.Class, p.Error = true, ProbeDenied, r.Class, r.Err.Error()
+		i.probed(now, p)
+		return
+	}
 	if r.Err != nil {
 		p.Class, p.Error = r.Class, r.Err.Error()
 		i.probeFail[r.Class]++
