@@ -59,6 +59,14 @@ type ServiceUnit struct {
 	Unit
 	// Program is the path of ExecStart=, empty without one or when the service has a root of its own.
 	Program string
+	// Args are the program's, without its name.
+	Args []string
+	// Directory is WorkingDirectory=, empty if it may be missing or is the user's home.
+	Directory string
+	// Environment are assignments, EnvironmentFiles those files that must be there.
+	Environment, EnvironmentFiles []string
+	// Mounts is how it sees the file system.
+	Mounts Mounts
 	// User and Group are as configured, empty for root's.
 	User, Group string
 	// Exit is the exit code, or the signal, that its main process ended with last.
@@ -71,6 +79,34 @@ type ServiceUnit struct {
 	RuntimeFolders []string
 	// OnStdin tells that the program gets the socket as its standard input.
 	OnStdin bool
+}
+
+// mountsOf is [MountsOf] for what systemd has made of the files.
+func mountsOf(p properties) Mounts {
+	list := func(key string) []string { return property[[]string](p, key) }
+	first := func(key string) []string {
+		var all []string
+		for _, item := range property[[][]any](p, key) {
+			var parts []string
+			for _, part := range item {
+				if text, ok := part.(string); ok {
+					parts = append(parts, text)
+				}
+			}
+			all = append(all, strings.Join(parts, ":"))
+		}
+		return all
+	}
+	m := Mounts{OwnRoot: property[string](p, "RootDirectory")+property[string](p, "RootImage") != ""}
+	m.homes(property[string](p, "ProtectHome"))
+	if property[bool](p, "PrivateTmp") {
+		m.temporary("yes")
+	}
+	m.hide("InaccessiblePaths", false, list("InaccessiblePaths"))
+	m.hide("TemporaryFileSystem", true, first("TemporaryFileSystem"))
+	m.bind(slices.Concat(first("BindPaths"), first("BindReadOnlyPaths")))
+	m.executable(list("NoExecPaths"), list("ExecPaths"))
+	return m
 }
 
 // properties are all of a unit's, of every interface. Asking for one by name
@@ -195,8 +231,26 @@ func serviceOf(name string, p properties) ServiceUnit {
 			if len(command) > 0 {
 				u.Program, _ = command[0].(string)
 			}
+			if len(command) > 1 {
+				if argv, _ := command[1].([]string); len(argv) > 0 {
+					u.Args = argv[1:]
+				}
+			}
 		}
 	}
+	if dir := property[string](p, "WorkingDirectory"); strings.HasPrefix(dir, "/") {
+		u.Directory = dir
+	}
+	u.Environment = property[[]string](p, "Environment")
+	for _, pair := range property[[][]any](p, "EnvironmentFiles") {
+		if len(pair) != 2 || pair[1] == true {
+			continue
+		}
+		if file, _ := pair[0].(string); file != "" {
+			u.EnvironmentFiles = append(u.EnvironmentFiles, file)
+		}
+	}
+	u.Mounts = mountsOf(p)
 	if property[bool](p, "DynamicUser") {
 		u.User, u.Group = "", ""
 	}

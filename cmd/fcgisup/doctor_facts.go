@@ -55,6 +55,8 @@ type socketFacts struct {
 	app string
 	// missing are values of its service that this host does not have, by directive.
 	missing []configured
+	// program is what is wrong with the program of its service: a finding's id and words.
+	program *finding
 	// open tells that everybody may connect to a socket file of it.
 	open bool
 	// lost tells that the socket listens and its file is not there.

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
@@ -80,7 +79,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 			return err
 		}
 		a.gatherAccounts()
-		a.command = lookAtCommand(app)
+		a.command = a.launch().problem()
 		a.gatherPaths()
 		f.gatherReadable(&a, read)
 		f.apps = append(f.apps, a)
@@ -140,6 +139,9 @@ const (
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 func (a *appFacts) gatherPaths() {
+	if a.Systemd.Service["RootDirectory"] != nil || a.Systemd.Service["RootImage"] != nil {
+		return // its paths are not this host's
+	}
 	if info, err := os.Stat(a.Directory); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		a.missing = append(a.missing, configured{"directory", a.Directory})
 	}
@@ -152,57 +154,34 @@ func (a *appFacts) gatherPaths() {
 	}
 }
 
-// lookAtCommand says what is wrong with an app's program; one that may not be looked at is left alone.
-func lookAtCommand(app fcgisup.App) *finding {
-	path := app.Command[0]
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		return &finding{ID: "command-missing", Message: path + " does not exist.", Mend: "install the program, or correct apps." + app.Name + ".command"}
-	case err != nil:
-		return nil
-	case info.IsDir():
-		return &finding{ID: "command-not-executable", Message: path + " is a folder.", Mend: "correct apps." + app.Name + ".command"}
-	}
-	if !executable(app, path, info) {
-		return &finding{
-			ID: "command-not-executable", Message: path + " may not be executed by " + app.User + " (" + ownership(info) + ").",
-			Mend: "chmod 755 " + shellWord(path) + ", and see that its folders may be searched",
+// launch is how the app's units execute its program.
+func (a *appFacts) launch() launch {
+	var service []byte
+	name := a.Name + "-fastcgi@.service"
+	for _, c := range a.changes {
+		if filepath.Base(c.name) == name {
+			service = c.new
 		}
 	}
-	if program := interpreter(path); program != "" {
-		if _, err := os.Stat(program); errors.Is(err, fs.ErrNotExist) {
-			return &finding{ID: "interpreter-missing", Message: "The first line of " + path + " names " + program + ", which does not exist.", Mend: "install " + program + ", or correct that line"}
-		}
+	l := launch{
+		argv: a.Command, directory: a.Directory, mounts: units.MountsOf(dropIns(name, service)),
+		user: a.User, correct: "apps." + a.Name + ".command",
+		loosen: func(directive string) string {
+			key, value, _ := strings.Cut(directive, "=")
+			return fmt.Sprintf("apps.%s.systemd: {service: {%s: %s}}", a.Name, key, strconv.Quote(value))
+		},
 	}
-	return nil
-}
-
-// executable is tried as the app's user where that is possible, else read off the mode.
-func executable(app fcgisup.App, path string, info fs.FileInfo) bool {
-	if who, err := lookup(app.User, app.Group); err == nil && isRoot() {
-		ok := false
-		if err := as(who, func() { ok = mayExecute(path) }); err == nil {
-			return ok
-		}
+	var files []string
+	if a.EnvironmentFile != "" {
+		files = []string{strings.TrimPrefix(a.EnvironmentFile, "-")}
 	}
-	return info.Mode()&0o111 != 0
-}
-
-// interpreter is the program that a script's first line names, execve(2).
-func interpreter(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
+	var assignments []string
+	if path, ok := a.Environment["PATH"]; ok {
+		assignments = []string{"PATH=" + path}
 	}
-	defer f.Close()
-	line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
-	rest, ok := strings.CutPrefix(line, "#!")
-	words := strings.Fields(rest)
-	if !ok || len(words) == 0 || !filepath.IsAbs(words[0]) {
-		return ""
-	}
-	return words[0]
+	l.path = pathIn(assignments, files)
+	l.as(whoReads(a.App, service))
+	return l
 }
 
 // makerOf is the app whose unit a file is, empty if gen did not make it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -40,6 +41,7 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 			return a.Network == "unix" && everybodyReaches(a.Addr)
 		})
 		s.missing = missingOf(s.service)
+		s.program = launchOf(s).problem()
 		f.sockets = append(f.sockets, s)
 	}
 	if err := f.gatherNamed(ctx, systemd); err != nil {
@@ -79,19 +81,50 @@ func everybodyReaches(path string) bool {
 	}
 }
 
-// missingOf are the program and the accounts of a service that do not exist.
+// missingOf are the accounts, files and directories of a service that do not exist.
 func missingOf(u units.ServiceUnit) []configured {
 	var all []configured
-	if _, err := os.Stat(u.Program); u.Program != "" && errors.Is(err, fs.ErrNotExist) {
-		all = append(all, configured{"ExecStart", u.Program})
-	}
 	if u.User != "" && !isNumber(u.User) && !userExists(u.User) {
 		all = append(all, configured{"User", u.User})
 	}
 	if u.Group != "" && !isNumber(u.Group) && !groupExists(u.Group) {
 		all = append(all, configured{"Group", u.Group})
 	}
+	if u.Mounts.OwnRoot {
+		return all
+	}
+	for _, file := range u.EnvironmentFiles {
+		if found, err := filepath.Glob(file); err == nil && len(found) == 0 {
+			all = append(all, configured{"EnvironmentFile", file})
+		}
+	}
+	if info, err := os.Stat(u.Directory); u.Directory != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir()) {
+		all = append(all, configured{"WorkingDirectory", u.Directory})
+	}
 	return all
+}
+
+// launchOf is how a unit executes its program. The arguments of a unit of ours
+// are the app's, which is looked at itself.
+func launchOf(s socketFacts) launch {
+	u := s.service
+	l := launch{
+		directory: cmp.Or(u.Directory, "/"), path: pathIn(u.Environment, u.EnvironmentFiles), mounts: u.Mounts,
+		user: cmp.Or(u.User, "root"), correct: "ExecStart=",
+		loosen: func(directive string) string { return inDropIn(u.Name, "Service", "", directive) },
+	}
+	if u.Program == "" {
+		return l
+	}
+	l.argv = []string{u.Program}
+	if s.app == "" {
+		l.argv = append(l.argv, u.Args...)
+	}
+	if u.User == "" || isNumber(u.User) || isNumber(u.Group) && u.Group != "" {
+		return l
+	}
+	l.as(lookup(u.User, u.Group))
+	return l
 }
 
 // gatherNamed asks about the units that apps name, and the apps' targets.

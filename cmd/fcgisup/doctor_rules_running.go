@@ -43,7 +43,7 @@ func unwell(u units.ServiceUnit) string {
 // findFailedServices: services that do not stay up. What keeps them from it and is known is a finding of its own.
 func findFailedServices(f *facts) (found []finding) {
 	for _, s := range f.sockets {
-		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 {
+		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
 			found = append(found, finding{"service-failed", isError, s.Service, how, "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark})
 		}
 	}

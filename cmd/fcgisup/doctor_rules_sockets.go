@@ -86,17 +86,28 @@ func findNoService(f *facts) (found []finding) {
 // findNoProgram: services that cannot start.
 func findNoProgram(f *facts) (found []finding) {
 	for _, s := range f.sockets {
-		for _, m := range s.missing {
-			one := finding{"command-missing", isError, s.Service, "Its ExecStart=, " + m.value + ", does not exist: the first request fails it.", "install the program, or correct ExecStart="}
-			if m.key != "ExecStart" {
-				one.ID = strings.ToLower(m.key) + "-missing"
-				one.Message = fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
-				one.Mend = map[string]string{"User": "adduser --system --group ", "Group": "addgroup --system "}[m.key] + shellWord(m.value)
-			}
+		if s.program != nil {
+			one := *s.program
+			one.Severity, one.Subject = isError, s.Service
 			found = append(found, one)
+		}
+		for _, m := range s.missing {
+			fix := noSuch[m.key]
+			found = append(found, finding{
+				fix.id, isError, s.Service, fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
+				fix.command + shellWord(m.value),
+			})
 		}
 	}
 	return found
+}
+
+// noSuch is what a missing value of a unit is called and made with.
+var noSuch = map[string]struct{ id, command string }{
+	"User":             {"user-missing", "adduser --system --group "},
+	"Group":            {"group-missing", "addgroup --system "},
+	"EnvironmentFile":  {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) lets it be missing; else create "},
+	"WorkingDirectory": {"directory-missing", "mkdir -p "},
 }
 
 // findLostSockets: systemd listens and nobody can connect.
