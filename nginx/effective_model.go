@@ -1,8 +1,11 @@
 package nginx
 
 import (
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	crossplane "github.com/nginxinc/nginx-go-crossplane"
 
@@ -11,8 +14,10 @@ import (
 
 // Effective is nginx's configuration as far as it is about FastCGI.
 type Effective struct {
-	// User is the user directive's, empty without one.
-	User string
+	// User and Group are the user directive's, empty without one.
+	User, Group string
+	// Includes are the patterns of include directives in the http block, absolute.
+	Includes []string
 	// OneWorker tells that worker_processes is 1, as without the directive.
 	OneWorker bool
 	// Files are those that it consists of, the main one first.
@@ -68,8 +73,9 @@ type Server struct {
 	Place
 	// Address is zero for what is no address.
 	Address fcgisup.Address
-	// MaxFails is nginx's 1 unless set.
-	MaxFails int
+	// MaxFails is nginx's 1 unless set, FailTimeout its 10 s.
+	MaxFails    int
+	FailTimeout time.Duration
 	// MaxConns is 0 for no limit.
 	MaxConns     int
 	Down, Backup bool
@@ -87,6 +93,7 @@ type scope struct {
 const (
 	maxDepth      = 64
 	maxDirectives = 1 << 18
+	maxIncludes   = 1 << 12
 )
 
 type interpreter struct {
@@ -111,6 +118,9 @@ func interpret(configs []crossplane.Config) *Effective {
 		case len(d.args) == 0 && d.name != "http":
 		case d.name == "user":
 			in.effective.User = d.args[0]
+			if len(d.args) > 1 {
+				in.effective.Group = d.args[1]
+			}
 		case d.name == "worker_processes":
 			in.effective.OneWorker = d.args[0] == "1"
 		case d.name == "http":
@@ -154,6 +164,7 @@ func (in *interpreter) flat(file int, block crossplane.Directives, depth int) []
 }
 
 func (in *interpreter) http(d directive) {
+	in.includes(d.file, d.block, 0)
 	block := in.flat(d.file, d.block, 0)
 	for _, d := range block {
 		if d.name == "upstream" && len(d.args) > 0 {
@@ -168,6 +179,34 @@ func (in *interpreter) http(d directive) {
 			in.effective.Upstreams = append(in.effective.Upstreams, in.upstreams[p.Upstream])
 		}
 	}
+}
+
+// includes collects what the http block includes, files within files, too.
+// A relative name begins where the main file is.
+func (in *interpreter) includes(file int, block crossplane.Directives, depth int) {
+	for _, d := range block {
+		if d.Directive != "include" || len(d.Args) == 0 || depth >= maxDepth || len(in.effective.Includes) >= maxIncludes {
+			continue
+		}
+		name := literal(d.Args[0])
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(in.configs[0].File), name)
+		}
+		in.effective.Includes = append(in.effective.Includes, filepath.Clean(name))
+		for _, i := range d.Includes {
+			if i >= 0 && i < len(in.configs) {
+				in.includes(i, in.configs[i].Parsed, depth+1)
+			}
+		}
+	}
+}
+
+// Reads tells whether the http block includes a file, be it there or not.
+func (e *Effective) Reads(path string) bool {
+	return slices.ContainsFunc(e.Includes, func(pattern string) bool {
+		ok, err := filepath.Match(pattern, path)
+		return pattern == path || ok && err == nil
+	})
 }
 
 // scope reads a block of passes. What the block sets holds in all of it, wherever it stands.
@@ -242,12 +281,14 @@ func (in *interpreter) upstream(d directive) Upstream {
 }
 
 func serverLine(at Place, args []string) Server {
-	s := Server{Place: at, Address: address(literal(args[0])), MaxFails: 1}
+	s := Server{Place: at, Address: address(literal(args[0])), MaxFails: 1, FailTimeout: 10 * time.Second}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
 		switch key {
 		case "max_fails":
 			s.MaxFails, _ = strconv.Atoi(value)
+		case "fail_timeout":
+			s.FailTimeout = duration(value)
 		case "max_conns":
 			s.MaxConns, _ = strconv.Atoi(value)
 		case "down":
@@ -257,6 +298,31 @@ func serverLine(at Place, args []string) Server {
 		}
 	}
 	return s
+}
+
+// nginxUnits are those of times, nginx's documentation "Configuration file measurement units".
+var nginxUnits = map[string]time.Duration{
+	"": time.Second, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
+	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "M": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
+}
+
+// duration reads a time such as 1m30s. Nginx has accepted it, so what is not
+// understood counts as nothing.
+func duration(text string) time.Duration {
+	var sum time.Duration
+	for text = strings.ReplaceAll(text, " ", ""); text != ""; {
+		rest := strings.TrimLeft(text, "0123456789")
+		n, err := strconv.Atoi(text[:len(text)-len(rest)])
+		text = strings.TrimLeft(rest, "msMhdwy")
+		if err != nil || n > maxSeconds {
+			return sum
+		}
+		if text == rest && text != "" {
+			return sum
+		}
+		sum += time.Duration(n) * nginxUnits[rest[:len(rest)-len(text)]]
+	}
+	return sum
 }
 
 // literal undoes the doubled backslash, which the parser leaves as it is.
@@ -269,7 +335,7 @@ func address(s string) fcgisup.Address {
 		if !strings.HasPrefix(s, "/") {
 			return fcgisup.Address{}
 		}
-		return fcgisup.Address{Network: "unix", Addr: s}
+		return fcgisup.Address{Network: "unix", Addr: filepath.Clean(s)}
 	}
 	a, err := fcgisup.ParseAddress(s)
 	if err != nil || a.Network != "tcp" {

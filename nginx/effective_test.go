@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,8 +39,8 @@ upstream first {
 	zone first 64k;
 	least_conn;
 	keepalive 8;
-	server unix:/run/a1.sock max_fails=0 max_conns=2;
-	server unix:/run/a2.sock: max_fails=3 weight=2 backup;
+	server unix:///run/a1.sock max_fails=0 fail_timeout=0 max_conns=2;
+	server unix:/run/a2.sock: max_fails=3 fail_timeout=1m30s weight=2 backup;
 	server 127.0.0.1:9000 down;
 	server example.net;
 }
@@ -67,7 +68,7 @@ func TestParseDump(t *testing.T) {
 		}
 	}
 	want := &Effective{
-		User: "web", Files: []string{main, first, shared},
+		User: "web", Group: "web", Includes: []string{"/etc/nginx/conf.d/*.conf", "/etc/nginx/locations/shared.conf"}, Files: []string{main, first, shared},
 		Passes: append(append(append(both(false),
 			Pass{Place: Place{main, 11}, Target: "first", Upstream: "first", KeepConn: true, RetriesErrors: true, Tries: 3},
 			Pass{Place: Place{main, 13}, Target: "unix:/run/b.sock", Address: unix("/run/b.sock"), KeepConn: true, Tries: 3}),
@@ -76,14 +77,33 @@ func TestParseDump(t *testing.T) {
 			Place: Place{first, 1}, Name: "first", Zone: true, Balance: "least_conn", Keepalive: &eight,
 			Servers: []Server{
 				{Place: Place{first, 5}, Address: unix("/run/a1.sock"), MaxConns: 2},
-				{Place: Place{first, 6}, Address: unix("/run/a2.sock"), MaxFails: 3, Backup: true},
-				{Place: Place{first, 7}, Address: tcp("127.0.0.1:9000"), MaxFails: 1, Down: true},
-				{Place: Place{first, 8}, MaxFails: 1},
+				{Place: Place{first, 6}, Address: unix("/run/a2.sock"), MaxFails: 3, FailTimeout: 90 * time.Second, Backup: true},
+				{Place: Place{first, 7}, Address: tcp("127.0.0.1:9000"), MaxFails: 1, FailTimeout: 10 * time.Second, Down: true},
+				{Place: Place{first, 8}, MaxFails: 1, FailTimeout: 10 * time.Second},
 			},
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	for path, want := range map[string]bool{
+		"/etc/nginx/conf.d/new.conf": true, "/etc/nginx/conf.d/a/new.conf": false, "/etc/nginx/other/new.conf": false, "/etc/nginx/locations/shared.conf": true,
+		"/etc/nginx/locations/a.conf": false, // included in a server block
+	} {
+		if got.Reads(path) != want {
+			t.Errorf("Reads(%s) is %v", path, !want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"0": 0, "30": 30 * time.Second, "30s": 30 * time.Second, "1m30s": 90 * time.Second, "500ms": 500 * time.Millisecond, "1h 1m": 61 * time.Minute,
+		"1M": 30 * 24 * time.Hour, "": 0, "x": 0, "1x": 0, "99999999999999999999": 0,
+	} {
+		if got := duration(text); got != want {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -77,9 +77,13 @@ type webFacts struct {
 	privateTmp bool
 	// newer are the files that have changed since nginx's workers began.
 	newer []string
-	// user is who connects; access is what connecting would meet.
+	// user is who connects, who its credentials, nil if they are not known;
+	// access is what connecting would meet.
 	user   string
+	who    *credentials
 	access map[fcgisup.Address]access
+	// hosts are this host's addresses of the names that it passes to.
+	hosts map[string][]netip.Addr
 }
 
 func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error) {
@@ -105,6 +109,7 @@ func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 	}
 	f.gatherFailing(ctx)
 	f.gatherAccess()
+	f.gatherHosts(ctx)
 	f.unowned = gatherUnowned("/proc", f.withoutUnit())
 	return f, nil
 }
@@ -211,13 +216,26 @@ type backend struct {
 
 // backends are those on this host that nginx sends FastCGI requests to.
 func (f *facts) backends() []backend {
+	return slices.DeleteFunc(f.passes(), func(b backend) bool { return !f.here(b.address) })
+}
+
+// targets are all addresses that nginx sends FastCGI requests to.
+func (f *facts) targets() []fcgisup.Address {
+	var all []fcgisup.Address
+	for _, b := range f.passes() {
+		all = append(all, b.address)
+	}
+	return all
+}
+
+func (f *facts) passes() []backend {
 	if f.web == nil || f.web.effective == nil {
 		return nil
 	}
 	var all []backend
 	seen := map[fcgisup.Address]bool{}
 	add := func(a fcgisup.Address, at nginx.Place) {
-		if a.Addr != "" && !seen[a] && f.here(a) {
+		if a.Addr != "" && !seen[a] {
 			seen[a] = true
 			all = append(all, backend{a, at})
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type appFacts struct {
 	command *finding
 	// missing are files and folders that are not there, by key.
 	missing []configured
+	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
+	socket *socketMode
 	// closed is set where its supervisors cannot read the configuration.
 	closed *closedConfig
 }
@@ -81,6 +84,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		a.gatherAccounts()
 		a.command = a.launch().problem()
 		a.gatherPaths()
+		a.gatherSocket()
 		f.gatherReadable(&a, read)
 		f.apps = append(f.apps, a)
 	}
@@ -154,15 +158,80 @@ func (a *appFacts) gatherPaths() {
 	}
 }
 
-// launch is how the app's units execute its program.
-func (a *appFacts) launch() launch {
-	var service []byte
-	name := a.Name + "-fastcgi@.service"
-	for _, c := range a.changes {
-		if filepath.Base(c.name) == name {
-			service = c.new
+// socketMode is who owns a socket file, and who may connect to it.
+type socketMode struct {
+	uid, gid    int
+	user, group string
+	mode        fs.FileMode
+}
+
+// admits says whether connect(2) finds write permission, unix(7).
+func (s socketMode) admits(who credentials) bool {
+	switch {
+	case who.uid == 0:
+		return true
+	case who.uid == s.uid:
+		return s.mode&0o200 != 0
+	case who.gid == s.gid || slices.Contains(who.groups, s.gid):
+		return s.mode&0o020 != 0
+	}
+	return s.mode&0o002 != 0
+}
+
+func (s socketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.mode, s.user, s.group) }
+
+// gatherSocket reads the socket unit as rendered: what is absent there is systemd's default.
+func (a *appFacts) gatherSocket() {
+	rendered, _ := units.Read(a.rendered(a.Name + "-fastcgi@.socket"))
+	if a.Listen.Network() != "unix" || len(rendered) == 0 {
+		return
+	}
+	s := socketMode{user: "root", group: "root", mode: 0o666}
+	for _, d := range rendered {
+		switch d.Key {
+		case "SocketUser":
+			s.user = d.Value
+		case "SocketGroup":
+			s.group = d.Value
+		case "SocketMode":
+			mode, err := strconv.ParseUint(d.Value, 8, 32)
+			if err != nil {
+				return
+			}
+			s.mode = fs.FileMode(mode)
 		}
 	}
+	var err, bad error
+	if s.uid, err = strconv.Atoi(s.user); err != nil {
+		var c credentials
+		c, err = lookup(s.user, "")
+		s.uid = c.uid
+	}
+	if s.gid, bad = strconv.Atoi(s.group); bad != nil {
+		var g *user.Group
+		if g, bad = user.LookupGroup(s.group); bad == nil {
+			s.gid, bad = strconv.Atoi(g.Gid)
+		}
+	}
+	if err == nil && bad == nil {
+		a.socket = &s
+	}
+}
+
+// rendered is a file of the app as gen renders it.
+func (a *appFacts) rendered(name string) []byte {
+	for _, c := range a.changes {
+		if filepath.Base(c.name) == name {
+			return c.new
+		}
+	}
+	return nil
+}
+
+// launch is how the app's units execute its program.
+func (a *appFacts) launch() launch {
+	name := a.Name + "-fastcgi@.service"
+	service := a.rendered(name)
 	l := launch{
 		argv: a.Command, directory: a.Directory, mounts: units.MountsOf(dropIns(name, service)),
 		user: a.User, correct: "apps." + a.Name + ".command",

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"slices"
@@ -88,6 +90,13 @@ func (w *webFacts) canonical() {
 
 // gatherAccess tries, as the web server, every unix socket that it passes to.
 func (f *facts) gatherAccess() {
+	if f.web == nil || f.web.effective == nil {
+		return
+	}
+	who, pid, err := f.webServer()
+	if err == nil {
+		f.web.who = &who
+	}
 	var paths []fcgisup.Address
 	for _, b := range f.backends() {
 		if b.address.Network == "unix" {
@@ -97,7 +106,6 @@ func (f *facts) gatherAccess() {
 	if len(paths) == 0 {
 		return
 	}
-	who, pid, err := f.webServer()
 	if err == nil {
 		f.web.access, err = tryAll(who, pid, paths)
 	}
@@ -169,8 +177,34 @@ func (f *facts) webServer() (credentials, int, error) {
 	if f.web.effective.User != "" {
 		f.web.user = f.web.effective.User
 	}
-	who, err := lookup(f.web.user, "")
+	who, err := lookup(f.web.user, f.web.effective.Group)
 	return who, 0, err
+}
+
+// resolvePatience is how long a name may take to be looked up.
+const resolvePatience = 2 * time.Second
+
+// gatherHosts looks up the names that nginx passes to, as it does at its start.
+func (f *facts) gatherHosts(ctx context.Context) {
+	if f.web == nil || f.web.effective == nil {
+		return
+	}
+	f.web.hosts = map[string][]netip.Addr{}
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	for _, a := range f.targets() {
+		host, _, err := net.SplitHostPort(a.Addr)
+		if _, bad := netip.ParseAddr(host); a.Network != "tcp" || err != nil || bad == nil || f.web.hosts[host] != nil {
+			continue
+		}
+		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // none is no finding
+		f.web.hosts[host] = []netip.Addr{}
+		for _, ip := range found {
+			if ip = ip.Unmap(); ip.IsLoopback() || slices.Contains(f.own, ip) {
+				f.web.hosts[host] = append(f.web.hosts[host], ip)
+			}
+		}
+	}
 }
 
 func userName(uid int) string {

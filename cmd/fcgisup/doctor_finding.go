@@ -69,7 +69,7 @@ func rules() []func(*facts) []finding {
 		findFailing, findFailedServices, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
-		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied,
+		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied, findWebUser, findNotIncluded, findHalfServed,
 		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,
 	}
 }

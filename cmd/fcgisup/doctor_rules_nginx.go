@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -143,6 +146,94 @@ func findDenied(f *facts) (found []finding) {
 	return found
 }
 
+// findWebUser: the web server could not connect to an app's sockets as they are
+// configured, also before there are any.
+func findWebUser(f *facts) (found []finding) {
+	if f.web == nil || f.web.who == nil {
+		return nil
+	}
+	passed := f.passed()
+	for _, a := range f.apps {
+		addresses := addressesOf(a.App)
+		refused := slices.ContainsFunc(addresses, func(at fcgisup.Address) bool { return f.web.access[at].denied != "" })
+		if a.socket == nil || a.socket.admits(*f.web.who) || refused {
+			continue // findDenied says it of sockets that are there
+		}
+		one := finding{
+			"web-user-denied", isError, "app " + a.Name,
+			fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
+			fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
+		}
+		// Another owner than the default may be another web server.
+		if own := a.Socket.User != fcgisup.Default(a.Name).Socket.User; len(f.web.workers) == 0 || own && !passed(addresses) {
+			one.Severity = isWarning
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// findNotIncluded: nginx does not read the file with an app's upstream.
+func findNotIncluded(f *facts) (found []finding) {
+	if f.web == nil || f.web.effective == nil || len(f.web.effective.Files) == 0 {
+		return nil
+	}
+	for _, a := range f.apps {
+		at := slices.IndexFunc(a.changes, func(c change) bool { return c.name == "nginx/"+a.Name+"-upstream.conf" })
+		if at < 0 || f.web.effective.Reads(a.changes[at].place) {
+			continue
+		}
+		place := a.changes[at].place
+		one := finding{
+			"nginx-not-included", isWarning, "app " + a.Name,
+			fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
+			fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
+		}
+		if slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Target == a.Nginx.Upstream && p.Upstream == "" }) {
+			one.Severity = isError
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// findHalfServed: a name with several addresses of this host, where nobody listens on one of them.
+func findHalfServed(f *facts) (found []finding) {
+	if f.web == nil {
+		return nil
+	}
+	listening, _ := f.index()
+	global := slices.ContainsFunc(f.own, func(a netip.Addr) bool { return a.Is6() && !a.IsLoopback() })
+	for _, b := range f.backends() {
+		host, port, err := net.SplitHostPort(b.address.Addr)
+		if err != nil || len(f.web.hosts[host]) < 2 {
+			continue
+		}
+		var served, unserved []string
+		for _, ip := range f.web.hosts[host] {
+			at := net.JoinHostPort(ip.String(), port)
+			if listening(fcgisup.Address{Network: "tcp", Addr: at}) {
+				served = append(served, at)
+			} else {
+				unserved = append(unserved, at)
+			}
+		}
+		if len(served) == 0 || len(unserved) == 0 {
+			continue
+		}
+		one := finding{
+			"pass-half-served", isWarning, b.at.String(),
+			fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
+			served[0] + " instead of " + b.address.Addr,
+		}
+		if !global && strings.HasPrefix(unserved[0], "[") {
+			one.Severity = isNote // nginx does not use IPv6 on such a host
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
 // webUser is whom the web server connects as, or Debian's name for it.
 func (f *facts) webUser() string {
 	if f.web == nil || f.web.user == "" {
@@ -222,10 +313,19 @@ func findNoZone(f *facts) []finding {
 
 func findMaxFails(f *facts) []finding {
 	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
-		counted := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxFails > 0 })
+		counted, out := false, time.Duration(0)
+		for _, s := range u.Servers {
+			if !s.Down && s.MaxFails > 0 {
+				counted, out = true, max(out, s.FailTimeout)
+			}
+		}
+		how := fmt.Sprintf("for %g s", out.Seconds())
+		if out < time.Second { // nginx compares whole seconds (measured)
+			how = "until the second ends, in spite of fail_timeout=0"
+		}
 		return finding{
 			"upstream-max-fails", isWarning, "",
-			"Upstream " + u.Name + " counts failures: one full queue takes a server out for 10 s, and when all are out every request is a 502.",
+			"Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
 			"max_fails=0 on each server line",
 		}, counted && choice(u) > 1
 	})

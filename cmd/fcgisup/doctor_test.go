@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,20 +24,32 @@ import (
 func unixAt(path string) fcgisup.Address { return fcgisup.Address{Network: "unix", Addr: path} }
 func tcpAt(at string) fcgisup.Address    { return fcgisup.Address{Network: "tcp", Addr: at} }
 
+// halfServed lets nginx pass to a name with another address, on a host that has a further one.
+func halfServed(f *facts, other, own string) {
+	f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Place: nginx.Place{File: "/x", Line: 1}, Target: "localhost:9", Address: tcpAt("localhost:9")})
+	f.listeners = append(f.listeners, listener{address: tcpAt("127.0.0.1:9")})
+	f.web.hosts = map[string][]netip.Addr{"localhost": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr(other)}}
+	f.own = append(f.own, netip.MustParseAddr(own))
+}
+
 // soundFacts are those of a host that apply has made: the app rt with three instances.
 func soundFacts() *facts {
 	app := fcgisup.Default("rt")
 	app.Command, app.Instances, app.After = []string{"/opt/rt"}, 3, []string{"db.service"}
 	f := &facts{
 		config: "/etc/fcgisup/fcgisup.yaml", somaxconn: 4096, systemd: true,
-		apps: []appFacts{{App: app, changes: []change{{name: "systemd/rt-fastcgi@.socket", verb: "unchanged", old: []byte("x")}}}},
+		apps: []appFacts{{App: app, socket: &socketMode{uid: 33, gid: 33, mode: 0o660}, changes: []change{
+			{name: "systemd/rt-fastcgi@.socket", verb: "unchanged", old: []byte("x")},
+			{name: "nginx/rt-upstream.conf", place: "/etc/nginx/conf.d/rt-upstream.conf", verb: "unchanged"},
+		}}},
 		named: map[string]units.Unit{
 			"db.service":        {Load: "loaded"},
 			"rt-fastcgi.target": {Load: "loaded", State: units.State{Name: "rt-fastcgi.target", Active: "active"}, FileState: "enabled"},
 		},
 		web: &webFacts{
-			build: nginx.Build{Version: "1.22.1"}, user: "www-data", access: map[fcgisup.Address]access{},
+			build: nginx.Build{Version: "1.22.1"}, user: "www-data", who: &credentials{uid: 33, gid: 33}, access: map[fcgisup.Address]access{},
 			effective: &nginx.Effective{
+				Files: []string{"/etc/nginx/nginx.conf"}, Includes: []string{"/etc/nginx/conf.d/*.conf"},
 				Passes:    []nginx.Pass{{Place: nginx.Place{File: "/l", Line: 3}, Target: "rt", Upstream: "rt", RetriesErrors: true, Tries: 2}},
 				Upstreams: []nginx.Upstream{{Place: nginx.Place{File: "/u", Line: 1}, Name: "rt", Zone: true, Balance: "least_conn"}},
 			},
@@ -196,6 +209,22 @@ func TestDoctorRules(t *testing.T) {
 		{"zone", func(f *facts) { f.web.effective.Upstreams[0].Zone = false }, "warning upstream-without-zone /u:1"},
 		{"zone of one worker", func(f *facts) { f.web.effective.Upstreams[0].Zone, f.web.effective.OneWorker = false, true }, ""},
 		{"max_fails", func(f *facts) { f.web.effective.Upstreams[0].Servers[1].MaxFails = 1 }, "warning upstream-max-fails /u:1"},
+		{"another web user", func(f *facts) { f.web.who, f.web.workers = &credentials{uid: 9, gid: 9}, make([]nginx.Process, 1) }, "error web-user-denied app rt"},
+		{"another web user of a stopped nginx", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9} }, "warning web-user-denied app rt"},
+		{"another web user in the socket's group", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9, groups: []int{33}} }, ""},
+		{"another owner, and nginx passes there", func(f *facts) {
+			f.web.who, f.web.workers, f.apps[0].Socket.User = &credentials{uid: 9, gid: 9}, make([]nginx.Process, 1), "caddy"
+		}, "error web-user-denied app rt"},
+		{"a web user that was denied", func(f *facts) {
+			f.web.who, f.web.access[unixAt("/run/rt2.sock")] = &credentials{uid: 9, gid: 9}, access{denied: "/run/rt2.sock"}
+		}, "error web-user-denied /u:3"},
+		{"conf.d not included", func(f *facts) { f.web.effective.Includes = nil }, "warning nginx-not-included app rt"},
+		{"conf.d not included, and the location is", func(f *facts) {
+			f.web.effective.Includes = nil
+			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Target: "rt_backend"})
+		}, "error nginx-not-included app rt"},
+		{"half of a name", func(f *facts) { halfServed(f, "::1", "fd00::2") }, "warning pass-half-served /x:1"},
+		{"half of a name without IPv6", func(f *facts) { halfServed(f, "::1", "192.0.2.1") }, "note pass-half-served /x:1"},
 		{"max_conns", func(f *facts) { f.web.effective.Upstreams[0].Servers[1].MaxConns = 1 }, "warning upstream-max-conns /u:1"},
 		{"no choice", func(f *facts) {
 			u := &f.web.effective.Upstreams[0]
