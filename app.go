@@ -17,6 +17,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -204,11 +205,27 @@ type Sandbox string
 
 // The sandboxes.
 const (
-	// Strict is everything that a FastCGI program and the scoreboard can live with.
+	// Basic is what no program notices that a plain unit would run.
+	Basic Sandbox = "basic"
+	// Strict takes set-user-ID helpers, homes and most system calls away: it is for apps whose needs are known.
 	Strict Sandbox = "strict"
 	// Off leaves sandboxing to systemd.service.
 	Off Sandbox = "off"
 )
+
+// parseSandbox also takes what YAML 1.1 calls booleans: an unquoted off is one of them.
+func parseSandbox(s string) (Sandbox, error) {
+	switch strings.ToLower(s) {
+	case "off", "no", "false":
+		return Off, nil
+	case "on", "yes", "true", string(Basic):
+		return Basic, nil
+	case string(Strict):
+		return Strict, nil
+	default:
+		return "", fmt.Errorf("%q is not one of basic, strict, off", s)
+	}
+}
 
 // Instance is one numbered copy of an app: one socket, one server line in
 // nginx, one pair of units.

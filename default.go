@@ -34,7 +34,7 @@ func Default(name string) App {
 		Restart:    Restart{Delay: 100 * time.Millisecond, MaxDelay: 30 * time.Second, Factor: 2},
 		StopSignal: syscall.SIGTERM,
 		Nginx:      Nginx{Upstream: name + "_backend", Balance: "least_conn", Location: "/"},
-		Systemd:    Systemd{Sandbox: Strict, Supervise: true},
+		Systemd:    Systemd{Sandbox: Basic, Supervise: true},
 	}
 }
 

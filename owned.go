@@ -50,7 +50,6 @@ var (
 		"TimeoutStopSec":        "limits.stop_timeout",
 		"TimeoutSec":            "limits",
 		"WatchdogSec":           "",
-		"Delegate":              "",
 		"OOMPolicy":             "",
 		"RuntimeDirectory":      "",
 		"RuntimeDirectoryMode":  "",

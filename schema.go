@@ -175,8 +175,8 @@ func nginxFields(x *Nginx) []field {
 func systemdFields(s *Systemd) []field {
 	return []field{
 		{"socket", "more [Socket] directives; those of fcgisup are refused", directives(&s.Socket, ownedSocket)},
-		{"service", "more [Service] directives; those of fcgisup are refused", directives(&s.Service, ownedService)},
-		{"sandbox", "strict, or off", oneOf(&s.Sandbox, Strict, Off)},
+		{"service", "more [Service] directives; those of fcgisup are refused; lists (SystemCallFilter, ReadWritePaths, …) add to those of the sandbox, and an empty list removes them", directives(&s.Service, ownedService)},
+		{"sandbox", "basic: what no program notices; strict: no set-user-ID helpers (sendmail), no homes, no unusual system calls, for apps that fcgisup sandbox APP finds nothing for; off: none", kindly("one of basic, strict, off", value(&s.Sandbox, parseSandbox))},
 		{"supervise", "false: systemd runs the program itself", boolean(&s.Supervise)},
 	}
 }

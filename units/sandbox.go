@@ -4,34 +4,75 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fcgisup/fcgisup"
 )
 
-// sandbox is as much of systemd.exec(5) "Sandboxing" as any FastCGI program
-// and the supervisor's view of /proc and sock_diag can live with. What is
-// missing is missing for a reason: MemoryDenyWriteExecute= (just-in-time
-// compilers), ProtectControlGroups= where Delegate= is, ProcSubset= (the kernel's
-// limits), PrivateUsers= and IPAddressDeny= (databases), RemoveIPC= (the user
-// may have other services).
+// sandbox is as much of systemd.exec(5) "Sandboxing" as systemd.sandbox asks for. docs/sandbox.md
+// has what each directive protects from, what it costs at a start, and what it was tried with.
 func (r renderer) sandbox(s *section) {
-	s.because("systemd.sandbox: strict. An app that writes elsewhere than to /tmp lists the folders in systemd.service: {ReadWritePaths: [...]}.")
-	s.set("ProtectSystem", "strict")
+	switch r.app.Systemd.Sandbox {
+	case fcgisup.Strict:
+		r.strict(s)
+	case fcgisup.Basic:
+		r.basic(s)
+	case fcgisup.Off:
+	}
+}
+
+// basic is what no program notices that a plain unit would run. Nothing in it may imply
+// NoNewPrivileges=, which ends set-user-ID helpers, sendmail first of all: with User= that is
+// every directive that systemd implements as a system call filter (SystemCallFilter=,
+// RestrictAddressFamilies=, RestrictNamespaces=, RestrictRealtime=, RestrictSUIDSGID=,
+// LockPersonality=, MemoryDenyWriteExecute=, PrivateDevices=, ProtectClock=,
+// ProtectHostname=, ProtectKernel*=), systemd.exec(5). Nor may it take capabilities from
+// the bounding set, which helpers that become root need.
+func (r renderer) basic(s *section) {
+	s.because("systemd.sandbox: basic. The programs and the configuration of the system cannot be changed; all else is writable for whom it was.")
+	s.set("ProtectSystem", "full")
+	r.writableHomes(s)
+	r.temporary(s)
+	s.set("PrivateMounts", "yes")
+	s.set("DevicePolicy", "closed")
+	s.set("ProtectControlGroups", "yes")
+	r.processes(s)
+	s.because("Keys of other services of this user are not this one's.")
+	s.set("KeyringMode", "private")
+	r.umask(s)
+}
+
+// strict is what only programs can live with that use no set-user-ID helper and nothing unusual
+// of the kernel's. What is missing is missing for a reason: ProtectSystem=strict and
+// RestrictSUIDSGID= (programs write below /var, and make set-group-ID directories there),
+// "SystemCallFilter=~@privileged @resources" (libraries change owners and priorities),
+// MemoryDenyWriteExecute= (just-in-time compilers), ProcSubset= (the kernel's limits),
+// PrivateUsers= and IPAddressDeny= (databases), RemoveIPC= (the user may have other services).
+func (r renderer) strict(s *section) {
+	s.because("systemd.sandbox: strict. \"fcgisup sandbox APP\" finds what it takes from a program.")
+	s.set("ProtectSystem", "full")
 	r.homes(s)
 	r.temporary(s)
-	s.because("Set-user-ID programs (sendmail, often) get no power by it. The filters below imply it: only systemd.sandbox: off undoes it.")
+	s.because("Set-user-ID programs (sendmail, often) get no power by it. The filters below imply it: sandbox: basic has none.")
 	s.set("NoNewPrivileges", "yes")
 	s.set("CapabilityBoundingSet", "")
 	withoutDevices(s)
-	if !r.app.Systemd.Supervise {
-		s.set("ProtectControlGroups", "yes")
-	}
+	s.set("ProtectControlGroups", "yes")
 	withoutKernel(s)
-	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
-	s.set("ProtectProc", "invisible")
+	r.processes(s)
 	s.because("AF_NETLINK: the kernel tells through it which worker is busy and how many requests wait.")
 	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	fewerCalls(s)
 	s.because("A refused call fails, as programs expect, instead of killing the worker.")
 	s.set("SystemCallErrorNumber", "EPERM")
+	r.umask(s)
+}
+
+func (r renderer) processes(s *section) {
+	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
+	s.set("ProtectProc", "invisible")
+}
+
+func (r renderer) umask(s *section) {
 	s.because("Files of the app are not everybody's.")
 	s.set("UMask", "0027")
 }
@@ -39,7 +80,6 @@ func (r renderer) sandbox(s *section) {
 // withoutDevices, withoutKernel and fewerCalls are what neither a FastCGI program nor
 // fcgisup itself misses, systemd.exec(5).
 func withoutDevices(s *section) {
-	s.set("RestrictSUIDSGID", "yes")
 	s.set("PrivateDevices", "yes")
 	s.set("PrivateMounts", "yes")
 	s.set("DevicePolicy", "closed")
@@ -60,7 +100,20 @@ func fewerCalls(s *section) {
 	s.set("KeyringMode", "private")
 	s.set("SystemCallArchitectures", "native")
 	s.set("SystemCallFilter", "@system-service")
-	s.set("SystemCallFilter", "~@privileged @resources")
+}
+
+// writableHomes protects the homes of others.
+func (r renderer) writableHomes(s *section) {
+	if r.uses("/home", "/root", "/run/user") {
+		s.because("The app is in there, and may write there.")
+		s.set("ProtectHome", "no")
+		return
+	}
+	s.set("ProtectHome", "read-only")
+	if user := r.app.User; user != "" && user != "root" && strings.Trim(user, "0123456789") != "" {
+		s.because("Its user's home, if it is there.")
+		s.set("ReadWritePaths", "-"+literal("/home/"+user))
+	}
 }
 
 // homes closes /home unless the app lives there.
@@ -78,8 +131,6 @@ func (r renderer) temporary(s *section) {
 	if r.uses("/tmp", "/var/tmp") {
 		s.because("A path of the configuration is in /tmp: with a private one the service would look for it in vain.")
 		s.set("PrivateTmp", "no")
-		s.because("A shared /tmp stays writable.")
-		s.set("ReadWritePaths", "/tmp /var/tmp")
 		return
 	}
 	s.set("PrivateTmp", "yes")

@@ -21,9 +21,7 @@ func (r renderer) service() unit {
 	} else {
 		r.plain(&s)
 	}
-	if r.app.Systemd.Sandbox == fcgisup.Strict {
-		r.sandbox(&s)
-	}
+	r.sandbox(&s)
 	s.override(r.app.Systemd.Service, "systemd.service")
 	return unit{r.serviceUnit(), s}
 }
@@ -99,8 +97,6 @@ func (r renderer) supervised(s *section) {
 	s.set("KillMode", "mixed")
 	s.because("A worker out of memory is the supervisor's to replace, not a reason to stop the instance.")
 	s.set("OOMPolicy", "continue")
-	s.because("The control groups below this one belong to fcgisup.")
-	s.set("Delegate", "yes")
 	s.because("For the control socket. The FastCGI socket must never be in here: systemd removes the folder with the service.")
 	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
 	s.set("RuntimeDirectoryMode", "0755")

@@ -28,9 +28,20 @@ func (s *section) set(key, value string) {
 	s.why = ""
 }
 
+// adding are the directives of ours that systemd takes as lists: a value of the
+// administrator's must not silently take away what protects.
+func adding(key string) bool {
+	switch key {
+	case "SystemCallFilter", "SystemCallArchitectures", "RestrictAddressFamilies", "CapabilityBoundingSet", "ReadWritePaths", "SupplementaryGroups":
+		return true
+	default:
+		return strings.HasPrefix(key, "Exec")
+	}
+}
+
 // override lets the administrator's directives replace ours of the same name,
-// where ours stood; the others follow under the key that holds them, as do
-// commands, which add up. A key without values removes ours.
+// where ours stood; the others follow under the key that holds them. Commands and lists
+// follow ours. A key without values removes ours.
 func (s *section) override(extra map[string][]string, from string) {
 	keys := make([]string, 0, len(extra))
 	for key := range extra {
@@ -43,20 +54,49 @@ func (s *section) override(extra map[string][]string, from string) {
 		at := slices.IndexFunc(s.directives, same)
 		if at < 0 || strings.HasPrefix(key, "Exec") {
 			for _, value := range extra[key] {
-				s.set(key, value)
+				s.set(key, optional(key, value))
 			}
 			continue
 		}
-		s.directives = slices.DeleteFunc(s.directives, same)
+		how := "instead of the default"
+		if adding(key) && len(extra[key]) > 0 {
+			how = "added to the default"
+			for at < len(s.directives) && same(s.directives[at]) {
+				at++
+			}
+		} else {
+			s.directives = slices.DeleteFunc(s.directives, same)
+		}
 		for i, value := range extra[key] {
-			d := directive{"", key, value}
+			d := directive{"", key, optional(key, value)}
 			if i == 0 {
-				d.why = "From " + from + " in the configuration, instead of the default."
+				d.why = "From " + from + " in the configuration, " + how + "."
 			}
 			s.directives = slices.Insert(s.directives, at+i, d)
 		}
 	}
 	s.why = ""
+}
+
+// optional marks paths that need not be there: for one that is missing systemd would fail the
+// start (226/NAMESPACE) again and again, and requests would wait for ever. Values that it
+// would have to take apart are left alone.
+func optional(key, value string) string {
+	switch key {
+	case "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths":
+	default:
+		return value
+	}
+	if strings.ContainsAny(value, `"'\`) {
+		return value
+	}
+	words := strings.Fields(value)
+	for i, word := range words {
+		if strings.HasPrefix(word, "/") || strings.HasPrefix(word, "+") || strings.HasPrefix(word, "%") {
+			words[i] = "-" + word
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func (u unit) bytes(generator string) []byte {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestProgramsInSandbox: each kind of program lives in the generated service as it is by default, with
-// everything that sandbox: strict takes away, behind the generated nginx files.
+// TestProgramsInSandbox: each kind of program lives in the generated service with everything that
+// sandbox: strict takes away, behind the generated nginx files.
 func TestProgramsInSandbox(t *testing.T) {
 	b := newBox(t)
 	b.installPrograms(t)
@@ -48,6 +48,7 @@ func (b *box) boxed(t *testing.T, p program) string {
     group: www-data
     environment: {GREETING: hello}
     health: {interval: 500ms}
+    systemd: {sandbox: strict}
     nginx: {params: {%s}}
 `, p.name, command, params)
 }

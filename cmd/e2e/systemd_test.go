@@ -21,28 +21,34 @@ const sandboxConfig = `apps:
     instances: 3
     activation: fleet
     listen: /run/aged%i.sock
+    systemd: {sandbox: strict}
     limits: {max_age: 2s}
   board:
     command: [/opt/apps/board.pl]
     workers: 3
     listen: /run/board.sock
+    systemd: {sandbox: strict}
     socket: {backlog: 511}
   hang:
     command: [/opt/apps/hang.pl]
     listen: /run/hang.sock
+    systemd: {sandbox: strict}
     limits: {request_timeout: 2s, stop_timeout: 2s}
   nap:
     command: [/opt/apps/nap.pl]
     listen: /run/nap.sock
+    systemd: {sandbox: strict}
     limits: {idle_timeout: 300ms}
     health: {interval: 100ms}
   stray:
     command: [/opt/apps/liar.pl, daemon]
     listen: /run/stray.sock
+    systemd: {sandbox: strict}
   swap:
     command: [/opt/apps/swap.pl]
     workers: 2
     listen: /run/swap.sock
+    systemd: {sandbox: strict}
 `
 
 // TestSandboxed: what the scoreboard makes possible, with the privileges that the generated units leave.

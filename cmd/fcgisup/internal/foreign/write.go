@@ -15,7 +15,7 @@ import (
 
 // reasons are comments at keys whose value a reader may wonder about.
 var reasons = map[string]string{
-	"systemd.sandbox": "as before; fcgisup's own default is strict",
+	"systemd.sandbox": "as before; fcgisup's own default is basic",
 }
 
 // write renders the apps as a configuration, keys in the order of the reference.
