@@ -71,10 +71,20 @@ func (g *group) tryRelease(ctx context.Context, sig syscall.Signal) bool {
 		return false
 	}
 	held, err := g.holding(pids)
-	if err != nil || len(held) > 0 || ctx.Err() != nil {
+	if err != nil || len(held) > 0 || ctx.Err() != nil || g.mustEmpty() {
 		return false
 	}
 	return g.spawner.signal(g.leader, sig) == nil
+}
+
+// mustEmpty reports whether connections wait that no later worker will see: those of
+// a listener that was replaced end with the last worker that has it.
+func (g *group) mustEmpty() bool {
+	if !g.outdated() {
+		return false
+	}
+	q, err := g.listener.Queue()
+	return err == nil && q.Length > 0
 }
 
 // stopped waits until no process of the group can run.

@@ -19,8 +19,9 @@ import (
 type host interface {
 	// spawn starts a worker; line gets its output, gone is called as described at child.
 	spawn(l Launch, line func(string), gone func(e Exit, left bool)) (process, error)
-	// arm has f called once, as soon as a connection waits.
-	arm(f func()) error
+	// arm has f called once, as soon as a connection waits, or with an error when
+	// that is not seen any more; f must not block.
+	arm(f func(error)) error
 	disarm()
 	// pending tells whether a connection waits.
 	pending() bool
@@ -40,6 +41,13 @@ type host interface {
 	// retire takes away the path of a socket that is ours, so that no more
 	// requests come; false when it is not.
 	retire() bool
+	// shut reports whether the listener was shut down; it costs one system call.
+	shut() bool
+	// lost says what keeps clients from a file of ours, nil if nothing does; false
+	// where there is no such file.
+	lost() (err error, ours bool)
+	// renew makes the listener usable again, by another socket if need be.
+	renew() error
 }
 
 // instance is one socket and the workers behind it. Its goroutine, run, owns
@@ -54,9 +62,11 @@ type instance struct {
 	// news is called after each step that others may see.
 	news func()
 
-	inbox  chan func(now time.Time)
-	done   chan struct{}
-	status atomic.Pointer[Status]
+	inbox chan func(now time.Time)
+	// arrivals has room for the one that the listener is armed for.
+	arrivals chan arrival
+	done     chan struct{}
+	status   atomic.Pointer[Status]
 	// settled is closed once a first worker is ready or has failed, or none is wanted.
 	settled chan struct{}
 	// begun is closed once run has done what was due at once: a request that waited
@@ -77,6 +87,7 @@ type instance struct {
 
 	pool
 	health
+	socket socketCare
 	sight
 	tally
 	answers chan struct{}
@@ -92,21 +103,22 @@ const inboxSize = 64
 
 func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Options) *instance {
 	i := &instance{
-		in:      in,
-		host:    h,
-		opt:     opt,
-		log:     opt.Log.With("app", in.App, "instance", in.Number),
-		inbox:   make(chan func(time.Time), inboxSize),
-		done:    make(chan struct{}),
-		settled: make(chan struct{}),
-		begun:   make(chan struct{}),
-		app:     app,
-		pool:    pool{launch: l, generation: 1},
-		tally:   newTally(),
-		answers: make(chan struct{}, maxAnswers),
-		state:   Sleeping,
-		since:   time.Now(),
-		news:    func() {},
+		in:       in,
+		host:     h,
+		opt:      opt,
+		log:      opt.Log.With("app", in.App, "instance", in.Number),
+		inbox:    make(chan func(time.Time), inboxSize),
+		arrivals: make(chan arrival, 1),
+		done:     make(chan struct{}),
+		settled:  make(chan struct{}),
+		begun:    make(chan struct{}),
+		app:      app,
+		pool:     pool{launch: l, generation: 1},
+		tally:    newTally(),
+		answers:  make(chan struct{}, maxAnswers),
+		state:    Sleeping,
+		since:    time.Now(),
+		news:     func() {},
 	}
 	return i
 }
@@ -117,6 +129,7 @@ func (i *instance) run(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	i.ctx = work
+	i.socket.at = time.Now()
 	i.begin(time.Now())
 	expected := !i.awake && i.watching && i.host.pending()
 	timer := time.NewTimer(0)
@@ -142,6 +155,8 @@ func (i *instance) run(ctx context.Context) {
 		select {
 		case f := <-i.inbox:
 			f(time.Now())
+		case a := <-i.arrivals:
+			i.arrive(a, time.Now())
 		case <-timer.C:
 		case <-ending:
 			ending = nil
@@ -212,36 +227,59 @@ func (i *instance) begin(now time.Time) {
 	i.watch()
 }
 
+// arrival is news of the listener: something has come, or nothing will be heard any more.
+type arrival struct {
+	at  time.Time
+	err error
+}
+
 // watch arms the listener; when it tells, a sleeping instance wakes and a
 // failing one begins to measure how long requests wait.
 func (i *instance) watch() {
-	if i.watching {
+	if i.watching || i.blind || i.socket.shut {
 		return
 	}
 	i.watching = true
-	err := i.host.arm(func() {
-		came := time.Now()
-		i.post(func(now time.Time) {
-			i.watching = false
-			if !i.awake && !i.leaving {
-				i.log.Info("first request")
-				i.wake(now)
-				if i.wakeAll != nil {
-					i.wakeAll()
-				}
-			}
-			if !i.fromProbe(came) {
-				i.activeAt = now
-			}
-			if i.awake && !i.leaving {
-				i.sampleAt = now
-			}
-		})
+	err := i.host.arm(func(err error) {
+		select {
+		case i.arrivals <- arrival{time.Now(), err}:
+		default: // one is enough
+		}
 	})
-	if err != nil { // without a watch the only safe thing is to be awake
-		i.watching = false
-		i.log.Error("cannot wait for connections", "error", err)
-		i.wake(time.Now())
+	if err != nil {
+		i.arrive(arrival{time.Now(), err}, time.Now())
+	}
+}
+
+func (i *instance) arrive(a arrival, now time.Time) {
+	i.watching = false
+	if a.err != nil { // without a watch the only safe thing is to be awake, and to look
+		i.blind = true
+		i.log.Error("cannot wait for connections, staying awake", "error", a.err)
+		i.wake(now)
+		i.sampleAt = now
+		return
+	}
+	if i.leaving {
+		return
+	}
+	if i.host.shut() {
+		i.checkSocket(now)
+		if !i.awake {
+			i.watch()
+		}
+	} else if !i.awake {
+		i.log.Info("first request")
+		i.wake(now)
+		if i.wakeAll != nil {
+			i.wakeAll()
+		}
+	}
+	if !i.fromProbe(a.at) {
+		i.activeAt = now
+	}
+	if i.awake {
+		i.sampleAt = now
 	}
 }
 
@@ -283,6 +321,7 @@ func (i *instance) tick(now time.Time) {
 	i.advanceRoll(now)
 	i.fill(now)
 	i.tickLeaving(now)
+	i.tickSocket(now)
 	i.tickSample(now)
 	i.tickIdle(now)
 	i.tickRecycle(now)
@@ -305,10 +344,17 @@ func (i *instance) next() time.Time {
 			soonest(s.lookAt)
 		}
 	}
-	if i.awake || i.leaving {
+	if i.leaving { // no policy does anything any more, whatever it had planned
+		if !i.leaveBy.IsZero() {
+			soonest(i.leaveBy)
+			soonest(i.sampleAt)
+		}
+		return next
+	}
+	if i.awake {
 		soonest(i.sampleAt)
 	}
-	soonest(i.leaveBy)
+	soonest(i.socket.at)
 	soonest(i.idleAt())
 	soonest(i.recycleAt)
 	if i.programLook == nil {

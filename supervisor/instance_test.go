@@ -22,7 +22,7 @@ type fakeHost struct {
 	mu      sync.Mutex
 	spawns  []time.Time
 	procs   []*fakeProcess
-	wake    func()
+	wake    func(error)
 	waiting int
 	taken   int
 	short   bool          // of memory
@@ -36,11 +36,16 @@ type fakeHost struct {
 	// alive counts processes, to prove that nothing is accepted while there is one.
 	alive  int
 	broken []string
+	// bad is what is wrong with the socket: "shut" or "lost".
+	bad                  string
+	ownFile, unrenewable bool
+	renewals, sockets    int // attempts, and how many were made
 }
 
 type fakeProcess struct {
 	host   *fakeHost
 	number int
+	socket int // the number of its listener
 	gone   func(Exit, bool)
 	mu     sync.Mutex
 	now    look
@@ -66,7 +71,7 @@ func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (proce
 		}
 		p = made
 	}
-	p.host, p.number, p.gone = h, len(h.spawns), gone
+	p.host, p.number, p.gone, p.socket = h, len(h.spawns), gone, h.sockets
 	h.procs = append(h.procs, p)
 	h.alive++
 	if p.lives > 0 {
@@ -75,11 +80,11 @@ func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (proce
 	return p, nil
 }
 
-func (h *fakeHost) arm(f func()) error {
+func (h *fakeHost) arm(f func(error)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waiting > 0 {
-		go f()
+		go f(nil)
 		return nil
 	}
 	h.wake = f
@@ -167,6 +172,38 @@ func (h *fakeHost) sweepStrays() []int { return nil }
 
 func (h *fakeHost) retire() bool { return false }
 
+func (h *fakeHost) shut() bool { return h.trouble("shut") != nil }
+
+func (h *fakeHost) lost() (err error, ours bool) { return h.trouble("lost"), h.ownFile }
+
+func (h *fakeHost) trouble(kind string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bad != kind {
+		return nil
+	}
+	return errors.New("the file is gone")
+}
+
+// spoil is what happens to the socket.
+func (h *fakeHost) spoil(kind string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bad = kind
+}
+
+func (h *fakeHost) renew() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.renewals++
+	if h.unrenewable {
+		return errors.New("the socket is somebody else's")
+	}
+	h.bad = ""
+	h.sockets++
+	return nil
+}
+
 // connect puts a connection into the queue.
 func (h *fakeHost) connect() {
 	h.mu.Lock()
@@ -182,7 +219,7 @@ func (h *fakeHost) connected() {
 	h.wake = nil
 	h.mu.Unlock()
 	if f != nil {
-		f()
+		f(nil)
 	}
 }
 
@@ -201,6 +238,12 @@ func (h *fakeHost) last() *fakeProcess {
 func (p *fakeProcess) pid() int { return 100 + p.number }
 
 func (p *fakeProcess) lines() []string { return []string{"last words"} }
+
+func (p *fakeProcess) outdated() bool {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.socket != p.host.sockets
+}
 
 func (p *fakeProcess) suspended() bool {
 	p.mu.Lock()

@@ -47,12 +47,15 @@ const (
 	Reload       Cause = "reload"
 	Idle         Cause = "idle"
 	Scale        Cause = "scale"
+	// ListenSocket is a listener that was shut down or whose file was deleted: its
+	// workers move to a fresh one.
+	ListenSocket Cause = "socket"
 	// Finished is exit status 0 after readiness: a normal end, php-cgi's every 500 requests.
 	Finished Cause = "finished"
 )
 
 // Causes are those that restarts are counted under.
-var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished}
+var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished, ListenSocket}
 
 const (
 	// failingAfter failures before readiness, in a row, make a slot failing.

@@ -34,6 +34,9 @@ type process interface {
 	release(ctx context.Context, sig syscall.Signal) bool
 	// lines are the last that it wrote, for a process that has ended.
 	lines() []string
+	// outdated reports whether the worker has a listener that the instance has
+	// replaced since.
+	outdated() bool
 	// resting are the connections from which the worker waits to read.
 	resting() map[scoreboard.Inode]bool
 	// suspended tells whether a signal has stopped all of it; a debugger does not count.
@@ -65,7 +68,9 @@ type group struct {
 	spawner *Spawner
 	groups  *scoreboard.Groups
 	socket  *Socket
-	tail    *tail
+	// listener is what the socket was when the worker began.
+	listener *scoreboard.Listener
+	tail     *tail
 	// pipe is where its output comes from.
 	pipe *os.File
 	// silent is closed at the end of it, ended when the worker has come to its own.
@@ -105,7 +110,7 @@ func (g *group) look() look {
 		l.unknown = err.Error()
 		return l
 	}
-	l.lookAtThreads(pids, g.socket.listener.Inode())
+	l.lookAtThreads(pids, g.listener.Inode())
 	held, err := g.holding(pids)
 	if err != nil {
 		l.unknown = err.Error()
@@ -141,9 +146,11 @@ func (g *group) accepts() bool {
 		return true
 	}
 	var l look
-	l.lookAtThreads(pids, g.socket.listener.Inode())
+	l.lookAtThreads(pids, g.listener.Inode())
 	return l.accepting || l.unknown != ""
 }
+
+func (g *group) outdated() bool { return g.listener != g.socket.listener() }
 
 func (g *group) resting() map[scoreboard.Inode]bool {
 	all := map[scoreboard.Inode]bool{}
@@ -218,7 +225,7 @@ func (g *group) memory() (uint64, scoreboard.MemoryKind, error) {
 
 // holding are the accepted connections that these processes have open.
 func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
-	conns, err := g.socket.listener.Accepted()
+	conns, err := g.listener.Accepted()
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +239,7 @@ func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
 	for pid, err := range by.Unreadable {
 		return held, fmt.Errorf("cannot read the descriptors of process %d: %w", pid, err)
 	}
-	foreign, err := g.socket.listener.Foreign(pids)
+	foreign, err := g.listener.Foreign(pids)
 	if len(foreign) > 0 {
 		g.socket.foreign.Store(true)
 	}
@@ -243,7 +250,7 @@ func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
 func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (process, error) {
 	// A Go worker makes the shared description non-blocking for everybody, and it
 	// stays so after that worker: libfcgi would exit 0 at once.
-	if err := h.socket.listener.SetBlocking(); err != nil {
+	if err := h.socket.listener().SetBlocking(); err != nil {
 		return nil, err
 	}
 	r, w, err := os.Pipe()
@@ -263,7 +270,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: &tail{}, ended: make(chan struct{})}
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: &tail{}, ended: make(chan struct{})}
 	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil
@@ -309,9 +316,21 @@ func credential(l Launch) *syscall.Credential {
 	return c
 }
 
-// ready descriptors of a listener, without waiting and without accepting.
+// pending reports whether a connection waits, without waiting and without accepting.
+// A listener that was shut down looks as if one did.
 func pending(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1 && fds[0].Revents&unix.POLLIN != 0
+	events := polled(fd)
+	return events&unix.POLLIN != 0 && events&shutEvents == 0
+}
+
+// shutEvents tell that a listener was shut down: clients are refused. On a unix
+// socket shutdown(2) for reading alone does that, and shows as POLLRDHUP.
+const shutEvents = unix.POLLHUP | unix.POLLRDHUP | unix.POLLERR
+
+func polled(fd int) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	if n, err := unix.Poll(fds, 0); err != nil || n != 1 {
+		return 0
+	}
+	return fds[0].Revents
 }

@@ -119,7 +119,7 @@ func (s *Supervisor) Snapshot() []Status {
 	all := s.Published()
 	queue := queues(len(all))
 	for n := range all {
-		all[n].complete(queue(s.sockets[n].listener))
+		all[n].complete(queue(s.sockets[n].listener()))
 	}
 	return all
 }
@@ -147,7 +147,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []Status {
 		if q, err := st.board.Queue, st.board.QueueErr; err == nil && !st.board.At.Before(begun) {
 			st.complete(q, nil)
 		} else {
-			st.complete(queue(s.sockets[n].listener))
+			st.complete(queue(s.sockets[n].listener()))
 		}
 		st.weigh(procs)
 		all = append(all, st)

@@ -71,7 +71,7 @@ var ErrBusy = errors.New("a restart or reload is under way")
 
 // Freeze ends the supervisor without touching a worker, and returns what a
 // successor needs. Run returns. It fails, and changes nothing, while a restart or
-// reload is under way.
+// reload is under way, or if ctx ends before every instance has answered.
 func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 	if !s.reloading.TryLock() {
 		return Handover{}, ErrBusy
@@ -79,29 +79,53 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 	defer s.reloading.Unlock()
 	for _, i := range s.instances {
 		var rolling, leaving bool
-		err := i.do(ctx, func(time.Time) { rolling, leaving = i.roll != nil, i.leaving })
+		err := i.do(ctx, func(time.Time) { rolling, leaving = i.roll != nil || len(i.outdated()) > 0, i.leaving })
 		if err != nil || rolling || leaving {
 			return Handover{}, errors.Join(ErrBusy, err)
 		}
 	}
 	// No exit may be collected from here on by somebody who forgets it.
-	s.opt.Spawner.pause()
+	if err := s.opt.Spawner.pause(ctx); err != nil {
+		return Handover{}, fmt.Errorf("cannot hand over: exits of workers are still being told: %w", err)
+	}
+	verdict := make(chan bool)
+	m, err := s.hold(ctx, verdict)
+	if err != nil {
+		close(verdict)
+		s.opt.Spawner.unpause()
+		return Handover{}, err
+	}
+	for range m.Instances {
+		verdict <- true
+	}
+	return m, nil
+}
+
+// hold has every instance say what it is and stand still until it hears the
+// verdict: true ends it, a closed channel has it go on.
+func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, error) {
 	m := Handover{Version: HandoverVersion}
 	for n, i := range s.instances {
 		remembered := make(chan HandedInstance, 1)
-		i.post(func(time.Time) {
+		still := func(time.Time) {
 			remembered <- i.remember(s.sockets[n])
-			i.frozen = true
-		})
+			if i.frozen = <-verdict; !i.frozen {
+				i.resume(time.Now())
+			}
+		}
+		select {
+		case i.inbox <- still:
+		case <-i.done: // it has ended by itself: there is nothing to hand over
+			continue
+		case <-ctx.Done():
+			return m, fmt.Errorf("cannot hand over: %s does not answer: %w", i.in, ctx.Err())
+		}
 		select {
 		case one := <-remembered:
 			m.Instances = append(m.Instances, one)
-		case <-i.done: // the same step that remembers ends the loop
-			select {
-			case one := <-remembered:
-				m.Instances = append(m.Instances, one)
-			default: // it had ended by itself: there is nothing to hand over
-			}
+		case <-i.done:
+		case <-ctx.Done():
+			return m, fmt.Errorf("cannot hand over: %s does not answer: %w", i.in, ctx.Err())
 		}
 	}
 	return m, nil
@@ -110,6 +134,7 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 // remember is the instance for a successor; its gates are closed again.
 func (i *instance) remember(socket *Socket) HandedInstance {
 	i.host.disarm()
+	i.watching = false
 	m := HandedInstance{
 		Number: i.in.Number, Socket: socket.fd,
 		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
@@ -122,6 +147,7 @@ func (i *instance) remember(socket *Socket) HandedInstance {
 	for _, s := range i.slots {
 		if s.endGate != nil {
 			s.endGate()
+			s.endGate = nil
 		}
 		one := HandedSlot{
 			State: s.m.state, Up: s.m.up, Cause: s.m.cause, Attempt: s.m.attempt, Proven: s.m.proven,
@@ -262,6 +288,7 @@ func (i *instance) resume(now time.Time) {
 		}
 	}
 	i.recycleAt = i.planRecycle(now)
+	i.socket.at = now
 	if !i.awake {
 		i.watch()
 	}
@@ -273,7 +300,7 @@ func (i *instance) resume(now time.Time) {
 func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
 	g := h.spawner.group(m.PID)
 	if g == nil {
-		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, tail: tailOf(m.Lines), ended: make(chan struct{})}
+		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: tailOf(m.Lines), ended: make(chan struct{})}
 		if m.Output >= 0 {
 			g.follow(os.NewFile(uintptr(m.Output), "output"), h.output, line)
 		}

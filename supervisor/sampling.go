@@ -34,6 +34,8 @@ type sight struct {
 	// that the listener is armed for that.
 	sampleAt time.Time
 	watching bool
+	// blind is set once connections cannot be waited for: then they are looked for.
+	blind bool
 	// activeAt is when somebody was last seen to want something.
 	activeAt time.Time
 	// waiting are the ages of the queue while no worker is ready.
@@ -58,6 +60,9 @@ func (i *instance) tickSample(now time.Time) {
 		return
 	}
 	i.observe(now, now.Add(-listAge))
+	if !i.socket.shut && i.host.shut() {
+		i.checkSocket(now)
+	}
 	i.shed(now)
 	i.judgeRequests(now)
 	i.scale(now)
@@ -115,7 +120,9 @@ func (i *instance) planSample(now time.Time) {
 		i.sampleAt = i.nextLook(now, busyEvery)
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
-		i.watch()
+		if i.watch(); i.blind {
+			i.sampleAt = i.nextLook(now, calm)
+		}
 	}
 }
 

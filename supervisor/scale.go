@@ -237,7 +237,7 @@ func (i *instance) tickIdle(now time.Time) {
 
 // idleAt is when the instance has been idle for long enough; zero for never.
 func (i *instance) idleAt() time.Time {
-	if i.app.Limits.IdleTimeout == 0 || !i.awake || i.leaving || i.roll != nil || !i.ready() {
+	if i.app.Limits.IdleTimeout == 0 || i.blind || !i.awake || i.leaving || i.roll != nil || !i.ready() {
 		return time.Time{}
 	}
 	return i.activeAt.Add(i.app.Limits.IdleTimeout)
@@ -246,6 +246,9 @@ func (i *instance) idleAt() time.Time {
 // sleep stops all workers and waits for the next connection. One that comes
 // while they stop is served by the last of them, or wakes the instance.
 func (i *instance) sleep(now time.Time) {
+	if i.blind { // nothing would wake it
+		return
+	}
 	i.log.Info("going to sleep")
 	i.awake, i.slept = false, true
 	i.want = 0

@@ -226,7 +226,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		i.failure = f
-	case None, Age, Memory, Operator, Reload, Idle, Scale, Finished:
+	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished:
 	}
 	s.proc = nil
 }

@@ -19,9 +19,11 @@ import (
 // Socket is a listening socket, held as a raw descriptor: package net would set
 // O_NONBLOCK on the description that it shares with the workers.
 type Socket struct {
-	file     *os.File // keeps fd open
-	fd       int
-	listener *scoreboard.Listener
+	file *os.File // keeps fd open
+	fd   int
+	// current observes what fd is now; renew changes that.
+	current atomic.Pointer[scoreboard.Listener]
+	former  []*scoreboard.Listener
 	// bound identifies the file of a unix socket that we made; nil for an inherited one.
 	bound *bound
 	// foreign is set once a client from another network namespace was seen.
@@ -34,6 +36,9 @@ type bound struct {
 	dev, ino uint64
 }
 
+// listener observes the socket as it is now.
+func (s *Socket) listener() *scoreboard.Listener { return s.current.Load() }
+
 // FD is the listening descriptor.
 func (s *Socket) FD() int { return s.fd }
 
@@ -41,7 +46,10 @@ func (s *Socket) FD() int { return s.fd }
 // we made if the path still leads to it.
 func (s *Socket) Close() error {
 	err := s.unlink()
-	return errors.Join(err, s.listener.Close(), s.file.Close())
+	for _, l := range s.former {
+		err = errors.Join(err, l.Close())
+	}
+	return errors.Join(err, s.listener().Close(), s.file.Close())
 }
 
 func (s *Socket) unlink() error {
@@ -69,7 +77,8 @@ func newSocket(f *os.File, b *bound) (*Socket, error) {
 	if err := listener.SetBlocking(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &Socket{file: f, fd: fd, listener: listener, bound: b}
+	s := &Socket{file: f, fd: fd, bound: b}
+	s.current.Store(listener)
 	// A predecessor may have been killed within take.
 	if err := s.receiveTimeout(0); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -94,10 +103,10 @@ func Adopt(files []*os.File, want []fcgisup.Instance) (map[fcgisup.Instance]*Soc
 		if err != nil {
 			return fail(fmt.Errorf("cannot adopt descriptor %d (%s): %w", 3+i, f.Name(), err))
 		}
-		in, ok := owner(s.listener.String(), f.Name(), want, len(files))
+		in, ok := owner(s.listener().String(), f.Name(), want, len(files))
 		if !ok {
 			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): no instance to run here listens on %s",
-				3+i, f.Name(), s.listener), s.Close()))
+				3+i, f.Name(), s.listener()), s.Close()))
 		}
 		if got[in] != nil {
 			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): %s has a socket already", 3+i, f.Name(), in), s.Close()))
@@ -298,7 +307,7 @@ func (s *Socket) take() net.Conn {
 	if err != nil {
 		return nil
 	}
-	conn := taken{os.NewFile(uintptr(fd), s.listener.String())}
+	conn := taken{os.NewFile(uintptr(fd), s.listener().String())}
 	if resetErr != nil {
 		_ = conn.Close()
 		return nil

@@ -71,7 +71,7 @@ func TestListenOnSetsModeOwnerAndBacklog(t *testing.T) {
 
 func wantBacklog(t *testing.T, s *Socket, want int) {
 	t.Helper()
-	q, err := s.listener.Queue()
+	q, err := s.listener().Queue()
 	if got, known := q.Capacity.Value(); err != nil || !known || got != want {
 		t.Errorf("the kernel says backlog %s, %v; want %d", q.Capacity, err, want)
 	}
@@ -182,7 +182,7 @@ func TestListenOnAll(t *testing.T) {
 		t.Fatalf("%d sockets, %v", len(made), err)
 	}
 	for in, s := range made {
-		if l, err := before(in.Address.Addr, time.Now()); err != nil || l.Inode() != s.listener.Inode() || l.Close() != nil {
+		if l, err := before(in.Address.Addr, time.Now()); err != nil || l.Inode() != s.listener().Inode() || l.Close() != nil {
 			t.Errorf("%s is younger than the list, and not found: %v", in, err)
 		}
 		if err := s.Close(); err != nil {
@@ -334,12 +334,12 @@ func TestAdoptMatchesByNameAndByAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range want[:2] {
-		if three[i].listener.String() != i.Address.Addr {
-			t.Errorf("%s got %s", i, three[i].listener)
+		if three[i].listener().String() != i.Address.Addr {
+			t.Errorf("%s got %s", i, three[i].listener())
 		}
 	}
-	if three[want[2]].listener.String() != path(4) {
-		t.Errorf("by name: %s", three[want[2]].listener)
+	if three[want[2]].listener().String() != path(4) {
+		t.Errorf("by name: %s", three[want[2]].listener())
 	}
 }
 

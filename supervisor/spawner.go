@@ -49,7 +49,7 @@ type Spawner struct {
 	done  chan struct{}
 	// paused is closed by pause, waited when wait has ended. poke has it look.
 	paused, waited chan struct{}
-	pausing        sync.Once
+	pausing        *sync.Once
 	poke           chan struct{}
 	// mu is held over fork and registration, and over wait and removal, so no
 	// exit comes before its process is known and no signal goes to a number
@@ -103,6 +103,7 @@ func newSpawner() *Spawner {
 		done:      make(chan struct{}),
 		paused:    make(chan struct{}),
 		waited:    make(chan struct{}),
+		pausing:   &sync.Once{},
 		poke:      make(chan struct{}, 1),
 		children:  map[int]*child{},
 		everybody: os.Getpid() == 1,
@@ -111,14 +112,30 @@ func newSpawner() *Spawner {
 
 // Close ends Loop and stops waiting; processes that are left die with this one.
 func (s *Spawner) Close() {
-	s.pause()
+	_ = s.pause(context.Background())
 	close(s.done)
 }
 
-// pause stops waiting for good. Exits from now on are left to a successor.
-func (s *Spawner) pause() {
+// pause stops waiting. Exits from now on are left to a successor, or to unpause. If
+// ctx ends first waiting goes on.
+func (s *Spawner) pause(ctx context.Context) error {
 	s.pausing.Do(func() { close(s.paused) })
-	<-s.waited
+	select {
+	case <-s.waited:
+		return nil
+	case <-ctx.Done():
+		go func() {
+			<-s.waited
+			s.unpause()
+		}()
+		return ctx.Err()
+	}
+}
+
+// unpause waits for exits again, those of the pause included.
+func (s *Spawner) unpause() {
+	s.paused, s.waited, s.pausing = make(chan struct{}), make(chan struct{}), &sync.Once{}
+	go s.wait()
 }
 
 // Loop forks and executes, on the thread that it was called on, until Close.
@@ -147,8 +164,7 @@ func (s *Spawner) Exec(before func() error, path string, argv, env []string) err
 		failed <- err
 	}
 	err := <-failed
-	s.paused, s.waited, s.pausing = make(chan struct{}), make(chan struct{}), sync.Once{}
-	go s.wait()
+	s.unpause()
 	return err
 }
 

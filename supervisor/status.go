@@ -142,6 +142,9 @@ func (i *instance) instanceState() InstanceState {
 	if i.leaving {
 		return InstanceStopping
 	}
+	if i.socket.broken != "" {
+		return InstanceFailing
+	}
 	if i.ready() {
 		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
 			return Saturated

@@ -45,7 +45,7 @@ func (h *realHost) strays() []int {
 		stat, err := scoreboard.ReadStat(pid)
 		return err != nil || stat.Parent != self || !stat.Alive() || h.spawner.started(stat.Group)
 	})
-	inode := h.socket.listener.Inode()
+	inode := h.socket.listener().Inode()
 	return scoreboard.Holds(foreign, []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 

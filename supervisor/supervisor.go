@@ -96,7 +96,7 @@ func New(opt Options) (*Supervisor, error) {
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket}
 		i := newInstance(in, opt.App, launch, h, &s.opt)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
@@ -295,11 +295,13 @@ type realHost struct {
 	groups  *scoreboard.Groups
 	shared  *scoreboard.Shared
 	output  *outputShare
+	// options are how a socket of our own was made.
+	options fcgisup.Socket
 	// holders is the instance's goroutine's alone.
 	holders scoreboard.Holders
 }
 
-func (h *realHost) arm(f func()) error { return h.watcher.arm(h.socket.fd, f) }
+func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.fd, f) }
 
 func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
@@ -307,16 +309,16 @@ func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
 // waiters are nameless where the kernel tells only how many there are.
 func (h *realHost) waiters() ([]scoreboard.Waiter, error) {
-	line, err := h.socket.listener.Waiting()
+	line, err := h.socket.listener().Waiting()
 	if err == nil {
 		return line, nil
 	}
-	q, err := h.socket.listener.Queue()
+	q, err := h.socket.listener().Queue()
 	return slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length), err
 }
 
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
-	s := h.shared.Look(h.socket.listener, since)
+	s := h.shared.Look(h.socket.listener(), since)
 	groups := make([]int, len(workers))
 	for n, w := range workers {
 		groups[n] = w.proc.pid()
@@ -334,7 +336,7 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 	}
 	if h.socket.foreign.Load() && s.ConnsErr == nil {
 		var foreign []scoreboard.Conn
-		foreign, s.ConnsErr = h.socket.listener.Foreign(pids)
+		foreign, s.ConnsErr = h.socket.listener().Foreign(pids)
 		s.Conns = append(s.Conns, foreign...)
 	}
 	s.Held = h.holders.Find(pids, s.Conns)
@@ -346,6 +348,15 @@ func (h *realHost) pressed() bool { return pressed("/proc/pressure/memory") }
 func (h *realHost) program(l Launch) program { return lookAtProgram(l) }
 
 func (h *realHost) accept() net.Conn { return h.socket.accept() }
+
+func (h *realHost) shut() bool { return h.socket.shut() }
+
+func (h *realHost) lost() (err error, ours bool) { return h.socket.lost() }
+
+func (h *realHost) renew() error {
+	h.watcher.forget(h.socket.fd)
+	return h.socket.renew(h.options)
+}
 
 func (h *realHost) retire() bool {
 	if h.socket.bound == nil {

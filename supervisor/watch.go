@@ -10,13 +10,16 @@ import (
 
 // watcher waits for connections on raw listeners, without accepting: epoll(7),
 // level-triggered and one-shot, so that a connection which is queued when a
-// listener is armed is told at once, and nothing is told twice.
+// listener is armed is told at once, and nothing is told twice. That a listener was
+// shut down (EPOLLHUP, EPOLLRDHUP) is told like a connection.
 type watcher struct {
 	epoll int
 	stop  int // eventfd that ends wait
 	mu    sync.Mutex
-	armed map[int32]func()
-	ended chan struct{}
+	armed map[int32]func(error)
+	// failed is why wait has ended, nil if close has ended it or nothing has.
+	failed error
+	ended  chan struct{}
 }
 
 func newWatcher() (*watcher, error) {
@@ -28,7 +31,7 @@ func newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(epoll))
 	}
-	w := &watcher{epoll: epoll, stop: stop, armed: map[int32]func(){}, ended: make(chan struct{})}
+	w := &watcher{epoll: epoll, stop: stop, armed: map[int32]func(error){}, ended: make(chan struct{})}
 	if err := w.control(stop, unix.EPOLLIN); err != nil {
 		return nil, errors.Join(err, unix.Close(stop), unix.Close(epoll))
 	}
@@ -36,12 +39,18 @@ func newWatcher() (*watcher, error) {
 	return w, nil
 }
 
-// arm has f called once, soon after a connection waits on the listener fd.
-func (w *watcher) arm(fd int, f func()) error {
+// arm has f called once, soon after a connection waits on the listener fd, or with
+// an error when nothing is waited for any more. F must not block: it holds up the
+// news of all listeners.
+func (w *watcher) arm(fd int, f func(error)) error {
 	w.mu.Lock()
+	if err := w.failed; err != nil {
+		w.mu.Unlock()
+		return err
+	}
 	w.armed[int32(fd)] = f
 	w.mu.Unlock()
-	return w.control(fd, unix.EPOLLIN|unix.EPOLLONESHOT)
+	return w.control(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
 }
 
 // disarm takes an arm back; f may be running already.
@@ -50,6 +59,13 @@ func (w *watcher) disarm(fd int) {
 	delete(w.armed, int32(fd))
 	w.mu.Unlock()
 	_ = w.control(fd, 0)
+}
+
+// forget is for a descriptor that is about to become another socket: its workers
+// keep the former one open, and with it what epoll knows of it.
+func (w *watcher) forget(fd int) {
+	w.disarm(fd)
+	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, fd, nil) // it may never have been armed
 }
 
 func (w *watcher) control(fd int, events uint32) error {
@@ -70,6 +86,7 @@ func (w *watcher) wait() {
 			continue
 		}
 		if err != nil {
+			w.fail(os.NewSyscallError("epoll_wait", err))
 			return
 		}
 		for _, ev := range events[:n] {
@@ -87,15 +104,26 @@ func (w *watcher) tell(fd int32) {
 	delete(w.armed, fd)
 	w.mu.Unlock()
 	if f != nil {
-		f()
+		f(nil)
 	}
 }
 
-// close ends the waiting; nothing is told after it.
+// fail has everybody who waits hear that there is nothing to wait for.
+func (w *watcher) fail(err error) {
+	w.mu.Lock()
+	armed := w.armed
+	w.failed, w.armed = err, map[int32]func(error){}
+	w.mu.Unlock()
+	for _, f := range armed {
+		f(err)
+	}
+}
+
+// close ends the waiting; nothing is told after it. It returns why waiting had ended before.
 func (w *watcher) close() error {
 	_, err := unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	if err == nil {
 		<-w.ended
 	}
-	return errors.Join(err, unix.Close(w.stop), unix.Close(w.epoll))
+	return errors.Join(w.failed, err, unix.Close(w.stop), unix.Close(w.epoll))
 }

@@ -63,6 +63,8 @@ func aliveIn(pid, pgid int) bool {
 // CONFIG_PROC_CHILDREN, misses members whose parent has died, and skips entries
 // when children exit while it is read.
 //
+// A group whose last process has ended is forgotten.
+//
 // Safe for concurrent use. The zero value is ready.
 type Groups struct {
 	mu      sync.Mutex
@@ -108,7 +110,9 @@ func (g *Groups) All(pgids []int) ([][]int, error) {
 	lists := make([][]int, len(pgids))
 	for i, pgid := range pgids {
 		live := slices.DeleteFunc(g.members[pgid], func(pid int) bool { return !aliveIn(pid, pgid) })
-		g.members[pgid] = live
+		if g.members[pgid] = live; len(live) == 0 {
+			delete(g.members, pgid)
+		}
 		lists[i] = slices.Clone(live)
 	}
 	return lists, nil
@@ -138,13 +142,6 @@ func (g *Groups) recent(pgids []int, since time.Time) [][]int {
 		lists[i] = slices.Clone(members)
 	}
 	return lists
-}
-
-// Forget ends the bookkeeping for a group.
-func (g *Groups) Forget(pgid int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.members, pgid)
 }
 
 // look brings the membership up to date. A member may fork while we look, hence
@@ -185,6 +182,12 @@ func (g *Groups) scan() error {
 	}
 	for _, pid := range list {
 		g.admit(pid)
+	}
+	// A group without a process is one that has ended: its number will be another's.
+	for pgid, members := range g.members {
+		if len(members) == 0 {
+			delete(g.members, pgid)
+		}
 	}
 	return nil
 }

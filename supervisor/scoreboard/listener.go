@@ -47,6 +47,14 @@ func (l *Listener) Close() error {
 	return l.hangUp()
 }
 
+// Network is "unix" or "tcp".
+func (l *Listener) Network() string {
+	if l.domain == unix.AF_UNIX {
+		return "unix"
+	}
+	return "tcp"
+}
+
 // Inode is the listening socket itself.
 func (l *Listener) Inode() Inode { return l.inode }
 

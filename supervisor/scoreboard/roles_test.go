@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -275,9 +276,14 @@ func TestGroupsFollowForks(t *testing.T) {
 		want = append(want, readNumbers(t, r, 1)[0])
 		slices.Sort(want)
 	}
-	g.Forget(p.pid)
-	if len(g.members) != 0 {
-		t.Error("not forgotten")
+	must(t, unix.Kill(-p.pid, unix.SIGKILL))
+	for end := time.Now().Add(10 * time.Second); len(want) > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		var err error
+		want, err = g.Members(p.pid)
+		must(t, err)
+	}
+	if len(want) != 0 || len(g.members) != 0 {
+		t.Errorf("%v of a group that was killed, %v remembered", want, g.members)
 	}
 }
 

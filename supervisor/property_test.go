@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// After a tick nothing is due at once: an instance that finds work due which it may
+// not do in its phase would otherwise spin. Every phase meets every timer, due and
+// not, whether or not that can come about today.
+func TestNothingIsDueAfterATick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spins := 0
+		for seed := range uint64(5000) {
+			if text := spin(t, rand.New(rand.NewPCG(seed, 1))); text != "" {
+				if spins++; spins <= 10 {
+					t.Errorf("seed %d: %s", seed, text)
+				}
+			}
+		}
+		if spins > 0 {
+			t.Errorf("%d in all", spins)
+		}
+	})
+}
+
+// spin makes an instance at random, and says what is due after its tick.
+func spin(t *testing.T, r *rand.Rand) string {
+	t.Helper()
+	app := fcgisup.Default("rt")
+	app.Command, app.User = []string{"/bin/true"}, ""
+	app.Activation = pick(r, fcgisup.Lazy, fcgisup.Eager, fcgisup.Fleet)
+	app.Workers = pick(r, fcgisup.Workers{Min: 1, Max: 1}, fcgisup.Workers{Min: 0, Max: 3, Spare: 1}, fcgisup.Workers{Min: 3, Max: 3})
+	app.Limits.IdleTimeout = pick(r, 0, time.Minute)
+	app.Limits.MaxAge = pick(r, 0, time.Hour)
+	app.Limits.MaxMemory = pick[uint64](r, 0, 1<<10, 1<<30)
+	app.Limits.RequestTimeout = pick(r, 0, time.Second)
+	app.Health.Interval = pick(r, 0, 10*time.Second)
+	h := &fakeHost{waiting: r.IntN(3), bad: pick(r, "", "", "shut", "lost"), ownFile: r.IntN(2) == 0, unrenewable: r.IntN(2) == 0}
+	h.make = func(int) (*fakeProcess, error) {
+		if r.IntN(3) == 0 {
+			return nil, errors.New("no process")
+		}
+		return &fakeProcess{now: pick(r, look{}, look{accepting: true}, look{held: 1}, look{polling: true})}, nil
+	}
+	i, now := idleInstance(t, app, h), time.Now()
+	when := func() time.Time {
+		return pick(r, time.Time{}, now.Add(-time.Hour), now.Add(-time.Nanosecond), now, now.Add(time.Nanosecond), now.Add(time.Hour))
+	}
+	i.awake, i.leaving, i.slept = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+	i.want = r.IntN(4)
+	i.probing, i.watching, i.blind = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(4) == 0
+	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.ripeSince = when(), when(), when(), when(), when()
+	i.programAt, i.coldUntil, i.leaveBy, i.socket.at, i.socket.moveAt = when(), when(), when(), when(), when()
+	if r.IntN(3) == 0 {
+		i.programLook = &programLook{done: make(chan struct{})}
+	}
+	for range r.IntN(4) {
+		i.slots = append(i.slots, randomSlot(r, i, h, now, when))
+	}
+	if r.IntN(3) == 0 {
+		i.roll = &roll{cause: Operator, launch: i.launch, reply: make(chan error, 1)}
+		for _, s := range i.slots {
+			if r.IntN(2) == 0 {
+				i.roll.todo = append(i.roll.todo, s)
+			}
+		}
+	}
+	phase := fmt.Sprintf("awake %v, leaving %v, roll %v, slots %s", i.awake, i.leaving, i.roll != nil, states(i.slots))
+	i.tick(now)
+	next := i.next()
+	done := next.IsZero() || next.After(now) || i.over()
+	i.cancelAll()
+	if done {
+		return ""
+	}
+	return fmt.Sprintf("%s: something is due %s before now", phase, now.Sub(next))
+}
+
+func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func() time.Time) *slot {
+	state := States[r.IntN(len(States))]
+	i.spawns++
+	s := &slot{id: i.spawns, launch: i.launch, m: machine{state: state, up: r.IntN(2) == 0, attempt: r.IntN(5), proven: r.IntN(2) == 0}}
+	s.m.since, s.m.spawned = now.Add(-time.Minute), now.Add(-time.Minute)
+	if state != Ready && state != Stopped { // each of these has a deadline, machine_test.go
+		s.m.deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
+		s.m.stopBy = now.Add(pick(r, -time.Hour, 0, time.Hour))
+	}
+	s.expires, s.lookAt = when(), when()
+	if s.m.alive() {
+		p, err := h.spawn(s.launch, nil, func(Exit, bool) {})
+		for err != nil {
+			p, err = h.spawn(s.launch, nil, func(Exit, bool) {})
+		}
+		s.proc = p
+	}
+	return s
+}
+
+// idleInstance is an instance whose loop does not run.
+func idleInstance(t *testing.T, app fcgisup.App, h *fakeHost) *instance {
+	t.Helper()
+	b := newBench(t, func(a *fcgisup.App, fake *fakeHost) { *a = app })
+	b.cancel()
+	<-b.done
+	i := newInstance(b.in, app, b.launch, h, b.opt)
+	i.inbox = make(chan func(time.Time), 1024) // nobody reads it
+	i.ctx = context.Background()
+	i.board = scoreboard.Board{}
+	return i
+}
+
+// cancelAll ends what a tick may have begun.
+func (i *instance) cancelAll() {
+	for _, s := range i.slots {
+		if s.endGate != nil {
+			s.endGate()
+		}
+	}
+}
+
+func states(slots []*slot) string {
+	var all []State
+	for _, s := range slots {
+		all = append(all, s.m.state)
+	}
+	return fmt.Sprint(all)
+}
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
