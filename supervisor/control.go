@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,10 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ControlName is the control socket's name inside an instance's runtime folder.
@@ -122,24 +118,13 @@ const controlMode = 0o600
 // ListenControl listens on a control socket that only its owner, and root, may
 // use. A stale file is replaced, a live one is an error that names its owner.
 func ListenControl(path string) (net.Listener, error) {
-	lock, err := lockPath(path)
+	s, err := replaceStale(path, controlBacklog, ownership{-1, -1, controlMode}, findNow)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
 	}
-	defer lock.Remove()
-	if err := clearStale(path, findNow); err != nil {
-		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
-	}
-	// A socket without a name yet has a mode, too: bind(2) makes the file with no
-	// other, and there is nothing that somebody could put in the file's place.
-	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var failed error
-		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), controlMode) })
-		return cmp.Or(err, failed)
-	}}
-	l, err := private.Listen(context.Background(), "unix", path)
+	l, err := netListener(s)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the control socket: %w", err)
+		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
 	}
 	return l, nil
 }

@@ -56,11 +56,12 @@ func (s *Socket) unlink() error {
 	if s.bound == nil {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Lstat(s.bound.path, &st); err != nil || st.Dev != s.bound.dev || st.Ino != s.bound.ino {
-		return nil // gone, or somebody else's by now
+	e, err := openEntry(s.bound.path)
+	if err != nil {
+		return nil // its directory is gone
 	}
-	if err := os.Remove(s.bound.path); err != nil {
+	defer e.close()
+	if err := e.remove(s.bound.dev, s.bound.ino); err != nil {
 		return fmt.Errorf("cannot remove our socket: %w", err)
 	}
 	s.bound = nil
@@ -227,8 +228,16 @@ func listening(f *os.File, backlog int, b *bound) (*Socket, error) {
 	return s, nil
 }
 
-// listenUnix sets owner and mode between bind and listen, when nobody can connect yet.
 func listenUnix(path string, opt fcgisup.Socket, known finder) (*Socket, error) {
+	o, err := socketOwnership(opt)
+	if err != nil {
+		return nil, err
+	}
+	return replaceStale(path, opt.Backlog, o, known)
+}
+
+// replaceStale makes a socket at a path where a stale one may be.
+func replaceStale(path string, backlog int, o ownership, known finder) (*Socket, error) {
 	lock, err := lockPath(path)
 	if err != nil {
 		return nil, err
@@ -237,40 +246,7 @@ func listenUnix(path string, opt fcgisup.Socket, known finder) (*Socket, error) 
 	if err := clearStale(path, known); err != nil {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	f := os.NewFile(uintptr(fd), path)
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return nil, errors.Join(os.NewSyscallError("bind", err), f.Close())
-	}
-	b, err := dress(path, opt)
-	if err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path))
-	}
-	return listening(f, opt.Backlog, b)
-}
-
-// dress gives a socket file its owner and mode.
-func dress(path string, opt fcgisup.Socket) (*bound, error) {
-	uid, gid, err := owners(opt)
-	if err != nil {
-		return nil, err
-	}
-	if uid >= 0 || gid >= 0 {
-		if err := os.Lchown(path, uid, gid); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chmod(path, opt.Mode); err != nil {
-		return nil, err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return nil, err
-	}
-	return &bound{path: path, dev: st.Dev, ino: st.Ino}, nil
+	return bindUnix(path, backlog, o)
 }
 
 // lockTimeout bounds the wait for another process that makes the same socket.

@@ -213,7 +213,7 @@ func TestPathThatIsNoSocketIsRefusedAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
-	wantError(t, err, "a file that is no socket")
+	wantError(t, err, "a file that is not a socket")
 	if data, err := os.ReadFile(in.Address.Addr); err != nil || string(data) != "precious" {
 		t.Errorf("%q, %v", data, err)
 	}

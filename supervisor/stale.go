@@ -3,8 +3,10 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -14,35 +16,63 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
+// errInUse says that a process listens on a socket.
+var errInUse = errors.New("the socket is in use")
+
+// RemoveStale removes a socket file that no process listens on. One that is
+// missing, in use or not a socket is left alone.
+func RemoveStale(path string) error {
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock, err := lockPath(path)
+	if err != nil {
+		return err
+	}
+	defer lock.Remove()
+	if err := clearStale(path, findNow); err != nil && !errors.Is(err, errInUse) && !errors.Is(err, errNotSocket) {
+		return err
+	}
+	return nil
+}
+
+var errNotSocket = errors.New("the path is taken by a file that is not a socket")
+
 // clearStale removes a socket file that nobody listens on. The kernel's list of
 // listeners tells first, since a connection would wake an instance that sleeps; it
 // does not show those of another network namespace, so before a file is removed a
 // connection tells, too. It is closed at once.
 func clearStale(path string, known finder) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); errors.Is(err, unix.ENOENT) {
+	e, err := openEntry(path)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	f, st, err := e.open()
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
+	defer f.Close()
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return errors.New("the path is taken by a file that is no socket")
+		return errNotSocket
 	}
 	if l, err := known(path, time.Unix(st.Ctim.Unix())); err == nil {
-		return errors.Join(fmt.Errorf("the socket is in use by %s", holder(l.Inode())), l.Close())
+		return errors.Join(fmt.Errorf("%w by %s", errInUse, holder(l.Inode())), l.Close())
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: through(f)}); {
 	case err == nil:
-		return fmt.Errorf("the socket is in use by %s", peer(fd))
+		return fmt.Errorf("%w by %s", errInUse, peer(fd))
 	case errors.Is(err, unix.EAGAIN):
-		return errors.New("the socket is in use by another process, and its queue is full")
+		return fmt.Errorf("%w by another process, and its queue is full", errInUse)
 	case errors.Is(err, unix.ECONNREFUSED):
-		return os.Remove(path)
+		return e.remove(st.Dev, st.Ino)
 	default:
 		return os.NewSyscallError("connect", err)
 	}

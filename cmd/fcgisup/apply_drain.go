@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
 )
 
 // quietLooks in a row find an address unused before it counts as such: a
@@ -74,16 +75,6 @@ func countUnix(text string, used map[string]int) {
 			used[path]++
 		}
 	}
-}
-
-// listened tells whether anybody listens at a path.
-func listened(text, path string) bool {
-	for at, listens := range unixSockets(text) {
-		if listens && at == path {
-			return true
-		}
-	}
-	return false
 }
 
 // unixSockets are the sockets of /proc/net/unix that have a path, and whether they listen.
@@ -170,20 +161,12 @@ func quiet(ctx context.Context, addresses []fcgisup.Address) (busy map[fcgisup.A
 // systemd does so (RemoveOnStop=) as long as it knows the path, which a changed
 // unit file makes it forget.
 func clearSockets(addresses []fcgisup.Address) error {
-	text, err := os.ReadFile("/proc/net/unix")
-	if err != nil && len(addresses) > 0 {
-		return fmt.Errorf("cannot look for sockets: %w", err)
-	}
 	for _, a := range addresses {
-		if a.Network != "unix" || listened(string(text), a.Addr) {
+		if a.Network != "unix" {
 			continue
 		}
-		info, err := os.Lstat(a.Addr)
-		if err != nil || info.Mode()&fs.ModeSocket == 0 {
-			continue
-		}
-		if err := os.Remove(a.Addr); err != nil {
-			return fmt.Errorf("cannot remove a socket that nobody listens at: %w", err)
+		if err := supervisor.RemoveStale(a.Addr); err != nil {
+			return fmt.Errorf("cannot remove the socket %s: %w", a.Addr, err)
 		}
 	}
 	return nil

@@ -46,6 +46,18 @@ func (l *Listener) replaced() (bool, error) {
 	return !bound.is(&st, ownDevices(l.addr.unix)), nil
 }
 
+// IsFile returns true if the listener is bound to the file that st describes, which
+// was found at path. The error wraps [ErrUnsupported] when netlink is refused.
+func (l *Listener) IsFile(path string, st *unix.Stat_t) (bool, error) {
+	l.mu.Lock()
+	bound, err := l.boundTo()
+	l.mu.Unlock()
+	if err != nil {
+		return false, fmt.Errorf("cannot find the file of %s: %w", l, unsupported(err))
+	}
+	return bound.is(st, ownDevices(path)), nil
+}
+
 // is compares the kernel's idea of a file with stat(2)'s. The device is not
 // compared on file systems that show stat(2) devices of their own.
 func (f file) is(st *unix.Stat_t, ownDevices bool) bool {

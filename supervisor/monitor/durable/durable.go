@@ -6,15 +6,20 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // Replace writes beside path, syncs and renames; the new file is its owner's
 // alone (0600). The name beside is always the same, PATH.new: what a killed
-// writer left is overwritten by the next.
+// writer left is replaced by the next.
 func Replace(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// Made, never opened: where others can write, a link may stand there.
+	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
