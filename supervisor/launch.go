@@ -56,13 +56,9 @@ func (l Launch) Equal(o Launch) bool {
 		l.StopSignal == o.StopSignal
 }
 
-// EnvWorker is the variable by which a process is known as a worker, or as what a
-// worker has started: see orphans.go.
-const EnvWorker = "FCGISUP_WORKER"
-
 // ours are the variables that are about the supervisor and would mislead a worker,
 // beside systemd's. RUNTIME_DIRECTORY has the control socket.
-var ours = []string{"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvConfig, EnvWorker}
+var ours = []string{"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvConfig, envWorker}
 
 // NewLaunch works out how an app's workers are started from an environment
 // like os.Environ. Only root switches to the app's user.

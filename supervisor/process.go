@@ -259,7 +259,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	}
 	attr := &syscall.ProcAttr{
 		Dir:   l.Dir,
-		Env:   l.Env,
+		Env:   append(slices.Clip(l.Env), h.mark),
 		Files: []uintptr{uintptr(h.socket.fd), w.Fd(), w.Fd()},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}

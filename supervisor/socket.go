@@ -180,6 +180,11 @@ func listenOn(in fcgisup.Instance, opt fcgisup.Socket, known finder) (*Socket, e
 		s, err = listenUnix(in.Address.Addr, opt, known)
 	} else {
 		s, err = listenTCP(in.Address.Addr, opt.Backlog)
+		if errors.Is(err, unix.EADDRINUSE) {
+			if l, errFind := scoreboard.Find("tcp", in.Address.Addr); errFind == nil {
+				err = errors.Join(fmt.Errorf("the address is in use by %s", holder(l.Inode())), l.Close())
+			}
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s for %s: %w", in.Address, in, err)

@@ -96,7 +96,7 @@ func New(opt Options) (*Supervisor, error) {
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket, mark: markOf(in)}
 		i := newInstance(in, opt.App, launch, h, &s.opt)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
@@ -295,6 +295,8 @@ type realHost struct {
 	groups  *scoreboard.Groups
 	shared  *scoreboard.Shared
 	output  *outputShare
+	// mark is the variable that workers are recognised by.
+	mark string
 	// options are how a socket of our own was made.
 	options fcgisup.Socket
 	// holders is the instance's goroutine's alone.

@@ -288,6 +288,9 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		adopted, err := supervisor.Adopt(files, instances)
 		return adopted, true, err
 	}
+	if err := supervisor.EndOrphans(app, instances, r.log); err != nil {
+		return nil, false, err
+	}
 	made, err := supervisor.ListenOnAll(instances, app.Socket)
 	if errors.Is(err, fs.ErrPermission) {
 		err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")

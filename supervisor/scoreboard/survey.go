@@ -80,6 +80,24 @@ func (s *Survey) Find(network, addr string) (*Listener, error) {
 	return l.find(network, addr, s.catalog(l))
 }
 
+// Named lists the unix listeners that were bound to a path, those included whose file
+// is not there any more: their holders alone keep them.
+func (s *Survey) Named(path string) ([]Inode, error) {
+	all, err := s.listeners()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list who listens: %w", unsupported(err))
+	}
+	var named []Inode
+	for _, sockets := range all.byFile {
+		for _, l := range sockets {
+			if name, _, _ := bytes.Cut(l.name, []byte{0}); l.kind == unix.SOCK_STREAM && string(name) == path {
+				named = append(named, Inode(l.inode))
+			}
+		}
+	}
+	return named, nil
+}
+
 // catalog is the lists, or where there is none what l asks; its lock is not held.
 func (s *Survey) catalog(l *Listener) catalog {
 	return catalog{
