@@ -63,7 +63,9 @@ to cut what the socket holds. What cannot be had without a gap is an app that
 moves to another address: nginx is reloaded right after its sockets have moved.
 
 If a step before the last fails (the test of nginx, a start, a probe) everything
-written is put back, and the error says which step. Files that were edited, or
+written is put back, and the error says which step. If what fails is a supervisor
+that cannot be asked or refuses, that concerns its own app: the others are then
+applied without it, and the exit code is 1. Files that were edited, or
 that are neither apply's nor what gen renders for this app with any number of
 instances, are not touched without --force; drop-ins are the administrator's
 and never touched. Apps that are in the configuration no
@@ -110,14 +112,41 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 		}
 		defer unlock()
 	}
-	plans, err := plan(ctx)
-	if err != nil {
+	left, err := a.carryOutAll(ctx, plan)
+	if err != nil || a.dryRun {
 		return err
 	}
-	if err := a.carryOut(ctx, plans); err != nil || a.dryRun {
+	if err := a.tellMonitor(ctx); err != nil || left == 0 {
 		return err
 	}
-	return a.tellMonitor(ctx)
+	return exit(exitFail)
+}
+
+// carryOutAll carries out the plans of all apps. Those of an app whose supervisors
+// cannot be asked or refuse are undone, reported and left out, and the others
+// carried out without it; left is how many.
+func (a *applier) carryOutAll(ctx context.Context, makePlans func(context.Context) ([]plan, error)) (left int, err error) {
+	refused := map[string]bool{}
+	for {
+		plans, err := makePlans(ctx)
+		if err != nil {
+			return len(refused), err
+		}
+		plans = slices.DeleteFunc(plans, func(p plan) bool { return refused[p.name] })
+		err = a.carryOut(ctx, plans)
+		var of *supervisorError
+		if !errors.As(err, &of) || errors.Is(err, errHalfUndone) || ctx.Err() != nil || !othersHaveWork(plans, of.app) {
+			return len(refused), err
+		}
+		a.report(err)
+		fmt.Fprintf(a.err, "fcgisup: going on without %s\n", of.app)
+		refused[of.app] = true
+	}
+}
+
+// othersHaveWork returns true if there is something to do for another app.
+func othersHaveWork(plans []plan, app string) bool {
+	return slices.ContainsFunc(plans, func(p plan) bool { return p.name != app && !p.empty() })
 }
 
 // begin reaches what apply talks to.
@@ -290,6 +319,8 @@ func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error
 		return is, err
 	}
 	is.started, is.reads = map[int]time.Time{}, map[int]string{}
+	asking, cancel := context.WithTimeout(ctx, 2*configPatience) // for all: an app's user may have them hang
+	defer cancel()
 	for n, s := range is.services {
 		if w.app == nil || !w.app.Systemd.Supervise || !s.Up() {
 			continue
@@ -298,7 +329,7 @@ func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error
 			return is, err
 		}
 		if is.doubtful(w.saved, n) {
-			is.reads[n] = configOf(ctx, controlOf(w.name, n))
+			is.reads[n] = configOf(asking, controlOf(w.name, n))
 		}
 	}
 	return is, nil

@@ -155,8 +155,8 @@ func (t *transaction) reread(ctx context.Context) error {
 	for _, p := range t.plans {
 		for _, n := range p.reread {
 			// One that cannot goes on with what it had.
-			if err := rereads(ctx, controlOf(p.name, n)); err != nil {
-				return hinted(err, "journalctl -u "+unitName(p.name, n, "service")+" says why")
+			if err := rereads(ctx, controlOf(p.name, n), rollTimeout(p.app)); err != nil {
+				return hinted(&supervisorError{p.name, err}, "journalctl -u "+unitName(p.name, n, "service")+" says why")
 			}
 			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))
 		}

@@ -47,7 +47,7 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 		return false, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && last != nil {
-		err = last
+		err = &supervisorError{app.Name, last}
 	}
 	if err != nil {
 		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+unitName(app.Name, n, "service")+" says why")
@@ -65,9 +65,19 @@ func whyFailing(st supervisor.Status) error {
 // beginPatience is how long a service that runs may be without its control socket.
 const beginPatience = 20 * time.Second
 
+// supervisorError says that a supervisor of an app cannot be asked or refuses. Its
+// control socket is the app's user's, who must not keep root from applying others.
+type supervisorError struct {
+	app   string
+	cause error
+}
+
+func (e *supervisorError) Error() string { return e.cause.Error() }
+func (e *supervisorError) Unwrap() error { return e.cause }
+
 // rereads has a supervisor read its configuration again. One that has gone to
 // sleep since will read it when it wakes.
-func rereads(ctx context.Context, control string) error {
+func rereads(ctx context.Context, control string, limit time.Duration) error {
 	within, cancel := context.WithTimeout(ctx, beginPatience)
 	defer cancel()
 	err := poll(within, func() (bool, error) {
@@ -83,11 +93,13 @@ func rereads(ctx context.Context, control string) error {
 	if err != nil {
 		return err
 	}
-	return post(ctx, control)
+	return post(ctx, control, limit)
 }
 
-// post is not bounded: a reload takes as long as workers take to be replaced.
-func post(ctx context.Context, path string) error {
+// post waits as long as workers may take to be replaced.
+func post(ctx context.Context, path string, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	return control(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
 }
 

@@ -39,6 +39,9 @@ const undoPatience = 10 * time.Minute
 
 // goBack puts everything back and returns why, with what could not be put
 // back. No request is lost on the way back either, so nginx comes first.
+// errHalfUndone says that a step failed whose effects could not be taken back.
+var errHalfUndone = errors.New("cannot put everything back")
+
 func (t *transaction) goBack(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
 	defer cancel()
@@ -73,7 +76,7 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 	}
 	switch {
 	case len(failures) > 0:
-		return fmt.Errorf("%w; and cannot put everything back: %w", why, oneLine(failures))
+		return fmt.Errorf("%w; and %w: %w", why, errHalfUndone, oneLine(failures))
 	case len(t.undo.written) == 0:
 		return why
 	case len(t.undo.reread) > 0:

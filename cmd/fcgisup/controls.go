@@ -207,6 +207,17 @@ func (s selection) has(st supervisor.Status) bool {
 	return (s.app == "" || s.app == st.App) && (s.instance == 0 || s.instance == st.Instance)
 }
 
+// mayBe returns true if the directory of a control socket may be that of a
+// supervisor of the selected instances: APP, or APP-N.
+func (s selection) mayBe(dir string) bool {
+	if dir == s.app {
+		return true
+	}
+	number, ok := strings.CutPrefix(dir, s.app+"-")
+	n, err := strconv.Atoi(number)
+	return ok && err == nil && n > 0 && (s.instance == 0 || n == s.instance)
+}
+
 func (s selection) String() string {
 	if s.instance == 0 {
 		return s.app

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,8 @@ var errNoSocket = errors.New("it is no socket")
 // speak to any socket of the host, and wake what sleeps behind it.
 func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	fd := unix.AT_FDCWD
+	var is unix.Stat_t
+	var owner uint32
 	for _, step := range []struct {
 		name  string
 		flags int
@@ -30,15 +33,18 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot open %s: %w", step.name, err)
 		}
-		fd = next
+		fd, owner = next, is.Uid
+		if err := unix.Fstat(fd, &is); err != nil {
+			_ = unix.Close(fd)
+			return nil, os.NewSyscallError("fstat", err)
+		}
 	}
 	defer func() { _ = unix.Close(fd) }()
-	var is unix.Stat_t
-	if err := unix.Fstat(fd, &is); err != nil {
-		return nil, err
-	}
 	if is.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return nil, errNoSocket
+	}
+	if is.Uid != 0 && is.Uid != owner && int(is.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("it belongs to %s, its directory to %s", userName(int(is.Uid)), userName(int(owner)))
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
 	var op *net.OpError

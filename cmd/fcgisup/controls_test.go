@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -151,5 +152,69 @@ func TestHeard(t *testing.T) {
 	m := &monitoring{controls: []string{"/x/c.sock"}}
 	if got := m.believed(apps, "/x/c.sock", []supervisor.Status{{App: "any", Instance: 1}}); len(got) != 1 {
 		t.Error("a socket that the operator named is not believed")
+	}
+}
+
+// TestMayBe: a restart asks no socket of another app.
+func TestMayBe(t *testing.T) {
+	for _, c := range []struct {
+		which selection
+		dir   string
+		want  bool
+	}{
+		{selection{"rt", 0}, "rt", true},
+		{selection{"rt", 0}, "rt-1", true},
+		{selection{"rt", 2}, "rt-2", true},
+		{selection{"rt", 2}, "rt-1", false},
+		{selection{"rt", 2}, "rt", true},
+		{selection{"rt", 0}, "rt-x", false},
+		{selection{"rt", 0}, "rt-0", false},
+		{selection{"rt", 0}, "rt2-1", false},
+		{selection{"rt", 0}, "evil-1", false},
+	} {
+		if got := c.which.mayBe(c.dir); got != c.want {
+			t.Errorf("%s in %s: %t", c.which, c.dir, got)
+		}
+	}
+}
+
+// TestDialForeign: a socket that is neither root's nor its directory's owner's is not asked.
+func TestDialForeign(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("gives sockets to other users; run as root")
+	}
+	root := t.TempDir()
+	dir := filepath.Join(root, "rt-1")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, supervisor.ControlName)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, c := range []struct {
+		dir, socket int
+		ok          bool
+	}{{0, 0, true}, {1000, 1000, true}, {1000, 0, true}, {0, 1000, false}, {1000, 1001, false}} {
+		if err := errors.Join(os.Chown(dir, c.dir, 0), os.Chown(path, c.socket, 0)); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := dialOwned(t.Context(), root, "rt-1")
+		if (err == nil) != c.ok {
+			t.Errorf("directory of %d, socket of %d: %v", c.dir, c.socket, err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+	for owner, ok := range map[int]bool{0: true, 1000: true, 1001: false} {
+		if err := os.Chown(dir, owner, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := ownedByApp(dir, fcgisup.App{User: "1000"}); (err == nil) != ok {
+			t.Errorf("directory of %d: %v", owner, err)
+		}
 	}
 }

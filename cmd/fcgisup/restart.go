@@ -7,11 +7,17 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
 )
 
 func (c *cli) restartCommand() *cobra.Command {
@@ -22,7 +28,8 @@ func (c *cli) restartCommand() *cobra.Command {
 		Long: `restart replaces the workers of an app, or of one instance, one by one: the
 replacement comes first, and a worker that serves a request is not disturbed. It
 stops at the first instance whose replacement does not come up; that one goes on
-with what it had. Instances that sleep have nothing to restart.`,
+with what it had. Instances that sleep have nothing to restart. A supervisor that
+cannot be reached is named and left out: the others are restarted, exit code 1.`,
 		Example: "  fcgisup restart rt\n  fcgisup restart rt@3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +59,8 @@ invalid file changes nothing.`,
 }
 
 // each posts to the supervisors of the selected instances, one after the other:
-// a restart for each instance, a reload once for each supervisor.
+// a restart for each instance, a reload once for each supervisor. One that cannot
+// be reached, or answers nonsense, is reported and left out.
 func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
@@ -64,29 +72,110 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if err != nil {
 		return err
 	}
+	app := c.configured(which.app)
+	if path == "" {
+		paths = slices.DeleteFunc(paths, func(p string) bool { return !which.mayBe(filepath.Base(filepath.Dir(p))) })
+	}
+	var left []error
 	found := false
 	for _, p := range inOrder(paths) {
-		all, err := fetchStatus(ctx, p)
+		all, err := c.statusOfApp(ctx, p, app)
 		if err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			left = append(left, err)
+			continue
 		}
 		for _, st := range all {
 			if !which.has(st) {
 				continue
 			}
 			found = true
-			if err := c.post(ctx, p, target, selection{st.App, st.Instance}, done); err != nil {
-				return err
+			if err := c.post(ctx, p, target, selection{st.App, st.Instance}, done, rollTimeout(app)); err != nil {
+				return c.besides(left, err)
 			}
 			if target == reloadTarget {
 				break
 			}
 		}
 	}
+	if len(left) > 0 {
+		return c.besides(left[1:], left[0])
+	}
 	if !found {
 		return hinted(fmt.Errorf("no supervisor here runs %s", which), "fcgisup status shows what runs; instances that sleep have nothing to restart")
 	}
 	return nil
+}
+
+// besides reports errors, and returns the last one.
+func (c *cli) besides(others []error, err error) error {
+	for _, other := range others {
+		c.report(other)
+	}
+	return err
+}
+
+// configured is the app of the configuration, nil if there is none to be had.
+func (c *cli) configured(name string) *fcgisup.App {
+	path, _, err := fcgisup.Find(c.config, c.getenv)
+	if err != nil {
+		return nil
+	}
+	cfg, err := fcgisup.Load(path)
+	if err != nil {
+		return nil
+	}
+	return named(cfg.Apps, name)
+}
+
+// statusOfApp asks a supervisor that may be the app's: where root made its
+// directory, that one and the socket are root's or the app's user's.
+func (c *cli) statusOfApp(ctx context.Context, path string, app *fcgisup.App) ([]supervisor.Status, error) {
+	if app != nil && filepath.Dir(filepath.Dir(path)) == controlRoot {
+		if err := ownedByApp(filepath.Dir(path), *app); err != nil {
+			return nil, fmt.Errorf("cannot ask the supervisor at %s: %w", path, err)
+		}
+	}
+	return fetchStatus(ctx, path)
+}
+
+// ownedByApp refuses a directory of a user who is neither root, the app's nor our own.
+func ownedByApp(dir string, app fcgisup.App) error {
+	uid, known := uidOf(app.User)
+	if app.User == "" || !known {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return nil // the connection says it better
+	}
+	if owner := int(st.Uid); owner != 0 && owner != uid && owner != os.Geteuid() {
+		return fmt.Errorf("%s belongs to %s, not to the app's user %s", dir, userName(owner), app.User)
+	}
+	return nil
+}
+
+const (
+	// longestRoll bounds a restart or reload of one supervisor whose app is not known.
+	longestRoll = time.Hour
+	// rollReserve is for a slow machine.
+	rollReserve = time.Minute
+)
+
+// rollTimeout is how long a supervisor may take to replace the workers of an
+// instance one by one, or of all instances.
+func rollTimeout(app *fcgisup.App) time.Duration {
+	if app == nil {
+		return longestRoll
+	}
+	each := app.Limits.StartTimeout + app.Limits.StopTimeout
+	workers := time.Duration(max(app.Workers.Max, app.Workers.Min, 1) * max(app.Instances, 1))
+	if each <= 0 || each > longestRoll {
+		return longestRoll
+	}
+	return min(workers*each+rollReserve, longestRoll)
 }
 
 // Targets of the control socket.
@@ -95,20 +184,24 @@ const (
 	reloadTarget  = "/reload"
 )
 
-func (c *cli) post(ctx context.Context, path, target string, in selection, done string) error {
+func (c *cli) post(ctx context.Context, path, target string, in selection, done string, limit time.Duration) error {
 	url := target
 	if target == restartTarget {
 		url += "?instance=" + strconv.Itoa(in.instance)
 	}
 	var answer struct{ Note string }
-	if err := control(ctx, path, http.MethodPost, url, &answer); ctx.Err() != nil {
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := control(within, path, http.MethodPost, url, &answer)
+	if ctx.Err() != nil {
 		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.app))
-	} else if err != nil {
+	}
+	if err != nil {
 		return hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
 	}
 	fmt.Fprintf(c.out, "%s %s\n", in, done)
 	if answer.Note != "" {
-		fmt.Fprintf(c.err, "fcgisup: %s\n", answer.Note)
+		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.Printable(answer.Note))
 	}
 	return nil
 }
