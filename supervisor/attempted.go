@@ -173,6 +173,11 @@ func (i *instance) renew(s *slot, v *programSight) {
 	if v.fresh == nil {
 		return
 	}
+	// The same command with another environment file answers pings as it did.
+	address := i.app.Health.Address
+	if known := i.opt.pings.verdict(pinged{v.launch, address}); known != PingUntried {
+		i.opt.pings.conclude(pinged{*v.fresh, address}, known)
+	}
 	if i.launch.Equal(v.launch) {
 		i.launch = *v.fresh
 	}

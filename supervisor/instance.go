@@ -325,6 +325,7 @@ func (i *instance) tick(now time.Time) {
 	i.tickSample(now)
 	i.tickIdle(now)
 	i.tickRecycle(now)
+	i.tickTrialEnd(now)
 	i.tickProbe(now)
 	i.tickProgram(now)
 	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
@@ -357,6 +358,7 @@ func (i *instance) next() time.Time {
 	soonest(i.socket.at)
 	soonest(i.idleAt())
 	soonest(i.recycleAt)
+	soonest(i.trialEnds())
 	if i.programLook == nil {
 		soonest(i.programAt)
 	}
@@ -385,7 +387,7 @@ func (i *instance) leave(now time.Time) {
 	i.leaving = true
 	i.endRoll(errStopped)
 	i.host.disarm()
-	i.probeAt, i.sampleAt = time.Time{}, time.Time{}
+	i.probeAt, i.sampleAt, i.trial = time.Time{}, time.Time{}, nil
 	i.leaveBy = now
 	if i.host.retire() && i.alive() {
 		i.leaveBy = now.Add(i.app.Limits.StopTimeout)

@@ -369,7 +369,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	}
 	b := &bench{host: h}
 	opt := &Options{
-		siblings: 1, looking: &sync.Mutex{}, lookers: make(chan struct{}, maxLookers),
+		pings: &pingBook{}, siblings: 1, looking: &sync.Mutex{}, lookers: make(chan struct{}, maxLookers),
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
 		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) ProbeResult {
@@ -689,9 +689,15 @@ func TestAbortedRestartLeavesTheOldGenerationServing(t *testing.T) {
 	})
 }
 
+// asked is an eager app that is probed by requests.
+func asked(a *fcgisup.App, _ *fakeHost) {
+	a.Activation = fcgisup.Eager
+	a.Health.Path = "/"
+}
+
 func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, eager)
+		b := newBench(t, asked)
 		var asked atomic.Int32
 		b.answer(func(context.Context) ProbeResult { asked.Add(1); return ProbeResult{} })
 		b.after(time.Second)
@@ -711,7 +717,7 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 
 func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, eager)
+		b := newBench(t, asked)
 		b.answer(func(ctx context.Context) ProbeResult {
 			b.host.last().set(look{held: 1}) // a request came first
 			b.host.connected()
@@ -732,7 +738,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 
 func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, eager)
+		b := newBench(t, asked)
 		b.answer(func(ctx context.Context) ProbeResult {
 			if b.host.spawned() > 1 {
 				return ProbeResult{}
@@ -759,7 +765,7 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 
 func TestWrongAnswersReplaceGently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, eager)
+		b := newBench(t, asked)
 		b.answer(func(context.Context) ProbeResult {
 			if b.host.spawned() > 1 {
 				return ProbeResult{Status: 200}
@@ -795,7 +801,7 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
-			a.Health.Interval = 0
+			a.Health.Interval, a.Health.Path = 0, "/"
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{polling: true}}, nil }
 		})
 		b.answer(func(context.Context) ProbeResult { return ProbeResult{Err: errors.New("no"), Class: classTimeout} })

@@ -52,10 +52,13 @@ const (
 	ListenSocket Cause = "socket"
 	// Finished is exit status 0 after readiness: a normal end, php-cgi's every 500 requests.
 	Finished Cause = "finished"
+	// Pinged is an end that the first ping of a program has brought about: our doing,
+	// and no failure, see pingtrial.go.
+	Pinged Cause = "ping"
 )
 
 // Causes are those that restarts are counted under.
-var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished, ListenSocket}
+var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished, ListenSocket, Pinged}
 
 const (
 	// failingAfter failures before readiness, in a row, make a slot failing.
@@ -99,7 +102,8 @@ var kinds = []kind{start, stop, kill, ready, unhealthy, released, spawnFailed, e
 // event is what happened to a slot.
 type event struct {
 	kind kind
-	// cause comes with stop, kill and unhealthy.
+	// cause comes with stop, kill and unhealthy, and with exited and orphaned if it is
+	// known better than by the exit status.
 	cause Cause
 	// clean comes with exited and orphaned: exit status 0.
 	clean bool
@@ -181,9 +185,9 @@ func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
 			return m.failed(now, l)
 		}
 	case exited:
-		return m.onExited(ev.clean, now, l)
+		return m.onExited(ev, now, l)
 	case orphaned:
-		return m.onOrphaned(ev.clean, now, l)
+		return m.onOrphaned(ev, now, l)
 	case changed:
 		return m.onChanged(ev.settled, now, l)
 	case deadline:
@@ -229,12 +233,12 @@ func (m machine) onKill(cause Cause, now time.Time) (machine, []effect) {
 	return m, nil
 }
 
-func (m machine) onExited(clean bool, now time.Time, l limits) (machine, []effect) {
+func (m machine) onExited(ev event, now time.Time, l limits) (machine, []effect) {
 	if !m.alive() {
 		return m, nil
 	}
 	if m.state == Starting || m.state == Ready {
-		m.cause = lost(m.state, clean)
+		m.cause = lost(m.state, ev)
 	}
 	switch {
 	case !m.up:
@@ -248,13 +252,13 @@ func (m machine) onExited(clean bool, now time.Time, l limits) (machine, []effec
 
 // onOrphaned ends what a leader has left: with care for their requests, since
 // they may go on serving without it.
-func (m machine) onOrphaned(clean bool, now time.Time, l limits) (machine, []effect) {
+func (m machine) onOrphaned(ev event, now time.Time, l limits) (machine, []effect) {
 	switch m.state {
 	case Starting:
-		m.cause = lost(m.state, clean)
+		m.cause = lost(m.state, ev)
 		return m.signal(now, now.Add(l.stop))
 	case Ready:
-		m.cause = lost(m.state, clean)
+		m.cause = lost(m.state, ev)
 		m.stopBy = now.Add(l.stop)
 		return m.enter(Draining, now, m.stopBy), []effect{doGate}
 	case Draining, Stopping, Killing, Backoff, Failing, Stopped:
@@ -274,8 +278,11 @@ func (m machine) onChanged(settled bool, now time.Time, l limits) (machine, []ef
 }
 
 // lost names the end of a process that nobody asked to end.
-func lost(s State, clean bool) Cause {
-	if clean && s == Ready {
+func lost(s State, ev event) Cause {
+	switch {
+	case s == Ready && ev.cause != None:
+		return ev.cause
+	case s == Ready && ev.clean:
 		return Finished
 	}
 	return Crash

@@ -44,6 +44,7 @@ var (
 	descProbings = desc("probe_duration_seconds", "Whole probes, failed ones included.")
 	descProbe    = desc("probe_failures_total", "Probes that failed, by class.", "class")
 	descProbeUp  = desc("probe_success", "1 if the last probe was good or excused.")
+	descProbeNo  = desc("probe_none", "1 if the program answers no ping, so that no probes are sent to it.")
 	descShed     = desc("shed_total", "Requests answered 503 because no worker could live.")
 	descCut      = desc("cut_total", "Workers stopped at stop_timeout with a connection still open.")
 	descConfig   = desc("config_last_reload_successful", "0 if the last reload changed nothing because of an error.")
@@ -53,7 +54,7 @@ var (
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descState, descWorkers, descBusy, descRestarts, descQueue, descCapacity, descHead, descInFlight, descOldest, descOrphans,
-		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descShed, descCut, descConfig,
+		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descShed, descCut, descConfig,
 	} {
 		ch <- d
 	}
@@ -111,6 +112,7 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	if st.Probe != nil {
 		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))
 	}
+	send(descProbeNo, prometheus.GaugeValue, oneIf(st.Probe != nil && st.Probe.Ping == PingNone))
 	send(descShed, prometheus.CounterValue, float64(st.Refused))
 	send(descCut, prometheus.CounterValue, float64(st.Cut))
 	send(descConfig, prometheus.GaugeValue, oneIf(st.ConfigError == ""))

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"slices"
@@ -20,6 +19,12 @@ const (
 // ProbeDenied is why no probe is sent through a socket that its supervisor may not connect to.
 const ProbeDenied = "the supervisor may not connect to the socket: socket.user, group or mode keeps it out"
 
+// Classes of probe errors that tell of the socket, and nothing of a program.
+const (
+	classRefused = "refused"
+	classMissing = "missing"
+)
+
 // ProbeClasses are the classes of probe errors, which are those of package fcgi.
 var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol", "overloaded", "status", "body"}
 
@@ -31,6 +36,8 @@ type health struct {
 	probeAt              time.Time
 	probing              bool
 	probeBegin, probeEnd time.Time
+	// trial is a first ping, nil if none is under way.
+	trial *pingTrial
 }
 
 const (
@@ -71,24 +78,30 @@ func (i *instance) tickProbe(now time.Time) {
 		i.probeAt = time.Time{} // onReady sets it again
 		return
 	}
+	if i.pings() {
+		switch i.pingVerdict() {
+		case PingUntried:
+			i.tickTrial(now)
+			return
+		case PingNone: // another instance has tried
+			i.planProbe(now)
+			return
+		case PingAnswers:
+			if i.mixed() {
+				i.probeAt = now.Add(trialDelay)
+				return
+			}
+		}
+	}
 	if h.Address.IsZero() && !i.anyIdle(now) {
-		i.probed(now, ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"})
+		p := ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"}
+		if i.pings() {
+			p.Ping = PingAnswers
+		}
+		i.probed(now, p)
 		return
 	}
-	i.probing, i.probeBegin = true, now
-	go func() {
-		ctx, cancel := context.WithTimeout(i.ctx, h.Timeout)
-		defer cancel()
-		begin := time.Now()
-		r := i.opt.Probe(ctx, i.app, i.in)
-		took := time.Since(begin)
-		i.post(func(now time.Time) {
-			i.probing, i.probeEnd = false, now
-			if i.ctx.Err() == nil && !i.leaving {
-				i.judge(now, r, took)
-			}
-		})
-	}()
+	i.sendProbe(now, h.Timeout, i.judge)
 }
 
 // anyIdle tells whether some ready worker would serve the next request, or should;
@@ -119,6 +132,9 @@ func (i *instance) serves(s *slot) bool {
 func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
 	i.probings.observe(took)
 	p := ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
+	if i.pings() {
+		p.Ping = PingAnswers
+	}
 	if errors.Is(r.Err, fs.ErrPermission) { // the socket's owner and mode keep us out, and say nothing of a worker
 		p.OK, p.Skipped, p.Class, p.Error = true, ProbeDenied, r.Class, r.Err.Error()
 		i.probed(now, p)

@@ -39,6 +39,10 @@ type HandedInstance struct {
 	LastFailure *Failure
 	Cut         uint64
 	Refused     uint64
+	// Ping is what is known of pings and the program that Launch starts, asked at PingAddress.
+	Ping        PingVerdict
+	Launch      Launch
+	PingAddress fcgisup.Listen
 }
 
 // BoundFile identifies a socket file that we made and may remove.
@@ -140,6 +144,7 @@ func (i *instance) remember(socket *Socket) HandedInstance {
 		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
 		Restarts: i.restarts, ProbeFails: i.probeFail, Scaled: i.scaled,
 		LastFailure: i.failure, Cut: i.cut, Refused: i.refused,
+		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
 	}
 	if b := socket.bound; b != nil {
 		m.Bound = &BoundFile{b.path, b.dev, b.ino}
@@ -252,6 +257,9 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		i.scaled[d] = n
 	}
 	i.resumed = true
+	if m.Ping != PingUntried {
+		i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping)
+	}
 	for _, one := range m.Slots {
 		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires}
 		if s.launch.Equal(i.launch) {
@@ -283,7 +291,7 @@ func (i *instance) resume(now time.Time) {
 		case Draining:
 			i.perform(s, doGate, now)
 		case Ready:
-			i.probeAt = now.Add(i.app.Health.Interval)
+			i.planProbe(now)
 		case Stopping, Killing, Backoff, Failing, Stopped:
 		}
 	}

@@ -69,10 +69,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 		}
 	}
 	i.recycleAt = i.planRecycle(now)
-	i.probeAt = time.Time{}
-	if i.ready() {
-		i.probeAt = now.Add(app.Health.Interval)
-	}
+	i.planProbe(now)
 	if app.Activation == fcgisup.Eager {
 		i.wake(now)
 	}
@@ -110,6 +107,7 @@ func (i *instance) stepRoll(now time.Time) bool {
 			return true
 		}
 		i.endRoll(nil)
+		i.planProbe(now) // it may be another program
 		return false
 	case r.fresh == nil:
 		i.beginPair(r, now)

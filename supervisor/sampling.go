@@ -78,6 +78,7 @@ func (i *instance) observe(now, since time.Time) {
 		}
 	}
 	i.board = i.tracker.Observe(i.look(workers, now, since))
+	i.seeTrial()
 	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > i.echo(now) {
 		i.activeAt = now
 	}

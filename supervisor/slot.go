@@ -166,6 +166,9 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 			if left {
 				ev.kind = orphaned
 			}
+			if id == s.id {
+				ev.cause = i.blame(s, ev.clean, now)
+			}
 			i.about(s, id, ev, now)
 		})
 	}
@@ -226,7 +229,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		i.failure = f
-	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished:
+	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished, Pinged:
 	}
 	s.proc = nil
 }
@@ -239,7 +242,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	s.expires = i.expiry(now)
 	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {
-		i.probeAt = now.Add(i.app.Health.Interval)
+		i.planProbe(now)
 	}
 }
 
@@ -284,9 +287,10 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 }
 
 // ask sends a probe where looking cannot tell. With siblings on the socket the
-// answer would be anybody's, and waiting for descriptors must do.
+// answer would be anybody's, and a program that is not known to answer pings is not
+// asked: then waiting for descriptors must do.
 func (i *instance) ask(s *slot, now time.Time) {
-	if l := len(i.slots); l > 1 {
+	if l := len(i.slots); l > 1 || !i.mayAsk(s.launch) {
 		i.happen(s, event{kind: ready}, now)
 		return
 	}

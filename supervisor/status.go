@@ -122,8 +122,11 @@ type ProbeStatus struct {
 	Class string `json:"class,omitempty"`
 	Error string `json:"error,omitempty"`
 	// Status is the HTTP status, 0 for a ping.
-	Status          int     `json:"status,omitempty"`
-	DurationSeconds float64 `json:"duration_seconds"`
+	Status int `json:"status,omitempty"`
+	// Ping is what is known of the program and pings; empty for requests, and as long
+	// as none could be tried. With PingNone no probe is sent.
+	Ping            PingVerdict `json:"ping,omitempty"`
+	DurationSeconds float64     `json:"duration_seconds"`
 	// Failures counts failures in a row.
 	Failures int `json:"failures"`
 }
@@ -135,6 +138,8 @@ type ProbeResult struct {
 	// Class classifies Err.
 	Class  string
 	Status int
+	// Unsupported tells that a ping was answered by closing the connection.
+	Unsupported bool
 }
 
 // instanceState derives the state of an instance from its slots.

@@ -58,6 +58,8 @@ type Options struct {
 	began    time.Time
 	// lookers has room for as many looks at programs as there may be at the same time.
 	lookers chan struct{}
+	// pings is what is known of the programs and pings.
+	pings *pingBook
 }
 
 // Supervisor runs the instances of one app.
@@ -91,6 +93,7 @@ func New(opt Options) (*Supervisor, error) {
 	opt.turn, opt.siblings = newTurn(opt.TurnPath, opt.TurnPaths), len(opt.Sockets)
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	opt.lookers = make(chan struct{}, maxLookers)
+	opt.pings = &pingBook{}
 	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -44,7 +45,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 		}
 		n++
 	}
-	return refusals(w, all)
+	return errors.Join(refusals(w, all), notes(w, all))
 }
 
 // refusals names below the table the instances whose last reload was refused,
@@ -155,6 +156,8 @@ func probeText(st supervisor.Status) string {
 	switch {
 	case p == nil, ready(st) == 0:
 		return "-"
+	case p.Ping == supervisor.PingNone:
+		return "none"
 	case p.Skipped != "":
 		return "busy"
 	case !p.OK:

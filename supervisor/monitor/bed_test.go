@@ -218,6 +218,7 @@ func on(name string, instances, port int) fcgisup.App {
 func plainApp(name string, port int) fcgisup.App {
 	a := on(name, 1, port)
 	a.Systemd.Supervise = false
+	a.Health.Path = "/"
 	return a
 }
 

@@ -218,6 +218,7 @@ func (m *Monitor) countRestarts() {
 
 // forget drops what is remembered of instances that are not configured any more.
 func (m *Monitor) forget() {
+	m.forgetPings()
 	configured := map[fcgisup.Instance]bool{}
 	for _, app := range m.apps {
 		for _, in := range app.Expand() {

@@ -131,7 +131,7 @@ func judgeStatus(f facts) verdict {
 func failsProbes(f facts) string {
 	p := f.status.Probe
 	switch {
-	case p == nil, p.OK && p.Skipped == "":
+	case p == nil, p.OK && p.Skipped == "", p.OK && p.Ping == supervisor.PingNone:
 		return ""
 	case p.OK && f.before == Down:
 		return "its last probe failed, and it is too busy for another"

@@ -112,6 +112,7 @@ type Monitor struct {
 	controls    map[string]*controlSocket
 	units       unitsView
 	plains      map[fcgisup.Instance]*plain
+	pings       map[string]*plainPing // by program
 	restarting  map[fcgisup.Instance]restarting
 	missing     map[fcgisup.Instance]time.Time // since when a socket's file
 	silent      map[fcgisup.Instance]time.Time // since when a service runs whose supervisor says nothing
@@ -133,7 +134,7 @@ func New(opt Options) *Monitor {
 	return &Monitor{
 		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
 		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
-		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{},
+		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{}, pings: map[string]*plainPing{},
 		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, silent: map[fcgisup.Instance]time.Time{}, strange: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
 	}
 }

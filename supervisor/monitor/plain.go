@@ -62,6 +62,12 @@ type probing struct {
 	// first seen being served.
 	skips int
 	since map[uint64]time.Time
+	// pings tells that a probe is a ping, trial that it is the program's first; verdict
+	// is what is known of the program and pings.
+	pings, trial bool
+	verdict      supervisor.PingVerdict
+	// standing tells that connections wait and nobody is served.
+	standing bool
 	// service is what systemd said right before.
 	service Service
 	// asleep tells that it did not run any more: nothing was sent.
@@ -91,8 +97,15 @@ func (m *Monitor) probePlains(ctx context.Context, now time.Time) {
 			case service.inactive(), app.Health.Interval == 0:
 				p.rest()
 			case service.up() && !now.Before(p.next):
+				g := &probing{app: app, in: in, skips: p.skips, since: p.since, verdict: supervisor.PingAnswers}
+				if k := m.pinged(app); k != nil {
+					g.pings, g.verdict = true, k.verdict
+					if g.trial = k.verdict == supervisor.PingUntried && !k.trying; g.trial {
+						k.trying = true
+					}
+				}
 				p.asked = true
-				due = append(due, &probing{app: app, in: in, skips: p.skips, since: p.since})
+				due = append(due, g)
 			}
 		}
 	}
@@ -133,6 +146,14 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	if oldest, _ := aged(g.traffic, g.since); g.overdue(oldest) { // recently; it may have ended
 		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
 	}
+	if g.verdict != supervisor.PingAnswers {
+		if g.trial {
+			g.try(ctx, opt)
+		} else {
+			g.standing = g.stands(ctx, opt)
+		}
+		return
+	}
 	apart := !g.app.Health.Address.IsZero() // a probe that waits behind nobody
 	if g.unseen == nil && len(g.traffic.Serving) > 0 && g.skips < skipsInARow && !apart {
 		return
@@ -163,6 +184,13 @@ func (m *Monitor) probed(in fcgisup.Instance) bool {
 // judgePlain takes a probe's result and acts on too many failures in a row. A
 // reload may have come in between.
 func (m *Monitor) judgePlain(ctx context.Context, g *probing, now time.Time) {
+	if g.trial {
+		k := m.pinged(g.app)
+		k.trying = false
+		if !g.asleep && ctx.Err() == nil {
+			k.verdict = g.verdict
+		}
+	}
 	if !m.probed(g.in) {
 		return
 	}
@@ -186,11 +214,19 @@ func (p *plain) take(g *probing, now time.Time) string {
 	p.last = g.service
 	var oldest time.Duration
 	oldest, p.since = aged(g.traffic, p.since)
+	if g.pings {
+		status.Ping = g.verdict
+	}
 	p.probe = &status
 	switch excuse := g.excuse(p, now); {
 	case g.overdue(oldest):
 		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), g.app.Limits.RequestTimeout)
 		return p.bad
+	case g.standing:
+		g.result = supervisor.ProbeResult{Class: classTimeout, Err: errStanding}
+	case g.trial || g.verdict != supervisor.PingAnswers:
+		p.takeTrial(g, now)
+		return ""
 	case !g.sent:
 		p.skips++
 		status.Skipped = "it is serving"

@@ -150,6 +150,8 @@ func tested(p *supervisor.ProbeStatus) (text string, ok bool) {
 	switch {
 	case p == nil:
 		return none, true
+	case p.Ping == supervisor.PingNone:
+		return "none", true
 	case p.Skipped != "":
 		return "skipped", true
 	case p.OK:

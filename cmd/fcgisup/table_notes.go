@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// notes says below the table what a word in it cannot, once for all instances that
+// it is true of.
+func notes(w io.Writer, all []supervisor.Status) error {
+	for _, note := range []struct {
+		text string
+		of   func(supervisor.Status) bool
+	}{
+		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", answersNoPing},
+	} {
+		var names []string
+		for _, st := range all {
+			if note.of(st) {
+				names = append(names, fmt.Sprintf("%s@%d", st.App, st.Instance))
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(names, ", "), note.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answersNoPing tells whether the supervisor has found that pings are not answered.
+func answersNoPing(st supervisor.Status) bool {
+	return st.Probe != nil && st.Probe.Ping == supervisor.PingNone
+}

@@ -1,0 +1,329 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// PingVerdict is what is known of a program and pings (FCGI_GET_VALUES). FastCGI
+// asks programs to answer them, and many do not: uWSGI ignores them, Debian's
+// ruby-fcgi raises an exception and ends. So only a program that has answered one
+// is pinged again.
+type PingVerdict string
+
+// The verdicts. The literals are those of JSON and metric labels.
+const (
+	// PingUntried is the verdict before a first ping could be tried.
+	PingUntried PingVerdict = ""
+	// PingAnswers is that of a program that has answered.
+	PingAnswers PingVerdict = "answers"
+	// PingNone is that of a program that did not answer, closed the connection, or ended.
+	PingNone PingVerdict = "none"
+)
+
+const (
+	// trialDelay is how long after readiness a first ping is tried, and tried again
+	// while requests are served: a program that dies of it must not take one along.
+	trialDelay = time.Second
+	// FirstPingTimeout bounds a first ping. A program that answers pings does so in
+	// microseconds; one that does not may hold its only worker for that long.
+	FirstPingTimeout = 2 * time.Second
+	// PingDeath is for how long after a first ping a death is its doing.
+	PingDeath = time.Second
+)
+
+// AnswersNoPing is what a status says of a program whose verdict is PingNone.
+const AnswersNoPing = "the program answers no ping; set health.path to probe it with a request"
+
+// pinged is what a verdict is about: a program as it is configured, with the
+// socket that is asked. The same command over another file is the same program:
+// only a new supervisor, or a changed configuration, tries again.
+type pinged struct {
+	launch  Launch
+	address fcgisup.Listen
+}
+
+func (p pinged) equal(o pinged) bool { return p.address == o.address && p.launch.Equal(o.launch) }
+
+// pingBook is what the instances of a process know about pings: what one has
+// tried none of the others tries. Safe for concurrent use.
+type pingBook struct {
+	mu      sync.Mutex
+	entries []pingEntry // the newest last
+}
+
+type pingEntry struct {
+	of      pinged
+	verdict PingVerdict
+	// by is the instance that is trying.
+	by *instance
+}
+
+// maxPinged programs are remembered: of a reload under way there are two.
+const maxPinged = 4
+
+// entry finds that of a program, and makes it. The caller holds b.mu.
+func (b *pingBook) entry(of pinged) *pingEntry {
+	if n := slices.IndexFunc(b.entries, func(e pingEntry) bool { return e.of.equal(of) }); n >= 0 {
+		return &b.entries[n]
+	}
+	if len(b.entries) == maxPinged {
+		b.entries = slices.Delete(b.entries, 0, 1)
+	}
+	b.entries = append(b.entries, pingEntry{of: of})
+	return &b.entries[len(b.entries)-1]
+}
+
+func (b *pingBook) verdict(of pinged) PingVerdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.entry(of).verdict
+}
+
+// begin makes i the one that tries; false if another does, or the verdict is known.
+func (b *pingBook) begin(of pinged, i *instance) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entry(of)
+	if e.verdict != PingUntried || e.by != nil && e.by != i {
+		return false
+	}
+	e.by = i
+	return true
+}
+
+// conclude ends a trial; PingUntried leaves the next one to whoever comes first.
+func (b *pingBook) conclude(of pinged, v PingVerdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entry(of)
+	e.verdict, e.by = v, nil
+}
+
+// pingTrial is a first ping, from when it is sent until deaths are no longer its doing.
+type pingTrial struct {
+	of pinged
+	// verdict is what came of it, if answered is set.
+	verdict  PingVerdict
+	answered bool
+	// until is when that stands, and deaths are not attributed any more.
+	until time.Time
+	// holder is the worker that was seen to have taken it, 0 if none was.
+	holder int
+	// died is set once a death has been attributed.
+	died bool
+}
+
+// JudgePing tells what a first ping shows of a program, with the connections seen
+// then whose client waits for an answer, and those that nobody has accepted: a ping
+// that waited behind them says nothing. PingUntried: it never reached the program.
+func JudgePing(r ProbeResult, served, queued int) PingVerdict {
+	switch {
+	case r.Err == nil && !r.Unsupported:
+		return PingAnswers
+	case r.Err == nil:
+		return PingNone
+	case r.Class == classRefused, r.Class == classMissing, r.Class == classFull:
+		return PingUntried
+	case r.Class == classTimeout && served+queued > 0:
+		return PingUntried
+	}
+	return PingNone
+}
+
+// blames tells whether the end of a worker is put down to the ping: once, and of
+// the worker that has taken it where that was seen. One that has answered and
+// ends with status 0, as php-cgi does every 500 requests, ends of itself.
+func (t *pingTrial) blames(worker int, clean bool, now time.Time) bool {
+	switch {
+	case t == nil, t.died, t.answered && now.After(t.until):
+		return false
+	case t.answered && t.verdict == PingAnswers && clean:
+		return false
+	}
+	return t.holder == 0 || t.holder == worker
+}
+
+// pings tells whether the instance is asked by pings, and not by requests.
+func (i *instance) pings() bool { return i.app.Health.Path == "" }
+
+// pinged is what the instance's verdict is about.
+func (i *instance) pinged() pinged { return pinged{i.launch, i.app.Health.Address} }
+
+// pingVerdict is what is known of the program; that of requests is PingAnswers.
+func (i *instance) pingVerdict() PingVerdict { return i.opt.pings.verdict(i.pinged()) }
+
+// mayAsk tells whether a worker started like this may be sent a probe.
+func (i *instance) mayAsk(l Launch) bool {
+	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == PingAnswers
+}
+
+// mixed tells whether a worker lives that was started otherwise than new ones
+// are and is not known to answer: whom a ping would meet is not known.
+func (i *instance) mixed() bool {
+	return slices.ContainsFunc(i.slots, func(s *slot) bool {
+		return s.m.alive() && !s.launch.Equal(i.launch) && !i.mayAsk(s.launch)
+	})
+}
+
+// planProbe says when the next probe is due, from a moment at which workers may
+// have become ready, or the configuration another.
+func (i *instance) planProbe(now time.Time) {
+	i.probeAt = time.Time{}
+	if i.probe != nil && i.probe.Ping != PingUntried && (!i.pings() || i.pingVerdict() != i.probe.Ping) {
+		i.probe = nil // it is about another program
+	}
+	interval := i.app.Health.Interval
+	if interval == 0 || !i.ready() {
+		return
+	}
+	if !i.pings() {
+		i.probeAt = now.Add(interval)
+		return
+	}
+	switch i.pingVerdict() {
+	case PingAnswers:
+		i.probeAt = now.Add(interval)
+	case PingUntried:
+		i.probeAt = now.Add(min(interval, trialDelay))
+	case PingNone:
+		if i.probe == nil || i.probe.Ping != PingNone {
+			i.probe = &ProbeStatus{At: now, OK: true, Skipped: AnswersNoPing, Ping: PingNone}
+		}
+	}
+}
+
+// tickTrial tries a first ping when the instance serves nobody.
+func (i *instance) tickTrial(now time.Time) {
+	i.probeAt = now.Add(trialDelay)
+	if i.trial != nil || i.roll != nil || i.mixed() || !i.ready() || !i.still(now) || !i.opt.pings.begin(i.pinged(), i) {
+		return
+	}
+	t := &pingTrial{of: i.pinged()}
+	i.trial = t
+	i.sendProbe(now, min(i.app.Health.Timeout, FirstPingTimeout), func(now time.Time, r ProbeResult, took time.Duration) {
+		if errors.Is(r.Err, fs.ErrPermission) {
+			t.answered = true
+			i.endTrial(now)
+			i.probed(now, ProbeStatus{At: now, OK: true, Skipped: ProbeDenied, Class: r.Class, Error: r.Err.Error()})
+			return
+		}
+		i.probings.observe(took)
+		i.observe(now, now)
+		served := 0
+		for _, c := range i.board.Requests {
+			if !c.Gone {
+				served++
+			}
+		}
+		t.verdict, t.answered, t.until = JudgePing(r, served, i.board.Queue.Length), true, now.Add(PingDeath)
+		if t.verdict == PingUntried && !t.died {
+			i.endTrial(now)
+		}
+	})
+	i.sampleAt = now // who takes it?
+}
+
+// still tells whether nobody is served and nobody waits, as far as that can be known.
+func (i *instance) still(now time.Time) bool {
+	i.observe(now, now)
+	return len(i.board.Requests) == 0 && i.board.Queue.Length == 0
+}
+
+// seeTrial notes which worker has taken the ping of a trial.
+func (i *instance) seeTrial() {
+	if i.trial == nil || i.trial.answered || i.trial.holder != 0 {
+		return
+	}
+	n := slices.IndexFunc(i.board.Requests, func(r scoreboard.Request) bool { return i.fromProbe(r.Since) && len(r.Workers) == 1 })
+	if n >= 0 && len(i.board.Requests) == 1 {
+		i.trial.holder = i.board.Requests[n].Workers[0]
+	}
+}
+
+// blame returns the cause of the end of a worker that a ping has ended.
+func (i *instance) blame(s *slot, clean bool, now time.Time) Cause {
+	if s.m.state != Ready || !i.trial.blames(s.id, clean, now) || !s.launch.Equal(i.trial.of.launch) {
+		return None
+	}
+	i.trial.died = true
+	return Pinged
+}
+
+// tickTrialEnd ends a trial when its time is over.
+func (i *instance) tickTrialEnd(now time.Time) {
+	if i.trial != nil && i.trial.answered && !now.Before(i.trial.until) {
+		i.endTrial(now)
+	}
+}
+
+// trialEnds is when tickTrialEnd has something to do.
+func (i *instance) trialEnds() time.Time {
+	if i.trial == nil || !i.trial.answered {
+		return time.Time{}
+	}
+	return i.trial.until
+}
+
+// endTrial keeps what came of a trial, for all instances.
+func (i *instance) endTrial(now time.Time) {
+	t := i.trial
+	i.trial = nil
+	if t.died {
+		t.verdict = PingNone
+	}
+	i.opt.pings.conclude(t.of, t.verdict)
+	if t.verdict == PingNone {
+		i.freeFromTrial(now)
+	}
+	switch {
+	case t.died:
+		i.log.Warn("a worker ended at the first ping: the program is not pinged again; health.path would probe it with a request")
+	case t.verdict == PingNone:
+		i.log.Info("the program answers no ping and is not pinged again; health.path would probe it with a request")
+	case t.verdict == PingAnswers && t.of.equal(i.pinged()) && i.pings():
+		i.probed(now, ProbeStatus{At: now, OK: true, Ping: PingAnswers})
+	}
+	i.planProbe(now)
+}
+
+// freeFromTrial replaces a worker that still sits on a ping whose client, we, has
+// gone: we have made it so.
+func (i *instance) freeFromTrial(now time.Time) {
+	i.observe(now, now)
+	for _, s := range i.slots {
+		ours := func(r scoreboard.Request) bool {
+			return r.Gone && i.fromProbe(r.Since) && slices.Contains(r.Workers, s.id)
+		}
+		if s.m.state == Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.accepts() {
+			i.happen(s, event{kind: unhealthy, cause: Pinged}, now)
+		}
+	}
+}
+
+// sendProbe asks the instance once; then gets the result in the instance's
+// goroutine, unless that is ending.
+func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now time.Time, r ProbeResult, took time.Duration)) {
+	i.probing, i.probeBegin = true, now
+	app := i.app
+	go func() {
+		ctx, cancel := context.WithTimeout(i.ctx, limit)
+		defer cancel()
+		begin := time.Now()
+		r := i.opt.Probe(ctx, app, i.in)
+		took := time.Since(begin)
+		i.post(func(now time.Time) {
+			i.probing, i.probeEnd = false, now
+			if i.ctx.Err() == nil && !i.leaving {
+				then(now, r, took)
+			}
+		})
+	}()
+}

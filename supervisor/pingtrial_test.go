@@ -1,0 +1,276 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+func TestJudgePing(t *testing.T) {
+	failed := func(class string) ProbeResult { return ProbeResult{Err: errors.New(class), Class: class} }
+	for name, c := range map[string]struct {
+		result         ProbeResult
+		served, queued int
+		want           PingVerdict
+	}{
+		"answered":                      {ProbeResult{}, 0, 0, PingAnswers},
+		"answered while others wait":    {ProbeResult{}, 1, 2, PingAnswers},
+		"closed without an answer":      {ProbeResult{Unsupported: true}, 0, 0, PingNone},
+		"no answer":                     {failed("timeout"), 0, 0, PingNone},
+		"no answer behind a request":    {failed("timeout"), 1, 0, PingUntried},
+		"no answer, never accepted":     {failed("timeout"), 0, 1, PingUntried},
+		"reset, or another record":      {failed("protocol"), 0, 1, PingNone},
+		"says that it is overloaded":    {failed("overloaded"), 0, 0, PingNone},
+		"nobody listens":                {failed("refused"), 0, 0, PingUntried},
+		"no socket at health.address":   {failed("missing"), 0, 0, PingUntried},
+		"the queue is full of requests": {failed("full"), 0, 0, PingUntried},
+	} {
+		if got := JudgePing(c.result, c.served, c.queued); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestTrialBlamesOneDeath(t *testing.T) {
+	const worker, other = 7, 8
+	late := epoch.Add(2 * time.Second)
+	var none *pingTrial
+	out := &pingTrial{}
+	refused := &pingTrial{answered: true, verdict: PingNone, until: epoch.Add(time.Second)}
+	good := &pingTrial{answered: true, verdict: PingAnswers, until: epoch.Add(time.Second)}
+	seen := &pingTrial{holder: worker}
+	for name, c := range map[string]struct {
+		trial  *pingTrial
+		worker int
+		clean  bool
+		at     time.Time
+		want   bool
+	}{
+		"no trial":                         {none, worker, false, epoch, false},
+		"before an answer":                 {out, worker, false, late, true},
+		"status 0 before an answer":        {out, worker, true, epoch, true},
+		"right after none":                 {refused, worker, false, epoch, true},
+		"long after it":                    {refused, worker, false, late, false},
+		"a crash right after an answer":    {good, worker, false, epoch, true},
+		"status 0 right after an answer":   {good, worker, true, epoch, false},
+		"the worker that has taken it":     {seen, worker, false, epoch, true},
+		"one that another was seen taking": {seen, other, false, epoch, false},
+		"a second death":                   {&pingTrial{died: true}, worker, false, epoch, false},
+	} {
+		if got := c.trial.blames(c.worker, c.clean, c.at); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// counted makes pings find a result, and counts them.
+func (b *bench) counted(r ProbeResult) *atomic.Int32 {
+	n := new(atomic.Int32)
+	b.answer(func(context.Context) ProbeResult { n.Add(1); return r })
+	return n
+}
+
+func TestProgramThatAnswersAPingIsPingedFromThenOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		n := b.counted(ProbeResult{})
+		st := b.after(4 * time.Second)
+		if n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingAnswers || !st.Probe.OK {
+			t.Fatalf("%d pings, %+v", n.Load(), st.Probe)
+		}
+		b.after(50 * time.Second)
+		if n.Load() < 5 {
+			t.Errorf("%d pings in a minute", n.Load())
+		}
+		b.counted(ProbeResult{Err: errors.New("no answer"), Class: "protocol"}) // from now on the usual rules
+		if st := b.after(time.Minute); st.Restarts[Probe] == 0 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
+func TestProgramThatAnswersNoPingIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		n := b.counted(ProbeResult{Err: errors.New("no answer"), Class: classTimeout})
+		b.after(5 * time.Second)
+		b.host.last().die(1) // of itself
+		st := b.after(time.Hour)
+		if n.Load() != 1 || st.Restarts[Probe] != 0 || st.Restarts[Pinged] != 0 || st.Restarts[Crash] != 1 {
+			t.Errorf("%d pings, restarts %v", n.Load(), st.Restarts)
+		}
+		if p := st.Probe; p == nil || p.Ping != PingNone || !p.OK || p.Failures != 0 {
+			t.Errorf("%+v", p)
+		}
+		b.end(t)
+	})
+}
+
+func TestDeathByPingIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		pings := 0
+		b.answer(func(context.Context) ProbeResult {
+			pings++
+			b.host.last().die(1)
+			return ProbeResult{Err: errors.New("reset"), Class: "protocol"}
+		})
+		st := b.after(time.Hour)
+		b.want(t, st, Up, Ready)
+		if pings != 1 || b.host.spawned() != 2 || st.Restarts[Pinged] != 1 || st.Restarts[Crash] != 0 || st.LastFailure != nil {
+			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.LastFailure)
+		}
+		b.host.last().die(1)
+		if st := b.after(time.Hour); st.Restarts[Crash] != 1 || pings != 1 {
+			t.Errorf("%d pings, restarts %v: a later crash is a crash", pings, st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
+func TestOnlyOneOfSeveralDeathsIsThePings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+			a.Activation = fcgisup.Eager
+			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
+		})
+		b.answer(func(context.Context) ProbeResult {
+			for _, p := range slices.Clone(b.host.procs)[:2] {
+				p.die(1)
+			}
+			return ProbeResult{Unsupported: true}
+		})
+		st := b.after(time.Minute)
+		if st.Restarts[Pinged] != 1 || st.Restarts[Crash] != 1 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
+func TestNoFirstPingWhileSomebodyIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+			a.Activation = fcgisup.Eager
+			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
+		})
+		n := b.counted(ProbeResult{})
+		b.host.last().set(look{held: 1})
+		b.host.connected()
+		if b.after(time.Minute); n.Load() != 0 {
+			t.Fatal("pinged while a worker serves: it may be the one that dies")
+		}
+		b.host.last().set(look{accepting: true})
+		if b.after(5 * time.Second); n.Load() != 1 {
+			t.Errorf("%d pings", n.Load())
+		}
+		b.end(t)
+	})
+}
+
+func TestVerdictOfPingsOutlivesAReloadOfTheSameCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		n := b.counted(ProbeResult{Unsupported: true})
+		b.after(5 * time.Second)
+		roll := func(app fcgisup.App, l Launch) {
+			reply := make(chan error, 1)
+			b.post(func(now time.Time) { b.beginRoll(Reload, app, l, reply, now) })
+			if err := <-reply; err != nil {
+				t.Fatal(err)
+			}
+		}
+		app := b.app
+		app.Limits.StopTimeout = time.Second
+		roll(app, b.launch)
+		if st := b.after(time.Minute); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingNone {
+			t.Fatalf("%d pings, %+v", n.Load(), st.Probe)
+		}
+		asks := app
+		asks.Health.Path = "/"
+		roll(asks, b.launch)
+		if st := b.after(15 * time.Second); st.Probe == nil || st.Probe.Ping != PingUntried || n.Load() < 2 {
+			t.Fatalf("%d probes, %+v: with a path it is probed", n.Load(), st.Probe)
+		}
+		n = b.counted(ProbeResult{})
+		changed := b.launch
+		changed.Argv = []string{"/bin/other"}
+		roll(app, changed)
+		if st := b.after(5 * time.Second); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingAnswers {
+			t.Errorf("%d pings, %+v: another command deserves its own", n.Load(), st.Probe)
+		}
+		b.end(t)
+	})
+}
+
+// A worker that sits on the first ping for ever was made useless by us.
+func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.answer(func(ctx context.Context) ProbeResult {
+			b.host.last().set(look{held: 1})
+			b.host.connected()
+			<-ctx.Done()
+			b.host.last().set(look{orphans: 1})
+			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+		})
+		st := b.after(time.Minute)
+		b.want(t, st, Up, Ready)
+		if st.Restarts[Pinged] != 1 || st.LastFailure != nil || st.Probe.Ping != PingNone {
+			t.Errorf("restarts %v, %+v", st.Restarts, st.Probe)
+		}
+		b.end(t)
+	})
+}
+
+func TestPingBookHasOneTrialAtATime(t *testing.T) {
+	var b pingBook
+	one, two := &instance{}, &instance{}
+	of := pinged{launch: Launch{Argv: []string{"/a"}}}
+	if !b.begin(of, one) || b.begin(of, two) || !b.begin(of, one) {
+		t.Error("two try at the same time")
+	}
+	b.conclude(of, PingUntried)
+	if !b.begin(of, two) {
+		t.Error("nobody tries again")
+	}
+	b.conclude(of, PingNone)
+	other := of
+	other.launch.Dir = "/srv"
+	if b.begin(of, one) || b.verdict(of) != PingNone || b.verdict(other) != PingUntried {
+		t.Error("the verdict is not that of this program alone")
+	}
+	for n := range 2 * maxPinged {
+		other.launch.UID = n
+		b.verdict(other)
+	}
+	if len(b.entries) != maxPinged {
+		t.Errorf("%d entries", len(b.entries))
+	}
+}
+
+func TestVerdictOfPingsIsHandedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.counted(ProbeResult{Unsupported: true})
+		b.after(5 * time.Second)
+		var m HandedInstance
+		done := make(chan struct{})
+		b.post(func(time.Time) { m = b.remember(&Socket{}); close(done) })
+		<-done
+		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log, pings: &pingBook{}})
+		m.Slots = nil
+		heir.recall(m, nil)
+		if v := heir.pingVerdict(); v != PingNone {
+			t.Errorf("the successor knows %q", v)
+		}
+		b.end(t)
+	})
+}
