@@ -30,6 +30,16 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
+// Connect connects and closes the connection: nothing is sent, and an error is as of
+// [Probe].
+func Connect(ctx context.Context, network, address string) error {
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // exchange is one request over one connection.
 type exchange struct {
 	params   map[string]string

@@ -21,7 +21,7 @@ const (
 )
 
 // checked is what check --json says of an instance or an address.
-type checked struct{ Result, Class, Error string }
+type checked struct{ Result, Class, Error, Note string }
 
 // check asks whether the test's instances are well, or those at addresses, as the arguments say.
 func (s *supervised) check(t *testing.T, args ...string) ([]checked, int) {
@@ -44,7 +44,7 @@ func (s *supervised) check(t *testing.T, args ...string) ([]checked, int) {
 func TestCheckBusyIsNotDead(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
-	s := newConfigured(t, "occupied", fmt.Sprintf("command: [%s]\ninstances: 2\nlisten: DIR/a%%i.sock\nhealth: {interval: 10m, timeout: 1s}", appPath(t, "hello.pl")))
+	s := newConfigured(t, "occupied", fmt.Sprintf("command: [%s]\ninstances: 2\nlisten: DIR/a%%i.sock\nhealth: {path: /, interval: 10m, timeout: 1s}", appPath(t, "hello.pl")))
 	first, second := filepath.Join(s.dir, "a1.sock"), filepath.Join(s.dir, "a2.sock")
 	for _, address := range []string{first, second} {
 		if _, err := fcgiAsk("unix", address, "/", nil, nil); err != nil {
@@ -76,7 +76,7 @@ func TestCheckBusyIsNotDead(t *testing.T) {
 	}{
 		{"control", []string{"--control", s.control}},
 		{"kernel", nil},
-		{"address", []string{first, second}},
+		{"address", []string{"--path", "/", first, second}},
 		{"saturated", []string{"--control", s.control}}, // by the probes of the others, which wait
 	} {
 		results, code := s.check(t, way.args...)
@@ -90,7 +90,7 @@ func TestCheckBusyIsNotDead(t *testing.T) {
 			t.Errorf("%s: a worker that only serves who has gone is %+v", way.name, r)
 		}
 	}
-	if _, code := s.check(t, first); code != nagiosWarning {
+	if _, code := s.check(t, "--path", "/", first); code != nagiosWarning {
 		t.Errorf("busy alone: exit %d", code)
 	}
 }

@@ -146,6 +146,9 @@ const betweenProbes = time.Second
 
 // answers asks one instance until it answers right. One that is busy serves, which is an answer.
 func answers(ctx context.Context, app fcgisup.App, n int) error {
+	if app.Health.Path == "" {
+		return accepts(ctx, app, n)
+	}
 	for {
 		asking, cancel := context.WithTimeout(ctx, app.Health.Timeout)
 		result := probe(asking, app, app.Instance(n))
@@ -166,6 +169,58 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 			return hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
 		}
 	}
+}
+
+// accepts waits until a worker of an instance accepts, or serves. An app without
+// health.path is not asked: its program may answer no ping, or die of one.
+func accepts(ctx context.Context, app fcgisup.App, n int) error {
+	var why error
+	err := poll(ctx, func() (bool, error) {
+		if app.Systemd.Supervise {
+			all, err := fetchStatus(ctx, controlOf(app.Name, n))
+			if why = err; err != nil {
+				return false, nil // it may be on its way
+			}
+			for _, st := range all {
+				switch st.State {
+				case supervisor.Up, supervisor.Saturated:
+					return true, nil
+				case supervisor.InstanceFailing:
+					return false, whyFailing(st)
+				case supervisor.Sleeping, supervisor.InstanceStarting, supervisor.InstanceStopping:
+					why = errors.New("it is " + string(st.State))
+				}
+			}
+			return false, nil
+		}
+		ok, err := received(app.Instance(n).Address)
+		why = err
+		return ok, nil
+	})
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) && why != nil {
+		err = why
+	}
+	return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+}
+
+// received tells whether somebody but systemd accepts on an address, or serves; why not otherwise.
+func received(a fcgisup.Address) (bool, error) {
+	l, sample, _, err := (&surveyor{}).look(a.Network, a.Addr, true)
+	if err != nil {
+		return false, err
+	}
+	defer l.Close()
+	r, err := (&acceptors{}).at(l.Inode())
+	switch {
+	case err != nil:
+		return false, err
+	case r.accepts, r.polls, r.workers > 0 && len(sample.Conns) > 0:
+		return true, nil
+	}
+	return false, errors.New(r.why())
 }
 
 // consult asks the supervisor about an instance that did not answer: whether it is failing, or busy with requests.

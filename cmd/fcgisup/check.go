@@ -44,19 +44,22 @@ type checker struct {
 	changed     func(flag string) bool
 	supervisors supervisors
 	host        surveyor
+	acceptors   acceptors
 }
 
 // checked is the result for one backend, and its JSON.
 type checked struct {
-	Instance        string  `json:"instance,omitempty"`
-	Address         string  `json:"address"`
-	Result          string  `json:"result"`
-	Class           string  `json:"class,omitempty"`
-	Error           string  `json:"error,omitempty"`
-	Status          int     `json:"status,omitempty"`
-	AppStatus       uint32  `json:"app_status,omitempty"`
-	Stderr          string  `json:"stderr,omitempty"`
-	Sleeping        bool    `json:"sleeping,omitempty"`
+	Instance  string `json:"instance,omitempty"`
+	Address   string `json:"address"`
+	Result    string `json:"result"`
+	Class     string `json:"class,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	AppStatus uint32 `json:"app_status,omitempty"`
+	Stderr    string `json:"stderr,omitempty"`
+	Sleeping  bool   `json:"sleeping,omitempty"`
+	// Note says what was not asked, and why.
+	Note            string  `json:"note,omitempty"`
 	DurationSeconds float64 `json:"duration_seconds"`
 
 	code int
@@ -69,8 +72,9 @@ func (c *cli) checkCommand() *cobra.Command {
 		Use:   "check [ADDRESS...]",
 		Short: "Probe backends once, as a Nagios plugin does",
 		Long: `check asks every ADDRESS (a socket path or HOST:PORT) once, all at the same time,
-and prints a line for each. Without --path it sends a ping that no application
-sees; with it, a real request.
+and prints a line for each. With --path it sends a real request. Without, it sends
+a ping, but only to programs that their supervisor has seen answering one, as
+others end when they get it: those are judged by what the kernel shows.
 
 Without ADDRESS it asks the instances of the configuration as their health:
 section says. Those that sleep are left asleep.
@@ -80,7 +84,8 @@ supervisor or, for sockets of this host, the kernel tells; not so one that only
 holds requests whose clients have gone.
 
 Exit code 0: all answered right; 1: some are busy (serving others, queue full or
-overloaded); 2: some are wrong or do not answer; 3: it could not be tried.`,
+overloaded); 2: some are wrong or do not answer; 3: it could not be tried, or a
+program that answers no ping is not seen accepting.`,
 		Example: `  fcgisup check /run/rt1.sock --path /static/images/bpslogo.png --expect 200
   fcgisup check 127.0.0.1:9000 --path /ping --param SCRIPT_FILENAME=/ping --body pong
   fcgisup check --app rt --json`,
@@ -122,6 +127,8 @@ type target struct {
 	asleep func() bool
 	// host tells of who listens, whoever that is.
 	host *surveyor
+	// acceptors tell of those who hold the listeners of this host.
+	acceptors *acceptors
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
@@ -160,6 +167,8 @@ func (t target) ask(ctx context.Context) checked {
 		r.Sleeping = true
 	case known && st != nil && st.State == supervisor.Saturated && before.served > 0:
 		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
+	case t.request.Path == "" && !t.pinged(st):
+		r.askNothing(ctx, t, st)
 	default:
 		sent := time.Now()
 		r.probe(ctx, t)
@@ -223,6 +232,10 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 	if err := k.applyExpect(&r); err != nil {
 		return nil, usage(err)
 	}
+	var supervised map[fcgisup.Address]fcgisup.Instance
+	if r.Path == "" {
+		supervised = k.supervisedAt()
+	}
 	var all []target
 	for _, arg := range args {
 		a, err := fcgisup.ParseAddress(arg)
@@ -230,7 +243,12 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 			return nil, usage(err)
 		}
 		r.Network, r.Address = a.Network, a.Addr
-		all = append(all, target{request: r, timeout: k.timeout, host: &k.host})
+		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
+		if in, ok := supervised[a]; ok {
+			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
+			t.asleep = func() bool { return k.asleep(in) }
+		}
+		all = append(all, t)
 	}
 	return all, nil
 }
@@ -286,7 +304,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 			if err := k.override(&r); err != nil {
 				return nil, usage(err)
 			}
-			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host}
+			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host, acceptors: &k.acceptors}
 			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
@@ -345,6 +363,8 @@ func (r checked) text() string {
 	switch {
 	case r.Sleeping:
 		return "sleeping, not asked"
+	case r.Note != "":
+		return r.Note
 	case r.Error != "":
 		return fmt.Sprintf("%s: %s", r.Class, r.Error)
 	case r.Status != 0:

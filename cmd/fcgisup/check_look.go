@@ -10,6 +10,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // classBusy is the class of a backend that does not answer because it serves others.
@@ -54,7 +55,14 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Statu
 	if sample.ConnsErr != nil || sample.QueueErr != nil {
 		return backlog{}, nil, false
 	}
-	b := backlog{waiting: sample.Queue.Length, at: at}
+	b := backlogOf(sample)
+	b.at = at
+	return b, nil, true
+}
+
+// backlogOf counts what a look has shown.
+func backlogOf(sample scoreboard.Sample) backlog {
+	b := backlog{waiting: sample.Queue.Length}
 	for _, c := range sample.Conns {
 		if c.Gone {
 			b.orphaned++
@@ -62,7 +70,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Statu
 			b.served++
 		}
 	}
-	return b, nil, true
+	return b
 }
 
 // here tells whether an address is surely one of this host.

@@ -83,7 +83,7 @@ func manyInstances(t *testing.T, n int, state supervisor.InstanceState, inFlight
 		none := 0
 		all = append(all, supervisor.Status{App: "many", Instance: i + 1, Address: address, State: state, InFlight: &inFlight, Queue: &none})
 	}
-	text := fmt.Sprintf("apps:\n  many:\n    command: /bin/false\n    instances: %d\n    listen: %s/a%%i.sock\n    health: {timeout: 100ms}\n", n, dir)
+	text := fmt.Sprintf("apps:\n  many:\n    command: /bin/false\n    instances: %d\n    listen: %s/a%%i.sock\n    health: {path: /, timeout: 100ms}\n", n, dir)
 	if err := os.WriteFile(filepath.Join(dir, "fcgisup.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestCheckGoesByWhatIsRecent(t *testing.T) {
 		{2 * recently, 1, nagiosWarning},
 		{2 * recently, 0, nagiosCritical},
 	} {
-		tg := target{request: fcgi.Request{Network: "unix", Address: path}, timeout: 100 * time.Millisecond}
+		tg := target{request: fcgi.Request{Network: "unix", Address: path, Path: "/"}, timeout: 100 * time.Millisecond}
 		tg.status = func(_ context.Context, anew bool) told {
 			st := &supervisor.Status{Address: path, State: supervisor.Up, InFlight: new(int), Queue: new(int)}
 			if !anew {

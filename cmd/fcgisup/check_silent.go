@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+)
+
+// pinged tells whether a target may be sent a ping: only a program that its
+// supervisor has seen answering one, since others end when they get it.
+func (t target) pinged(st *supervisor.Status) bool {
+	return st != nil && st.Probe != nil && st.Probe.Ping == supervisor.PingAnswers
+}
+
+// askNothing judges a target that is asked neither by a request nor by a ping:
+// by its supervisor's word, and by what the kernel shows of its socket.
+func (r *checked) askNothing(ctx context.Context, t target, st *supervisor.Status) {
+	r.Note = "answers no ping as far as is known; use --path"
+	if st != nil && answersNoPing(*st) {
+		r.Note = "answers no ping; use --path"
+	}
+	if r.askSupervisor(st) {
+		return
+	}
+	if !here(t.request) {
+		r.askRemote(ctx, t)
+		return
+	}
+	l, sample, _, err := t.host.look(t.request.Network, t.request.Address, false)
+	switch {
+	case nobodyListens(err):
+		r.fail(noListener(t.request, err))
+		return
+	case err != nil:
+		r.unknown(err.Error())
+		return
+	}
+	defer l.Close()
+	if t.request.Network == "unix" && errors.Is(unix.Access(t.request.Address, unix.W_OK), fs.ErrPermission) {
+		r.fail(&fcgi.Error{Class: fcgi.Refused, Err: fmt.Errorf("cannot connect to %s: %w: the mode of the socket or of a directory above it forbids this user", t.request.Address, unix.EACCES)})
+		return
+	}
+	if most, known := sample.Queue.Capacity.Value(); known && sample.QueueErr == nil && sample.Queue.Length > most {
+		r.fail(&fcgi.Error{Class: fcgi.Full, Err: errors.New("the accept queue is full")})
+		return
+	}
+	reception, err := t.acceptors.at(l.Inode())
+	b := backlogOf(sample)
+	switch {
+	case err != nil:
+		r.unknown(err.Error())
+	case reception.accepts, st != nil && (reception.hidden || reception.unclear) && st.State == supervisor.Up:
+		r.Note += " (a worker accepts)"
+	case reception.workers == 0 && reception.kept && st == nil:
+		r.Sleeping = true
+	case sample.ConnsErr == nil && b.served > 0:
+		r.Note = ""
+		r.busy(b)
+	default:
+		r.unknown(reception.why())
+	}
+}
+
+// askSupervisor judges by the state of a supervised instance, where that is enough.
+func (r *checked) askSupervisor(st *supervisor.Status) bool {
+	if st == nil {
+		return false
+	}
+	switch st.State {
+	case supervisor.InstanceFailing:
+		r.Note = ""
+		r.err, r.Class, r.code = errors.New("failing"), string(fcgi.Timeout), nagiosCritical
+		r.Error = "no worker lives"
+		r.explain(st)
+	case supervisor.InstanceStarting, supervisor.InstanceStopping:
+		r.unknown("no worker is ready: the instance is " + string(st.State))
+	default:
+		return false
+	}
+	return true
+}
+
+// askRemote connects, and says nothing: more cannot be known of another host.
+func (r *checked) askRemote(ctx context.Context, t target) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	if err := fcgi.Connect(ctx, t.request.Network, t.request.Address); err != nil {
+		r.fail(err)
+		return
+	}
+	r.unknown("it takes connections, and whether a worker accepts cannot be seen from this host")
+}
+
+// noListener is the error of a connect that nobody would answer.
+func noListener(q fcgi.Request, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &fcgi.Error{Class: fcgi.Missing, Err: fmt.Errorf("cannot connect to %s: %w", q.Address, unix.ENOENT)}
+	}
+	return &fcgi.Error{Class: fcgi.Refused, Err: fmt.Errorf("cannot connect to %s: %w", q.Address, unix.ECONNREFUSED)}
+}
+
+// fail is the result of an error that a request would have met, too.
+func (r *checked) fail(err error) {
+	r.Note = ""
+	r.err, r.Class, r.Error = err, string(fcgi.ClassOf(err)), err.Error()
+	r.code = severity(fcgi.ClassOf(err))
+}
+
+func (r *checked) unknown(why string) {
+	r.code, r.Note = nagiosUnknown, r.Note+" ("+why+")"
+}
+
+// supervisedAt are the supervised instances of the configuration, if there is one,
+// by address.
+func (k *checker) supervisedAt() map[fcgisup.Address]fcgisup.Instance {
+	all := map[fcgisup.Address]fcgisup.Instance{}
+	cfg, err := k.load()
+	if err != nil {
+		return all
+	}
+	for _, app := range cfg.Apps {
+		for _, in := range app.Expand() {
+			if app.Systemd.Supervise {
+				all[in.Address] = in
+			}
+		}
+	}
+	return all
+}

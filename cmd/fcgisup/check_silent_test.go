@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// checkLine is what check prints of one address, and its exit code.
+func checkLine(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	var out bytes.Buffer
+	code := run(t.Context(), append([]string{"check"}, args...), stdio{strings.NewReader(""), &out, &out})
+	return out.String(), code
+}
+
+// spy listens, accepts and keeps what it is sent.
+type spy struct {
+	path string
+	got  chan []byte
+}
+
+func newSpy(t *testing.T) *spy {
+	t.Helper()
+	s := &spy{path: filepath.Join(t.TempDir(), "s.sock"), got: make(chan []byte, 10)}
+	l, err := net.Listen("unix", s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			b := make([]byte, 100)
+			n, _ := conn.Read(b)
+			s.got <- b[:n]
+			_ = conn.Close()
+		}
+	}()
+	return s
+}
+
+// rawSocket is bound to a path, and listens if it is to: nobody accepts on it.
+func rawSocket(t *testing.T, listens bool) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "raw.sock")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if listens {
+		if err := syscall.Listen(fd, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// TestCheckWithoutAPathSendsNothing to programs that are not known to answer pings: some die of one.
+func TestCheckWithoutAPathSendsNothing(t *testing.T) {
+	t.Parallel()
+	s := newSpy(t)
+	within(t, 20*time.Second, func() error {
+		if text, code := checkLine(t, s.path); code != nagiosOK || !strings.Contains(text, "answers no ping") || !strings.Contains(text, "use --path") {
+			return fmt.Errorf("exit %d, %s", code, text)
+		}
+		return nil
+	})
+	select {
+	case b := <-s.got:
+		t.Errorf("it was sent %q", b)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if text, code := checkLine(t, rawSocket(t, true)); code != nagiosUnknown || !strings.Contains(text, "does not accept") && !strings.Contains(text, "cannot be seen") {
+		t.Errorf("nobody accepts: exit %d, %s", code, text)
+	}
+	if text, code := checkLine(t, filepath.Join(t.TempDir(), "none.sock")); code != nagiosCritical || !strings.Contains(text, "missing") {
+		t.Errorf("no socket: exit %d, %s", code, text)
+	}
+	if text, code := checkLine(t, rawSocket(t, false)); code != nagiosCritical || !strings.Contains(text, "refused") {
+		t.Errorf("nobody listens: exit %d, %s", code, text)
+	}
+}
