@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,11 +32,41 @@ func (r *reading) draft(name, of string, at place) *draft {
 	if r.opt.Name != "" {
 		name = r.opt.Name
 	}
-	return &draft{name: name, of: of, at: at, values: map[string]any{}, places: map[string]place{}}
+	return &draft{name: name, of: shortened(of), at: at, values: map[string]any{}, places: map[string]place{}}
 }
 
+// maxApps bounds the apps of one import.
+const maxApps = 1000
+
 // keep adds a finished app.
-func (r *reading) keep(d *draft) { r.drafts = append(r.drafts, d) }
+func (r *reading) keep(d *draft) {
+	if len(r.drafts) == maxApps {
+		r.note(d.at, "", "%s is left out, and what comes after it: an import makes at most %d apps", d.of, maxApps)
+		return
+	}
+	r.drafts = append(r.drafts, d)
+}
+
+// shortened is a name that is shown in many notes.
+func shortened(s string) string {
+	if len(s) > 300 {
+		return strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return s
+}
+
+// equal compares all values but one.
+func (d *draft) equal(other *draft, but string) bool {
+	same := func(a, b map[string]any) bool {
+		for key, v := range a {
+			if key != but && !reflect.DeepEqual(v, b[key]) {
+				return false
+			}
+		}
+		return true
+	}
+	return d.name == other.name && same(d.values, other.values) && same(other.values, d.values)
+}
 
 func (d *draft) set(key string, value any, at place) {
 	if text, ok := value.(string); ok && key == "listen" && strings.HasPrefix(text, "/var/run/") {
@@ -128,6 +159,12 @@ func (r *reading) command(d *draft, argv []string, directive string, at place) b
 		r.note(at, directive, "%s is taken to be %s", program, found)
 		argv = append([]string{found}, argv[1:]...)
 	}
+	if why, sure := speaks(argv); sure {
+		r.note(at, directive, "%s: %s is left out", why, d.of)
+		return false
+	} else if why != "" {
+		r.note(at, directive, "%s", why)
+	}
 	d.set("command", argv, at)
 	return true
 }
@@ -178,11 +215,12 @@ func appName(s string) string {
 
 // nameApart gives every app a name of its own.
 func (r *reading) nameApart() {
-	taken := map[string]bool{}
+	taken, next := map[string]bool{}, map[string]int{}
 	for _, d := range r.drafts {
 		name := d.name
-		for n := 2; taken[d.name]; n++ {
+		for n := max(next[name], 2); taken[d.name]; n++ {
 			d.name = fmt.Sprintf("%s-%d", name[:min(len(name), 60)], n)
+			next[name] = n + 1
 		}
 		if d.name != name {
 			r.note(d.at, "", "%s is called %s: there is another %s", d.of, d.name, name)
@@ -192,33 +230,60 @@ func (r *reading) nameApart() {
 }
 
 // settle writes the file, and leaves out what fcgisup would not take: a value, or
-// the app if it is nothing without. Each round leaves out something, so it ends.
+// the app if it is nothing without. First each app by itself, then all together.
 func (r *reading) settle() []byte {
-	for len(r.drafts) > 0 {
-		text := r.write()
-		_, err := fcgisup.Parse("the result", text)
-		if err == nil {
-			return text
-		}
-		var wrong fcgisup.Errors
-		if !errors.As(err, &wrong) || !r.leaveOut(wrong[0]) {
-			return nil
+	var good []*draft
+	for _, d := range r.drafts {
+		if left, _ := r.agree([]*draft{d}); len(left) == 1 {
+			good = append(good, d)
 		}
 	}
-	return nil
+	var text []byte
+	r.drafts, text = r.agree(good)
+	return text
+}
+
+// agree leaves out what is wrong until nothing is. Each round leaves out something, so it ends.
+func (r *reading) agree(drafts []*draft) ([]*draft, []byte) {
+	for len(drafts) > 0 {
+		text := write(drafts)
+		_, err := fcgisup.Parse("the result", text)
+		if err == nil {
+			return drafts, text
+		}
+		var wrong fcgisup.Errors
+		if !errors.As(err, &wrong) {
+			r.note(drafts[0].at, "", "left out, fcgisup refuses it: %v", err)
+			return nil, nil
+		}
+		seen := map[*draft]bool{}
+		for _, w := range wrong {
+			drafts = r.leaveOut(drafts, w, seen)
+		}
+	}
+	return nil, nil
 }
 
 // essential is what an app is nothing without.
-var essential = []string{"command", "listen", "instances", "workers"}
+var essential = []string{"command", "listen", "instances", "workers", "user", "group", "socket.user", "socket.group", "socket.mode"}
 
-func (r *reading) leaveOut(wrong *fcgisup.Error) bool {
+// leaveOut takes the value that an error is about out, or the app; one error of each app counts in a round.
+func (r *reading) leaveOut(drafts []*draft, wrong *fcgisup.Error, seen map[*draft]bool) []*draft {
 	rest, _ := strings.CutPrefix(wrong.Key, "apps.")
 	name, key, _ := strings.Cut(rest, ".")
-	i := slices.IndexFunc(r.drafts, func(d *draft) bool { return d.name == name })
-	if i < 0 {
+	i := slices.IndexFunc(drafts, func(d *draft) bool { return d.name == name })
+	switch {
+	case i >= 0:
+	case len(seen) > 0 || len(drafts) == 0:
+		return drafts
+	default:
 		i = 0 // not about an app that we know: the first has to go, so that there is an end
 	}
-	d := r.drafts[i]
+	d := drafts[i]
+	if seen[d] {
+		return drafts
+	}
+	seen[d] = true
 	for _, path := range slices.Sorted(maps.Keys(d.values)) {
 		if key != path && !strings.HasPrefix(key, path+".") && !strings.HasPrefix(key, path+"[") {
 			continue
@@ -229,15 +294,14 @@ func (r *reading) leaveOut(wrong *fcgisup.Error) bool {
 		at := d.places[path]
 		if item, ok := strings.CutPrefix(key, path+"."); ok && d.drop(path, item) {
 			r.note(d.placeOf(path, item, at), item, "left out, fcgisup refuses it: %s", wrong.Msg)
-			return true
+			return drafts
 		}
 		delete(d.values, path)
 		r.note(at, path, "left out, fcgisup refuses it: %s", wrong.Msg)
-		return true
+		return drafts
 	}
-	r.drafts = slices.Delete(r.drafts, i, i+1)
 	r.note(d.at, key, "%s is left out, fcgisup refuses it: %s", d.of, wrong.Msg)
-	return true
+	return slices.Delete(drafts, i, i+1)
 }
 
 func (d *draft) placeOf(path, item string, fallback place) place {

@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
+// maxText is the longest value that is made by expansion.
+const maxText = 64 << 10
+
 // expand does what Python's % does with supervisord's names: %(name)s, %(name)02d
-// and %%. A name that is not known stays as it is, with a note.
-func (p *program) expand(e entry) string {
+// and %%. False, with a note, if it cannot: supervisord does not start, either.
+func (p *program) expand(e entry) (string, bool) {
 	var b strings.Builder
 	s := e.value
 	for s != "" {
@@ -17,15 +20,21 @@ func (p *program) expand(e entry) string {
 			break
 		}
 		b.WriteString(s[:i])
-		s = s[i:]
-		n, text, why := p.expansion(s)
+		n, text, why := p.expansion(s[i:])
+		if why == "" && b.Len() > maxText {
+			why = "is longer than 64 KiB"
+		}
 		if why != "" {
-			p.note(e.at, e.key, "%s", why)
+			p.note(e.at, e.key, "%s: left out", why)
+			return "", false
+		}
+		if e.key == "command" && p.count > 1 && strings.HasPrefix(s[i:], "%(process_num)") {
+			p.note(e.at, e.key, "each process had its own number here; workers of one instance are started alike, with %s", text)
 		}
 		b.WriteString(text)
-		s = s[n:]
+		s = s[i+n:]
 	}
-	return b.String() + s
+	return b.String() + s, true
 }
 
 // expansion reads the one that s begins with, and tells its length.
@@ -45,9 +54,6 @@ func (p *program) expansion(s string) (n int, text, why string) {
 	value, ok := p.lookup(name)
 	if !ok {
 		return n, s[:n], fmt.Sprintf("%%(%s) is not known here", name)
-	}
-	if name == "process_num" && p.count > 1 {
-		why = "each process had its own number here; workers of one instance are started alike, with " + value
 	}
 	verb := format[width]
 	if verb == 's' {

@@ -13,6 +13,8 @@ package foreign
 
 import (
 	"fmt"
+	"math"
+	"path"
 	"slices"
 	"strings"
 )
@@ -78,7 +80,7 @@ type Result struct {
 }
 
 // Read reads files of any kind, together: a pool belongs to its php-fpm.conf, a
-// service to its socket.
+// service to its socket, a script to what it reads from /etc/default.
 func Read(files []Source, opt Options) Result {
 	r := newReading(opt)
 	kinds := map[kind][]Source{}
@@ -87,16 +89,18 @@ func Read(files []Source, opt Options) Result {
 			r.paths[f.Name] = f.Path
 		}
 		k := kindOf(f)
-		if k == unknown {
-			r.note(place{f.Name, 0}, "", "is neither supervisord's, nor PHP-FPM's, nor systemd's, and runs neither spawn-fcgi nor multiwatch: skipped")
-			continue
-		}
 		kinds[k] = append(kinds[k], f)
 	}
+	r.others = slices.Concat(kinds[unknown], kinds[script])
 	r.supervisord(kinds[supervisord])
 	r.fpm(kinds[fpm])
 	r.systemd(kinds[systemd])
 	r.scripts(kinds[script])
+	for _, f := range kinds[unknown] {
+		if !r.lent[f.Name] {
+			r.note(place{f.Name, 0}, "", "is neither supervisord's, nor PHP-FPM's, nor systemd's, and runs neither spawn-fcgi nor multiwatch: skipped")
+		}
+	}
 	return r.result(files)
 }
 
@@ -104,10 +108,8 @@ func Read(files []Source, opt Options) Result {
 func CommandLine(argv []string, opt Options) Result {
 	r := newReading(opt)
 	const name = "the command line"
-	if len(argv) == 0 || !isSpawner(argv[0]) {
+	if r.spawned(place{name, 0}, known(argv), spawning{of: "spawn-fcgi of " + name}) == unrelated {
 		r.note(place{name, 0}, "", "is neither spawn-fcgi's nor multiwatch's")
-	} else {
-		r.spawned(place{name, 0}, argv, spawning{})
 	}
 	return r.result([]Source{{Name: name}})
 }
@@ -117,7 +119,12 @@ type reading struct {
 	opt    Options
 	paths  map[string]string // of sources, by name
 	notes  []Note
+	noted  map[Note]bool
+	noises map[string]int // notes of each file
 	drafts []*draft
+	// others are files that mean something only to those that read them; lent are those that were.
+	others []Source
+	lent   map[string]bool
 	// scaled is set when Options.Instances was of use.
 	scaled bool
 }
@@ -132,7 +139,7 @@ func newReading(opt Options) *reading {
 	if opt.PrimaryGroup == nil {
 		opt.PrimaryGroup = func(string) (string, bool) { return "", false }
 	}
-	return &reading{opt: opt, paths: map[string]string{}}
+	return &reading{opt: opt, paths: map[string]string{}, noted: map[Note]bool{}, noises: map[string]int{}, lent: map[string]bool{}}
 }
 
 // path is where a file is.
@@ -149,11 +156,33 @@ type place struct {
 	line int
 }
 
+// maxNotes bounds the notes of one file.
+const maxNotes = 1000
+
 func (r *reading) note(at place, directive, format string, args ...any) {
-	n := Note{at.file, at.line, directive, fmt.Sprintf(format, args...)}
-	if !slices.Contains(r.notes, n) {
+	r.keepNote(Note{at.file, at.line, directive, fmt.Sprintf(format, args...)})
+}
+
+func (r *reading) keepNote(n Note) {
+	if r.noted[n] {
+		return
+	}
+	if r.noises[n.File]++; r.noises[n.File] <= maxNotes {
+		r.noted[n] = true
 		r.notes = append(r.notes, n)
 	}
+}
+
+// lend is a file that another one reads, such as one of /etc/default.
+func (r *reading) lend(name string) (Source, bool) {
+	for _, f := range r.others {
+		whole := r.path(f.Name)
+		if whole == name || path.Base(whole) == path.Base(name) && path.Base(path.Dir(whole)) == path.Base(path.Dir(name)) {
+			r.lent[f.Name] = true
+			return f, true
+		}
+	}
+	return Source{}, false
 }
 
 // result checks what has been read, and writes it.
@@ -168,15 +197,24 @@ func (r *reading) result(files []Source) Result {
 			r.note(place{f.Name, 0}, "", "configures no FastCGI program")
 		}
 	}
-	order := func(n Note) int {
-		return slices.IndexFunc(files, func(f Source) bool { return f.Name == n.File })
+	order := map[string]int{}
+	for i, f := range files {
+		order[f.Name] = i
+		if more := r.noises[f.Name] - maxNotes; more > 0 {
+			r.notes = append(r.notes, Note{File: f.Name, Line: math.MaxInt, Text: fmt.Sprintf("%d more remarks", more)})
+		}
 	}
 	slices.SortStableFunc(r.notes, func(a, b Note) int {
-		if o := order(a) - order(b); o != 0 {
+		if o := order[a.File] - order[b.File]; o != 0 {
 			return o
 		}
 		return a.Line - b.Line
 	})
+	for i := range r.notes {
+		if r.notes[i].Line == math.MaxInt {
+			r.notes[i].Line = 0
+		}
+	}
 	res := Result{Text: text, Notes: r.notes}
 	for _, d := range r.drafts {
 		res.Apps = append(res.Apps, d.name)
@@ -187,6 +225,9 @@ func (r *reading) result(files []Source) Result {
 
 // poolSetting is what tells FPM's files from the INI files of others.
 var poolSetting = pattern(`(?m)^[ \t]*(\[global\]|pm[ \t]*=|listen[ \t]*=|include[ \t]*=)`)
+
+// startsFastCGI is what tells a script that matters.
+var startsFastCGI = pattern(`spawn-fcgi|multiwatch|fcgiwrap|php-cgi`)
 
 // kind is whose configuration a file is.
 type kind int
@@ -230,7 +271,7 @@ func kindOf(f Source) kind {
 			return unknown
 		}
 	}
-	if strings.Contains(text, "spawn-fcgi") || strings.Contains(text, "multiwatch") {
+	if startsFastCGI().MatchString(text) {
 		return script
 	}
 	return unknown

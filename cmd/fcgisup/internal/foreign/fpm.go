@@ -66,16 +66,16 @@ func (r *reading) fpm(files []Source) {
 				}
 				continue
 			}
-			if e.section == "global" || e.section == "" {
-				global = append(global, e)
-			}
 		}
+		global = append(global, f.own[""]...)
+		global = append(global, f.own["global"]...)
 	}
 	r.fpmGlobal(global)
+	global = slices.DeleteFunc(global, func(e entry) bool { return !inheritable[e.key] })
 	for _, f := range read {
 		for _, name := range f.found.names {
 			if name != "global" {
-				r.fpmPool(name, settings(f.all, name), global, f.found.places[name])
+				r.fpmPool(name, f.own[name], global, f.found.places[name])
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func (r *reading) fpm(files []Source) {
 func (r *reading) fpmGlobal(global []entry) {
 	for _, e := range global {
 		switch e.key {
-		case "process_control_timeout", "process.priority", "rlimit_files", "rlimit_core", "prefix": // fpmPool takes them
+		case "process_control_timeout", "process.priority", "rlimit_files", "rlimit_core", "prefix", "include": // read before, or by fpmPool
 		case "pid", "daemonize", "systemd_interval", "events.mechanism":
 			r.note(e.at, e.key, "is about php-fpm's master, which there is not")
 		case "error_log", "log_level", "log_limit", "log_buffering", "syslog.facility", "syslog.ident":
@@ -123,7 +123,7 @@ type manager struct {
 
 var debianFPM = pattern(`^/etc/php/([0-9]+\.[0-9]+)/fpm/`)
 
-func (r *reading) fpmPool(name string, own, global []entry, at place) {
+func (r *reading) fpmPool(name string, own, inherited []entry, at place) {
 	p := &pool{reading: r, name: name, at: at, ok: true}
 	p.draft = r.draft(appName(name), "the pool "+name+" of "+at.file, at)
 	p.manage.idle = 10 * time.Second
@@ -138,16 +138,68 @@ func (r *reading) fpmPool(name string, own, global []entry, at place) {
 	p.draft.set("socket.user", "root", at)
 	p.draft.set("socket.group", "root", at)
 	p.draft.set("socket.backlog", 511, at)
-	for _, e := range global {
+	for _, e := range inherited {
 		if !slices.ContainsFunc(own, func(o entry) bool { return o.key == e.key }) {
-			p.inherit(e)
+			p.expanded(e, p.inherit)
 		}
 	}
 	for _, e := range own {
-		e.value, e.raw = strings.ReplaceAll(e.value, "$pool", name), strings.ReplaceAll(e.raw, "$pool", name)
-		p.take(e)
+		p.expanded(e, p.take)
 	}
 	p.finish(program, own)
+}
+
+// inheritable are settings of [global] that count for pools.
+var inheritable = words("process.priority rlimit_files rlimit_core prefix process_control_timeout")
+
+// decisive are settings that a pool is nothing without.
+var decisive = words("user group listen listen.owner listen.group listen.mode pm pm.max_children pm.min_spare_servers chroot")
+
+// expanded takes a setting with its variables: $pool, and ${X} of the environment, as PHP's scanner has it.
+func (p *pool) expanded(e entry, take func(entry)) {
+	quotes := strings.HasPrefix(e.raw, "'")
+	value, why := p.expand(e.value, quotes)
+	raw, whyRaw := p.expand(e.raw, quotes)
+	switch {
+	case why+whyRaw == "":
+	case decisive[e.key]:
+		p.note(e.at, e.key, "%s: %s is left out", why+whyRaw, p.draft.of)
+		p.ok = false
+		return
+	default:
+		p.note(e.at, e.key, "%s: left out", why+whyRaw)
+		return
+	}
+	e.value, e.raw = value, raw
+	take(e)
+}
+
+var phpVariable = pattern(`\$\{[^}]*\}|\$pool`)
+
+// expand puts in the pool's name and variables of the environment; single quotes keep variables as they are.
+func (p *pool) expand(s string, single bool) (text, why string) {
+	size := 0
+	text = phpVariable().ReplaceAllStringFunc(s, func(match string) string {
+		value := p.name
+		if match != "$pool" {
+			if single {
+				return match
+			}
+			name, fallback, has := strings.Cut(match[2:len(match)-1], ":-") // from PHP 8.3 on
+			var ok bool
+			if value, ok = p.opt.Getenv(name); !ok {
+				value = fallback
+				if !has {
+					why = match + " is of php-fpm's environment, and not set here; fcgisup import takes it from its own"
+				}
+			}
+		}
+		if size += len(value); size > maxText {
+			why, value = "is longer than 64 KiB", ""
+		}
+		return value
+	})
+	return text, why
 }
 
 func (p *pool) inherit(e entry) {

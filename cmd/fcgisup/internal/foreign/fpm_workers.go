@@ -10,7 +10,8 @@ func (p *pool) managed(e entry) bool {
 	number := func(to *int) {
 		n, ok := wholeNumber(e.value)
 		if !ok {
-			p.note(e.at, e.key, "%q is not a number", e.value)
+			p.note(e.at, e.key, "%q is not a number: %s is left out", e.value, p.draft.of)
+			p.ok = false
 		}
 		*to = n
 	}
@@ -46,7 +47,7 @@ func (p *pool) managed(e entry) bool {
 func (p *pool) workers() bool {
 	m := p.manage
 	if m.max < 1 {
-		p.note(p.at, "pm.max_children", "is missing: %s is left out", p.draft.of)
+		p.note(p.at, "pm.max_children", "is missing, or 0: %s is left out", p.draft.of)
 		return false
 	}
 	p.draft.set("activation", "eager", m.kindAt)

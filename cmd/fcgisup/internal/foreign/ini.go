@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -83,6 +84,7 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 type parsed struct {
 	found sections
 	all   []entry
+	own   map[string][]entry
 }
 
 // readAll reads files of one dialect.
@@ -90,24 +92,23 @@ func (r *reading) readAll(files []Source, d dialect) []parsed {
 	all := make([]parsed, len(files))
 	for i, f := range files {
 		all[i].found, all[i].all = r.readINI(f, d)
+		all[i].own = bySection(all[i].all)
 	}
 	return all
 }
 
-// settings are those of one section; a later one replaces an earlier one of the same key.
-func settings(all []entry, section string) []entry {
-	var own []entry
-	for _, e := range all {
-		if e.section != section {
-			continue
+// bySection are the settings of each section; a later one replaces an earlier one of the same key.
+func bySection(all []entry) map[string][]entry {
+	type name struct{ section, key, sub string }
+	own, seen := map[string][]entry{}, map[name]bool{}
+	for _, e := range slices.Backward(all) {
+		if n := (name{e.section, e.key, e.sub}); !seen[n] {
+			seen[n] = true
+			own[e.section] = append(own[e.section], e)
 		}
-		for i, earlier := range own {
-			if earlier.key == e.key && earlier.sub == e.sub {
-				own = append(own[:i], own[i+1:]...)
-				break
-			}
-		}
-		own = append(own, e)
+	}
+	for _, entries := range own {
+		slices.Reverse(entries)
 	}
 	return own
 }

@@ -1,292 +1,298 @@
 package foreign
 
 import (
+	"errors"
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign/shell"
 )
 
-// scripts reads shell scripts, such as those of /etc/init.d, for the command
-// lines of spawn-fcgi in them.
+// scripts reads shell scripts, such as those of /etc/init.d and the run files of
+// daemontools, for what starts FastCGI programs in them.
 func (r *reading) scripts(files []Source) {
+	var idle []string
 	for _, f := range files {
-		s := &shell{reading: r, vars: map[string]string{}, exported: map[string]string{}}
-		found := false
-		for _, l := range logicalLines(f.Data) {
-			at := place{f.Name, l.number}
-			s.sources(l.text, at)
-			if m := assignment().FindStringSubmatch(l.text); m != nil {
-				s.set(m[2]+"="+strings.Join(s.words(m[3], at, true), " "), m[1] == "export")
-				continue
+		h := &scriptHost{reading: r, file: f.Name, first: len(r.drafts)}
+		switch name := shell.Interpreter(f.Data); {
+		case name == "execlineb":
+			h.execline(f)
+		case !shell.IsShell(name):
+			r.note(place{f.Name, 1}, "", "is a script of %s, which import does not read: its command line can be given as it is: fcgisup import -- spawn-fcgi …", name)
+			continue
+		default:
+			h.follow(shell.Script{File: f.Name, Path: r.path(f.Name), Text: f.Data})
+		}
+		h.settle()
+		if len(r.drafts) == h.first && h.refused == 0 {
+			if !r.lent[f.Name] {
+				idle = append(idle, f.Name)
 			}
-			found = s.line(l.text, at) || found
-		}
-		if !found {
-			s.pending = nil
-			r.note(place{f.Name, 0}, "", "no command line of spawn-fcgi with its socket was understood; it can be given as it is: fcgisup import -- spawn-fcgi …")
-		}
-		r.notes = append(r.notes, s.pending...)
-	}
-}
-
-// sourced is a file that a script reads in place, "." or "source" of sh(1).
-var sourced = pattern(`(?:^|[;&|{]|\b(?:then|do|else))\s*(?:\.|source)\s+([^\s;&|]+)`)
-
-// sources notes the files that a script reads and we do not. Debian's functions
-// for init scripts set nothing that a program is started with.
-func (s *shell) sources(text string, at place) {
-	for _, m := range sourced().FindAllStringSubmatch(text, -1) {
-		if !strings.HasPrefix(m[1], "/lib/lsb/") && !strings.HasPrefix(m[1], "/lib/init/") {
-			s.pending = append(s.pending, Note{at.file, at.line, m[1], "is read by the script, not by import: what it sets is not known here"})
-		}
-	}
-}
-
-type scriptLine struct {
-	number int
-	text   string
-}
-
-// logicalLines joins what a backslash continues, and leaves out comments.
-func logicalLines(data []byte) []scriptLine {
-	var all []scriptLine
-	number, open := 0, false
-	for text := range strings.Lines(string(data)) {
-		number++
-		text = strings.TrimRight(text, "\r\n")
-		if !open && strings.HasPrefix(strings.TrimSpace(text), "#") {
 			continue
 		}
-		body, continues := strings.CutSuffix(text, `\`)
-		if open {
-			all[len(all)-1].text += " " + body
-		} else {
-			all = append(all, scriptLine{number, body})
+		for _, n := range h.pending {
+			r.keepNote(n)
 		}
-		open = continues
 	}
-	return all
+	for _, name := range idle {
+		if !r.lent[name] {
+			r.note(place{name, 0}, "", "no command line of spawn-fcgi with its socket was understood, or the script starts none as it is set up; it can be given as it is: fcgisup import -- spawn-fcgi …")
+		}
+	}
 }
 
-// assignment is a line that only sets a variable.
-var assignment = pattern(`^\s*(?:(export|readonly)\s+)?([A-Za-z_][A-Za-z0-9_]*)=((?:"[^"]*"|'[^']*'|[^\s"';&|])*)\s*(?:#.*)?$`)
-
-// shell knows the variables that a script has set so far.
-type shell struct {
+// scriptHost hears what a script does.
+type scriptHost struct {
 	*reading
-	vars map[string]string
-	// exported reach the programs.
-	exported map[string]string
+	file string
+	// outer is the launch whose shell this is.
+	outer *launch
+	// first is the first of the script's drafts.
+	first   int
+	refused int
 	// pending are notes that matter only if the script starts something.
 	pending []Note
-	// unknown are the variables of this line that nothing has set.
-	unknown []string
 }
 
-// line takes a spawn-fcgi that has a socket among its words.
-func (s *shell) line(text string, at place) bool {
-	if !strings.Contains(text, "spawn") && !strings.Contains(text, "$") {
-		return false
+// follow reports an error where it stands; what the script started before it is left out.
+func (h *scriptHost) follow(s shell.Script) {
+	err := shell.Run(s, h)
+	var syntax *shell.SyntaxError
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &syntax):
+		h.note(placed(syntax.At), "", "%v", err)
+	default:
+		h.note(place{h.file, 0}, "", "%v: left out", err)
 	}
-	found := false
-	s.unknown = nil
-	for _, command := range s.commands(text, at) {
-		if command[0] == "export" {
-			for _, word := range command[1:] {
-				s.set(word, true)
+	h.drafts = h.drafts[:h.first]
+	h.refused++
+}
+
+// followShell follows the text of sh -c in a unit or a section.
+func followShell(l *launch, text string, args []shell.Word) bool {
+	at := shell.Place{File: l.at.file, Line: l.at.line}
+	h := &scriptHost{reading: l.reading, file: l.at.file, outer: l, first: len(l.drafts)}
+	h.follow(shell.Script{File: l.at.file, Text: []byte(text), At: &at, Env: l.shellEnv, Dir: firstOf(l.directory.Text, l.by.directory), Args: args})
+	h.settle()
+	if len(l.drafts) > h.first || h.refused > 0 {
+		for _, n := range h.pending {
+			l.keepNote(n)
+		}
+	}
+	return h.refused > 0
+}
+
+// Remark keeps what matters if the script starts a program.
+func (h *scriptHost) Remark(at shell.Place, directive, text string) {
+	h.pending = append(h.pending, Note{at.File, at.Line, directive, text})
+}
+
+// File lends a file that was given too.
+func (h *scriptHost) File(name string) (string, []byte, bool) {
+	f, ok := h.lend(name)
+	return f.Name, f.Data, ok
+}
+
+// Started counts apps, and those that were left out.
+func (h *scriptHost) Started() int { return len(h.drafts) + h.refused }
+
+// Alternatives follows branches; if several start a program, none of them is imported.
+func (h *scriptHost) Alternatives(at shell.Place, why string, branches []func()) {
+	before, starts := len(h.drafts), 0
+	for _, follow := range branches {
+		drafts, refused := len(h.drafts), h.refused
+		follow()
+		if len(h.drafts) > drafts || h.refused > refused {
+			starts++
+		}
+	}
+	if starts > 1 && len(h.drafts) > before {
+		for _, d := range h.drafts[before:] {
+			h.note(d.at, "", "which program is started depends on %s: %s is left out", why, d.of)
+		}
+		h.drafts = h.drafts[:before]
+		h.refused++
+	}
+}
+
+// Command takes a command that starts a FastCGI program, or remarks on it.
+func (h *scriptHost) Command(c *shell.Command) shell.Status {
+	argv := c.Argv
+	if argv[0].Text == "eval" {
+		argv = argv[1:]
+	}
+	at := placed(c.At)
+	by := spawning{}
+	if h.outer != nil {
+		by = h.outer.by
+	}
+	l := h.launch(at, argv, by)
+	h.surround(l, c)
+	l.run = func(inner *launch, text string, args []shell.Word) bool {
+		outer, refused := h.outer, h.refused
+		h.outer = inner
+		if err := c.Shell(text, args); err != nil {
+			h.note(at, "", "%v", err)
+			h.refused++
+		}
+		h.outer = outer
+		return h.refused > refused
+	}
+	before := h.refused
+	switch l.read() {
+	case imported:
+		if c.Maybe != "" {
+			h.note(at, "", "whether the script starts it depends on %s; fcgisup starts it always", c.Maybe)
+		}
+	case refused:
+		h.refused = max(h.refused, before+1)
+	case unrelated:
+		h.besides(c)
+	}
+	return shell.Maybe
+}
+
+// surround gives a launch what the script has set for it.
+func (h *scriptHost) surround(l *launch, c *shell.Command) {
+	if o := h.outer; o != nil {
+		l.user, l.group, l.umask, l.directory = o.user, o.group, o.umask, o.directory
+		l.env, l.cleared, l.kept = maps.Clone(o.env), o.cleared, slices.Clone(o.kept)
+		l.directives, l.notes = slices.Clone(o.directives), slices.Clone(o.notes)
+	}
+	l.inherited = c.Exported
+	p := c.Process()
+	if p.Dir.Text != "" || !p.Dir.OK() {
+		l.directory = p.Dir
+	}
+	if p.Umask.Text != "" {
+		l.mean("umask", "umask", p.Umask)
+	}
+	for _, letter := range slices.Sorted(maps.Keys(p.Limits)) {
+		if w := p.Limits[letter]; w.OK() {
+			l.ulimit(letter, w.Text)
+		} else {
+			l.later("ulimit", w.Unknown+": left out")
+		}
+	}
+	for _, a := range c.Assigns {
+		if a.Value.OK() {
+			l.variableOf(a.Name, a.Value.Text)
+		} else {
+			l.later(a.Name, a.Value.Unknown+": left out of environment:")
+		}
+	}
+}
+
+// asks are commands that change nothing, or only report.
+var asks = words("pidof pidofproc checkproc status_of_proc pgrep pkill killall ps grep egrep fgrep cat id whoami tr cut head tail sed awk sort wc date basename dirname readlink realpath " +
+	"getent uname hostname tput success failure passed warning action ls stat expr getopt ebegin eend einfo ewarn eerror eindent eoutdent log " +
+	"rc_status rc_reset rc_exit start-stop-daemon nproc getconf seq xargs tee find command dpkg rpm sysctl svc sv true ss netstat")
+
+func words(s string) map[string]bool {
+	set := map[string]bool{}
+	for w := range strings.FieldsSeq(s) {
+		set[w] = true
+	}
+	return set
+}
+
+// besides remarks on what the script runs beside the program.
+func (h *scriptHost) besides(c *shell.Command) {
+	at := placed(c.At)
+	if !c.Argv[0].OK() {
+		h.Remark(c.At, "", c.Argv[0].Unknown+": what it runs here is not imported")
+		return
+	}
+	name := path.Base(c.Argv[0].Text)
+	if c.Quiet || asks[name] {
+		return
+	}
+	argv := make([]string, len(c.Argv))
+	for i, w := range c.Argv {
+		argv[i] = w.Text
+	}
+	if why, ok := h.aboutSocket(argv, h.drafts[min(h.first, len(h.drafts)):], at); ok {
+		h.Remark(c.At, name, why)
+		return
+	}
+	h.Remark(c.At, name, "is not taken over: the script runs it, fcgisup does not")
+}
+
+// settle makes instances of what a loop has started, and leaves out what cannot be told apart.
+func (h *scriptHost) settle() {
+	own := slices.Clone(h.drafts[h.first:])
+	h.drafts = h.drafts[:h.first]
+	byAddress := map[string]*draft{}
+	doubtful := map[*draft]bool{}
+	for _, d := range own {
+		address, _ := d.values["listen"].(string)
+		switch other := byAddress[address]; {
+		case other == nil:
+			byAddress[address] = d
+		case other.equal(d, ""):
+			doubtful[d] = true // the same, started twice
+		default:
+			doubtful[d] = true
+			if !doubtful[other] {
+				doubtful[other] = true
+				h.note(other.at, "", "%s: line %d starts another program on %s, and which one is meant is not known: both are left out", other.of, d.at.line, address)
+				h.refused++
 			}
+		}
+	}
+	own = slices.DeleteFunc(own, func(d *draft) bool { return doubtful[d] })
+	for len(own) > 0 {
+		n := 1
+		for n < len(own) && own[n].at == own[0].at && own[n].equal(own[0], "listen") {
+			n++
+		}
+		if n > 1 && row(own[:n]) {
+			own[0].set("instances", n, own[0].at)
+			h.keep(own[0])
+			own = own[n:]
 			continue
 		}
-		i := spawnerIn(command)
-		if i < 0 || path.Base(command[i]) != "spawn-fcgi" {
-			continue
-		}
-		argv := command[i+1:]
-		if len(argv) > 0 && argv[0] == "--" { // start-stop-daemon's
-			argv = argv[1:]
-		}
-		if !hasSocket(argv) {
-			continue
-		}
-		by := spawning{of: "spawn-fcgi of " + at.file}
-		by.user, by.group = startStopUser(command[:i])
-		by.more = func(d *draft) { s.environment(d, command[:i], at) }
-		found = s.spawned(at, append([]string{command[i]}, argv...), by) || found
-		for _, name := range s.unknown {
-			s.note(at, "$"+name, "is not set in the script: taken as empty")
-		}
-	}
-	return found
-}
-
-// set reads NAME=VALUE; false if it is none.
-func (s *shell) set(word string, export bool) bool {
-	name, value, ok := strings.Cut(word, "=")
-	if !variableName(name) {
-		return false
-	}
-	if ok {
-		s.vars[name] = value
-	}
-	if _, already := s.exported[name]; export || already {
-		s.exported[name] = s.vars[name]
-	}
-	return ok
-}
-
-// environment is what the script has exported, and what stands before the command.
-func (s *shell) environment(d *draft, before []string, at place) {
-	env := maps.Clone(s.exported)
-	delete(env, "PATH") // the shell's own
-	for _, word := range before {
-		if name, value, ok := strings.Cut(word, "="); ok && variableName(name) {
-			env[name] = value
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		s.reading.variable(d, name, env[name], at)
+		h.keep(own[0])
+		own = own[1:]
 	}
 }
 
-func hasSocket(argv []string) bool {
-	for _, word := range argv {
-		if word == "--" {
-			return false
+// row makes one address of those that are numbered from 1, or ports in a row.
+func row(all []*draft) bool {
+	texts := make([]string, len(all))
+	for i, d := range all {
+		texts[i], _ = d.values["listen"].(string)
+	}
+	if !strings.HasPrefix(texts[0], "/") {
+		at := strings.LastIndexByte(texts[0], ':') + 1
+		port, _ := wholeNumber(texts[0][at:])
+		for i, text := range texts {
+			if text != texts[0][:at]+strconv.Itoa(port+i) {
+				return false
+			}
 		}
-		if strings.HasPrefix(word, "-s") || strings.HasPrefix(word, "-p") {
+		return true
+	}
+	for at := range texts[0] {
+		if texts[0][at] != '1' {
+			continue
+		}
+		before, behind := texts[0][:at], texts[0][at+1:]
+		matches := true
+		for i, text := range texts {
+			matches = matches && text == before+strconv.Itoa(i+1)+behind
+		}
+		if matches {
+			all[0].set("listen", before+"%i"+behind, all[0].places["listen"])
 			return true
 		}
 	}
 	return false
 }
 
-// startStopUser is whom start-stop-daemon(8), sudo(8), runuser(1) or setuidgid becomes before it starts the rest.
-func startStopUser(words []string) (user, group string) {
-	for i, word := range words {
-		if i+1 == len(words) {
-			break
-		}
-		next := words[i+1]
-		switch {
-		case word == "--chuid" || word == "-c":
-			user, group, _ = strings.Cut(next, ":")
-		case word == "-u" && !strings.HasPrefix(path.Base(words[0]), "start-stop"), path.Base(word) == "setuidgid":
-			user = next
-		case word == "-g" && path.Base(words[0]) == "sudo":
-			group = next
-		}
-	}
-	return user, group
-}
-
-// commands are the simple commands of a line, as words.
-func (s *shell) commands(text string, at place) [][]string {
-	var all [][]string
-	start, quote := 0, byte(0)
-	for i := 0; i <= len(text); i++ {
-		switch {
-		case i == len(text):
-		case quote != 0:
-			if text[i] == quote {
-				quote = 0
-			} else if text[i] == '\\' && quote == '"' {
-				i++
-			}
-			continue
-		case text[i] == '"' || text[i] == '\'':
-			quote = text[i]
-			continue
-		case text[i] == '\\':
-			i++
-			continue
-		case !strings.ContainsRune(";|&<>()`", rune(text[i])):
-			continue
-		}
-		part := text[min(start, len(text)):min(i, len(text))]
-		if words := s.words(part, at, false); len(words) > 0 {
-			all = append(all, words)
-		}
-		start = i + 1
-	}
-	return all
-}
-
-// words expands variables and splits, as sh(1) does: what comes from an unquoted
-// variable is split again. whole is for the right side of an assignment.
-func (s *shell) words(text string, at place, whole bool) []string {
-	var words []string
-	var word strings.Builder
-	open, quote := false, byte(0)
-	end := func() {
-		if open {
-			words = append(words, word.String())
-			word.Reset()
-			open = false
-		}
-	}
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case quote == 0 && (c == ' ' || c == '\t'):
-			end()
-		case quote == 0 && (c == '"' || c == '\''):
-			quote, open = c, true
-		case quote != 0 && c == quote:
-			quote = 0
-		case c == '\\' && quote != '\'' && i+1 < len(text):
-			i++
-			word.WriteByte(text[i])
-			open = true
-		case c == '$' && quote != '\'':
-			value, n := s.variable(text[i:], at)
-			i += n - 1
-			if quote != 0 || whole {
-				word.WriteString(value)
-				open = open || value != ""
-				continue
-			}
-			for j, piece := range strings.Fields(value) {
-				if j > 0 || value[0] == ' ' {
-					end()
-				}
-				word.WriteString(piece)
-				open = true
-			}
-		default:
-			word.WriteByte(c)
-			open = true
-		}
-	}
-	end()
-	return words
-}
-
-var variableUse = pattern(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})`)
-
-// variable is the value of the one that text begins with, and its length.
-func (s *shell) variable(text string, at place) (string, int) {
-	m := variableUse().FindStringSubmatch(text)
-	if m == nil {
-		return "$", 1
-	}
-	name := m[1] + m[2]
-	if v, ok := s.vars[name]; ok {
-		return v, len(m[0])
-	}
-	if m[3] != "" {
-		s.remember(at, name, m[3])
-		s.vars[name] = m[3]
-		return m[3], len(m[0])
-	}
-	s.unknown = append(s.unknown, name)
-	return "", len(m[0])
-}
-
-// remember notes a default that another file may have changed.
-func (s *shell) remember(at place, name, value string) {
-	s.pending = append(s.pending, Note{
-		at.file, at.line, "$" + name,
-		"is taken to be " + value + ", its default here; a file such as /etc/default/" + path.Base(at.file) + " may set it",
-	})
-}
+func placed(p shell.Place) place { return place{p.File, p.Line} }

@@ -1,11 +1,13 @@
 package foreign
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign/shell"
 )
 
 // specifiers expands those of systemd.unit(5) that are the same for every
@@ -19,7 +21,7 @@ func (s *service) specifiers(value string) (text string, ok bool) {
 			continue
 		}
 		i++
-		if fixed, known := s.specifier(value[i]); known {
+		if fixed, known := s.specifier(value[i]); known && b.Len() < maxText {
 			b.WriteString(fixed)
 			continue
 		}
@@ -36,8 +38,19 @@ func (s *service) specifier(c byte) (string, bool) {
 	switch c {
 	case '%':
 		return "%", true
-	case 'i', 'I':
+	case 'i':
 		return s.number(), s.number() != ""
+	case 'I':
+		if s.instance != "" {
+			return unescape(s.instance), true
+		}
+		return s.number(), s.number() != ""
+	case 'u', 'g': // of the manager
+		return "root", true
+	case 'U', 'G':
+		return "0", true
+	case 'h':
+		return "/root", true
 	case 't':
 		return "/run", true
 	case 'S':
@@ -60,6 +73,9 @@ func (s *service) specifier(c byte) (string, bool) {
 
 // number is the instance's where there is one only; else it differs.
 func (s *service) number() string {
+	if s.instance != "" {
+		return s.instance
+	}
 	if s.count > 1 {
 		return ""
 	}
@@ -103,13 +119,18 @@ func (s *service) passed(value string) string {
 			b.WriteString(name)
 			continue
 		}
+		if s.instance != "" && (value[i] == 'i' || value[i] == 'I') {
+			name, _ := s.specifier(value[i])
+			b.WriteString(name)
+			continue
+		}
 		b.WriteString(value[i-1 : i+1])
 	}
 	return b.String()
 }
 
 // execWords splits an Exec line and expands it, systemd.service(5) "Command lines".
-func (s *service) execWords(d located) ([]string, bool) {
+func (s *service) execWords(d located) ([]shell.Word, bool) {
 	line := strings.TrimLeft(d.Value, "-@:+!|")
 	prefixes := d.Value[:len(d.Value)-len(line)]
 	if strings.ContainsAny(prefixes, "@+!") {
@@ -120,30 +141,40 @@ func (s *service) execWords(d located) ([]string, bool) {
 		s.note(d.at, d.Key, "%v", err)
 		return nil, false
 	}
-	var argv []string
+	var argv []shell.Word
+	size := 0
 	for i, word := range words {
 		text, ok := s.specifiers(word)
-		if !ok {
-			s.note(d.at, d.Key, "%s differs between instances, or is known to systemd only; the workers of all instances are started alike: left out", word)
+		if size += len(text); size > maxText {
+			s.note(d.at, d.Key, "is longer than 64 KiB")
 			return nil, false
 		}
-		if i == 0 || strings.Contains(prefixes, ":") {
-			argv = append(argv, text)
-			continue
+		switch {
+		case !ok:
+			s.note(d.at, d.Key, "%s differs between instances, or is known to systemd only; the workers of all instances are started alike", word)
+			return nil, false
+		case i == 0 || strings.Contains(prefixes, ":"):
+			argv = append(argv, shell.Known(text))
+		default:
+			argv = append(argv, s.variables(d, text)...)
 		}
-		argv = append(argv, s.variables(d, text)...)
 	}
 	return argv, true
 }
 
 // variables expands $X, which splits if it is a word of its own, and ${X}.
-func (s *service) variables(d located, word string) []string {
+func (s *service) variables(d located, word string) []shell.Word {
 	if name, ok := strings.CutPrefix(word, "$"); ok && variableName(name) {
-		value, known := s.variable(d, name)
-		if !known {
-			return nil
+		value := s.variable(d, name)
+		if !value.OK() {
+			value.Splits = true
+			return []shell.Word{value}
 		}
-		return strings.Fields(value)
+		words, err := fcgisup.SplitCommand(value.Text)
+		if err != nil {
+			words = strings.Fields(value.Text)
+		}
+		return known(words)
 	}
 	var b strings.Builder
 	for i := 0; i < len(word); i++ {
@@ -153,41 +184,75 @@ func (s *service) variables(d located, word string) []string {
 			b.WriteByte('$')
 			i++
 		case strings.HasPrefix(rest, "${"):
-			name, _, closed := strings.Cut(rest[2:], "}")
+			name, _, closed := strings.Cut(rest[2:min(len(rest), 260)], "}")
 			if !closed || !variableName(name) {
 				b.WriteByte('$')
 				continue
 			}
-			value, _ := s.variable(d, name)
-			b.WriteString(value)
+			value := s.variable(d, name)
+			if !value.OK() {
+				return []shell.Word{value}
+			}
+			if b.Len()+len(value.Text) > maxText {
+				return []shell.Word{{Unknown: "$" + name + " makes a word that is longer than 64 KiB"}}
+			}
+			b.WriteString(value.Text)
 			i += len(name) + 2
 		default:
 			b.WriteByte(word[i])
 		}
 	}
-	return []string{b.String()}
+	return []shell.Word{shell.Known(b.String())}
 }
 
 func variableName(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") == "" && (s[0] < '0' || s[0] > '9')
 }
 
-// variable is the unit's own; a file that is not here may set it as well.
-func (s *service) variable(d located, name string) (string, bool) {
-	value, known := s.env[name]
-	file, hasFile := s.unit.last("Service", "EnvironmentFile")
-	file.Value, _ = s.specifiers(strings.TrimPrefix(file.Value, "-"))
+// variable is the unit's own, or one of an environment file; a file that is not here may set it, too.
+func (s *service) variable(d located, name string) shell.Word {
+	value, ok := s.fileEnv[name]
+	hidden := strings.Join(s.hidden, ", ")
+	if ok {
+		return shell.Known(value)
+	}
+	value, ok = s.env[name]
 	switch {
-	case !known && hasFile:
-		s.note(d.at, "$"+name, "is not known here and taken as empty; if %s sets it, write its words into command:", file.Value)
-	case !known:
-		s.note(d.at, "$"+name, "is not set: taken as empty")
-	case hasFile:
+	case !ok && hidden != "":
+		return shell.Word{Unknown: "$" + name + " is set in " + hidden + ", if anywhere, which is not among the files: give it as an argument too"}
+	case !ok:
+		s.note(d.at, "$"+name, "is not set: taken as empty, as systemd does")
+	case hidden != "":
 		shown := strconv.Quote(value)
 		if secret(name, value) {
 			shown = "what Environment= says"
 		}
-		s.note(d.at, "$"+name, "is taken to be %s; %s may set it to something else", shown, file.Value)
+		s.note(d.at, "$"+name, "is taken to be %s; %s may set it to something else", shown, hidden)
 	}
-	return value, known
+	return shell.Known(value)
+}
+
+// readFiles takes the variables of environment files that are among the files.
+func (s *service) readFiles() {
+	for _, d := range s.unit.values("Service", "EnvironmentFile") {
+		name, ok := s.specifiers(strings.TrimPrefix(d.Value, "-"))
+		f, given := s.lend(name)
+		if !ok || !given {
+			s.hidden = append(s.hidden, name)
+			clear(s.fileEnv) // this one has the last word
+			continue
+		}
+		for line := range bytes.Lines(bytes.ReplaceAll(f.Data, []byte("\\\n"), []byte(" "))) {
+			name, value, ok := strings.Cut(strings.TrimSpace(string(line)), "=")
+			if name = strings.TrimSpace(name); !ok || !variableName(name) {
+				continue
+			}
+			words, err := shellWords(value)
+			if err != nil {
+				s.note(d.at, name, "%s of %s cannot be read: %v", name, f.Name, err)
+				continue
+			}
+			s.fileEnv[name] = strings.Join(words, " ")
+		}
+	}
 }

@@ -34,12 +34,12 @@ func (r *reading) supervisord(files []Source) {
 	read := r.readAll(files, supervisordINI)
 	var global []entry
 	for _, f := range read {
-		global = append(global, settings(f.all, "supervisord")...)
+		global = append(global, f.own["supervisord"]...)
 	}
 	for _, f := range read {
 		for _, name := range f.found.names {
 			kind, program, _ := strings.Cut(name, ":")
-			own, at := settings(f.all, name), f.found.places[name]
+			own, at := f.own[name], f.found.places[name]
 			switch kind {
 			case "fcgi-program":
 				r.fcgiProgram(strings.TrimSpace(program), own, global, at)
@@ -67,13 +67,13 @@ func (r *reading) supervisord(files []Source) {
 // plainProgram is one that gets no socket from supervisord; under spawn-fcgi it has its own.
 func (r *reading) plainProgram(section, name string, own, global []entry, at place) {
 	c, ok := find(own, "command")
-	if !ok || !strings.Contains(c.value, "spawn-fcgi") {
+	if !ok || !startsFastCGI().MatchString(c.value) {
 		r.note(at, "["+section+"]", "not FastCGI, or not by supervisord's socket: skipped")
 		return
 	}
 	p := r.readProgram(section, name, own, global, at)
-	if len(p.argv) == 0 || !isSpawner(p.argv[0]) {
-		r.note(c.at, "command", "does not begin with spawn-fcgi: skipped")
+	if !p.ok || p.argv == nil {
+		r.note(c.at, "command", "%s is left out", p.draft.of)
 		return
 	}
 	if p.count > 1 {
@@ -82,7 +82,11 @@ func (r *reading) plainProgram(section, name string, own, global []entry, at pla
 	if !p.draft.has("limits.stop_timeout") {
 		p.draft.set("limits.stop_timeout", "10s", at)
 	}
-	r.spawned(c.at, p.argv, spawning{name: appName(name), of: p.draft.of, user: p.user.value, more: p.draft.into})
+	by := spawning{name: appName(name), of: p.draft.of, user: p.user.value, umask: p.umask, more: p.draft.into}
+	by.directory, _ = p.draft.values["directory"].(string)
+	if r.spawned(c.at, known(p.argv), by) == unrelated {
+		r.note(c.at, "command", "starts no spawn-fcgi with its socket: skipped")
+	}
 }
 
 // supervisordGlobal notes what of [supervisord] does not reach the programs; fcgiProgram takes the rest.
@@ -128,9 +132,11 @@ type program struct {
 	draft  *draft
 	name   string
 	names  map[string]string // of expansions
+	own    []entry
 	argv   []string
 	count  int
 	user   entry
+	umask  string
 	socket socketSettings
 	ok     bool
 }
@@ -139,7 +145,7 @@ type socketSettings struct{ address, owner, mode entry }
 
 // readProgram takes the settings of a section and what it inherits.
 func (r *reading) readProgram(section, name string, own, global []entry, at place) *program {
-	p := &program{reading: r, name: name, count: 1, ok: true}
+	p := &program{reading: r, name: name, own: own, count: 1, ok: true}
 	p.draft = r.draft(appName(name), "["+section+"] of "+at.file, at)
 	p.names = map[string]string{
 		"program_name": name, "group_name": name, "host_node_name": r.opt.Hostname,
@@ -181,21 +187,22 @@ func (p *program) inherit(global []entry) {
 				p.environment(e)
 			}
 		case "user":
-			p.user = entry{value: p.expand(e), at: e.at}
+			p.essential(e, func(v string) { p.user = entry{value: v, at: e.at} })
 		}
 	}
 }
 
 // finish sets what takes several settings, and keeps the app if nothing essential is missing.
 func (p *program) finish(at place) {
-	p.ok = p.listen(at) && p.ok
-	if p.argv == nil {
+	if _, ok := find(p.own, "command"); !ok {
 		p.note(at, "command", "is missing: %s is left out", p.draft.of)
-		p.ok = false
-	} else if p.ok {
-		p.ok = p.command(p.draft, p.argv, "command", at)
+		return
 	}
-	if !p.ok {
+	if !p.ok || p.argv == nil {
+		p.note(at, "", "%s is left out", p.draft.of)
+		return
+	}
+	if !p.listen(at) || !p.command(p.draft, p.argv, "command", at) {
 		return
 	}
 	if p.count > 1 {
@@ -224,11 +231,14 @@ func (p *program) take(e entry) {
 	case "socket_backlog":
 		p.whole("socket.backlog", e)
 	case "user":
-		p.user = entry{value: p.expand(e), at: e.at}
+		p.essential(e, func(v string) { p.user = entry{value: v, at: e.at} })
 	case "directory":
-		p.draft.set("directory", p.expand(e), e.at)
+		if v, ok := p.expand(e); ok {
+			p.draft.set("directory", v, e.at)
+		}
 	case "umask":
 		if mode, ok := octal(e.value); ok {
+			p.umask = mode
 			p.draft.only("service", "UMask", mode, e.at)
 		} else {
 			p.note(e.at, e.key, "%q is no mode", e.value)
@@ -291,29 +301,51 @@ func (p *program) remark(e entry) {
 	}
 }
 
-func (p *program) numbers(e entry) {
-	n, ok := wholeNumber(p.expand(e))
-	switch {
-	case !ok:
-		p.note(e.at, e.key, "%q is not a number", e.value)
-	case e.key == "numprocs":
-		p.count = max(n, 1)
-		p.names["numprocs"] = strconv.Itoa(n)
-	default:
-		p.names["process_num"] = strconv.Itoa(n)
+// essential takes a setting without which there is no app.
+func (p *program) essential(e entry, take func(string)) {
+	v, ok := p.expand(e)
+	if !ok {
+		p.ok = false
+		return
 	}
+	take(v)
+}
+
+func (p *program) numbers(e entry) {
+	p.essential(e, func(v string) {
+		n, ok := wholeNumber(v)
+		switch {
+		case !ok:
+			p.note(e.at, e.key, "%q is not a number: %s is left out", v, p.draft.of)
+			p.ok = false
+		case e.key == "numprocs":
+			p.count = max(n, 1)
+			p.names["numprocs"] = strconv.Itoa(n)
+		default:
+			p.names["process_num"] = strconv.Itoa(n)
+		}
+	})
 }
 
 func (p *program) whole(key string, e entry) {
-	if n, ok := wholeNumber(p.expand(e)); ok {
+	v, ok := p.expand(e)
+	if !ok {
+		return
+	}
+	if n, ok := wholeNumber(v); ok {
 		p.draft.set(key, n, e.at)
 		return
 	}
-	p.note(e.at, e.key, "%q is not a number", e.value)
+	p.note(e.at, e.key, "%q is not a number", v)
 }
 
 func (p *program) commandLine(e entry) []string {
-	argv, err := shellWords(p.expand(e))
+	line, ok := p.expand(e)
+	if !ok {
+		p.ok = false
+		return nil
+	}
+	argv, err := shellWords(line)
 	if err != nil {
 		p.note(e.at, e.key, "%v", err)
 		return nil

@@ -14,11 +14,14 @@ func (p *program) listen(at place) bool {
 		p.note(at, "socket", "is missing: %s is left out", p.draft.of)
 		return false
 	}
-	address := p.expand(e)
+	address, ok := p.expand(e)
+	if !ok {
+		p.note(e.at, "socket", "%s is left out", p.draft.of)
+		return false
+	}
 	if file, ok := strings.CutPrefix(address, "unix://"); ok {
 		p.draft.set("listen", path.Clean(file), e.at)
-		p.owner(at)
-		return true
+		return p.owner(at)
 	}
 	host, ok := strings.CutPrefix(address, "tcp://")
 	port := ""
@@ -56,8 +59,13 @@ func (r *reading) address(host, directive string, at place) (string, bool) {
 }
 
 // owner sets who may connect; supervisord's socket belongs to the program's user, mode 0700.
-func (p *program) owner(at place) {
-	user, group, both := strings.Cut(p.expand(p.socket.owner), ":")
+func (p *program) owner(at place) bool {
+	owner, ok := p.expand(p.socket.owner)
+	if !ok {
+		p.note(p.socket.owner.at, "socket_owner", "%s is left out", p.draft.of)
+		return false
+	}
+	user, group, both := strings.Cut(owner, ":")
 	where := p.socket.owner.at
 	if user == "" {
 		user, where = p.user.value, at
@@ -80,11 +88,15 @@ func (p *program) owner(at place) {
 	p.draft.set("socket.user", user, where)
 	p.draft.set("socket.group", group, where)
 	p.draft.set("socket.mode", mode, where)
+	return true
 }
 
 // environment reads KEY="value",KEY2=value.
 func (p *program) environment(e entry) {
-	text := p.expand(e)
+	text, known := p.expand(e)
+	if !known {
+		return
+	}
 	for rest := strings.TrimSpace(text); rest != ""; {
 		name, after, ok := strings.Cut(rest, "=")
 		name = strings.TrimSpace(name)

@@ -1,9 +1,10 @@
 package foreign
 
 import (
+	"bytes"
+	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup/units"
@@ -43,11 +44,35 @@ func unitOf(file string) (unitRef, bool) {
 type foreignUnit struct {
 	ref unitRef
 	at  place
-	// numbers are the instances that files were given of.
-	numbers    []int
+	// names are the instances that files were given of.
+	names      []string
 	directives []located
-	// main tells that the unit itself was given, not only drop-ins.
-	main bool
+	// byKey are the directives by section and key; drop-ins of one instance wait until it is known.
+	byKey  map[[2]string][]located
+	ofOnly map[string][]located
+	// data is that of the unit itself; nil: only drop-ins were given.
+	data []byte
+}
+
+func (u *foreignUnit) add(l located) {
+	u.directives = append(u.directives, l)
+	key := [2]string{l.Section, l.Key}
+	u.byKey[key] = append(u.byKey[key], l)
+}
+
+// instance is a unit with the drop-ins of one instance.
+func (u *foreignUnit) instance(name string) *foreignUnit {
+	if u == nil || len(u.ofOnly[name]) == 0 {
+		return u
+	}
+	c := *u
+	c.directives, c.byKey = slices.Clone(u.directives), maps.Clone(u.byKey)
+	for _, l := range u.ofOnly[name] {
+		key := [2]string{l.Section, l.Key}
+		c.byKey[key] = slices.Clone(c.byKey[key])
+		c.add(l)
+	}
+	return &c
 }
 
 // located is a directive and its file.
@@ -94,47 +119,50 @@ func (r *reading) unitFile(all []*foreignUnit, f Source) []*foreignUnit {
 	i := slices.IndexFunc(all, func(u *foreignUnit) bool { return u.ref.base() == ref.base() })
 	if i < 0 {
 		i = len(all)
-		all = append(all, &foreignUnit{ref: ref, at: at})
+		all = append(all, &foreignUnit{ref: ref, at: at, byKey: map[[2]string][]located{}, ofOnly: map[string][]located{}})
 	}
 	u := all[i]
 	if ref.dropIn && ref.instance != "" {
-		r.note(at, "", "is about instance %s alone; all instances of an app are alike: skipped", ref.instance)
+		for _, d := range directives {
+			u.ofOnly[ref.instance] = append(u.ofOnly[ref.instance], located{d, place{f.Name, d.Line}})
+		}
 		return all
 	}
-	if ref.template && ref.instance != "" {
-		if n, err := strconv.Atoi(ref.instance); err == nil {
-			u.numbers = append(u.numbers, n)
-		} else {
-			r.note(at, "", "instance %q: fcgisup numbers its instances from 1", ref.instance)
-		}
+	if ref.template && ref.instance != "" && !slices.Contains(u.names, ref.instance) {
+		u.names = append(u.names, ref.instance)
 	}
-	if !ref.dropIn && u.main {
+	if !ref.dropIn && u.data != nil {
+		if !bytes.Equal(u.data, f.Data) {
+			r.note(at, "", "is another file than %s: only that one is read", u.at.file)
+		}
 		return all // another instance of the same template, a link to the same file
 	}
-	u.main = u.main || !ref.dropIn
+	if !ref.dropIn {
+		u.data = f.Data
+		if u.data == nil {
+			u.data = []byte{}
+		}
+	}
 	for _, d := range directives {
-		u.directives = append(u.directives, located{d, place{f.Name, d.Line}})
+		u.add(located{d, place{f.Name, d.Line}})
 	}
 	return all
 }
 
 // last is a directive's value, the one that counts when it may stand once.
 func (u *foreignUnit) last(section, key string) (located, bool) {
-	for i := len(u.directives) - 1; i >= 0; i-- {
-		if d := u.directives[i]; d.Section == section && d.Key == key {
-			return d, d.Value != ""
-		}
+	all := u.byKey[[2]string{section, key}]
+	if len(all) == 0 {
+		return located{}, false
 	}
-	return located{}, false
+	d := all[len(all)-1]
+	return d, d.Value != ""
 }
 
-// values are a directive's, less those before an empty one, which begins anew.
+// values are a directive's, less those before an empty one, which resets them.
 func (u *foreignUnit) values(section, key string) []located {
 	var all []located
-	for _, d := range u.directives {
-		if d.Section != section || d.Key != key {
-			continue
-		}
+	for _, d := range u.byKey[[2]string{section, key}] {
 		if d.Value == "" {
 			all = nil
 			continue

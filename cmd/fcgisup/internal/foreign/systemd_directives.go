@@ -2,9 +2,13 @@ package foreign
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign/shell"
 )
 
 // serviceDirective takes one directive of [Service], all of its values.
@@ -18,7 +22,9 @@ func (s *service) serviceDirective(d *draft, key string) {
 	}
 	last := values[len(values)-1]
 	switch key {
-	case "ExecStart", "User", "Group", "StandardInput":
+	case "ExecStart", "User", "Group", "StandardInput", "DynamicUser", "PermissionsStartOnly":
+	case "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecCondition":
+		s.beside(d, values)
 	case "Environment":
 		for _, name := range slices.Sorted(maps.Keys(s.env)) {
 			s.namedVariable(d, name, s.env[name], s.envAt[name])
@@ -82,10 +88,7 @@ func ownDirective(key, value string) (why string, ours bool) {
 		return "no counterpart: fcgisup itself is the main process, and knows its workers", true
 	case "ExecReload":
 		return "becomes a reload of fcgisup's configuration, which loses no request", true
-	case "ExecStop", "ExecStopPost":
-		if key == "ExecStopPost" {
-			return "", false
-		}
+	case "ExecStop":
 		return "no counterpart: stop_signal: asks a worker to finish", true
 	case "WatchdogSec":
 		return "is fcgisup's own from now on; limits.request_timeout and health: watch the workers", true
@@ -95,16 +98,87 @@ func ownDirective(key, value string) (why string, ours bool) {
 		return "there is no limit from now on: it would fail the socket, too", true
 	case "OOMPolicy":
 		return "becomes continue: a worker out of memory is replaced", true
-	case "DynamicUser":
-		if !yes(value) {
-			return "", true
-		}
-		return "no counterpart: user: names one that exists", true
 	case "Delegate", "NonBlocking", "Sockets", "FileDescriptorStoreMax", "RestartForceExitStatus", "RestartPreventExitStatus",
-		"RestartSteps", "RestartMaxDelaySec", "SuccessExitStatus", "RootDirectory", "RootImage":
+		"RestartSteps", "RestartMaxDelaySec", "SuccessExitStatus":
 		return "no counterpart", true
 	}
 	return "", false
+}
+
+// beside takes commands that run before and after the program, less those that meet its socket: systemd holds it from
+// now on, whether the program runs or not.
+func (s *service) beside(d *draft, values []located) {
+	for _, v := range values {
+		line := strings.TrimLeft(v.Value, "-@:+!|")
+		prefixes := v.Value[:len(v.Value)-len(line)]
+		text, _ := s.specifiers(line)
+		if argv, err := fcgisup.SplitCommand(text); err == nil {
+			if why, ok := s.socketCommands(d, argv, v.at); ok {
+				s.note(v.at, v.Key, "%s: %s", text, why)
+				continue
+			}
+		}
+		passed := s.passed(line)
+		if s.asRoot() && d.values["user"] != "root" && !strings.ContainsAny(prefixes, "+!") {
+			s.note(v.at, v.Key, "gets +, so that it runs as root as before; the app's service has a user")
+			prefixes = "+" + prefixes
+		}
+		d.directive("service", v.Key, prefixes+passed, v.at)
+	}
+}
+
+// asRoot reports whether the unit's other commands run as root.
+func (s *service) asRoot() bool {
+	user, ok := s.unit.last("Service", "User")
+	only, _ := s.unit.last("Service", "PermissionsStartOnly")
+	return !ok || user.Value == "root" || user.Value == "0" || yes(only.Value)
+}
+
+// socketCommands looks for commands about the socket, in the script of sh -c too.
+func (s *service) socketCommands(d *draft, argv []string, at place) (string, bool) {
+	if len(argv) >= 3 && shells[path.Base(argv[0])] && strings.HasSuffix(argv[1], "c") {
+		h := &socketHost{service: s, draft: d, at: at}
+		script := shell.Script{File: at.file, Text: []byte(argv[2]), At: &shell.Place{File: at.file, Line: at.line}}
+		if shell.Run(script, h) != nil && strings.Contains(argv[2], "rm ") {
+			return "left out, since it is not understood and may remove the socket", true
+		}
+		return h.why, h.why != ""
+	}
+	return s.aboutSocket(argv, []*draft{d}, at)
+}
+
+// socketHost listens for commands about a socket in a script.
+type socketHost struct {
+	*service
+	draft *draft
+	at    place
+	why   string
+}
+
+func (h *socketHost) Command(c *shell.Command) shell.Status {
+	var argv []string
+	for _, w := range c.Argv {
+		argv = append(argv, w.Text)
+		if !w.OK() && (argv[0] == "rm" || argv[0] == "unlink") {
+			h.why = "left out: it removes files that are not known here, and may remove the socket"
+		}
+	}
+	if why, ok := h.aboutSocket(argv, []*draft{h.draft}, h.at); ok {
+		h.why = why
+	}
+	return shell.Maybe
+}
+
+func (*socketHost) Started() int { return 0 }
+
+func (*socketHost) Remark(shell.Place, string, string) {}
+
+func (*socketHost) File(string) (string, []byte, bool) { return "", nil, false }
+
+func (*socketHost) Alternatives(_ shell.Place, _ string, branches []func()) {
+	for _, follow := range branches {
+		follow()
+	}
 }
 
 // namedVariable leaves out what is no name for a variable of fcgisup's.

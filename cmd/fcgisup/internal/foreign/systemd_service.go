@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,49 +14,105 @@ type service struct {
 	unit, socket *foreignUnit
 	count        int
 	numbers      []int
-	env          map[string]string
-	envAt        map[string]place
+	// instance is the name of the only one, of a template whose instances differ.
+	instance string
+	env      map[string]string
+	envAt    map[string]place
+	// hidden are environment files that are not among the files.
+	hidden []string
+	// fileEnv are variables of environment files, which environment_file: brings.
+	fileEnv map[string]string
 }
 
-func (r *reading) service(u, socket *foreignUnit) {
-	s := &service{reading: r, unit: u, socket: socket, count: 1, env: map[string]string{}, envAt: map[string]place{}}
-	if !u.main {
-		r.note(u.at, "", "is a drop-in of %s, which is not among the files: left out", u.ref.base())
-		return
-	}
-	s.instances()
+// read makes an app.
+func (s *service) read() {
+	r, u, socket := s.reading, s.unit, s.socket
+	s.env, s.envAt, s.fileEnv = map[string]string{}, map[string]place{}, map[string]string{}
 	for _, d := range u.values("Service", "Environment") {
 		s.readEnvironment(d)
 	}
+	s.readFiles()
+	of := u.ref.base()
+	if s.instance != "" {
+		of = u.ref.name + "@" + s.instance + ".service"
+	}
+	for _, key := range []string{"RootDirectory", "RootImage"} {
+		if d, ok := u.last("Service", key); ok {
+			r.note(d.at, key, "no counterpart, and all paths would mean others: %s is left out", of)
+			return
+		}
+	}
 	lines := u.values("Service", "ExecStart")
 	if len(lines) != 1 {
-		r.note(u.at, "ExecStart", "%d of them: an app has one command: %s is left out", len(lines), u.ref.base())
+		r.note(u.at, "ExecStart", "%d of them: an app has one command: %s is left out", len(lines), of)
 		return
 	}
 	argv, ok := s.execWords(lines[0])
 	if !ok || len(argv) == 0 {
+		r.note(lines[0].at, "ExecStart", "%s is left out", of)
 		return
 	}
-	by := spawning{name: appName(strings.TrimSuffix(strings.TrimSuffix(u.ref.name, "-fastcgi"), "-fcgi")), of: u.ref.base(), more: s.fill}
-	if d, ok := u.last("Service", "User"); ok {
-		by.user, _ = s.specifiers(d.Value)
+	name := strings.TrimSuffix(strings.TrimSuffix(u.ref.name, "-fastcgi"), "-fcgi")
+	if s.instance != "" {
+		name += "-" + s.instance
 	}
-	if d, ok := u.last("Service", "Group"); ok {
-		by.group, _ = s.specifiers(d.Value)
-	}
+	by := spawning{name: appName(name), of: of, more: s.fill}
 	if socket != nil {
+		by.of = socket.ref.base() + " and " + of
 		by.listens = s.listens
-		by.of = socket.ref.base() + " and " + u.ref.base()
 	}
-	if isSpawner(argv[0]) {
-		r.spawned(lines[0].at, argv, by)
+	if !s.account("User", &by.user, by.of) || !s.account("Group", &by.group, by.of) {
+		return
+	}
+	if d, ok := u.last("Service", "UMask"); ok {
+		by.umask, _ = octal(d.Value)
+	} else {
+		by.umask = "0022" // systemd.exec(5)
+	}
+	by.directory = "/"
+	if d, ok := u.last("Service", "WorkingDirectory"); ok {
+		by.directory, _ = s.specifiers(strings.TrimPrefix(d.Value, "-"))
+	}
+	l := r.launch(lines[0].at, argv, by)
+	l.shellEnv = maps.Clone(s.env)
+	maps.Copy(l.shellEnv, s.fileEnv)
+	if l.read() != unrelated {
 		return
 	}
 	if socket == nil {
-		r.note(u.at, "", "its socket is not among the files: %s is left out", u.ref.base())
+		r.note(u.at, "", "its socket is not among the files: %s is left out", of)
 		return
 	}
-	s.plain(lines[0].at, argv, by)
+	var texts []string
+	for _, w := range argv {
+		if !w.OK() {
+			r.note(lines[0].at, "ExecStart", "%s: %s is left out", w.Unknown, by.of)
+			return
+		}
+		texts = append(texts, w.Text)
+	}
+	s.plain(lines[0].at, texts, by)
+}
+
+// account is User= or Group=.
+func (s *service) account(key string, to *string, of string) bool {
+	d, ok := s.unit.last("Service", key)
+	if dynamic, is := s.unit.last("Service", "DynamicUser"); is && yes(dynamic.Value) && key == "User" {
+		if !ok {
+			s.note(dynamic.at, "DynamicUser", "makes a user at each start, and an app needs one that exists, in User=: %s is left out", of)
+			return false
+		}
+		s.note(dynamic.at, "DynamicUser", "no counterpart: the user %s must exist", d.Value)
+	}
+	if !ok {
+		return true
+	}
+	text, ok := s.specifiers(d.Value)
+	if !ok {
+		s.note(d.at, key, "%s is not known here: %s is left out", d.Value, of)
+	}
+	*to = text
+	return ok
 }
 
 // plain is a service whose program gets the socket itself.
@@ -83,17 +140,7 @@ func (s *service) plain(at place, argv []string, by spawning) {
 
 // instances counts a template's, by the files that were given of it.
 func (s *service) instances() {
-	units := []*foreignUnit{s.unit}
-	if s.socket != nil {
-		units = append(units, s.socket)
-	}
-	for _, u := range units {
-		s.numbers = append(s.numbers, u.numbers...)
-	}
-	slices.Sort(s.numbers)
-	s.numbers = slices.Compact(s.numbers)
 	switch {
-	case !s.unit.ref.template:
 	case s.opt.Instances > 0:
 		s.count, s.scaled = s.opt.Instances, true
 		s.numbers = nil
@@ -136,13 +183,13 @@ func (s *service) fill(d *draft) {
 	if _, ok := s.unit.last("Service", "TimeoutStopSec"); !ok {
 		d.set("limits.stop_timeout", "90s", s.unit.at) // DefaultTimeoutStopSec=
 	}
-	var done []string
+	done := map[string]bool{}
 	for _, l := range s.unit.directives {
 		key := l.Section + "." + l.Key
-		if slices.Contains(done, key) {
+		if done[key] {
 			continue
 		}
-		done = append(done, key)
+		done[key] = true
 		switch l.Section {
 		case "Unit":
 			s.unitDirective(d, l)
@@ -163,8 +210,7 @@ func (s *service) unitDirective(d *draft, l located) {
 	switch l.Key {
 	case "Description":
 		if last, ok := s.unit.last("Unit", "Description"); ok {
-			text := strings.NewReplacer("%i", "", "%I", "", "%%", "%").Replace(last.Value)
-			d.set("description", strings.TrimRight(text, " ,;:-#("), last.at)
+			d.set("description", s.described(last), last.at)
 		}
 	case "After", "Wants", "Requires", "BindsTo", "Requisite":
 		s.dependencies(d, l.Key)
@@ -177,6 +223,27 @@ func (s *service) unitDirective(d *draft, l located) {
 	default:
 		s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.service can hold it", d.name)
 	}
+}
+
+// described is a description with its specifiers expanded; what differs between instances, or is not known, is dropped.
+func (s *service) described(l located) string {
+	var b strings.Builder
+	for i := 0; i < len(l.Value); i++ {
+		if l.Value[i] != '%' || i+1 == len(l.Value) {
+			b.WriteByte(l.Value[i])
+			continue
+		}
+		i++
+		text, ok := s.specifier(l.Value[i])
+		if !ok || l.Value[i] == 'i' && s.instance == "" || l.Value[i] == 'I' && s.instance == "" {
+			if l.Value[i] != 'i' && l.Value[i] != 'I' {
+				s.note(l.at, l.Key, "%%%c is known to systemd only: left out", l.Value[i])
+			}
+			continue
+		}
+		b.WriteString(text)
+	}
+	return strings.TrimRight(b.String(), " ,;:-#(")
 }
 
 // dependencies takes units that are neither the app's own nor what every service waits for.
@@ -219,6 +286,11 @@ func (s *service) installDirective(l located) {
 		if s.socket != nil {
 			s.note(l.at, l.Key, "if the service itself is enabled, not only its socket, it starts at boot: activation: eager does that")
 		}
+	case "DefaultInstance":
+		if s.instance != "" {
+			return
+		}
+		s.note(l.at, l.Key, "no counterpart")
 	case "Also":
 		if s.isOwn(l.Value) {
 			return

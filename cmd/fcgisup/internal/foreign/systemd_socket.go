@@ -32,14 +32,15 @@ func (s *service) listens(d *draft) bool {
 		return false
 	}
 	d.set("listen", listen, first.at)
-	if strings.HasPrefix(listen, "/") {
-		s.mayConnect(d)
-	}
-	return true
+	return !strings.HasPrefix(listen, "/") || s.mayConnect(d)
 }
 
 // instanceAddress is what ListenStream= means for the i-th instance, from 0.
 func (s *service) instanceAddress(value string, i int) string {
+	if s.instance != "" {
+		text, _ := s.specifiers(value)
+		return text
+	}
 	number := i + 1
 	if i < len(s.numbers) {
 		number = s.numbers[i]
@@ -110,14 +111,23 @@ func (s *service) hostPort(a string, l located) (host string, port int, ok bool)
 }
 
 // mayConnect is owner, group and mode, root's and 0666 by default, systemd.socket(5).
-func (s *service) mayConnect(d *draft) {
+func (s *service) mayConnect(d *draft) bool {
 	user, group, mode, at := "root", "", "0666", s.socket.at
+	known := true
+	expanded := func(l located) string {
+		text, ok := s.specifiers(l.Value)
+		if !ok {
+			s.note(l.at, l.Key, "%s is not known here: %s is left out", l.Value, d.of)
+			known = false
+		}
+		return text
+	}
 	if l, ok := s.socket.last("Socket", "SocketUser"); ok {
-		user, at = l.Value, l.at
+		user, at = expanded(l), l.at
 	}
 	if l, ok := s.socket.last("Socket", "SocketGroup"); ok {
-		group = l.Value
-	} else {
+		group = expanded(l)
+	} else if known {
 		group = s.group(user, "SocketGroup", at)
 	}
 	if l, ok := s.socket.last("Socket", "SocketMode"); ok {
@@ -131,6 +141,7 @@ func (s *service) mayConnect(d *draft) {
 	d.set("socket.user", user, at)
 	d.set("socket.group", group, at)
 	d.set("socket.mode", mode, at)
+	return known
 }
 
 // socketDirectives takes the rest of the socket.

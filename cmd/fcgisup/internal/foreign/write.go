@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -19,10 +20,10 @@ var reasons = map[string]string{
 }
 
 // write renders the apps as a configuration, keys in the order of the reference.
-func (r *reading) write() []byte {
+func write(drafts []*draft) []byte {
 	apps := &yaml.Node{Kind: yaml.MappingNode}
 	order := appKeys()
-	for _, d := range r.drafts {
+	for _, d := range drafts {
 		key := scalar(d.name)
 		key.HeadComment = "# " + plain(d.of)
 		app := &yaml.Node{Kind: yaml.MappingNode}
@@ -46,7 +47,7 @@ func (r *reading) write() []byte {
 }
 
 // appKeys are the paths below an app, in the reference's order.
-func appKeys() []string {
+var appKeys = sync.OnceValue(func() []string {
 	var all []string
 	for _, k := range fcgisup.Reference() {
 		if path, ok := strings.CutPrefix(k.Path, "apps.NAME."); ok {
@@ -54,7 +55,7 @@ func appKeys() []string {
 		}
 	}
 	return all
-}
+})
 
 // descend finds or makes the mapping that a path's last key is in.
 func descend(n *yaml.Node, path string) *yaml.Node {
