@@ -22,7 +22,7 @@ func machine() Options {
 	return Options{
 		Getenv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 		Look: func(name string) (string, error) {
-			if name != "php-cgi" {
+			if name != "php-cgi" && name != "fcgiwrap" {
 				return "", errors.New("not found")
 			}
 			return "/usr/bin/" + name, nil

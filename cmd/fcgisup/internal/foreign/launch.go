@@ -189,6 +189,9 @@ func (l *launch) step() bool {
 			l.wrong = name + " stands before spawn-fcgi or multiwatch, and import does not know what it does"
 		}
 		return false
+	case w.refused != "":
+		l.wrong = name + " " + w.refused
+		return false
 	}
 	start := l.words
 	l.words = l.words[1:]
@@ -272,7 +275,7 @@ func (l *launch) take(name string, w wrapper) {
 		l.mean(name, operands[0], word)
 		operands = operands[1:]
 	}
-	if !w.permutes {
+	if !w.permutes && l.wrong == "" {
 		l.rest(name, w, operands)
 	}
 }
@@ -288,6 +291,10 @@ func (l *launch) rest(name string, w wrapper, operands []string) {
 	}
 	for w.assigns && len(l.words) > 0 {
 		variable, _, ok := strings.Cut(l.words[0].Text, "=")
+		if l.words[0].Text == "--" {
+			l.words = l.words[1:]
+			return
+		}
 		if !ok || !variableName(variable) {
 			return
 		}
@@ -318,7 +325,7 @@ func (l *launch) option(name string, w wrapper, text string) {
 		return
 	}
 	if n, err := strconv.Atoi(text); err == nil && name == "nice" {
-		l.mean(name, "Nice", shell.Known(strconv.Itoa(-n))) // nice -10
+		l.mean(name, "Nice", shell.Known(strconv.Itoa(-n))) // nice -10 is nice -n 10
 		return
 	}
 	for i := 1; i < len(text); i++ {

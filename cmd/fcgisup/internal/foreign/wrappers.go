@@ -16,6 +16,8 @@ type wrapper struct {
 	// kept before the program, in command:; others are left out with a remark, if they have one.
 	kept   bool
 	remark string
+	// refused is why no app can be made of what it starts.
+	refused string
 }
 
 // A meaning is a word of launch.mean, or the name of a directive of systemd's, or limit:NAME.
@@ -86,10 +88,10 @@ var wrappers = map[string]wrapper{
 		strings.Replace(softlimits, "-l=limit:MEMLOCK ", "", 1)},
 	"s6-softlimit": {options: "-H -h " + softlimits},
 	"s6-envuidgid": {operands: "envuser"},
-	"chroot":       {options: "--userspec=refuse --groups=refuse --skip-chdir", operands: "refuse"},
-	"jexec":        {operands: "refuse"},
-	"nsenter":      {operands: "refuse"},
-	"unshare":      {operands: "refuse"},
+	"chroot":       {refused: "has no counterpart, and all paths would mean others"},
+	"nsenter":      {refused: "has no counterpart: the program would run in other namespaces"},
+	"ip":           {refused: "has no counterpart: the program would run in another network namespace"},
+	"unshare":      {refused: "has no counterpart: the program would run in other namespaces"},
 
 	// Debian's and OpenRC's.
 	"start-stop-daemon": {

@@ -272,7 +272,7 @@ func isInit(file *syntax.File) bool {
 		switch n := n.(type) {
 		case *syntax.CaseItem:
 			for _, p := range n.Patterns {
-				found = found || p.Lit() == "start"
+				found = found || p.Lit() == "start" || p.Lit() == "stop"
 			}
 		case *syntax.CallExpr:
 			if len(n.Args) > 0 && (n.Args[0].Lit() == "[" || n.Args[0].Lit() == "test") {
