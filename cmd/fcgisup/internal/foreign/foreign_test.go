@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 // machine is what the cases are read on.
 func machine() Options {
-	env := map[string]string{"HOME": "/home/web"}
+	env := map[string]string{"HOME": "/home/web", "COUNT": "7"}
 	return Options{
 		Getenv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 		Look: func(name string) (string, error) {

@@ -34,6 +34,9 @@ type sections struct {
 	places map[string]place
 }
 
+// maxName bounds the name of a section.
+const maxName = 1024
+
 // readINI reads a file; a line that is neither section nor setting is noted.
 func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 	found := sections{places: map[string]place{}}
@@ -56,6 +59,10 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 				continue
 			}
 			section = strings.TrimSpace(name)
+			if len(section) > maxName {
+				r.note(at, "", "the name of the section is longer than %d bytes: shortened", maxName)
+				section = strings.ToValidUTF8(section[:maxName], "")
+			}
 			if _, again := found.places[section]; !again {
 				found.names = append(found.names, section)
 				found.places[section] = at

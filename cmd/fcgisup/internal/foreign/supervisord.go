@@ -194,7 +194,8 @@ func (p *program) inherit(global []entry) {
 
 // finish sets what takes several settings, and keeps the app if nothing essential is missing.
 func (p *program) finish(at place) {
-	if _, ok := find(p.own, "command"); !ok {
+	command, ok := find(p.own, "command")
+	if !ok {
 		p.note(at, "command", "is missing: %s is left out", p.draft.of)
 		return
 	}
@@ -202,7 +203,7 @@ func (p *program) finish(at place) {
 		p.note(at, "", "%s is left out", p.draft.of)
 		return
 	}
-	if !p.listen(at) || !p.command(p.draft, p.argv, "command", at) {
+	if !p.listen(at) || !p.command(p.draft, p.argv, "command", command.at) {
 		return
 	}
 	if p.count > 1 {

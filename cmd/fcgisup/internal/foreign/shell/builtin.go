@@ -299,7 +299,9 @@ func (r *run) assignment(a *syntax.Assign, export bool) {
 				v.list = append(v.list, r.fields([]*syntax.Word{e.Value})...)
 			}
 		}
-		r.bytes += 16 * len(v.list)
+		if r.bytes += 16 * len(v.list); len(v.list) > maxWords {
+			v.list = []Word{{Unknown: "$" + name + " is a list of too many words", Splits: true}}
+		}
 	default:
 		v.word = r.value(a.Value)
 		if a.Append && (!known || !before.word.OK()) {

@@ -370,35 +370,32 @@ func (r *run) patternOf(w *syntax.Word) Word {
 	return b.word
 }
 
-// maxTrimmed bounds the text that ${X#…} is evaluated of: each end is tried.
-const maxTrimmed = 512
+// maxTrimmed bounds the texts and patterns that ${X#…} and case are evaluated of.
+const maxTrimmed = 4096
 
 func (r *run) trim(w Word, op syntax.ParExpOperator, pat Word) Word {
 	if !w.OK() || !pat.OK() {
 		return Word{Unknown: w.Unknown + pat.Unknown}
 	}
-	expr, err := pattern.Regexp(pat.Text, pattern.EntireString)
+	mode := pattern.Mode(0)
+	if op == syntax.RemSmallPrefix {
+		mode = pattern.Shortest
+	}
+	expr, err := pattern.Regexp(pat.Text, mode)
 	if err != nil || len(w.Text) > maxTrimmed || len(pat.Text) > maxTrimmed {
 		return Word{Unknown: "${…" + op.String() + "…} is not evaluated"}
 	}
-	re, err := regexp.Compile(expr)
+	form := map[syntax.ParExpOperator]string{
+		syntax.RemSmallPrefix: "^(?:%s)((?s).*)$", syntax.RemLargePrefix: "^(?:%s)((?s).*?)$",
+		syntax.RemSmallSuffix: "^((?s).*)(?:%s)$", syntax.RemLargeSuffix: "^((?s).*?)(?:%s)$",
+	}[op]
+	re, err := regexp.Compile(fmt.Sprintf(form, expr))
 	if err != nil {
 		return Word{Unknown: "${…" + op.String() + "…} is not evaluated"}
 	}
 	r.steps++
-	n := len(w.Text)
-	for i := 0; i <= n; i++ {
-		cut := i
-		if op == syntax.RemLargePrefix || op == syntax.RemSmallSuffix {
-			cut = n - i
-		}
-		if op == syntax.RemSmallPrefix || op == syntax.RemLargePrefix {
-			if re.MatchString(w.Text[:cut]) {
-				return Known(w.Text[cut:])
-			}
-		} else if re.MatchString(w.Text[cut:]) {
-			return Known(w.Text[:cut])
-		}
+	if m := re.FindStringSubmatch(w.Text); m != nil {
+		return Known(m[1])
 	}
 	return w
 }

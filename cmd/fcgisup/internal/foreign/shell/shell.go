@@ -25,6 +25,8 @@ const (
 	maxRounds   = 1000
 	// maxText is the longest text of a variable or a word, half of what Linux takes as one argument.
 	maxText = 64 << 10
+	// maxWords bounds a list.
+	maxWords = 10_000
 	// maxTotal bounds all texts together.
 	maxTotal = 16 << 20
 )
