@@ -36,7 +36,7 @@ func (r *reading) draft(name, of string, at place) *draft {
 }
 
 // maxApps bounds the apps of one import.
-const maxApps = 1000
+const maxApps = 500
 
 // keep adds a finished app.
 func (r *reading) keep(d *draft) {

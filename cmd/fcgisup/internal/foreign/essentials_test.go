@@ -21,8 +21,8 @@ func TestUnits(t *testing.T) {
 			name: "instances are users",
 			text: "[Unit]\nDescription=CGI of %i on %H (%p, %N) for %q\n[Service]\nUser=%i\nGroup=%i\nWorkingDirectory=/home/%i\nExecStart=/srv/%i/a\nStandardInput=socket\n",
 			more: map[string]string{
-				"/etc/systemd/system/a@.socket":      "[Socket]\nListenStream=/run/a/%i.sock\nSocketUser=%i\nSocketGroup=www\n",
-				"/etc/systemd/system/a@alice.socket": "[Socket]\nListenStream=/run/a/%i.sock\nSocketUser=%i\nSocketGroup=www\n",
+				"/etc/systemd/system/a@.socket":              "[Socket]\nListenStream=/run/a/%i.sock\nSocketUser=%i\nSocketGroup=www\n",
+				"/etc/systemd/system/a@alice.socket":         "[Socket]\nListenStream=/run/a/%i.sock\nSocketUser=%i\nSocketGroup=www\n",
 				"/etc/systemd/system/a@bob.service.d/x.conf": "[Service]\nMemoryMax=1G\n",
 			},
 			want: []string{"  a-alice:", "user: alice", "group: alice", "command: [/srv/alice/a]", "directory: /home/alice", "listen: /run/a/alice.sock", "user: bob", "MemoryMax: 1G",
