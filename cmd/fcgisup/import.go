@@ -40,9 +40,11 @@ PHP-FPM, systemd's services with their sockets and drop-ins, scripts that call
 spawn-fcgi; and after -- a command line of spawn-fcgi, multiwatch in it included.
 
 What belongs together is given together: php-fpm.conf and its pools, a service
-and its socket, a script and its file in /etc/default. Nothing is dropped silently: for what has no counterpart, or
-means something else from now on, a line FILE:LINE: DIRECTIVE: says so on
-standard error. Nothing on this host is changed.
+and its socket, a script and its file in /etc/default. Nothing is dropped
+silently: for what has no counterpart, or means something else from now on, a
+line FILE:LINE: DIRECTIVE: says so on standard error. An app whose command,
+socket, user or number of processes is not known is left out, never guessed.
+Nothing on this host is changed.
 
 Exit code 0: there is a configuration, perhaps with remarks. 1: nothing in the
 files could be used. 2: a file could not be read.`,
