@@ -55,7 +55,16 @@ const statusPatience = 5 * time.Second
 
 // fetchStatus asks a supervisor about all its instances.
 func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
-	return statusFrom(ctx, path, statusTarget)
+	return statusFrom(ctx, path, statusTarget, speaker(nil, path))
+}
+
+// speaker returns of whom a control socket may speak: below controlRoot those of
+// its directory's name, elsewhere all. apps are those configured, nil if not known.
+func speaker(apps []fcgisup.App, path string) func(app string, number int) bool {
+	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot {
+		return speaks(apps, filepath.Base(folder))
+	}
+	return func(string, int) bool { return true }
 }
 
 // fetchStatuses asks many supervisors; each has an answer or a failure at its place.
@@ -76,59 +85,20 @@ func fetchStatuses(ctx context.Context, paths []string) (answers [][]supervisor.
 // fetchStatusOf asks about one, a number of its app. A supervisor of an earlier
 // version tells all.
 func fetchStatusOf(ctx context.Context, path string, number int) ([]supervisor.Status, error) {
-	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number))
+	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number), speaker(nil, path))
 }
 
 const statusTarget = "/status"
 
-func statusFrom(ctx context.Context, path, target string) ([]supervisor.Status, error) {
+func statusFrom(ctx context.Context, path, target string, may func(app string, number int) bool) ([]supervisor.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
 	var all []supervisor.Status
-	err := converse(ctx, path, http.MethodGet, target, func(answer *json.Decoder) (err error) {
-		all, err = readStatus(answer)
+	err := ask(ctx, path, http.MethodGet, target, func(answer io.Reader) (err error) {
+		all, err = readStatus(answer, may)
 		return err
 	})
 	return all, err
-}
-
-const (
-	// longestStatus is in bytes; MaxWorkers need half of it.
-	longestStatus = 512 << 10
-	// mostWorkers are those of one answer together.
-	mostWorkers = 100_000
-)
-
-// readStatus refuses more than any supervisor has to say, while it reads. Bounds in
-// bytes are not enough: what takes three of them in JSON takes hundreds in memory.
-func readStatus(list *json.Decoder) ([]supervisor.Status, error) {
-	if first, err := list.Token(); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil || first != json.Delim('[') {
-		return nil, errors.New("it is no list of instances")
-	}
-	var all []supervisor.Status
-	var raw json.RawMessage
-	for workers := 0; list.More(); {
-		if err := list.Decode(&raw); err != nil {
-			return nil, err
-		}
-		if len(all) == fcgisup.MaxInstances || len(raw) > longestStatus {
-			return nil, fmt.Errorf("it has more than %d instances, or one of more than %d bytes", fcgisup.MaxInstances, longestStatus)
-		}
-		var st supervisor.Status
-		if err := json.Unmarshal(raw, &st); err != nil {
-			return nil, err
-		}
-		if workers += len(st.Workers); workers > mostWorkers || len(st.Workers) > fcgisup.MaxWorkers {
-			return nil, fmt.Errorf("it has more than %d workers, or an instance of more than %d", mostWorkers, fcgisup.MaxWorkers)
-		}
-		all = append(all, st)
-	}
-	if _, err := list.Token(); err != nil {
-		return nil, fmt.Errorf("it does not end: %w", io.ErrUnexpectedEOF)
-	}
-	return all, nil
 }
 
 // longestAnswer bounds what is read of one, in bytes: it is not root's word. A
@@ -137,16 +107,16 @@ const longestAnswer = 16 << 20
 
 // control asks a supervisor; into gets the answer's JSON.
 func control(ctx context.Context, path, method, target string, into any) error {
-	return converse(ctx, path, method, target, func(answer *json.Decoder) error {
-		if err := answer.Decode(into); !errors.Is(err, io.EOF) {
+	return ask(ctx, path, method, target, func(answer io.Reader) error {
+		if err := json.NewDecoder(answer).Decode(into); !errors.Is(err, io.EOF) {
 			return err
 		}
 		return nil
 	})
 }
 
-// converse asks a supervisor, and has its answer read.
-func converse(ctx context.Context, path, method, target string, read func(*json.Decoder) error) error {
+// ask asks a supervisor, and has its answer read.
+func ask(ctx context.Context, path, method, target string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://fcgisup"+target, nil)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
@@ -163,7 +133,7 @@ func converse(ctx context.Context, path, method, target string, read func(*json.
 		}
 		return errors.New(said.Error)
 	}
-	if err := read(json.NewDecoder(io.LimitReader(resp.Body, longestAnswer))); err != nil {
+	if err := read(io.LimitReader(resp.Body, longestAnswer)); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil

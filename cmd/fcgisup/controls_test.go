@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,32 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
+// listOfInstances are the first instances of rt.
+func listOfInstances(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"app":"rt","instance":%d}`, i+1))
+	}
+	return strings.Join(all, ",")
+}
+
+func manyWorkers(instances int) string {
+	workers := strings.TrimSuffix(strings.Repeat("{},", fcgisup.MaxWorkers), ",")
+	var all []string
+	for i := range instances {
+		all = append(all, fmt.Sprintf(`{"instance":%d,"workers":[%s]}`, i+1, workers))
+	}
+	return "[" + strings.Join(all, ",") + "]"
+}
+
+func object(keys int) string {
+	var all []string
+	for i := range keys {
+		all = append(all, fmt.Sprintf(`"k%d":1`, i))
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}
+
 // TestStatusAnswer: an answer that would take all memory is refused while it is read.
 func TestStatusAnswer(t *testing.T) {
 	some := func(n int, what string) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
@@ -21,11 +48,15 @@ func TestStatusAnswer(t *testing.T) {
 		want int // -1: an error
 	}{
 		"none":                   {`[]`, 0},
-		"as many as there can":   {"[" + some(fcgisup.MaxInstances, `{"app":"rt"}`) + "]", fcgisup.MaxInstances},
+		"as many as there can":   {"[" + listOfInstances(fcgisup.MaxInstances) + "]", fcgisup.MaxInstances},
 		"one more":               {"[" + some(fcgisup.MaxInstances+1, `{}`) + "]", -1},
 		"as many workers":        {`[{"workers":[` + some(fcgisup.MaxWorkers, `{"pid":1}`) + `]}]`, 1},
-		"one more worker":        {`[{"workers":[` + some(fcgisup.MaxWorkers+1, `{}`) + `]}]`, -1},
-		"too many workers":       {"[" + some(101, `{"workers":[`+some(fcgisup.MaxWorkers, `{}`)+`]}`) + "]", -1},
+		"one twice":              {`[{"app":"rt","instance":1},{"app":"rt","instance":1}]`, -1},
+		"many values":            {`[{"missing":[` + some(mostValues+1, `""`) + `]}]`, -1},
+		"many counters":          {`[{"restarts":` + object(mostCounters+1) + `}]`, -1},
+		"commas in a text":       {`[{"address":"` + strings.Repeat(`,\"[`, mostValues) + `"}]`, 1},
+		"one worker more":        {`[{"workers":[` + some(fcgisup.MaxWorkers+1, `{}`) + `]}]`, -1},
+		"too many workers":       {manyWorkers(101), -1},
 		"a long one":             {`[{"app":"` + strings.Repeat("x", longestStatus) + `"}]`, -1},
 		"an object":              {`{}`, -1},
 		"null":                   {`null`, -1},
@@ -35,14 +66,7 @@ func TestStatusAnswer(t *testing.T) {
 		"not in the order asked": {`][`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "s")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(c.body)) })}
-			go func() { _ = server.Serve(l) }()
-			defer server.Close()
+			path := answering(t, c.body)
 			all, err := fetchStatus(t.Context(), path)
 			if (err != nil) != (c.want < 0) || err == nil && len(all) != c.want || err != nil && all != nil {
 				t.Errorf("%d instances, %v; want %d", len(all), err, c.want)
@@ -149,9 +173,42 @@ func TestHeard(t *testing.T) {
 	if got := heard(apps, "rt", all); len(got) != mostStrangers+2 || got[len(got)-1].Instance != 1 {
 		t.Errorf("%d instances", len(got))
 	}
-	m := &monitoring{controls: []string{"/x/c.sock"}}
-	if got := m.believed(apps, "/x/c.sock", []supervisor.Status{{App: "any", Instance: 1}}); len(got) != 1 {
-		t.Error("a socket that the operator named is not believed")
+	socket := answering(t, `[{"app":"any","instance":1}]`)
+	m := &monitoring{controls: []string{socket}}
+	if got, err := m.status(t.Context(), socket, apps); err != nil || len(got) != 1 {
+		t.Errorf("a socket that the operator named is not believed: %v, %v", got, err)
+	}
+	if got, err := (&monitoring{}).status(t.Context(), socket, apps); err != nil || len(got) != 0 {
+		t.Errorf("another is: %v, %v", got, err)
+	}
+}
+
+// answering is a socket that answers everything with a body.
+func answering(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return path
+}
+
+// TestShortStatus: what people read is cut, and is not kept whole.
+func TestShortStatus(t *testing.T) {
+	long := strings.Repeat("ä", longestLine)
+	lines := `["first"` + strings.Repeat(`,"x"`, 2*mostLines) + `]`
+	all, err := fetchStatus(t.Context(), answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
+		"last_failure":{"output":`+lines+`,"evidence":["`+long+`"]}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := all[0]
+	if len(st.ConfigError) != longestLine || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) != longestLine {
+		t.Errorf("%d, %d, %d, %d", len(st.ConfigError), len(st.Missing), len(st.LastFailure.Output), len(st.LastFailure.Evidence[0]))
 	}
 }
 

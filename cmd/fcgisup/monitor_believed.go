@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -10,33 +11,38 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
-// believed is what a socket may say of what it says: below controlRoot no more
-// than its folder's name. The folder is its app's user's, who must not speak for
-// other apps.
-func (m *monitoring) believed(apps []fcgisup.App, socket string, all []supervisor.Status) []supervisor.Status {
-	if slices.Contains(m.controls, socket) {
-		return all
+// status asks a supervisor. Below controlRoot it may speak of no more than its
+// directory's name says: that is its app's user's, who must not speak for other apps.
+func (m *monitoring) status(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error) {
+	may := func(string, int) bool { return true }
+	if !slices.Contains(m.controls, socket) {
+		may = fewStrangers(apps, speaks(apps, filepath.Base(filepath.Dir(socket))))
 	}
-	return heard(apps, filepath.Base(filepath.Dir(socket)), all)
+	return statusFrom(ctx, socket, statusTarget, may)
 }
 
-// mostStrangers are the unconfigured instances that one folder may speak for.
+// mostStrangers are the unconfigured instances that one directory may speak for.
 const mostStrangers = 64
 
-// heard is what of all a folder may say.
-func heard(apps []fcgisup.App, folder string, all []supervisor.Status) []supervisor.Status {
-	may := speaks(apps, folder)
+// fewStrangers returns may for the configured instances and the first others.
+func fewStrangers(apps []fcgisup.App, may func(app string, number int) bool) func(app string, number int) bool {
 	strangers := 0
-	return slices.DeleteFunc(all, func(st supervisor.Status) bool {
-		if !may(st.App, st.Instance) {
-			return true
+	return func(app string, number int) bool {
+		if !may(app, number) {
+			return false
 		}
-		if a := named(apps, st.App); a == nil || st.Instance > a.Instances {
+		if a := named(apps, app); a == nil || number > a.Instances {
 			strangers++
-			return strangers > mostStrangers
+			return strangers <= mostStrangers
 		}
-		return false
-	})
+		return true
+	}
+}
+
+// heard is what of all a directory may say.
+func heard(apps []fcgisup.App, folder string, all []supervisor.Status) []supervisor.Status {
+	may := fewStrangers(apps, speaks(apps, folder))
+	return slices.DeleteFunc(all, func(st supervisor.Status) bool { return !may(st.App, st.Instance) })
 }
 
 // speaks tells for whom a folder may. "rt-1" is rt@1's, as systemd makes it, or

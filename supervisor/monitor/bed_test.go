@@ -99,7 +99,7 @@ func (b *bed) sockets() ([]string, error) {
 	return all, nil
 }
 
-func (b *bed) status(ctx context.Context, socket string) ([]supervisor.Status, error) {
+func (b *bed) status(ctx context.Context, socket string, _ []fcgisup.App) ([]supervisor.Status, error) {
 	b.mu.Lock()
 	all, ok := b.supervisors[socket]
 	b.mu.Unlock()

@@ -71,16 +71,17 @@ func (m *Monitor) lookAtControls(ctx context.Context) {
 			delete(m.controls, path)
 		}
 	}
-	ask := func(c *controlSocket) { m.ask(ctx, c) }
+	apps := m.apps
+	ask := func(c *controlSocket) { m.ask(ctx, c, apps) }
 	go through(ctx, m.asking.ready, ready, ask)
 	go through(ctx, m.asking.suspect, suspect, ask)
 }
 
 // ask reads only what never changes of c.
-func (m *Monitor) ask(ctx context.Context, c *controlSocket) {
+func (m *Monitor) ask(ctx context.Context, c *controlSocket, apps []fcgisup.App) {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	all, err := m.opt.Status(ctx, c.path)
+	all, err := m.opt.Status(ctx, c.path, apps)
 	a := answer{all, time.Now(), err}
 	m.post(func() {
 		m.told(c, a)
@@ -98,9 +99,6 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 		c.all = slices.DeleteFunc(a.all, func(st supervisor.Status) bool {
 			return st.Instance < 1 || fcgisup.CheckName(st.App) != nil
 		})
-		if m.opt.Believe != nil {
-			c.all = m.opt.Believe(m.apps, c.path, c.all)
-		}
 		c.at, c.warned = a.at, false
 		return
 	case gone(a.err):

@@ -71,10 +71,9 @@ type Options struct {
 	Sockets func() ([]string, error)
 	// SocketOf is where the supervisor of a single instance has its own.
 	SocketOf func(in fcgisup.Instance) string
-	// Status asks a supervisor; ctx limits that.
-	Status func(ctx context.Context, socket string) ([]supervisor.Status, error)
-	// Believe is what of an answer is to be believed, with these apps configured; nil: all.
-	Believe func(apps []fcgisup.App, socket string, all []supervisor.Status) []supervisor.Status
+	// Status asks a supervisor, and returns what is to be believed of its answer
+	// with these apps configured; ctx limits that.
+	Status func(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error)
 	// Restart has a supervisor restart one of its instances, and waits for the outcome.
 	Restart func(ctx context.Context, socket string, number int) error
 	// Units is nil where systemd does not run.

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -245,11 +246,12 @@ func TestRestart(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("rt", 1, 9000))
-		b.opt.Believe = func(apps []fcgisup.App, socket string, all []supervisor.Status) []supervisor.Status {
+		b.opt.Status = func(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error) {
 			if len(apps) != 1 || socket != "x" {
 				t.Errorf("asked of %d apps, %s", len(apps), socket)
 			}
-			return all[1:]
+			all, err := b.status(ctx, socket, apps)
+			return all[1:], err
 		}
 		invent := func(first int) {
 			all := []supervisor.Status{up("rt", 1)}
