@@ -81,7 +81,7 @@ alerts:
 // TestAlerts: a crash loop is told, once, to every target that can be reached, whatever the others do; the monitor is
 // killed; what was firing is known to the next one, and its end is told as well.
 func TestAlerts(t *testing.T) {
-	t.Parallel()
+	inTurn(t, long)
 	s := newSupervised(t)
 	s.binary = fcgisupBinary(t)
 	hook := newWebhook(t)
@@ -221,7 +221,7 @@ func hostname(t *testing.T) string {
 
 // TestAlertTest: a line for each target, ok or why not, and never a part of a URL.
 func TestAlertTest(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	s := newSupervised(t)
 	s.binary = fcgisupBinary(t)
 	hook := newWebhook(t)

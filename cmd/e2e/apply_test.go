@@ -26,6 +26,7 @@ const wakeConfig = "  wake: {command: [/opt/apps/wake.pl], user: www-data, insta
 
 // TestApply is the life of an app on a host, by apply and remove alone, under real systemd and behind real nginx.
 func TestApply(t *testing.T) {
+	inTurn(t, busy)
 	b := newBox(t)
 	b.installPrograms(t, "web", "side", "wake")
 	b.startNginx(t)

@@ -44,6 +44,7 @@ exec /opt/apps/hello.pl
 )
 
 func TestBoxSeed(t *testing.T) {
+	inTurn(t, light)
 	b := newBox(t)
 	b.copyFrom(t, "../../testdata/apps/hello.pl", "/opt/apps/hello.pl", 0o755)
 	b.write(t, "/opt/apps/seed.sh", seedProgram, 0o755)

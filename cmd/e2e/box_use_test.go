@@ -77,10 +77,11 @@ func (b *box) number(t *testing.T, unit, name string) int {
 // failures tells what a broken box has to say, for the message of a failing test.
 func (b *box) failures() string { return b.Failures() }
 
-// within waits until check has no complaint.
+// within waits until check has no complaint. It asks often at first: what it asks may be a program.
 func within(t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	pause := 10 * time.Millisecond
+	for end := time.Now().Add(limit); ; time.Sleep(pause) {
 		err := check()
 		if err == nil {
 			return
@@ -88,6 +89,7 @@ func within(t *testing.T, limit time.Duration, check func() error) {
 		if time.Now().After(end) {
 			t.Fatalf("not within %v: %v", limit, err)
 		}
+		pause = min(pause*3/2, 200*time.Millisecond)
 	}
 }
 

@@ -11,34 +11,56 @@ import (
 
 const appsDir = "../../testdata/apps"
 
-// builtFcgisup builds the command once per test run and keeps it as an open file without a name, so nothing is
-// left behind whichever test was the last to need it.
-var builtFcgisup = sync.OnceValues(func() (*os.File, error) {
-	dir, err := os.MkdirTemp("", "fcgisup-build-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "fcgisup")
-	if err := goBuild(path, "../fcgisup"); err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-})
-
-// sharedFcgisup is the same file for all tests: for those that neither replace it nor keep it running.
-func sharedFcgisup(t *testing.T) string {
-	t.Helper()
-	built, err := builtFcgisup()
-	if err != nil {
-		t.Fatalf("cannot build fcgisup: %v", err)
-	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), built.Fd())
+// built is a program that is built once for all tests and kept as an open file without a name, so that nothing is left
+// behind whichever test was the last to need it.
+func built(build func(output string) error) func() (*os.File, error) {
+	return sync.OnceValues(func() (*os.File, error) {
+		dir, err := os.MkdirTemp("", "fcgisup-build-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		output := filepath.Join(dir, "program")
+		if err := build(output); err != nil {
+			return nil, err
+		}
+		return os.Open(output)
+	})
 }
 
-// goBuild does not stamp the revision: git refuses to tell it when the checkout belongs to another user.
+var (
+	builtFcgisup = built(func(output string) error { return goBuild(output, "../fcgisup") })
+	builtGo      = built(func(output string) error { return goBuild(output, filepath.Join(appsDir, "hello-go")) })
+	builtC       = built(func(output string) error {
+		cc := exec.Command("cc", "-Wall", "-Werror", "-O1", "-o", output, filepath.Join(appsDir, "hello.c"), "-lfcgi")
+		cc.Stderr = os.Stderr
+		return cc.Run()
+	})
+)
+
+// procPath is a built program as the same file for all tests: for those that neither replace it nor look at its name.
+func procPath(t *testing.T, program func() (*os.File, error)) string {
+	t.Helper()
+	file, err := program()
+	if err != nil {
+		t.Fatalf("cannot build it: %v", err)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd())
+}
+
+// copyBuilt has another process write the file: a descriptor of ours, inherited for a moment by what a parallel test
+// forks, would make it busy to execve(2).
+func copyBuilt(t *testing.T, program func() (*os.File, error), path string) {
+	t.Helper()
+	if out, err := exec.Command("install", "-m", "755", procPath(t, program), path).CombinedOutput(); err != nil {
+		t.Fatalf("install: %v\n%s", err, out)
+	}
+}
+
+// goBuild does not stamp the revision: git refuses to tell it when the checkout belongs to another user. Without debugging
+// information it links in half the time.
 func goBuild(output, pkg string) error {
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", output, pkg)
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", output, pkg)
 	build.Stderr = os.Stderr
 	return build.Run()
 }
@@ -51,18 +73,9 @@ func fcgisupBinary(t *testing.T) string {
 	return path
 }
 
-// copyFcgisup has another process write the file: a descriptor of ours, inherited for a moment by what a parallel test
-// forks, would make it busy to execve(2).
 func copyFcgisup(t *testing.T, path string) {
 	t.Helper()
-	built, err := builtFcgisup()
-	if err != nil {
-		t.Fatalf("cannot build fcgisup: %v", err)
-	}
-	source := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), built.Fd())
-	if out, err := exec.Command("install", "-m", "755", source, path).CombinedOutput(); err != nil {
-		t.Fatalf("install: %v\n%s", err, out)
-	}
+	copyBuilt(t, builtFcgisup, path)
 }
 
 // appPath is a program of testdata/apps at an absolute path.
@@ -79,17 +92,13 @@ func compiledC(t *testing.T) string {
 	t.Helper()
 	needFiles(t, "/usr/bin/cc", "/usr/include/fcgiapp.h")
 	path := filepath.Join(t.TempDir(), "hello")
-	if out, err := exec.Command("cc", "-Wall", "-Werror", "-O1", "-o", path, appPath(t, "hello.c"), "-lfcgi").CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v\n%s", err, out)
-	}
+	copyBuilt(t, builtC, path)
 	return path
 }
 
 func compiledGo(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hello-go")
-	if err := goBuild(path, filepath.Join(appsDir, "hello-go")); err != nil {
-		t.Fatal(err)
-	}
+	copyBuilt(t, builtGo, path)
 	return path
 }

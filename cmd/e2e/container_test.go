@@ -213,7 +213,7 @@ func (c *container) healthy(t *testing.T, want bool) {
 
 // TestContainer is the life of fcgisup as PID 1, as .package/Dockerfile has it.
 func TestContainer(t *testing.T) {
-	t.Parallel()
+	inTurn(t, busy)
 	needBox(t)
 	needFiles(t, "/usr/bin/setpriv", "/usr/bin/curl", "/sbin/ip")
 	c := newContainer(t)

@@ -12,6 +12,7 @@ import (
 
 // TestDoctor provokes every finding on real systemd and nginx, several at a time, each under names of its own.
 func TestDoctor(t *testing.T) {
+	inTurn(t, long)
 	b := newBox(t)
 	b.installPrograms(t, "web", "hand")
 	b.startNginx(t)

@@ -14,7 +14,7 @@ const backWithin = 45 * time.Second
 // TestElastic: workers follow the load from 1 client to 32 and back, and a light load, which touches all workers in
 // turn, does not keep those that it does not need.
 func TestElastic(t *testing.T) {
-	t.Parallel()
+	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "pool", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 8, spare: 1}\nhealth: {interval: 1s}", appPath(t, "hello.pl")))
 	ask := s.asks("/sleep?ms=20", nil)
@@ -64,7 +64,7 @@ func TestElastic(t *testing.T) {
 
 // TestQueueMakesGrow: no spare, and the only worker busy: who waits is reason enough, and comes before the probe.
 func TestQueueMakesGrow(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "grow", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 3}", appPath(t, "hello.pl")))
 	s.hello(t, nil)

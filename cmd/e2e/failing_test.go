@@ -43,6 +43,7 @@ func (b *box) installFrail(t *testing.T) (attempts func() int, mend func()) {
 // TestFailingProgram is promise 1: what takes the seed's socket down for good (TestBoxSeed) only makes requests
 // wait or be told 503 here, and nobody has to reset anything.
 func TestFailingProgram(t *testing.T) {
+	inTurn(t, long)
 	b := newBox(t)
 	attempts, mend := b.installFrail(t)
 	b.startNginx(t)
@@ -157,6 +158,7 @@ func (b *box) socketNeverFailed(t *testing.T, app string) {
 // TestFailingProgramPlain is the same promise without a supervisor: the units of the plain form cannot answer 503,
 // but their socket does not fail either.
 func TestFailingProgramPlain(t *testing.T) {
+	inTurn(t, light)
 	b := newBox(t)
 	attempts, mend := b.installFrail(t)
 	b.startNginx(t)

@@ -46,6 +46,7 @@ const fleetConfig = `apps:
 
 // TestFleet is the main job from end to end: generated files under real systemd, behind real nginx.
 func TestFleet(t *testing.T) {
+	inTurn(t, busy)
 	apps := []string{"web", "tcp", "eager", "crew"}
 	b := newBox(t)
 	b.installPrograms(t, apps...)

@@ -15,6 +15,7 @@ import (
 // TestGenInBox gives generated units to a real systemd. The apps are of the
 // plain form, so that nothing but the units is on trial.
 func TestGenInBox(t *testing.T) {
+	inTurn(t, light)
 	b := newBox(t)
 	b.copyFrom(t, "../../testdata/apps/hello.pl", "/opt/apps/hello.pl", 0o755)
 	t.Run("every byte arrives", b.genArrives)

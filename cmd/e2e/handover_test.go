@@ -37,7 +37,7 @@ func (s *supervised) handOver(t *testing.T, sig syscall.Signal) {
 // TestHandover: the program is executed anew, in the same process, again and again under load; neither a worker nor a
 // request notices.
 func TestHandover(t *testing.T) {
-	t.Parallel()
+	inTurn(t, busy)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s, none]\nworkers: 3\nhealth: {interval: 200ms}", appPath(t, "liar.pl")))
 	first := s.hello(t, nil)
@@ -112,7 +112,7 @@ func (s *supervised) livesOn(t *testing.T) {
 // TestHandoverInMidLife: a worker that is being stopped, one that serves, and an instance that sleeps are taken over as
 // they are.
 func TestHandoverInMidLife(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s]\nlimits: {idle_timeout: 1s}\nhealth: {interval: 200ms}", appPath(t, "hello.pl")))
 	long := s.sends("/sleep?ms=3000")
@@ -143,7 +143,7 @@ func TestHandoverInMidLife(t *testing.T) {
 
 // TestHandoverRefused: a program or a configuration that cannot take over changes nothing, and is told of.
 func TestHandoverRefused(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	keys := fmt.Sprintf("command: [%s]\nworkers: 2", appPath(t, "hello.pl"))
 	s := newConfigured(t, "swap", keys)
@@ -228,7 +228,7 @@ func (s *supervised) replaceProgram(t *testing.T, text string, mode os.FileMode)
 // TestControlSocketComesLater: a program that takes over while its control socket cannot be made, as on a full disk, goes
 // on without, and makes it once that can be done.
 func TestControlSocketComesLater(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newSupervised(t)
 	s.binary = fcgisupBinary(t)

@@ -60,6 +60,7 @@ func (s *supervised) becomes503(t *testing.T) {
 // TestLies: a program may do anything; the instance says what it is, goes on as soon as the program is mended, and
 // stops when told.
 func TestLies(t *testing.T) {
+	inTurn(t, busy)
 	for name, test := range map[string]func(t *testing.T){
 		"forks": lieForks, "closes-stdin": lieNeverReady, "never-accepts": lieNeverReady, "deaf": lieDeaf,
 		"nonblocking": lieNonblocking, "sets the flag in a request": lieFlag, "never-reads": lieNeverReads,

@@ -73,6 +73,7 @@ var exchanges = []exchange{
 // TestReplacedMidway replaces the only worker of each kind of program in the middle of a request, with another one
 // waiting behind it.
 func TestReplacedMidway(t *testing.T) {
+	inTurn(t, busy)
 	all := append(programs(), program{
 		"php-children",
 		[]string{"/usr/bin/php-cgi"},

@@ -165,6 +165,7 @@ func (d *watcher) stop(t *testing.T) {
 
 // TestMonitorProcess: a monitor and a supervisor in a container, through what can happen to both.
 func TestMonitorProcess(t *testing.T) {
+	inTurn(t, light)
 	s := newConfigured(t, "hello", "command: ["+appPath(t, "hello.pl")+"]\nhealth: {interval: 200ms}")
 	state := filepath.Join(s.dir, "state")
 	d := newDaemon(t, s.binary, s.dir, "--config", s.configPath(), "--control", s.control)
@@ -225,6 +226,7 @@ func oneMore(t *testing.T, binary, state string) (string, int) {
 
 // TestMonitorHungSupervisor: a control socket that never answers delays neither the start nor the page.
 func TestMonitorHungSupervisor(t *testing.T) {
+	inTurn(t, light)
 	dir := t.TempDir()
 	l, err := net.Listen("unix", filepath.Join(dir, "hung.sock"))
 	if err != nil {
@@ -253,6 +255,7 @@ func TestMonitorHungSupervisor(t *testing.T) {
 
 // TestMonitorWithoutConfiguration: what the last monitor knew to be down, and what waits, are there for the next one.
 func TestMonitorWithoutConfiguration(t *testing.T) {
+	inTurn(t, light)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "state", "alerts", "alerts.json")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -269,6 +272,7 @@ func TestMonitorWithoutConfiguration(t *testing.T) {
 
 // TestMonitorRefuses: what must not be served is not served, and the hint says what to do.
 func TestMonitorRefuses(t *testing.T) {
+	inTurn(t, light)
 	dir := t.TempDir()
 	file := func(name, content string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
@@ -362,6 +366,7 @@ func (d *watcher) reload(t *testing.T, line string) {
 // TestMonitorToken: a change of the token is in force with the reload, and an address that others can reach keeps
 // one whatever the file says.
 func TestMonitorToken(t *testing.T) {
+	inTurn(t, light)
 	dir := t.TempDir()
 	first, second := strings.Repeat("a", shortestToken), strings.Repeat("b", shortestToken)
 	d, address := monitorWithToken(t, dir, first)

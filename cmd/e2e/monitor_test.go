@@ -55,6 +55,7 @@ alerts:
 
 // TestMonitor: what the monitor says and does on a whole host, as its own unit has it run.
 func TestMonitor(t *testing.T) {
+	inTurn(t, long)
 	b := newBox(t)
 	b.installPrograms(t, "lazy", "plain")
 	b.startNginx(t)

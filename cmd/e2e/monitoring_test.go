@@ -29,7 +29,7 @@ const (
 // TestMonitoringNamesMetrics: every metric that a panel or an alert asks for, with every label that it asks for, is
 // what a running supervisor shows.
 func TestMonitoringNamesMetrics(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "shown", fmt.Sprintf("command: [%s]\nhealth: {interval: 100ms}", appPath(t, "hello.pl")))
 	s.hello(t, nil)
@@ -243,6 +243,7 @@ func rendered(text string) error {
 
 // TestPromtool has the rules checked, and their own tests run, by Prometheus itself where it is installed.
 func TestPromtool(t *testing.T) {
+	inTurn(t, light)
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Log("promtool is not installed: the rules were checked by TestMonitoringNamesMetrics alone")

@@ -35,6 +35,7 @@ func (s *supervised) asksFromElsewhere(t *testing.T, path, query string) <-chan 
 // TestClientInAnotherNetwork: neither is a worker that serves such a client taken for idle and stopped, nor for dead
 // because probes wait behind it.
 func TestClientInAnotherNetwork(t *testing.T) {
+	inTurn(t, light)
 	if os.Getuid() != 0 {
 		t.Skip("needs root, for a network namespace")
 	}

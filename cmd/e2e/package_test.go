@@ -52,6 +52,7 @@ func debOf(dir, version, arch string) string {
 
 // TestPackage is the life of the package on a host: made, installed, upgraded under load, removed and purged.
 func TestPackage(t *testing.T) {
+	inTurn(t, heavy)
 	needBox(t)
 	needFiles(t, "/usr/bin/lintian", "/usr/bin/dpkg-deb", "/usr/bin/make")
 	here, there := packageSources(t), packageSources(t)

@@ -43,6 +43,7 @@ func programs() []program {
 // TestPrograms: activated by its first request, answers, killed, back, stopped, for each kind of program, without
 // systemd and without root.
 func TestPrograms(t *testing.T) {
+	inTurn(t, light)
 	binary := fcgisupBinary(t)
 	for _, p := range programs() {
 		t.Run(p.name, func(t *testing.T) {
@@ -56,6 +57,7 @@ func TestPrograms(t *testing.T) {
 }
 
 func TestProgramOverTCP(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,6 +111,7 @@ func (p program) live(t *testing.T, s *supervised, params map[string]string) {
 // TestSupervisorDies: without systemd nobody would end the worker of a supervisor killed with SIGKILL, and nobody
 // remove its socket file; the worker has to go by itself, and the next supervisor to replace the file.
 func TestSupervisorDies(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	binary, command := fcgisupBinary(t), []string{appPath(t, "hello.pl")}
 	s := newSupervised(t)

@@ -14,7 +14,7 @@ import (
 // TestRecycledByAge: workers that began together are replaced under load, one at a time in the whole app, each only
 // when its replacement is ready.
 func TestRecycledByAge(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "old", fmt.Sprintf(
 		"command: [%s]\ninstances: 2\nworkers: 2\nactivation: eager\nlisten: DIR/a%%i.sock\nlimits: {max_age: 2s}", appPath(t, "hello.pl")))
@@ -54,7 +54,7 @@ func TestRecycledByAge(t *testing.T) {
 
 // TestRecycledByMemory: a worker that has grown is replaced under load by one that has not.
 func TestRecycledByMemory(t *testing.T) {
-	t.Parallel()
+	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "large", fmt.Sprintf("command: [%s, none]\nlimits: {max_memory: 40MiB}", appPath(t, "liar.pl")))
 	pid := s.hello(t, nil)
@@ -82,7 +82,7 @@ func TestRecycledByMemory(t *testing.T) {
 
 // TestShedIsCounted: as many requests as wait while no worker can live, so many are answered 503 and counted.
 func TestShedIsCounted(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	s := newConfigured(t, "shed", "command: [/bin/false]\nlimits: {queue_timeout: 500ms}\nrestart: {delay: 10ms, max_delay: 1s}")
 	var asked sync.WaitGroup
 	for range 20 {

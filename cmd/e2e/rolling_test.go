@@ -21,6 +21,7 @@ func rollingPrograms() []program {
 // TestRollingRestart is promise 4: four workers behind nginx, which tries nothing twice, are replaced again and
 // again. Two clients are a moderate load: there is always an idle worker.
 func TestRollingRestart(t *testing.T) {
+	inTurn(t, busy)
 	for _, p := range rollingPrograms() {
 		t.Run(p.name, func(t *testing.T) {
 			s, url := rollingApp(t, p)
@@ -47,6 +48,7 @@ func TestRollingRestart(t *testing.T) {
 // TestRollingRestartSaturated: with more clients than workers no worker is ever seen idle for long, and what cannot be
 // had is measured: how many requests were cut at stop_timeout. What is promised is that cuts are counted.
 func TestRollingRestartSaturated(t *testing.T) {
+	inTurn(t, heavy)
 	for _, p := range rollingPrograms() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +104,7 @@ exec PROGRAM
 
 // TestCanary: a restart ends at the first replacement that does not come up, and the old workers serve on.
 func TestCanary(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newSupervised(t)
 	s.binary = fcgisupBinary(t)

@@ -19,7 +19,7 @@ const pause = time.Second
 // TestFailedRunStays: what cannot start says so at once, and under systemd, which would begin it again at once, ends a
 // second later, or when it is told to.
 func TestFailedRunStays(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	binary, dir := fcgisupBinary(t), t.TempDir()
 	broken := filepath.Join(dir, "fcgisup.yaml")
 	if err := os.WriteFile(broken, []byte("apps: {a: {command: /bin/true, comand: x}}\n"), 0o644); err != nil {

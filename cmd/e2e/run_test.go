@@ -22,7 +22,7 @@ func fcgisupRun(t *testing.T, args ...string) output {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, errs strings.Builder
-	command := exec.CommandContext(ctx, sharedFcgisup(t), args...)
+	command := exec.CommandContext(ctx, procPath(t, builtFcgisup), args...)
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // TestProgramsInSandbox: each kind of program lives in the generated service with everything that
 // sandbox: strict takes away, behind the generated nginx files.
 func TestProgramsInSandbox(t *testing.T) {
+	inTurn(t, busy)
 	b := newBox(t)
 	b.installPrograms(t)
 	var apps []string

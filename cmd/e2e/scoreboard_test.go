@@ -13,6 +13,7 @@ import (
 
 // TestScoreboard: three workers, eight requests of four seconds: the kernel knows who is served and who waits.
 func TestScoreboard(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
@@ -123,6 +124,7 @@ func (s *supervised) boardIsTold(t *testing.T, st supervisor.Status) {
 // TestAbandoned: clients that go away are told apart from those that wait: in the queue they are counted as
 // abandoned, at a worker as orphaned.
 func TestAbandoned(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
@@ -166,7 +168,7 @@ func TestAbandoned(t *testing.T) {
 
 // TestGroupIsOneWorker: php-cgi forks children that serve; its worker is busy as soon as one of them is.
 func TestGroupIsOneWorker(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/php-cgi")
 	s := newConfigured(t, "group", "command: [/usr/bin/php-cgi]\nenvironment: {PHP_FCGI_CHILDREN: \"2\"}")
 	params := script("hello.php")(t)

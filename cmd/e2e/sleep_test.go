@@ -15,6 +15,7 @@ const sleepKeys = "command: [%s]\nlimits: {idle_timeout: 300ms}\nhealth: {interv
 // TestSleepAndWake: requests trickle in around the moment at which the instance goes to sleep: some just before, some
 // while its worker is being stopped, some after. None is lost, and probes wake nobody.
 func TestSleepAndWake(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	for name, program := range map[string]func(*testing.T) string{
 		"perl": func(t *testing.T) string { return appPath(t, "hello.pl") },
@@ -63,7 +64,7 @@ func sleeps(st supervisor.Status) error {
 
 // TestScaleToZero: min: 0 sleeps without idle_timeout, once the window has forgotten the last request.
 func TestScaleToZero(t *testing.T) {
-	t.Parallel()
+	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "zero", fmt.Sprintf("command: [%s]\nworkers: {min: 0, max: 4}\nhealth: {interval: 1s}", appPath(t, "hello.pl")))
 	first := s.hello(t, nil)
@@ -82,7 +83,7 @@ func TestScaleToZero(t *testing.T) {
 
 // TestFleetInOneProcess: the first request to any instance wakes all of them at once.
 func TestFleetInOneProcess(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "crew", fmt.Sprintf("command: [%s]\ninstances: 4\nactivation: fleet\nlisten: DIR/a%%i.sock", appPath(t, "hello.pl")))
 	for _, st := range s.all(t) {

@@ -45,7 +45,7 @@ func answeredBy(t *testing.T, o outcome) int {
 // TestBusyIsNotDead is promise 3: a worker that serves for 12 s while probes with a timeout of 1 s are due every
 // second is busy, and with somebody waiting saturated; it is not to be killed.
 func TestBusyIsNotDead(t *testing.T) {
-	t.Parallel()
+	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "busy", fmt.Sprintf("command: [%s]\nhealth: {path: /, interval: 1s, timeout: 1s, failures: 2}", appPath(t, "hello.pl")))
 	pid := s.hello(t, nil)
@@ -144,6 +144,7 @@ func (s *supervised) replacedAsStuck(t *testing.T, pid int) {
 // TestStuckIsReplaced: the same worker with request_timeout is replaced, and the next request is served, whether
 // the program obeys SIGTERM or not.
 func TestStuckIsReplaced(t *testing.T) {
+	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
 	for name, command := range map[string]string{
 		"by TERM": appPath(t, "hello.pl"),
@@ -206,7 +207,7 @@ func dialFCGI(s *supervised, records []byte) (net.Conn, error) {
 // TestKeptConnectionIsNoRequest: a connection that its client keeps after the answer is older than request_timeout
 // soon, and costs nobody anything until somebody else waits for its worker.
 func TestKeptConnectionIsNoRequest(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "kept", fmt.Sprintf(stuckKeys, appPath(t, "hello.pl")))
 	request := fcgiRequest("/", nil, nil)
@@ -235,6 +236,7 @@ func TestKeptConnectionIsNoRequest(t *testing.T) {
 // TestStoppedWorkerIsStuck: a worker that SIGSTOP met before it accepted has nothing in flight, and a queue that
 // stands; one that it met with a request holds that and serves nobody. Both are replaced, and who waits is served.
 func TestStoppedWorkerIsStuck(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	for name, busy := range map[string]bool{"idle": false, "with a request": true} {
 		t.Run(name, func(t *testing.T) {

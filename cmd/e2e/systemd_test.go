@@ -53,6 +53,7 @@ const sandboxConfig = `apps:
 
 // TestSandboxed: what the scoreboard makes possible, with the privileges that the generated units leave.
 func TestSandboxed(t *testing.T) {
+	inTurn(t, busy)
 	b := newBox(t)
 	b.installPrograms(t, "aged", "board", "hang", "nap", "swap")
 	b.copyFrom(t, appPath(t, "liar.pl"), "/opt/apps/liar.pl", 0o755)

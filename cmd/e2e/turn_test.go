@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -11,47 +10,85 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
-// weight is how much of the machine a test takes while it runs.
-type weight int64
+// weight is how much of the machine a test takes while it runs, and when it begins.
+type weight struct{ units, rank int }
 
-const (
+var (
 	// light waits most of the time, such as a test of a few requests or of one box.
-	light weight = 1
-	// busy puts a steady load on a box, or starts many processes.
-	busy weight = 2
+	light = weight{1, 0}
+	// long is light and takes over 20 s on an idle machine, so it begins early.
+	long = weight{1, 2}
+	// busy puts a steady load on an app, or starts many processes.
+	busy = weight{2, 2}
 	// heavy takes a core: builds, a browser, a load without pauses.
-	heavy weight = 4
+	heavy = weight{4, 3}
 	// alone runs beside no other test of this package.
-	alone weight = 1 << 20
+	alone = weight{1 << 20, 1}
 )
 
-// lightPerCore is how many light tests run at once for each processor; a box takes some 150 MB.
+// A processor bears so many units at once, and a unit takes so much memory: a box has some 150 MB.
 const (
-	lightPerCore = 4
-	lightMemory  = 256 << 20
+	unitsPerCore = 4
+	unitMemory   = 256 << 20
 )
 
+// turns lets tests run as many at once as their weights allow.
 var turns = sync.OnceValue(func() *scheduler {
-	size := max(int64(heavy), min(int64(runtime.NumCPU())*lightPerCore, memoryAvailable()/lightMemory))
-	return &scheduler{size: size, sem: semaphore.NewWeighted(size)}
+	size := max(heavy.units, min(runtime.NumCPU()*unitsPerCore, int(memoryAvailable()/unitMemory)))
+	return &scheduler{size: size, free: size}
 })
 
-// scheduler lets tests run in the order in which they ask, as many at once as their weights allow.
+// scheduler gives out units, first to the highest rank and then in the order of asking. Who asks for more than is free
+// does not hold up others.
 type scheduler struct {
-	size int64
-	sem  *semaphore.Weighted
+	size int // units that there are
 
-	mu   sync.Mutex
-	done []turn
+	mu      sync.Mutex
+	free    int
+	waiting []*request
+	done    []turn
+}
+
+type request struct {
+	weight
+	granted chan struct{}
 }
 
 type turn struct {
 	name         string
 	waited, took time.Duration
+}
+
+func (s *scheduler) acquire(w weight) *request {
+	r := &request{w, make(chan struct{})}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, r)
+	slices.SortStableFunc(s.waiting, func(a, b *request) int { return b.rank - a.rank })
+	s.grant()
+	s.mu.Unlock()
+	<-r.granted
+	return r
+}
+
+func (s *scheduler) release(r *request, d turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free += r.units
+	s.done = append(s.done, d)
+	s.grant()
+}
+
+func (s *scheduler) grant() {
+	s.waiting = slices.DeleteFunc(s.waiting, func(r *request) bool {
+		if r.units > s.free {
+			return false
+		}
+		s.free -= r.units
+		close(r.granted)
+		return true
+	})
 }
 
 // inTurn makes the test parallel and returns when it is its turn, which ends with the test. It is called once, by a
@@ -60,18 +97,11 @@ func inTurn(t *testing.T, w weight) {
 	t.Helper()
 	t.Parallel()
 	s := turns()
-	n := min(int64(w), s.size)
+	w.units = min(w.units, s.size)
 	asked := time.Now()
-	if err := s.sem.Acquire(context.Background(), n); err != nil {
-		t.Fatal(err)
-	}
+	r := s.acquire(w)
 	begin := time.Now()
-	t.Cleanup(func() {
-		s.sem.Release(n)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.done = append(s.done, turn{t.Name(), begin.Sub(asked), time.Since(begin)})
-	})
+	t.Cleanup(func() { s.release(r, turn{t.Name(), begin.Sub(asked), time.Since(begin)}) })
 }
 
 // slowest are the n tests that took longest, without the wait for their turns.
@@ -90,7 +120,7 @@ func (s *scheduler) slowest(n int) string {
 func memoryAvailable() int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		return 1 << 62
+		return 1 << 40
 	}
 	for line := range strings.Lines(string(text)) {
 		var kib int64
@@ -98,7 +128,7 @@ func memoryAvailable() int64 {
 			return kib << 10
 		}
 	}
-	return 1 << 62
+	return 1 << 40
 }
 
 // TestMain lets inTurn alone decide how many tests run at once.

@@ -14,7 +14,7 @@ import (
 // TestWatchdogOverHandovers: each program that takes over tells the watchdog at once. If it began with the pause between
 // two beats, handovers that follow each other sooner would have systemd kill what works.
 func TestWatchdogOverHandovers(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newSupervised(t)
 	s.binary = fcgisupBinary(t)

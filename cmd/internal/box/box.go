@@ -58,8 +58,14 @@ func Boot(ctx context.Context) (*Box, error) {
 // start starts the keeper, whose standard input is the box's life line: it ends when this process does. The keeper is
 // in a process group of its own, because ^C must reach it through the life line only.
 func (b *Box) start() error {
+	files, err := layerFile()
+	if err != nil {
+		return errors.Join(err, os.Remove(b.dir))
+	}
+	defer files.Close()
 	b.keeper = exec.Command("/bin/bash", "-c", keeperScript, "box-keeper", b.cgroup, b.dir, initScript)
 	b.keeper.Stderr = b.stderr
+	b.keeper.ExtraFiles = []*os.File{files}
 	b.keeper.WaitDelay = 10 * time.Second
 	b.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	life, err := b.keeper.StdinPipe()
@@ -90,18 +96,18 @@ func (b *Box) start() error {
 	return nil
 }
 
+// settle asks until systemd can be asked, and is then told when it has started.
 func (b *Box) settle(ctx context.Context) error {
 	for {
-		state, _ := b.Run("systemctl", "is-system-running")
-		state = strings.TrimSpace(state)
-		if state == "running" {
+		out, _ := b.Command(ctx, "systemctl", "is-system-running", "--wait").Output()
+		state := strings.TrimSpace(string(out))
+		switch {
+		case state == "running":
 			return nil
-		}
-		select {
-		case <-ctx.Done():
+		case state == "degraded" || ctx.Err() != nil:
 			return fmt.Errorf("systemd in it is %q: %w\n%s", state, ctx.Err(), b.Failures())
-		case <-time.After(50 * time.Millisecond):
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

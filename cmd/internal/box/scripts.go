@@ -11,70 +11,47 @@ bash -c '
 	exec unshare --mount --pid --cgroup --uts --ipc --net --fork --kill-child bash -c "$3" box-init "$2"
 ' box "$cgroup" "$dir" "$init" &
 box=$!
+exec 3<&-
 echo $box
 read -r _ || true
 trap "" PIPE # a dead test process reads no complaints
 # The init first, so that unshare reaps it; unshare itself when it has no child yet.
 kill -KILL $(cat /proc/$box/task/$box/children) 2>/dev/null || kill -KILL $box 2>/dev/null || true
 wait $box || true
-for _ in $(seq 100); do
+for _ in $(seq 200); do
 	find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
 	[[ -e $cgroup ]] || break
-	sleep 0.1
+	sleep 0.05
 done
 rmdir "$dir"
 `
 
 // initScript (bash) makes the box's file tree under DIR and becomes systemd.
 //
-// The admin's own units are dropped, so nothing of this machine runs in the box. Masked is what would touch the
-// kernel that both machines share, or only costs time. /proc/sys is read-only for the same reason.
+// What is at descriptor 3 (layer) is laid over the machine's files. /proc/sys is read-only because the kernel is shared.
 const initScript = `set -eu
 dir=$1 root=$1/root
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$dir"
 mkdir "$dir/upper" "$dir/work" "$root"
+tar -x --xattrs --xattrs-include=trusted.overlay.opaque -C "$dir/upper" -f /dev/fd/3
+exec 3<&-
 mount -t overlay -o "lowerdir=/,upperdir=$dir/upper,workdir=$dir/work" overlay "$root"
 
+# systemd mounts what it needs besides; over a /dev that is no mount it would mount the kernel's own.
+mount --bind "$root/dev" "$root/dev"
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 "$root/sys/fs/cgroup"
-mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$root/run"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 
-mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"
-for node in null zero full random urandom tty; do
-	: >"$root/dev/$node"
-	mount --bind "/dev/$node" "$root/dev/$node"
-done
-mkdir "$root/dev/pts" "$root/dev/shm"
-mount -t devpts -o newinstance,mode=620,ptmxmode=666 devpts "$root/dev/pts"
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/dev/shm"
-ln -s pts/ptmx "$root/dev/ptmx"
-ln -s /proc/self/fd "$root/dev/fd"
-
-units=$root/etc/systemd/system
-rm -rf "$units"
-mkdir -p "$units"
-for unit in \
-	systemd-sysctl.service systemd-modules-load.service kmod-static-nodes.service modprobe@.service \
-	systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-remount-fs.service \
-	sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount \
-	dev-hugepages.mount dev-mqueue.mount systemd-udevd.service systemd-udev-trigger.service \
-	systemd-random-seed.service systemd-pstore.service systemd-hwdb-update.service \
-	systemd-journal-flush.service systemd-journald-audit.socket systemd-sysusers.service \
-	systemd-tmpfiles-setup-dev.service systemd-tmpfiles-clean.timer systemd-update-utmp.service \
-	systemd-update-utmp-runlevel.service systemd-logind.service getty.target; do
-	ln -s /dev/null "$units/$unit"
-done
-
-mkdir "$root/run/outside"
 cd "$root"
-pivot_root . run/outside
-umount -l /run/outside
-rmdir /run/outside
+mkdir outside
+pivot_root . outside
+umount -l outside
+rmdir outside
 echo ready
 exec env -i container=box PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	/lib/systemd/systemd --log-target=journal --unit=multi-user.target </dev/null >/dev/null 2>&1
