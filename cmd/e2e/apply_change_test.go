@@ -15,13 +15,13 @@ import (
 func (b *box) applyScales(t *testing.T) {
 	b.configure(t, applyConfig(5))
 	b.apply(t)
-	wrk := b.startWrk(t, "/sleep?ms=5")
+	wrk := b.startWrk(t, "/sleep?ms=20")
 	slow := startLoad(2, b.throughNginx("web", "/sleep?ms=700"))
 	uploads := startLoad(2, b.upload("web", 300_000))
 	trickle := startLoad(4, b.trickle("web", 3*time.Second))
-	for range rounds(t, 2) {
+	for range rounds(t, 1) {
 		for _, n := range []int{2, 7, 5} {
-			time.Sleep(time.Second)
+			slow.goesOn(t, 2)
 			b.configure(t, applyConfig(n))
 			out := b.apply(t)
 			if want := regexp.MustCompile(`(?m)^scaled     web: [257] -> ` + strconv.Itoa(n) + ` instances$`); !want.MatchString(out) {
@@ -104,7 +104,7 @@ func (w *wrkRun) end(t *testing.T, what string) {
 func (b *box) applyReloads(t *testing.T) {
 	b.everyInstance(t, 5)
 	supervisor := b.property(t, service("web", 1), "MainPID")
-	busy := startLoad(2, b.throughNginx("web", "/sleep?ms=5"))
+	busy := startLoad(2, b.throughNginx("web", "/sleep?ms=20"))
 	b.configure(t, applyConfig(5, "environment: {GREETING: new}"))
 	if out := b.apply(t); out != "reloaded   web@{1..5}\n" {
 		t.Errorf("apply said:\n%s", out)
@@ -131,7 +131,7 @@ func (b *box) everyInstance(t *testing.T, n int) {
 
 func (b *box) applyRestarts(t *testing.T) {
 	pid := b.property(t, service("web", 1), "MainPID")
-	wrk := b.startWrk(t, "/sleep?ms=5")
+	wrk := b.startWrk(t, "/sleep?ms=20")
 	uploads := startLoad(2, b.upload("web", 300_000))
 	b.configure(t, applyConfig(5, "environment: {GREETING: new}", "systemd: {service: {TasksMax: 500}}"))
 	out := b.apply(t)
@@ -150,7 +150,7 @@ func (b *box) applyRestarts(t *testing.T) {
 }
 
 func (b *box) applyReopens(t *testing.T) {
-	wrk := b.startWrk(t, "/sleep?ms=5")
+	wrk := b.startWrk(t, "/sleep?ms=20")
 	uploads := startLoad(2, b.upload("web", 300_000))
 	b.configure(t, applyConfig(4, "socket: {mode: \"0666\", backlog: 100}"))
 	out := b.apply(t)
@@ -241,10 +241,10 @@ func (b *box) applyMoves(t *testing.T) {
 		}
 	}
 	uploads := startLoad(2, b.upload("web", 300_000))
-	wrk := b.startWrk(t, "/sleep?ms=5")
+	wrk := b.startWrk(t, "/sleep?ms=20")
 	b.configure(t, strings.Replace(applyConfig(4), "/run/web%i.sock", "127.0.0.1:9300", 1))
 	b.apply(t)
-	time.Sleep(time.Second)
+	uploads.goesOn(t, 10)
 	// Down to one: a drop-in goes with its instance.
 	b.configure(t, strings.Replace(applyConfig(1), "/run/web%i.sock", "127.0.0.1:9300", 1))
 	if out := b.apply(t); !strings.Contains(out, "removed    /etc/systemd/system/web-fastcgi@2.socket.d/listen.conf\n") {
@@ -273,7 +273,7 @@ func (b *box) applyPlain(t *testing.T) {
 	b.apply(t)
 	slow := startLoad(2, b.throughNginx("web", "/sleep?ms=300"))
 	uploads := startLoad(3, b.upload("web", 300_000))
-	wrk := b.startWrk(t, "/sleep?ms=5")
+	wrk := b.startWrk(t, "/sleep?ms=20")
 	for _, n := range []int{5, 2} {
 		b.configure(t, applyConfig(n, plain))
 		b.apply(t)

@@ -24,9 +24,9 @@ func applyConfig(instances int, more ...string) string {
 // wakeConfig is a second app.
 const wakeConfig = "  wake: {command: [/opt/apps/wake.pl], user: www-data, instances: 2, activation: eager, listen: /run/wake%i.sock, health: {path: /}}\n"
 
-// TestApply is the life of an app on a host, by apply and remove alone, under real systemd and behind real nginx.
-func TestApply(t *testing.T) {
-	inTurn(t, busy)
+// newApplyHost is a box with nginx and the programs, whose configuration is applied as it says or not at all.
+func newApplyHost(t *testing.T, applied bool) *box {
+	t.Helper()
 	b := newBox(t)
 	b.installPrograms(t, "web", "side", "wake")
 	b.startNginx(t)
@@ -38,7 +38,16 @@ func TestApply(t *testing.T) {
 }
 `, siteSocket("web")), 0o644)
 	b.configure(t, applyConfig(2))
+	if applied {
+		b.apply(t)
+	}
+	return b
+}
 
+// TestApply is the life of an app on a host, by apply and remove alone, under real systemd and behind real nginx.
+func TestApply(t *testing.T) {
+	inTurn(t, long)
+	b := newApplyHost(t, false)
 	// The order matters: it is the life of web.
 	t.Run("not root", b.applyNotRoot)
 	t.Run("without systemd", b.applyWithoutSystemd)
@@ -47,25 +56,38 @@ func TestApply(t *testing.T) {
 	t.Run("first", b.applyFirst)
 	t.Run("again", func(t *testing.T) { b.applyNothing(t) })
 	t.Run("without a message bus", b.applyWithoutBus)
+	t.Run("lock", b.applyLocked)
+	t.Run("a dropped app goes", b.applyDropped)
+	t.Run("remove", b.removeApp)
+	t.Run("files copied from gen", b.applyCopied)
+	t.Run("without nginx", b.applyWithoutNginx)
+	t.Run("the monitor", b.applyMonitor)
+}
+
+// TestApplyLosesNoRequest changes a running app in each way under load.
+func TestApplyLosesNoRequest(t *testing.T) {
+	inTurn(t, busy)
+	b := newApplyHost(t, true)
 	t.Run("scaling loses no request", b.applyScales)
 	t.Run("a changed app is reloaded", b.applyReloads)
 	t.Run("a changed service is restarted", b.applyRestarts)
 	t.Run("a changed socket is opened anew", b.applyReopens)
-	t.Run("a killed apply", b.applyKilled)
 	t.Run("a moved socket", b.applyMoves)
+	t.Run("without supervisor", b.applyPlain)
+}
+
+// TestApplyUndoes: what an apply cannot finish it puts back, and what ends in its midst the next one finishes.
+func TestApplyUndoes(t *testing.T) {
+	inTurn(t, busy)
+	b := newApplyHost(t, true)
+	// The order matters.
+	t.Run("a killed apply", b.applyKilled)
 	t.Run("a broken nginx file", b.applyBrokenNginx)
 	t.Run("a failing unit", b.applyFailingUnit)
 	t.Run("an eager app that does not answer", b.applyFailingEager)
 	t.Run("an eager app with changed sockets that does not answer", b.applyReopensBack)
 	t.Run("an edited file", b.applyEdited)
 	t.Run("an interrupted apply", b.applyInterrupted)
-	t.Run("lock", b.applyLocked)
-	t.Run("a dropped app goes", b.applyDropped)
-	t.Run("remove", b.removeApp)
-	t.Run("files copied from gen", b.applyCopied)
-	t.Run("without supervisor", b.applyPlain)
-	t.Run("without nginx", b.applyWithoutNginx)
-	t.Run("the monitor", b.applyMonitor)
 }
 
 // apply is fcgisup apply, which must succeed.

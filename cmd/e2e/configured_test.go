@@ -116,8 +116,8 @@ func (s *supervised) one(t *testing.T) supervisor.Status {
 func (s *supervised) until(t *testing.T, limit time.Duration, check func(st supervisor.Status) error) supervisor.Status {
 	t.Helper()
 	var st supervisor.Status
-	end := time.Now().Add(limit)
-	for {
+	pause := 10 * time.Millisecond
+	for end := time.Now().Add(limit); ; time.Sleep(pause) {
 		st = s.one(t)
 		err := check(st)
 		if err == nil {
@@ -126,7 +126,7 @@ func (s *supervised) until(t *testing.T, limit time.Duration, check func(st supe
 		if time.Now().After(end) {
 			t.Fatalf("not within %v: %v\n%s\n%s", limit, err, describe(st), s.log())
 		}
-		time.Sleep(20 * time.Millisecond)
+		pause = min(pause*3/2, 100*time.Millisecond)
 	}
 }
 

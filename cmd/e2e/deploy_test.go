@@ -116,6 +116,9 @@ type load struct {
 	failed []string
 }
 
+// loadPause leaves processor time to what is tested: more requests do not see more of it.
+const loadPause = 5 * time.Millisecond
+
 func startLoad(sides int, ask func() error) *load {
 	l := &load{stop: make(chan struct{})}
 	for range sides {
@@ -124,7 +127,7 @@ func startLoad(sides int, ask func() error) *load {
 				select {
 				case <-l.stop:
 					return
-				default:
+				case <-time.After(loadPause):
 					l.count(ask())
 				}
 			}
@@ -140,6 +143,19 @@ func (l *load) count(err error) {
 	if err != nil {
 		l.failed = append(l.failed, time.Now().Format(time.StampMilli)+" "+err.Error())
 	}
+}
+
+// goesOn returns when n more requests have ended.
+func (l *load) goesOn(t *testing.T, n int) {
+	t.Helper()
+	asked := func() int { l.mu.Lock(); defer l.mu.Unlock(); return l.asked }
+	want := asked() + n
+	within(t, 30*time.Second, func() error {
+		if now := asked(); now < want {
+			return fmt.Errorf("%d requests, want %d", now, want)
+		}
+		return nil
+	})
 }
 
 // end stops the load and complains of every request that failed.

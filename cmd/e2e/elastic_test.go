@@ -9,32 +9,53 @@ import (
 )
 
 // backWithin is the window of 30 s for which the workers of a peak are kept, and a margin: one goes at each look.
-const backWithin = 45 * time.Second
+const backWithin = 75 * time.Second
 
-// TestElastic: workers follow the load from 1 client to 32 and back, and a light load, which touches all workers in
-// turn, does not keep those that it does not need.
+// TestElastic: workers follow the load from 1 client to 32 and back to none, or to a light load, which touches all
+// workers in turn and does not keep those that it does not need.
 func TestElastic(t *testing.T) {
 	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
-	s := newConfigured(t, "pool", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 8, spare: 1}\nhealth: {interval: 1s}", appPath(t, "hello.pl")))
-	ask := s.asks("/sleep?ms=20", nil)
-
-	light := startLoad(1, ask)
-	time.Sleep(2 * time.Second)
-	if n := len(s.one(t).Workers); n > 3 {
-		t.Errorf("%d workers for one client", n)
+	for name, left := range map[string]struct{ clients, workers int }{"to one client": {1, 3}, "to none": {0, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newConfigured(t, "pool", fmt.Sprintf("command: [%s]\nworkers: {min: 1, max: 8, spare: 1}\nhealth: {interval: 1s}", appPath(t, "hello.pl")))
+			ask := s.asks("/sleep?ms=20", nil)
+			light := startLoad(1, ask)
+			light.goesOn(t, 40)
+			if n := len(s.one(t).Workers); n > 3 {
+				t.Errorf("%d workers for one client", n)
+			}
+			s.peak(t, ask)
+			if left.clients == 0 {
+				light.end(t, "one client")
+			}
+			s.shrinks(t, left.workers)
+			if left.clients > 0 {
+				light.end(t, "one client")
+			}
+			s.scaled(t)
+		})
 	}
+}
+
+// peak has 31 clients more, until all workers are there.
+func (s *supervised) peak(t *testing.T, ask func() error) {
+	t.Helper()
 	heavy := startLoad(31, ask)
 	begin := time.Now()
-	s.until(t, 15*time.Second, settled(8))
+	s.until(t, 30*time.Second, settled(8))
 	t.Logf("8 workers %v after the load came", time.Since(begin).Round(10*time.Millisecond))
-	time.Sleep(time.Second)
+	heavy.goesOn(t, 100)
 	heavy.end(t, "31 clients more")
+}
 
-	// The one that goes on is nobody's reason to keep eight workers.
-	begin = time.Now()
+// shrinks waits until so many workers are left, which takes as long as those of a peak are kept.
+func (s *supervised) shrinks(t *testing.T, most int) {
+	t.Helper()
+	begin := time.Now()
 	st := s.until(t, backWithin, func(st supervisor.Status) error {
-		if n := len(st.Workers); n > 3 {
+		if n := len(st.Workers); n > most {
 			return fmt.Errorf("%d workers", n)
 		}
 		return nil
@@ -44,13 +65,12 @@ func TestElastic(t *testing.T) {
 	if took < 25*time.Second {
 		t.Errorf("the workers of the peak were kept for %v only", took)
 	}
-	light.end(t, "one client")
-	st = s.until(t, backWithin, func(st supervisor.Status) error {
-		if n := len(st.Workers); n > 2 {
-			return fmt.Errorf("%d workers", n)
-		}
-		return nil
-	})
+}
+
+// scaled checks what is told of it.
+func (s *supervised) scaled(t *testing.T) {
+	t.Helper()
+	st := s.one(t)
 	if st.Cut != 0 || st.Restarts[supervisor.Scale] == 0 || st.Scaled[supervisor.Upward] == 0 || st.Scaled[supervisor.Downward] == 0 {
 		t.Errorf("%s, scaled %v", describe(st), st.Scaled)
 	}

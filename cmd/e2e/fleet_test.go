@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -327,7 +328,14 @@ func (b *box) watched(t *testing.T) {
 	b.run(t, "systemctl", "daemon-reload")
 	b.run(t, "systemctl", "restart", unit)
 	pid := b.property(t, unit, "MainPID")
-	time.Sleep(5 * time.Second)
+	beats := map[string]bool{}
+	within(t, 30*time.Second, func() error { // one each second
+		beats[b.property(t, unit, "WatchdogTimestampMonotonic")] = true
+		if len(beats) < 4 {
+			return fmt.Errorf("the watchdog was told at %v", slices.Sorted(maps.Keys(beats)))
+		}
+		return nil
+	})
 	if now := b.property(t, unit, "MainPID"); now != pid {
 		t.Fatalf("an idle supervisor was replaced: %s by %s\n%s", pid, now, b.journal(unit))
 	}
