@@ -14,6 +14,7 @@ BOUNDS     ?= .
 BENCH      ?=
 OUT        ?= dist/bench
 TIMEOUT    ?= 20m
+SHORT      ?=
 SEED       ?= $(shell date +%s)
 GOLANGCI   := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 # A release is named: make build VERSION=1.2.3. Otherwise the commit names it.
@@ -25,9 +26,9 @@ help: ## this list
 build: ## bin/fcgisup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fcgisup ./cmd/fcgisup
 
-test: ## everything, with the race detector; as root also under real systemd
+test: ## everything, with the race detector; as root also under real systemd (SHORT=1: a minute's worth)
 	testdata/install-deps
-	$(GO) test -race -count=1 -timeout $(TIMEOUT) $(TESTFLAGS) ./...
+	GO='$(GO)' testdata/run-tests $(if $(SHORT),-short,-race -count=1) -timeout $(TIMEOUT) $(TESTFLAGS)
 
 lint: ## vet, format, golangci-lint
 	$(GO) vet ./...

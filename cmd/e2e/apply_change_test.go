@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -74,7 +76,7 @@ func (b *box) startWrk(t *testing.T, path string) *wrkRun {
 	w := &wrkRun{b: b, out: make(chan string, 1)}
 	_ = os.Remove(b.path("/run/wrk.pid")) // of the one before
 	go func() {
-		out, _ := b.try("sh", "-c", `echo $$ >/run/wrk.pid; exec wrk -t1 -c4 -d100s -H "Connection: close" "http://127.0.0.1:8080`+path+`"`)
+		out, _ := b.try("sh", "-c", `echo $$ >/run/wrk.pid; exec wrk -t1 -c4 -d10m --timeout 60s -H "Connection: close" "http://127.0.0.1:8080`+path+`"`)
 		w.out <- out
 	}()
 	within(t, 10*time.Second, func() error {
@@ -170,13 +172,12 @@ func (b *box) applyReopens(t *testing.T) {
 	b.applyNothing(t)
 
 	b.configure(t, applyConfig(1, "socket: {mode: \"0660\"}"))
-	held := b.hold("/run/web1.sock", 10_000)
-	b.inFlight(t, "/run/web1.sock")
+	release := b.hold(t, "/run/web1.sock")
 	b.fails(t, []string{"fcgisup", "apply", "--drain", "1s"}, `step "restart sockets"`, "does not come to rest", "--restart-sockets", "everything is put back")
 	if out := b.applyUntil(t, "INT", "waiting until web@1 has served its last requests"); !strings.Contains(out, `step "restart sockets": interrupted; everything is put back`) {
 		t.Errorf("interrupted, apply said:\n%s", out)
 	}
-	if err := <-held; err != nil {
+	if err := release(); err != nil {
 		t.Errorf("the request that was being served: %v", err)
 	}
 	b.apply(t)
@@ -186,36 +187,52 @@ func (b *box) applyReopens(t *testing.T) {
 // applyUntil begins an apply, waits for words of it and then sends it a signal. It returns all that was said.
 func (b *box) applyUntil(t *testing.T, signal, words string) string {
 	t.Helper()
+	return b.applyTill(t, signal, func() error {
+		if out, _ := b.try("cat", "/run/apply.out"); !strings.Contains(out, words) {
+			return fmt.Errorf("%q is not in:\n%s", words, out)
+		}
+		return nil
+	})
+}
+
+// applyTill begins an apply, waits for a condition and then sends it a signal. It returns all that was said.
+func (b *box) applyTill(t *testing.T, signal string, check func() error) string {
+	t.Helper()
 	_ = os.Remove(b.path("/run/apply.out")) // of the one before
 	ended := make(chan struct{})
 	go func() {
 		_, _ = b.try("sh", "-c", "echo $$ >/run/apply.pid; exec fcgisup apply >/run/apply.out 2>&1")
 		close(ended)
 	}()
-	within(t, 30*time.Second, func() error {
-		out, _ := b.try("cat", "/run/apply.out")
-		if !strings.Contains(out, words) {
-			return fmt.Errorf("%q is not in:\n%s", words, out)
-		}
-		return nil
-	})
+	within(t, time.Minute, check)
 	b.run(t, "sh", "-c", "kill -"+signal+" $(cat /run/apply.pid)")
 	<-ended
 	return b.run(t, "cat", "/run/apply.out")
 }
 
-// hold keeps an instance busy from within the box: the kernel shows connections only to their own network namespace.
-func (b *box) hold(address string, ms int) <-chan error {
+// hold keeps an instance busy with a request until release is called, which returns how that was answered. The client is
+// in the box: the kernel shows connections only to their own network namespace.
+func (b *box) hold(t *testing.T, address string) (release func() error) {
+	t.Helper()
+	file := fmt.Sprintf("/run/held%d", heldFiles.Add(1))
 	held := make(chan error, 1)
 	go func() {
-		out, _ := b.try("env", "REQUEST_METHOD=GET", "PATH_INFO=/sleep", fmt.Sprintf("QUERY_STRING=ms=%d", ms), "cgi-fcgi", "-bind", "-connect", address)
-		if !strings.Contains(out, fmt.Sprintf("slept %d\n", ms)) {
+		out, _ := b.try("env", "REQUEST_METHOD=GET", "PATH_INFO=/until", "QUERY_STRING="+file, "cgi-fcgi", "-bind", "-connect", address)
+		if !strings.Contains(out, "until "+file+"\n") {
 			held <- fmt.Errorf("%s answered %q", address, out)
 		}
 		close(held)
 	}()
-	return held
+	b.inFlight(t, address)
+	done := sync.OnceValue(func() error {
+		b.write(t, file, "", 0o644)
+		return <-held
+	})
+	t.Cleanup(func() { _ = done() })
+	return done
 }
+
+var heldFiles atomic.Int32
 
 // inFlight waits until a request is being served at sockets of this name.
 func (b *box) inFlight(t *testing.T, pattern string) {

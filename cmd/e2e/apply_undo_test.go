@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,16 +27,18 @@ func (b *box) applyKilled(t *testing.T) {
 	b.apply(t)
 	b.everyInstance(t, 2)
 	b.configure(t, applyConfig(2, "socket: {mode: \"0666\"}", "systemd: {service: {TasksMax: 300}}"))
-	held := b.hold("/run/web1.sock", 4000)
-	b.inFlight(t, "/run/web1.sock")
-	if out, code := b.try("timeout", "--signal=KILL", "2", "fcgisup", "apply"); code == 0 || strings.Contains(out, "restarted") {
-		t.Errorf("exit %d, apply was not killed in time:\n%s", code, out)
-	}
-	if text := b.run(t, "cat", "/etc/nginx/conf.d/web-upstream.conf"); strings.Count(text, " down;") != 1 {
-		t.Errorf("nginx does not leave one out:\n%s", text)
+	release := b.hold(t, "/run/web1.sock")
+	out := b.applyTill(t, "KILL", func() error {
+		if text := b.run(t, "cat", "/etc/nginx/conf.d/web-upstream.conf"); strings.Count(text, " down;") != 1 {
+			return fmt.Errorf("nginx does not leave one out:\n%s", text)
+		}
+		return nil
+	})
+	if strings.Contains(out, "restarted") {
+		t.Errorf("apply was not killed in time:\n%s", out)
 	}
 	b.ok(t, "web", "/")
-	if err := <-held; err != nil {
+	if err := release(); err != nil {
 		t.Errorf("the request that was being served: %v", err)
 	}
 	if out := b.apply(t); !strings.Contains(out, "restarted  web-fastcgi@{1..2}.socket\n") {
@@ -129,14 +132,13 @@ func (b *box) applyEdited(t *testing.T) {
 func (b *box) applyInterrupted(t *testing.T) {
 	b.everyInstance(t, 3)
 	b.configure(t, applyConfig(1)+wakeConfig)
-	held := b.hold("/run/web3.sock", 10_000)
-	b.inFlight(t, "/run/web3.sock")
+	release := b.hold(t, "/run/web3.sock")
 	out := b.applyUntil(t, "INT", "waiting until web@{2..3} has served its last requests")
 	if !strings.Contains(out, `step "stop": `) || !strings.Contains(out, "goes on from there") {
 		t.Errorf("interrupted, apply said:\n%s", out)
 	}
 	b.ok(t, "web", "/")
-	if err := <-held; err != nil {
+	if err := release(); err != nil {
 		t.Errorf("the request to the instance that goes: %v", err)
 	}
 	b.apply(t)
@@ -150,8 +152,7 @@ func (b *box) applyLocked(t *testing.T) {
 	b.apply(t)
 	b.everyInstance(t, 2)
 	b.configure(t, applyConfig(1)+wakeConfig)
-	serving := b.hold("/run/web2.sock", 8000)
-	b.inFlight(t, "/run/web2.sock")
+	release := b.hold(t, "/run/web2.sock")
 	both := make(chan string, 2)
 	for range cap(both) {
 		go func() {
@@ -159,14 +160,15 @@ func (b *box) applyLocked(t *testing.T) {
 			both <- out
 		}()
 	}
-	refused, done := <-both, <-both
+	refused := <-both
+	if err := release(); err != nil {
+		t.Errorf("the request to the instance that goes: %v", err)
+	}
+	done := <-both
 	if !regexp.MustCompile(`^fcgisup: cannot apply: another apply \(pid \d+, user root\) is at work\nhint: `).MatchString(refused) {
 		t.Errorf("the second apply said:\n%s", refused)
 	}
 	if !strings.Contains(done, "stopped    web-fastcgi@2.socket\n") {
 		t.Errorf("the first apply said:\n%s", done)
-	}
-	if err := <-serving; err != nil {
-		t.Errorf("the request to the instance that goes: %v", err)
 	}
 }

@@ -77,11 +77,15 @@ func (b *box) number(t *testing.T, unit, name string) int {
 // failures tells what a broken box has to say, for the message of a failing test.
 func (b *box) failures() string { return b.Failures() }
 
+// waitLimit is the least that a test waits for what it expects: nothing is lost by it but in a failing test. What must not
+// take so long is measured.
+const waitLimit = time.Minute
+
 // within waits until check has no complaint. It asks often at first: what it asks may be a program.
 func within(t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
 	pause := 10 * time.Millisecond
-	for end := time.Now().Add(limit); ; time.Sleep(pause) {
+	for end := time.Now().Add(max(limit, waitLimit)); ; time.Sleep(pause) {
 		err := check()
 		if err == nil {
 			return

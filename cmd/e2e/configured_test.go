@@ -117,7 +117,7 @@ func (s *supervised) until(t *testing.T, limit time.Duration, check func(st supe
 	t.Helper()
 	var st supervisor.Status
 	pause := 10 * time.Millisecond
-	for end := time.Now().Add(limit); ; time.Sleep(pause) {
+	for end := time.Now().Add(max(limit, waitLimit)); ; time.Sleep(pause) {
 		st = s.one(t)
 		err := check(st)
 		if err == nil {

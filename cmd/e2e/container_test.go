@@ -303,7 +303,8 @@ func (c *container) notRoot(t *testing.T) {
 // drains: what is being served when the runtime stops the container is served to the end, and nothing is left.
 func (c *container) drains(t *testing.T) {
 	t.Helper()
-	long := c.enter("curl", "-sS", "http://127.0.0.1:8080/sleep?ms=1500")
+	// Not in its process namespace, whose processes all end with PID 1.
+	long := exec.Command("nsenter", "-t", strconv.Itoa(c.pid), "-n", "--", "curl", "-sS", "http://127.0.0.1:8080/sleep?ms=1500")
 	var answer bytes.Buffer
 	long.Stdout, long.Stderr = &answer, &answer
 	if err := long.Start(); err != nil {
@@ -330,7 +331,7 @@ func (c *container) drains(t *testing.T) {
 		if err != nil {
 			t.Errorf("the container ends with %v\n%s", err, c.said())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(waitLimit):
 		t.Errorf("the container does not end\n%s", c.said())
 	}
 }

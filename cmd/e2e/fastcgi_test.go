@@ -10,7 +10,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The smallest FastCGI client that tells the truth: written here, not taken from package fcgi, so that the two
@@ -39,7 +38,7 @@ func fcgiPair(name, value string) []byte {
 // fcgiAsk sends one request for path?query, with the body, and gives the answer's whole standard output. What
 // has no END_REQUEST is an error. extra are further parameters.
 func fcgiAsk(network, address, target string, body []byte, extra map[string]string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {

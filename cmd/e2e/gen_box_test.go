@@ -189,7 +189,7 @@ func (b *box) genRequires(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(waitLimit):
 		t.Errorf("no answer\n%s", b.journal("need-fastcgi@1.service"))
 	}
 	b.run(t, "systemctl", "stop", "base.service")

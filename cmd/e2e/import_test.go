@@ -111,7 +111,7 @@ func runImported(t *testing.T, dir, name, text string) {
 			if err != nil {
 				t.Errorf("run: %v\n%s", err, &log)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(waitLimit):
 			_ = run.Process.Kill()
 			t.Error("run did not end")
 		}

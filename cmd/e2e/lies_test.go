@@ -290,8 +290,8 @@ func lieDaemon(t *testing.T) {
 	}
 	select {
 	case <-s.ended:
-	case <-time.After(10 * time.Second):
-		t.Errorf("still there 10 s after SIGTERM\n%s", s.log())
+	case <-time.After(waitLimit):
+		t.Errorf("still there %v after SIGTERM\n%s", waitLimit, s.log())
 	}
 	within(t, 10*time.Second, func() error {
 		if left := strays(t, s); len(left) > 0 {

@@ -155,7 +155,7 @@ func (d *watcher) stop(t *testing.T) {
 	}
 	select {
 	case <-d.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(waitLimit):
 		t.Fatalf("it does not end: %s", d.said())
 	}
 	if code := d.ProcessState.ExitCode(); code != exitDone {

@@ -258,8 +258,8 @@ func (s *supervised) stop(t *testing.T, worker int) {
 		if s.err != nil {
 			t.Errorf("after SIGTERM: %v\n%s", s.err, s.log())
 		}
-	case <-time.After(30 * time.Second):
-		t.Fatalf("still there 30 s after SIGTERM\n%s", s.log())
+	case <-time.After(waitLimit):
+		t.Fatalf("still there %v after SIGTERM\n%s", waitLimit, s.log())
 	}
 	if !dead(worker) {
 		t.Errorf("worker %d outlives the supervisor", worker)

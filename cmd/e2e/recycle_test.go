@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,14 @@ func TestRecycledByAge(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "old", fmt.Sprintf(
 		"command: [%s]\ninstances: 2\nworkers: 2\nactivation: eager\nlisten: DIR/a%%i.sock\nlimits: {max_age: 2s}", appPath(t, "hello.pl")))
+	within(t, 20*time.Second, func() error {
+		for _, st := range s.all(t) {
+			if err := settled(2)(st); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	var loads []*load
 	for n := 1; n <= 2; n++ {
 		address := filepath.Join(s.dir, fmt.Sprintf("a%d.sock", n))
@@ -27,19 +36,25 @@ func TestRecycledByAge(t *testing.T) {
 		}))
 	}
 	var all []supervisor.Status
-	for end := time.Now().Add(9 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	twice := func() bool { // both workers of both
+		return !slices.ContainsFunc(all, func(st supervisor.Status) bool { return st.Restarts[supervisor.Age] < 2 })
+	}
+	for end := time.Now().Add(2 * time.Minute); len(all) == 0 || !twice(); time.Sleep(10 * time.Millisecond) {
 		all = s.all(t)
 		rolling := 0
 		for _, st := range all {
 			if st.Rolling {
 				rolling++
 			}
-			if n := len(pids(st)); n < 2 && time.Since(st.Since) > time.Second {
+			if n := len(pids(st)); n < 2 {
 				t.Errorf("%d ready workers: %s", n, describe(st))
 			}
 		}
 		if rolling > 1 {
 			t.Errorf("%d instances recycle at once", rolling)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s\n%s; want both by age", describe(all[0]), describe(all[1]))
 		}
 	}
 	for n, l := range loads {

@@ -187,13 +187,13 @@ func (s *supervised) hold(t *testing.T, records []byte) net.Conn {
 	return conn
 }
 
-// dialFCGI connects and sends the records; the exchange has 30 s.
+// dialFCGI connects and sends the records; the exchange has a minute.
 func dialFCGI(s *supervised, records []byte) (net.Conn, error) {
 	conn, err := net.Dial(s.network, s.address)
 	if err != nil {
 		return nil, err
 	}
-	err = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	err = conn.SetDeadline(time.Now().Add(waitLimit))
 	if err == nil {
 		_, err = conn.Write(records)
 	}

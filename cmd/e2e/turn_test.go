@@ -48,17 +48,11 @@ type scheduler struct {
 	mu      sync.Mutex
 	free    int
 	waiting []*request
-	done    []turn
 }
 
 type request struct {
 	weight
 	granted chan struct{}
-}
-
-type turn struct {
-	name         string
-	waited, took time.Duration
 }
 
 func (s *scheduler) acquire(w weight) *request {
@@ -72,11 +66,10 @@ func (s *scheduler) acquire(w weight) *request {
 	return r
 }
 
-func (s *scheduler) release(r *request, d turn) {
+func (s *scheduler) release(r *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += r.units
-	s.done = append(s.done, d)
 	s.grant()
 }
 
@@ -92,28 +85,21 @@ func (s *scheduler) grant() {
 }
 
 // inTurn makes the test parallel and returns when it is its turn, which ends with the test. It is called once, by a
-// test function and not by its subtests, which share its turn.
+// test function and not by its subtests, which share its turn. With -short only light ones run.
 func inTurn(t *testing.T, w weight) {
 	t.Helper()
+	if testing.Short() && w != light {
+		t.Skip("takes its time; skipped by -short")
+	}
 	t.Parallel()
 	s := turns()
 	w.units = min(w.units, s.size)
 	asked := time.Now()
 	r := s.acquire(w)
-	begin := time.Now()
-	t.Cleanup(func() { s.release(r, turn{t.Name(), begin.Sub(asked), time.Since(begin)}) })
-}
-
-// slowest are the n tests that took longest, without the wait for their turns.
-func (s *scheduler) slowest(n int) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := slices.SortedFunc(slices.Values(s.done), func(a, b turn) int { return int(b.took - a.took) })
-	var b strings.Builder
-	for _, d := range all[:min(n, len(all))] {
-		fmt.Fprintf(&b, "%8.1fs %s (waited %.1fs for its turn)\n", d.took.Seconds(), d.name, d.waited.Seconds())
+	if waited := time.Since(asked); waited > 100*time.Millisecond {
+		t.Logf("waited %.1fs for its turn", waited.Seconds()) // testdata/run-tests reads it
 	}
-	return b.String()
+	t.Cleanup(func() { s.release(r) })
 }
 
 // memoryAvailable is in bytes; without /proc/meminfo it is no limit.
@@ -137,9 +123,5 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "1000"); err != nil {
 		panic(err)
 	}
-	code := m.Run()
-	if testing.Verbose() {
-		fmt.Print("slowest tests of this package:\n", turns().slowest(10))
-	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }

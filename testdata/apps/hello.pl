@@ -11,6 +11,7 @@ my $count = 0;
 my %paths = (
     '/'      => sub { print "hello\n" },
     '/sleep' => \&sleep_ms,
+    '/until' => sub { Time::HiRes::sleep(0.02) until -e $_[0]; print "until $_[0]\n" },
     '/echo'  => \&echo,
     '/die'   => sub { die "asked to die\n" },
     '/kill'  => sub { kill 'KILL', $$; sleep },

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestManPages: a page for each command, the same bytes each time, texts not eaten as Markdown.
+func TestManPages(t *testing.T) {
+	inTurn(t, heavy)
+	binary := manBinary(t)
+	man := func(epoch string, args ...string) (string, int) {
+		cmd := exec.CommandContext(t.Context(), binary, append([]string{"man"}, args...)...)
+		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch)
+		out, _ := cmd.CombinedOutput() // its exit code is looked at
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	first, second := t.TempDir(), t.TempDir()
+	for _, dir := range []string{first, second} {
+		if out, code := man("1790000000", dir); code != exitDone {
+			t.Fatalf("exit %d: %s", code, out)
+		}
+	}
+	pages := tree(t, first)
+	if diff := cmp.Diff(pages, tree(t, second)); diff != "" {
+		t.Errorf("two runs differ:\n%s", diff)
+	}
+	commands, err := filepath.Glob("../../testdata/help/*.txt")
+	if err != nil || len(commands) < 10 {
+		t.Fatalf("found %d commands, %v", len(commands), err)
+	}
+	for _, file := range commands {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if page := pages[name+".1"]; !strings.Contains(page, "Sep 2026") {
+			t.Errorf("%s has no page of that date: %.200s", name, page)
+		}
+	}
+	for _, text := range []string{"==> PATH <==", "systemd/*"} {
+		if page := strings.ReplaceAll(pages["fcgisup-gen.1"], `\&`, ""); !strings.Contains(page, text) {
+			t.Errorf("fcgisup-gen.1 has lost %q:\n%s", text, page)
+		}
+	}
+	for _, text := range []string{"apps.NAME.limits.request_timeout", "alerts.to[].url_file", "/run/NAME%i.sock", "instances: 5"} {
+		if page := strings.ReplaceAll(pages["fcgisup.yaml.5"], `\&`, ""); !strings.Contains(page, text) {
+			t.Errorf("fcgisup.yaml.5 has lost %q:\n%.500s", text, page)
+		}
+	}
+	listsCommands(t, pages["fcgisup.1"], commands)
+	for what, c := range map[string]struct {
+		code  int
+		epoch string
+		args  []string
+	}{
+		"no folder":           {exitUsage, "1790000000", nil},
+		"a missing folder":    {exitFail, "1790000000", []string{filepath.Join(first, "none")}},
+		"a date that is none": {exitUsage, "yesterday", []string{first}},
+	} {
+		if out, code := man(c.epoch, c.args...); code != c.code {
+			t.Errorf("%s: exit %d: %s", what, code, out)
+		}
+	}
+}
+
+// listsCommands: fcgisup(1) names the pages of all that --help lists.
+func listsCommands(t *testing.T, page string, commands []string) {
+	t.Helper()
+	_, list, _ := strings.Cut(page, ".SH COMMANDS")
+	list, _, _ = strings.Cut(list, ".SH ")
+	for _, file := range commands {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if strings.Count(name, "-") == 1 && !strings.Contains(strings.ReplaceAll(list, `\-`, "-"), name+"(1)") {
+			t.Errorf("%s is not among\n%s", name, list)
+		}
+	}
+}
+
+// tree is every file below a folder.
+func tree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name, _ := filepath.Rel(root, path)
+		files[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// manBinary is what make man builds.
+func manBinary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fcgisup-man")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-tags", "man", "-o", path, "../fcgisup").CombinedOutput(); err != nil {
+		t.Fatalf("cannot build it: %v\n%s", err, out)
+	}
+	return path
+}
