@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,7 +77,34 @@ type group struct {
 	// silent is closed at the end of it, ended when the worker has come to its own.
 	silent, ended chan struct{}
 	ending        sync.Once
+	asides        *asides
 }
+
+// asides are the reads that may block as long as the worker's memory is locked. The
+// instance's loop waits for none of them for longer than a moment.
+type asides struct {
+	late    atomic.Int32
+	threads scoreboard.Aside[look]
+	resting scoreboard.Aside[map[scoreboard.Inode]bool]
+	details scoreboard.Aside[[]string]
+	memory  scoreboard.Aside[weight]
+}
+
+func newAsides() *asides {
+	a := &asides{}
+	a.threads.Blocked, a.resting.Blocked, a.details.Blocked, a.memory.Blocked = &a.late, &a.late, &a.late, &a.late
+	return a
+}
+
+const (
+	// readTimeout bounds the wait for what one look needs, evidenceTimeout for what
+	// is read once before a kill.
+	readTimeout     = 50 * time.Millisecond
+	evidenceTimeout = 250 * time.Millisecond
+	// memoryAge is how old a worker's memory may be if it cannot be read at once:
+	// that of a large process takes long.
+	memoryAge = time.Minute
+)
 
 func (g *group) pid() int { return g.leader }
 
@@ -110,7 +138,7 @@ func (g *group) look() look {
 		l.unknown = err.Error()
 		return l
 	}
-	l.lookAtThreads(pids, g.listener.Inode())
+	l = g.lookAtThreads(pids)
 	held, err := g.holding(pids)
 	if err != nil {
 		l.unknown = err.Error()
@@ -121,6 +149,19 @@ func (g *group) look() look {
 		} else {
 			l.held++
 		}
+	}
+	return l
+}
+
+// lookAtThreads asks what the threads are doing.
+func (g *group) lookAtThreads(pids []int) look {
+	l, err := g.asides.threads.Read(readTimeout, 0, func() (look, error) {
+		var l look
+		l.lookAtThreads(pids, g.listener.Inode())
+		return l, nil
+	})
+	if err != nil {
+		l.unknown = err.Error()
 	}
 	return l
 }
@@ -145,25 +186,27 @@ func (g *group) accepts() bool {
 	if err != nil {
 		return true
 	}
-	var l look
-	l.lookAtThreads(pids, g.listener.Inode())
+	l := g.lookAtThreads(pids)
 	return l.accepting || l.unknown != ""
 }
 
 func (g *group) outdated() bool { return g.listener != g.socket.listener() }
 
 func (g *group) resting() map[scoreboard.Inode]bool {
-	all := map[scoreboard.Inode]bool{}
 	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
-	for _, pid := range pids {
-		inodes, err := scoreboard.Reading(pid)
-		if err != nil {
-			continue
+	all, _ := g.asides.resting.Read(readTimeout, 0, func() (map[scoreboard.Inode]bool, error) {
+		all := map[scoreboard.Inode]bool{}
+		for _, pid := range pids {
+			inodes, err := scoreboard.Reading(pid)
+			if err != nil {
+				continue
+			}
+			for _, inode := range inodes {
+				all[inode] = true
+			}
 		}
-		for _, inode := range inodes {
-			all[inode] = true
-		}
-	}
+		return all, nil
+	})
 	return all
 }
 
@@ -180,11 +223,22 @@ func (g *group) evidence() []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	var lines []string
-	for _, pid := range pids {
-		lines = append(lines, testimony(scoreboard.Gather(pid))...)
+	lines, err := g.asides.details.Read(evidenceTimeout, 0, func() ([]string, error) {
+		var lines []string
+		for _, pid := range pids {
+			lines = append(lines, testimony(scoreboard.Gather(pid))...)
+		}
+		return lines, nil
+	})
+	if err == nil {
+		return lines
 	}
-	return lines
+	for _, pid := range pids { // what can be read in any case
+		if s, err := scoreboard.ReadStat(pid); err == nil {
+			lines = append(lines, fmt.Sprintf("process %d (%s) state %c", pid, s.Command, s.State))
+		}
+	}
+	return append(lines, err.Error())
 }
 
 // testimony is a process in a line, and each of its threads in another.
@@ -201,26 +255,36 @@ func testimony(e scoreboard.Evidence) []string {
 }
 
 func (g *group) memory() (uint64, scoreboard.MemoryKind, error) {
+	w, err := g.asides.memory.Read(readTimeout, memoryAge, g.weigh)
+	return w.bytes, w.kind, err
+}
+
+// weight is the memory of a group.
+type weight struct {
+	bytes uint64
+	kind  scoreboard.MemoryKind
+}
+
+func (g *group) weigh() (weight, error) {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
-		return 0, "", err
+		return weight{}, err
 	}
-	var sum uint64
-	kind := scoreboard.PSS
+	w := weight{kind: scoreboard.PSS}
 	for _, pid := range pids {
 		n, k, err := scoreboard.Memory(pid)
 		if errors.Is(err, scoreboard.ErrGone) {
 			continue
 		}
 		if err != nil {
-			return 0, "", err
+			return weight{}, err
 		}
-		sum += n
+		w.bytes += n
 		if k == scoreboard.RSS {
-			kind = k // the sum is no better than its worst part
+			w.kind = k // the sum is no better than its worst part
 		}
 	}
-	return sum, kind, nil
+	return w, nil
 }
 
 // holding are the accepted connections that these processes have open.
@@ -270,7 +334,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: &tail{}, ended: make(chan struct{})}
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: &tail{}, ended: make(chan struct{}), asides: newAsides()}
 	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil

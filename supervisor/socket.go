@@ -182,7 +182,7 @@ func listenOn(in fcgisup.Instance, opt fcgisup.Socket, known finder) (*Socket, e
 		s, err = listenTCP(in.Address.Addr, opt.Backlog)
 		if errors.Is(err, unix.EADDRINUSE) {
 			if l, errFind := scoreboard.Find("tcp", in.Address.Addr); errFind == nil {
-				err = errors.Join(fmt.Errorf("the address is in use by %s", holder(l.Inode())), l.Close())
+				err = errors.Join(fmt.Errorf("address already in use by %s", holder(l.Inode())), l.Close())
 			}
 		}
 	}

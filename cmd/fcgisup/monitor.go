@@ -19,6 +19,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -39,6 +40,8 @@ type monitoring struct {
 	alerts *alert.Alerter
 	mon    *monitor.Monitor
 	host   surveyor
+	// evidence is of processes that are about to be restarted.
+	evidence scoreboard.Aside[scoreboard.Evidence]
 }
 
 func (c *cli) monitorCommand() *cobra.Command {

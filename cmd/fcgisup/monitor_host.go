@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -37,7 +39,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		Traffic: func(a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
 			return trafficOf(&m.host, a, pid, anew)
 		},
-		Evidence: func(pid int) any { return scoreboard.Gather(pid) },
+		Evidence: m.evidenceOf,
 		Log:      m.log,
 	}
 	if _, err := os.Lstat("/run/systemd/system"); err == nil {
@@ -46,6 +48,21 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		m.log.Info("systemd does not run here: only instances whose supervisor runs are known")
 	}
 	return opt
+}
+
+// evidenceTimeout bounds the wait for what is logged of a process before it is restarted.
+const evidenceTimeout = 250 * time.Millisecond
+
+// evidenceOf reads one process at a time: what blocks once may block again.
+func (m *monitoring) evidenceOf(pid int) any {
+	e, err := m.evidence.Read(evidenceTimeout, 0, func() (scoreboard.Evidence, error) { return scoreboard.Gather(pid), nil })
+	if err == nil && e.Stat.PID != pid { // another lane was first
+		err = errors.New("another process was being read")
+	}
+	if err != nil {
+		return scoreboard.Evidence{Stat: scoreboard.Stat{PID: pid}, Missing: []string{err.Error()}}
+	}
+	return e
 }
 
 // sockets are the control sockets of this host.
