@@ -72,6 +72,8 @@ type Supervisor struct {
 	changed chan struct{}
 	// reloading lets one reload or restart run at a time.
 	reloading sync.Mutex
+	// read is the configuration as it was last read.
+	read fcgisup.App
 }
 
 // New checks that the app can be run at all: its user exists, its environment
@@ -94,7 +96,7 @@ func New(opt Options) (*Supervisor, error) {
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	opt.lookers = make(chan struct{}, maxLookers)
 	opt.pings = &pingBook{}
-	s := &Supervisor{opt: opt, watcher: w, changed: make(chan struct{}, 1)}
+	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
@@ -234,10 +236,10 @@ func (s *Supervisor) reload(ctx context.Context) (note string, err error) {
 		return "", fmt.Errorf("cannot reload, going on as before: %w", err)
 	}
 	s.noteConfig(ctx, "")
-	if n := len(s.instances); s.opt.All && app.Instances != n {
-		s.opt.Log.Warn("a reload does not change the number of instances", "running", n, "configured", app.Instances)
-		note = fmt.Sprintf("instances: %d is not applied, %d run: that takes a restart of fcgisup run, or under systemd fcgisup apply", app.Instances, n)
+	if note = s.unapplied(app); note != "" {
+		s.opt.Log.Warn("the reload does not apply all of the configuration", "detail", note)
 	}
+	s.read = app
 	return note, s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
 		if i.runs(launch) {
 			i.launch = launch

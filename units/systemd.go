@@ -22,8 +22,12 @@ const booted = "/run/systemd/system"
 
 // Systemd is a connection to the system's systemd,
 // org.freedesktop.systemd1(5). Its methods wait for the jobs that they begin,
-// and may be called at the same time.
-type Systemd struct{ conn *dbus.Conn }
+// and may be called at the same time. A systemd that does not answer is an error
+// after half a minute.
+type Systemd struct {
+	conn *dbus.Conn
+	end  context.CancelFunc
+}
 
 // Connect reaches systemd: for root through its private socket, which works
 // without a message bus, otherwise over the bus. The error wraps
@@ -32,25 +36,26 @@ func Connect(ctx context.Context) (*Systemd, error) {
 	if _, err := os.Lstat(booted); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoSystemd
 	}
-	// The library ends a connection with its context; what is begun has to be undone after that, too.
-	ctx = context.WithoutCancel(ctx)
 	var failures []error
 	if os.Geteuid() == 0 {
-		conn, err := dbus.NewSystemdConnectionContext(ctx)
+		s, err := connect(ctx, dbus.NewSystemdConnectionContext)
 		if err == nil {
-			return &Systemd{conn}, nil
+			return s, nil
 		}
 		failures = append(failures, err)
 	}
-	conn, err := dbus.NewSystemConnectionContext(ctx)
+	s, err := connect(ctx, dbus.NewSystemConnectionContext)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach systemd: %w", errors.Join(append(failures, err)...))
 	}
-	return &Systemd{conn}, nil
+	return s, nil
 }
 
 // Close ends the connection.
-func (s *Systemd) Close() { s.conn.Close() }
+func (s *Systemd) Close() {
+	s.conn.Close()
+	s.end()
+}
 
 // State is what systemd says of a unit that it has loaded.
 type State struct {
@@ -71,7 +76,9 @@ func (s State) Gone() bool { return s.Active == "inactive" || s.Active == "faile
 
 // List returns the loaded units whose names match a pattern of glob(7).
 func (s *Systemd) List(ctx context.Context, patterns ...string) ([]State, error) {
-	all, err := s.conn.ListUnitsByPatternsContext(ctx, nil, patterns)
+	all, err := ask(ctx, func(ctx context.Context) ([]dbus.UnitStatus, error) {
+		return s.conn.ListUnitsByPatternsContext(ctx, nil, patterns)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list units: %w", err)
 	}
@@ -85,7 +92,9 @@ func (s *Systemd) List(ctx context.Context, patterns ...string) ([]State, error)
 // Enabled tells whether the unit file has the links of its [Install] section;
 // one that does not exist has none.
 func (s *Systemd) Enabled(ctx context.Context, unit string) (bool, error) {
-	files, err := s.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+	files, err := ask(ctx, func(ctx context.Context) ([]dbus.UnitFile, error) {
+		return s.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+	})
 	if err != nil {
 		return false, fmt.Errorf("cannot look whether %s is enabled: %w", unit, err)
 	}
@@ -99,7 +108,10 @@ func (s *Systemd) Enabled(ctx context.Context, unit string) (bool, error) {
 
 // Enable makes the links of the [Install] section; [Systemd.Reload] makes systemd know them.
 func (s *Systemd) Enable(ctx context.Context, units ...string) error {
-	if _, _, err := s.conn.EnableUnitFilesContext(ctx, units, false, false); err != nil {
+	if _, err := ask(ctx, func(ctx context.Context) (_ bool, err error) {
+		_, _, err = s.conn.EnableUnitFilesContext(ctx, units, false, false)
+		return false, err
+	}); err != nil {
 		return fmt.Errorf("cannot enable %s: %w", strings.Join(units, " "), err)
 	}
 	return nil
@@ -107,7 +119,9 @@ func (s *Systemd) Enable(ctx context.Context, units ...string) error {
 
 // Disable removes the links; none is no error.
 func (s *Systemd) Disable(ctx context.Context, units ...string) error {
-	if _, err := s.conn.DisableUnitFilesContext(ctx, units, false); err != nil {
+	if _, err := ask(ctx, func(ctx context.Context) ([]dbus.DisableUnitFileChange, error) {
+		return s.conn.DisableUnitFilesContext(ctx, units, false)
+	}); err != nil {
 		return fmt.Errorf("cannot disable %s: %w", strings.Join(units, " "), err)
 	}
 	return nil
@@ -115,7 +129,7 @@ func (s *Systemd) Disable(ctx context.Context, units ...string) error {
 
 // Reload makes systemd read all unit files again: daemon-reload.
 func (s *Systemd) Reload(ctx context.Context) error {
-	if err := s.conn.ReloadContext(ctx); err != nil {
+	if _, err := askWithin(ctx, reloadTimeout, func(ctx context.Context) (bool, error) { return false, s.conn.ReloadContext(ctx) }); err != nil {
 		return fmt.Errorf("cannot reload systemd: %w", err)
 	}
 	return nil
@@ -124,12 +138,14 @@ func (s *Systemd) Reload(ctx context.Context) error {
 // ResetFailed forgets that a unit has failed; one that is not loaded has not.
 func (s *Systemd) ResetFailed(ctx context.Context, unit string) {
 	// The only errors are of units that systemd does not know, or of a connection whose next call fails as well.
-	_ = s.conn.ResetFailedUnitContext(ctx, unit)
+	_, _ = ask(ctx, func(ctx context.Context) (bool, error) { return false, s.conn.ResetFailedUnitContext(ctx, unit) })
 }
 
 // MainPID is the process of a service, 0 without one.
 func (s *Systemd) MainPID(ctx context.Context, service string) (int, error) {
-	p, err := s.conn.GetServicePropertyContext(ctx, service, "MainPID")
+	p, err := ask(ctx, func(ctx context.Context) (*dbus.Property, error) {
+		return s.conn.GetServicePropertyContext(ctx, service, "MainPID")
+	})
 	if err != nil {
 		return 0, fmt.Errorf("cannot ask for the process of %s: %w", service, err)
 	}
@@ -153,7 +169,9 @@ func (s *Systemd) Skipped(ctx context.Context, unit string) (bool, error) {
 
 // Began is when the main process of a service was started, zero without one.
 func (s *Systemd) Began(ctx context.Context, service string) (time.Time, error) {
-	p, err := s.conn.GetServicePropertyContext(ctx, service, "ExecMainStartTimestamp")
+	p, err := ask(ctx, func(ctx context.Context) (*dbus.Property, error) {
+		return s.conn.GetServicePropertyContext(ctx, service, "ExecMainStartTimestamp")
+	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("cannot ask when %s began: %w", service, err)
 	}
@@ -169,7 +187,9 @@ func (s *Systemd) Began(ctx context.Context, service string) (time.Time, error) 
 
 // Listening is where a socket unit listens for streams.
 func (s *Systemd) Listening(ctx context.Context, socket string) ([]fcgisup.Address, error) {
-	p, err := s.conn.GetUnitTypePropertyContext(ctx, socket, "Socket", "Listen")
+	p, err := ask(ctx, func(ctx context.Context) (*dbus.Property, error) {
+		return s.conn.GetUnitTypePropertyContext(ctx, socket, "Socket", "Listen")
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask where %s listens: %w", socket, err)
 	}
@@ -192,7 +212,9 @@ func (s *Systemd) Listening(ctx context.Context, socket string) ([]fcgisup.Addre
 
 // Result is why a unit of a type ("Socket", "Service") has failed, in systemd's word; "success" if it has not.
 func (s *Systemd) Result(ctx context.Context, unit, kind string) (string, error) {
-	p, err := s.conn.GetUnitTypePropertyContext(ctx, unit, kind, "Result")
+	p, err := ask(ctx, func(ctx context.Context) (*dbus.Property, error) {
+		return s.conn.GetUnitTypePropertyContext(ctx, unit, kind, "Result")
+	})
 	if err != nil {
 		return "", fmt.Errorf("cannot ask for the result of %s: %w", unit, err)
 	}
@@ -214,7 +236,7 @@ type Service struct {
 
 // Service asks for a service; one that is not loaded is inactive.
 func (s *Systemd) Service(ctx context.Context, service string) (Service, error) {
-	all, err := s.conn.GetAllPropertiesContext(ctx, service)
+	all, err := ask(ctx, func(ctx context.Context) (map[string]any, error) { return s.conn.GetAllPropertiesContext(ctx, service) })
 	if err != nil {
 		return Service{}, fmt.Errorf("cannot ask for %s: %w", service, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/dbus"
+
 	"github.com/fcgisup/fcgisup"
 )
 
@@ -114,7 +116,7 @@ func mountsOf(p properties) Mounts {
 type properties map[string]any
 
 func (s *Systemd) properties(ctx context.Context, unit string) (properties, error) {
-	p, err := s.conn.GetAllPropertiesContext(ctx, unit)
+	p, err := ask(ctx, func(ctx context.Context) (map[string]any, error) { return s.conn.GetAllPropertiesContext(ctx, unit) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask systemd about %s: %w", unit, err)
 	}
@@ -176,7 +178,9 @@ func (s *Systemd) socketNames(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{"*.socket"})
+	files, err := ask(ctx, func(ctx context.Context) ([]dbus.UnitFile, error) {
+		return s.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{"*.socket"})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list unit files: %w", err)
 	}

@@ -37,7 +37,7 @@ func TestJobs(t *testing.T) {
 	}
 	for _, test := range tests {
 		got := ""
-		if err := jobs(t.Context(), "start", strings.Fields(test.units), begin); err != nil {
+		if err := jobs(t.Context(), "start", strings.Fields(test.units), begin, nil); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
@@ -45,7 +45,7 @@ func TestJobs(t *testing.T) {
 		}
 	}
 	var job *JobError
-	if err := jobs(t.Context(), "stop", []string{"b", "nosuch"}, begin); !errors.As(err, &job) || job.Unit != "b" || job.Result != "failed" {
+	if err := jobs(t.Context(), "stop", []string{"b", "nosuch"}, begin, nil); !errors.As(err, &job) || job.Unit != "b" || job.Result != "failed" {
 		t.Errorf("%v does not tell the job", err)
 	}
 }
@@ -54,7 +54,7 @@ func TestJobs(t *testing.T) {
 func TestJobsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := jobs(ctx, "stop", []string{"silent", "a"}, answer(map[string]string{"silent": "", "a": "done"}))
+	err := jobs(ctx, "stop", []string{"silent", "a"}, answer(map[string]string{"silent": "", "a": "done"}), nil)
 	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "cannot stop silent: ") {
 		t.Errorf("got %v", err)
 	}

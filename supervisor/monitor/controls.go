@@ -125,7 +125,7 @@ type voice struct {
 
 // voices are those of all instances, configured or not.
 func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
-	old := max(oldAnswers*m.opt.Interval, leastOld)
+	old := m.old()
 	said := map[fcgisup.Instance]voice{}
 	for _, c := range m.controls {
 		for i := range c.all {

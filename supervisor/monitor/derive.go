@@ -56,9 +56,9 @@ func bare(in fcgisup.Instance) fcgisup.Instance {
 // derive tells how an instance of the configuration is.
 func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time.Time) Instance {
 	key := bare(in)
-	f := facts{supervised: app.Systemd.Supervise, systemd: m.units.known, failures: app.Health.Failures, before: m.before[key]}
+	f := facts{supervised: app.Systemd.Supervise, systemd: m.units.believed(m.old()), failures: app.Health.Failures, before: m.before[key]}
 	i := Instance{App: in.App, Number: in.Number, Address: in.Address.String(), Checked: now}
-	if m.units.known {
+	if f.systemd {
 		socket, service := m.opt.UnitNames(in)
 		f.socket, f.service = m.units.all[socket], m.units.all[service]
 		f.restarts = m.restarting[key].met

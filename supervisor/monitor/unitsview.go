@@ -17,6 +17,13 @@ type unitsView struct {
 	warned bool
 }
 
+// believed reports whether what systemd has said is young enough, also while it
+// still has to answer.
+func (v unitsView) believed(old time.Duration) bool { return v.known && time.Since(v.at) < old }
+
+// old is how long an answer stands for the present.
+func (m *Monitor) old() time.Duration { return max(oldAnswers*m.opt.Interval, leastOld) }
+
 // lookAtUnits asks systemd for all units, unless it still has to answer.
 func (m *Monitor) lookAtUnits(run context.Context) {
 	if m.opt.Units == nil || m.units.asked {
@@ -65,7 +72,6 @@ func (m *Monitor) toldUnits(ctx context.Context, all map[string]Unit, at time.Ti
 	m.units.asked = false
 	if err != nil {
 		m.counts.unitErrors.Add(1)
-		m.units.known = m.units.known && time.Since(m.units.at) < max(oldAnswers*m.opt.Interval, leastOld)
 		if !m.units.warned {
 			m.opt.Log.Error("systemd does not tell its units", "error", err)
 		}
