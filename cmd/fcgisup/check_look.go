@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -126,9 +127,20 @@ func (k *checker) asleep(in fcgisup.Instance) bool {
 	if _, err := os.Stat(unit); err != nil {
 		return false
 	}
-	if in.Address.Network == "unix" {
-		_, err := os.Stat(in.Address.Addr)
-		return err == nil
+	return k.listened(in.Address)
+}
+
+// listened reports whether some process listens on an address. Where the kernel does
+// not say so a socket file must do; without one the probe will tell.
+func (k *checker) listened(a fcgisup.Address) bool {
+	l, _, _, err := k.host.look(a.Network, a.Addr, false)
+	if err == nil {
+		_ = l.Close()
+		return true
 	}
-	return true
+	if errors.Is(err, scoreboard.ErrUnsupported) && a.Network == "unix" {
+		info, err := os.Stat(a.Addr)
+		return err == nil && info.Mode().Type() == os.ModeSocket
+	}
+	return false
 }
