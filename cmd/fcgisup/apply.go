@@ -30,6 +30,8 @@ type applier struct {
 	// drain bounds the wait for requests to instances that shall go.
 	drain  time.Duration
 	binary string
+	// cfg is the configuration; remove has none.
+	cfg *fcgisup.Config
 
 	systemd *units.Systemd
 	web     webServer
@@ -62,6 +64,10 @@ use for --drain is left alone and the apply undone, unless --restart-sockets say
 to cut what the socket holds. What cannot be had without a gap is an app that
 moves to another address: nginx is reloaded right after its sockets have moved.
 
+Before it changes anything, apply looks for what will keep its apps from working,
+with the rules of doctor: errors stop it, --force goes on in spite of them;
+warnings are printed.
+
 If a step before the last fails (the test of nginx, a start, a probe) everything
 written is put back, and the error says which step. If what fails is a supervisor
 that cannot be asked or refuses, that concerns its own app: the others are then
@@ -90,7 +96,7 @@ include snippets/APP-location.conf in a server block.`,
 // define adds the flags that apply and remove share.
 func (a *applier) define(f *pflag.FlagSet) {
 	f.BoolVar(&a.dryRun, "dry-run", false, "print the plan with its differences, do nothing")
-	f.BoolVar(&a.force, "force", false, "also overwrite and remove files that were edited")
+	f.BoolVar(&a.force, "force", false, "also overwrite and remove files that were edited, and go on in spite of errors found before")
 	f.DurationVar(&a.drain, "drain", time.Minute, "`LIMIT` on the wait for requests to instances that go; 0: cut them")
 }
 
@@ -180,12 +186,9 @@ func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
 	if err := a.planMonitor(ctx, cfg, src); err != nil {
 		return nil, fmt.Errorf("cannot apply: %w", err)
 	}
-	a.mentionMissing(src.apps)
+	a.cfg = cfg
 	wishes, err := a.wishes(cfg, src)
 	if err != nil {
-		return nil, err
-	}
-	if err := needReadable(wishes); err != nil {
 		return nil, err
 	}
 	records, err := readRecords(recordRoot)

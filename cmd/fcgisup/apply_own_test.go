@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/fcgisup/fcgisup"
 )
 
 // TestRecognize: files of gen that nobody has edited are ours without a record, whatever number they are for.
@@ -62,16 +60,31 @@ func TestRecognize(t *testing.T) {
 	}
 }
 
-// TestMentionMissing: a program that is to come is said once, and is no failure.
-func TestMentionMissing(t *testing.T) {
-	var said strings.Builder
-	a := &applier{cli: &cli{stdio: stdio{err: &said}}}
-	here, gone := appOf(t, applyConfig(1)), appOf(t, applyConfig(1))
-	here.Command, gone.Command = []string{"/bin/sh"}, []string{"/nowhere/web.pl"}
-	a.mentionMissing([]fcgisup.App{here})
-	a.mentionMissing([]fcgisup.App{gone, here, gone})
-	want := "fcgisup: not on this host: /nowhere/web.pl of web, /nowhere/web.pl of web; until it is, its requests fail\n"
-	if got := said.String(); got != want {
-		t.Errorf("got %q, want %q", got, want)
+// TestJudge: errors stop apply before it changes anything, unless it is forced; notes are left out.
+func TestJudge(t *testing.T) {
+	found := []finding{
+		{"a", isError, "app web", "It is \x1b[31mwrong.", "fix it"},
+		{"b", isWarning, "app web", "It is slow.", ""},
+		{"c", isNote, "app web", "It is so.", ""},
+	}
+	for _, test := range []struct {
+		force, dryRun bool
+		found         []finding
+		stops         bool
+	}{
+		{false, false, found, true}, {true, false, found, false}, {false, true, found, false}, {false, false, found[1:], false}, {false, false, nil, false},
+	} {
+		var out strings.Builder
+		s := &transaction{applier: &applier{cli: &cli{stdio: stdio{err: &out}}, what: "apply", force: test.force, dryRun: test.dryRun}}
+		err := s.judge(test.found)
+		if stops := err != nil; stops != test.stops {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if test.stops && err.Error() != "cannot apply: 1 error found, nothing has been changed: app web" {
+			t.Error(err)
+		}
+		if got := out.String(); len(test.found) == 3 && (!strings.HasPrefix(got, "error: app web: It is ") || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, "  fix: fix it\nwarning: app web: It is slow.\n")) {
+			t.Errorf("printed %q", got)
+		}
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -171,9 +169,12 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 		return nil
 	}
 	if a.dryRun {
-		return t.show()
+		return cmp.Or(t.show(), t.approve(ctx))
 	}
 	if err := cmp.Or(t.permitted(), t.collisions()); err != nil {
+		return err
+	}
+	if err := t.approve(ctx); err != nil {
 		return err
 	}
 	return t.run(ctx)
@@ -186,22 +187,6 @@ func (a *applier) mention() {
 		fmt.Fprintln(a.err, "fcgisup: nginx is not installed here: units only")
 	case !a.web.running():
 		fmt.Fprintln(a.err, "fcgisup: nginx does not run: its files are written and tested, not loaded")
-	}
-}
-
-// mentionMissing names programs that are not there: they may be installed later.
-func (a *applier) mentionMissing(apps []fcgisup.App) {
-	var all []string
-	for _, app := range apps {
-		if app.Systemd.Service["RootDirectory"] != nil || app.Systemd.Service["RootImage"] != nil {
-			continue // its paths are not this host's
-		}
-		if _, err := os.Stat(app.Command[0]); errors.Is(err, fs.ErrNotExist) {
-			all = append(all, fmt.Sprintf("%s of %s", app.Command[0], app.Name))
-		}
-	}
-	if len(all) > 0 {
-		fmt.Fprintf(a.err, "fcgisup: not on this host: %s; until it is, its requests fail\n", strings.Join(all, ", "))
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 // facts are what doctor has seen. The rules look at nothing else. A nil or
 // empty part could not be seen, and a finding in unseen says why.
 type facts struct {
-	config string
-	apps   []appFacts
+	config   string
+	apps     []appFacts
+	warnings fcgisup.Errors
 	// writable are files that decide what runs and that the wrong users can change.
 	writable []writable
 

@@ -56,6 +56,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		return nil
 	}
 	f.config = cfg.Path
+	f.warned(cfg, func(string) bool { return true })
 	g := &generation{cli: d.cli, units: true, nginx: true, binary: d.binary}
 	src := &source{}
 	var err error
@@ -81,14 +82,30 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		} else if err != nil {
 			return err
 		}
-		a.gatherAccounts()
-		a.command = a.launch().problem()
-		a.gatherPaths()
-		a.gatherSocket()
+		a.gather()
 		f.gatherReadable(&a, read)
 		f.apps = append(f.apps, a)
 	}
 	return nil
+}
+
+// warned are the configuration's warnings about these apps.
+func (f *facts) warned(cfg *fcgisup.Config, about func(app string) bool) {
+	for _, w := range cfg.Warnings {
+		rest, ofApp := strings.CutPrefix(w.Key, "apps.")
+		app, _, _ := strings.Cut(rest, ".")
+		if ofApp && about(app) {
+			f.warnings = append(f.warnings, w)
+		}
+	}
+}
+
+// gather looks at what the app needs of this host.
+func (a *appFacts) gather() {
+	a.gatherAccounts()
+	a.command = a.launch().problem()
+	a.gatherPaths()
+	a.gatherSocket()
 }
 
 func (a *appFacts) gatherAccounts() {

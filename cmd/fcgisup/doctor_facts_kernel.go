@@ -34,18 +34,23 @@ type acceptor struct {
 
 // kernel reads what the kernel tells; what it does not tell is a note.
 func (f *facts) kernel() {
+	f.gatherSomaxconn()
+	var err error
+	if f.listeners, err = listeners("/proc"); err != nil {
+		f.note("kernel-not-read", "/proc/net", err.Error()+".", "")
+	}
+	if hidden := findAcceptors("/proc", f.listeners); hidden > 0 {
+		f.note("processes-not-read", "/proc", fmt.Sprintf("%d of them could not be looked into: which programs listen, and whether one has made its socket non-blocking, is known of your own only.", hidden), "sudo fcgisup doctor")
+	}
+}
+
+func (f *facts) gatherSomaxconn() {
 	text, err := os.ReadFile("/proc/sys/net/core/somaxconn")
 	if err == nil {
 		f.somaxconn, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
 	if err != nil {
 		f.note("kernel-not-read", "net.core.somaxconn", err.Error()+".", "")
-	}
-	if f.listeners, err = listeners("/proc"); err != nil {
-		f.note("kernel-not-read", "/proc/net", err.Error()+".", "")
-	}
-	if hidden := findAcceptors("/proc", f.listeners); hidden > 0 {
-		f.note("processes-not-read", "/proc", fmt.Sprintf("%d of them could not be looked into: which programs listen, and whether one has made its socket non-blocking, is known of your own only.", hidden), "sudo fcgisup doctor")
 	}
 }
 

@@ -47,10 +47,20 @@ type finding struct {
 // instances of one app become one.
 const subjectMark = "{}"
 
+// printShort prints a finding for a command that looks at other things, too.
+func (f finding) printShort(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, fcgisup.Printable(f.Subject), fcgisup.Printable(f.Message))
+	if f.Mend != "" {
+		fmt.Fprintf(w, "  fix: %s\n", fcgisup.Printable(f.Mend))
+	}
+}
+
 // examine applies all rules.
-func examine(f *facts) []finding {
+func examine(f *facts) []finding { return examineBy(f, rules()) }
+
+func examineBy(f *facts, rules []func(*facts) []finding) []finding {
 	found := slices.Clone(f.unseen)
-	for _, rule := range rules() {
+	for _, rule := range rules {
 		found = append(found, rule(f)...)
 	}
 	found = merge(found)
@@ -65,7 +75,7 @@ func examine(f *facts) []finding {
 // rules are all there are, in the order of the report: pure functions of what was seen.
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
-		findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
+		findWarned, findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
 		findFailing, findFailedServices, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,

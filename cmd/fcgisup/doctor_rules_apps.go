@@ -8,6 +8,14 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
+// findWarned: values of the configuration that are accepted and will cause trouble.
+func findWarned(f *facts) (found []finding) {
+	for _, w := range f.warnings {
+		found = append(found, finding{"configuration-warning", isWarning, fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), w.Key + " " + w.Msg + ".", ""})
+	}
+	return found
+}
+
 // findCommands: a program that cannot be started.
 func findCommands(f *facts) (found []finding) {
 	for _, a := range f.apps {

@@ -129,25 +129,6 @@ func readsConfig(app fcgisup.App, changes []change) (service []byte, reads bool)
 	return changes[at].new, true
 }
 
-// needReadable refuses to apply apps whose supervisors could not read their
-// configuration: nothing but the journal would say why they do not start.
-func needReadable(wishes []wanted) error {
-	for _, w := range wishes {
-		if w.app == nil {
-			continue
-		}
-		service, reads := readsConfig(*w.app, w.changes)
-		if !reads {
-			continue
-		}
-		// What cannot be tried, as without root or the user, is for others to say.
-		if closed, err := unreadable(*w.app, service, cmp.Or(w.config, fcgisup.SystemConfig)); err == nil && closed != nil {
-			return hinted(fmt.Errorf("cannot apply %s: %s", w.name, closed), closed.mend())
-		}
-	}
-	return nil
-}
-
 // gatherReadable tries whether the app's supervisors can read the configuration.
 func (f *facts) gatherReadable(a *appFacts, file string) {
 	service, reads := readsConfig(a.App, a.changes)
