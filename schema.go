@@ -168,7 +168,7 @@ func nginxFields(x *Nginx) []field {
 		{"balance", "least_conn, round_robin, random, ip_hash or hash KEY", balance(&x.Balance)},
 		{"location", "prefix that the app is mounted at: /app serves /app and /app/…, not /application; nginx redirects /app to /app/ for a prefix that ends in /", location(&x.Location)},
 		{"read_timeout", "how long nginx waits for an answer, then it sends 504; absent: 60s, plus limits.start_timeout unless all instances start at boot and never sleep", absentDuration(&x.ReadTimeout)},
-		{"params", "fastcgi_param pairs that add to, or replace, the generated ones", nginxParams(&x.Params)},
+		{"params", "fastcgi_param pairs that add to, or replace, the generated ones; without SCRIPT_FILENAME php-cgi and fcgiwrap run the file below root that the path names", nginxParams(&x.Params)},
 	}
 }
 

@@ -3,6 +3,7 @@ package fcgisup
 import (
 	"math"
 	"net/netip"
+	"path"
 	"strings"
 	"time"
 
@@ -58,6 +59,10 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		if err := a.Health.Address.check(a.Instances); err != nil {
 			fail("health.address", "%v", err)
 		}
+	}
+	if _, told := a.Health.Params["SCRIPT_FILENAME"]; a.Health.Path != "" && !told && a.Scripts() != NoScripts {
+		sub := key + ".health.path"
+		d.warnAt(d.at(sub, k), sub, "asks %s for a script that it is not told, which is a wrong answer; add health: {params: {SCRIPT_FILENAME: /PATH}}", path.Base(a.Command[0]))
 	}
 	if read := a.ReadTimeout(); a.Limits.RequestTimeout > read {
 		sub := key + ".limits.request_timeout"

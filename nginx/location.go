@@ -23,7 +23,7 @@ func location(app fcgisup.App, o Options) *writer {
 		place += "/"
 	}
 	split := ""
-	if prefix != "" {
+	if prefix != "" && !findsScripts(app) {
 		split = "(?s)^(" + regexp.QuoteMeta(prefix) + ")(.*)$"
 	}
 	w.open("location", place)
@@ -44,6 +44,9 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 	w.put("fastcgi_next_upstream_tries", "2")
 	w.comment("How long nginx waits for an answer, the start of an instance included (nginx.read_timeout).")
 	w.put("fastcgi_read_timeout", seconds(app.ReadTimeout()))
+	if findsScripts(app) {
+		scripts(w, app.Scripts())
+	}
 	if split != "" {
 		w.comment("(?s): a path may hold a newline (%0a), which a dot alone does not match.")
 		w.put("fastcgi_split_path_info", split)
@@ -58,6 +61,34 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 		}
 		w.put(words...)
 	}
+}
+
+// findsScripts says that the program runs the file that the path names: it has
+// to be told, and the configuration does not do so itself.
+func findsScripts(app fcgisup.App) bool {
+	_, told := app.Nginx.Params["SCRIPT_FILENAME"]
+	return app.Scripts() != fcgisup.NoScripts && !told
+}
+
+// scripts splits a path behind the name of a script.
+func scripts(w *writer, kind fcgisup.Scripts) {
+	if kind == fcgisup.CGIScripts {
+		w.comment("The script is a file below root; what follows its name is PATH_INFO.")
+		w.put("fastcgi_split_path_info", `(?s)^(.+?\.(?:cgi|fcgi|pl|py|rb|sh))(/.*)$`)
+		w.put("fastcgi_index", "index.cgi")
+		return
+	}
+	w.comment("The script is a file below root; what follows its name is PATH_INFO.")
+	w.put("fastcgi_split_path_info", `(?s)^(.+?\.php)(/.*)$`)
+	w.put("fastcgi_index", "index.php")
+	w.comment("php-cgi would run any file as PHP, an uploaded picture, too.")
+	w.open("if", "($fastcgi_script_name", "!~", `\.php$)`)
+	w.put("return", "404")
+	w.close()
+	w.comment("php-cgi looks for a script in the folders of a path: /picture.jpg/x.php would run the picture.")
+	w.open("if", "(!-f", "$document_root$fastcgi_script_name)")
+	w.put("return", "404")
+	w.close()
 }
 
 // seconds rounds up to what every nginx takes.
@@ -104,11 +135,14 @@ var usual = []parameter{
 func parameters(app fcgisup.App, prefix string) []parameter {
 	own := app.Nginx.Params
 	all := []parameter{{name: "SCRIPT_NAME", value: ""}, {name: "PATH_INFO", value: "$uri"}}
-	if prefix != "" {
+	if prefix != "" || findsScripts(app) {
 		all = []parameter{{name: "SCRIPT_NAME", value: "$fastcgi_script_name"}, {name: "PATH_INFO", value: "$fastcgi_path_info"}}
 	}
 	all = append(all, usual...)
 	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable(app), why: "Made in the upstream's file, and never empty."})
+	if findsScripts(app) {
+		all = append(all, parameter{name: "SCRIPT_FILENAME", value: "$document_root$fastcgi_script_name"})
+	}
 	names := make([]string, 0, len(own))
 	for name := range own {
 		names = append(names, name)

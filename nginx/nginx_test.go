@@ -57,10 +57,20 @@ http {
 	server {
 		listen unix:DIR/web;
 		server_name site;
+		root DIR/root;
 		include DIR/APP-location.conf;
 	}
 }
 `)
+	for _, name := range []string{"a/x.php", "x.php", "index.php", "blog/x.php", "blog/index.php", "upload/evil.jpg", "cgi-bin/a.cgi"} {
+		file := filepath.Join(dir, "root", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	config = filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -193,6 +203,36 @@ func TestTimeoutRunsOnce(t *testing.T) {
 	defer response.Body.Close()
 	if n := taken.Load(); n != 1 || response.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("%d servers were asked, and the answer was %s; want 1 and 504", n, response.Status)
+	}
+}
+
+// TestScripts: programs that run scripts are told which, and what does not end as PHP does is not run as PHP.
+func TestScripts(t *testing.T) {
+	for _, test := range []struct {
+		command, location, target, name, info string
+		status                                int
+	}{
+		{"/usr/bin/php-cgi", "/", "/a/x.php?q", "/a/x.php", "", 200},
+		{"/usr/bin/php-cgi8.2", "/", "/x.php/more/x.php%0a", "/x.php", "/more/x.php\n", 200},
+		{"/usr/bin/php-cgi", "/", "/", "/index.php", "", 200},
+		{"/usr/bin/php-cgi", "/blog", "/blog/x.php/1", "/blog/x.php", "/1", 200},
+		{"/usr/bin/php-cgi", "/blog", "/blog/", "/blog/index.php", "", 200},
+		{"/usr/bin/php-cgi", "/", "/upload/evil.jpg", "", "", 404},
+		{"/usr/bin/php-cgi", "/", "/upload/evil.php.jpg", "", "", 404},
+		{"/usr/bin/php-cgi", "/", "/upload/evil.jpg/x.php", "", "", 404},
+		{"/usr/bin/php-cgi", "/", "/gone.php", "", "", 404},
+		{"/usr/sbin/fcgiwrap", "/cgi-bin", "/cgi-bin/a.cgi/repo/b", "/cgi-bin/a.cgi", "/repo/b", 200},
+		{"/usr/sbin/fcgiwrap", "/cgi-bin/", "/cgi-bin/status", "/cgi-bin/status", "", 200},
+	} {
+		app := example()
+		app.Command, app.Nginx.Location = []string{test.command}, test.location
+		status, _, got := visit(t, app, test.target)
+		if status != test.status {
+			t.Errorf("%+v: status %d", test, status)
+		}
+		if status == 200 && (got["SCRIPT_NAME"] != test.name || got["PATH_INFO"] != test.info || !strings.HasSuffix(got["SCRIPT_FILENAME"], "/root"+test.name) || got["DOCUMENT_ROOT"] == "") {
+			t.Errorf("%+v: %q %q %q", test, got["SCRIPT_NAME"], got["PATH_INFO"], got["SCRIPT_FILENAME"])
+		}
 	}
 }
 

@@ -209,7 +209,9 @@ func TestDoctorRules(t *testing.T) {
 		{"zone", func(f *facts) { f.web.effective.Upstreams[0].Zone = false }, "warning upstream-without-zone /u:1"},
 		{"zone of one worker", func(f *facts) { f.web.effective.Upstreams[0].Zone, f.web.effective.OneWorker = false, true }, ""},
 		{"max_fails", func(f *facts) { f.web.effective.Upstreams[0].Servers[1].MaxFails = 1 }, "warning upstream-max-fails /u:1"},
-		{"a warning", func(f *facts) { f.warnings = fcgisup.Errors{{File: "/c", Line: 1, Col: 2, Key: "apps.rt.x", Msg: "is odd"}} }, "warning configuration-warning /c:1:2"},
+		{"a warning", func(f *facts) {
+			f.warnings = fcgisup.Errors{{File: "/c", Line: 1, Col: 2, Key: "apps.rt.x", Msg: "is odd"}}
+		}, "warning configuration-warning /c:1:2"},
 		{"another web user", func(f *facts) { f.web.who, f.web.workers = &credentials{uid: 9, gid: 9}, make([]nginx.Process, 1) }, "error web-user-denied app rt"},
 		{"another web user of a stopped nginx", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9} }, "warning web-user-denied app rt"},
 		{"another web user in the socket's group", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9, groups: []int{33}} }, ""},
