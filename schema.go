@@ -125,7 +125,7 @@ func socketFields(s *Socket) []field {
 
 func healthFields(h *Health) []field {
 	return []field{
-		{"path", "a real request; absent: a padded FCGI_GET_VALUES ping", urlPath(&h.Path)},
+		{"path", "a real request, such as /?MAP=/srv/x.map; one that the program answers with expect.status, which a program that wants a query may not do for / alone; absent: a padded FCGI_GET_VALUES ping", urlPath(&h.Path)},
 		{"script_name", "SCRIPT_NAME of the request, the prefix that the app is mounted at", urlPath(&h.ScriptName)},
 		{"method", "REQUEST_METHOD", method(&h.Method)},
 		{"host", "HTTP_HOST and SERVER_NAME", text(&h.Host)},
