@@ -68,6 +68,8 @@ func (b *box) applyFailingUnit(t *testing.T) {
 	b.everyInstance(t, 3)
 	busy := startLoad(2, b.throughNginx("web", "/sleep?ms=5"))
 	b.configure(t, applyConfig(4)+"  side: {command: [/opt/apps/side.pl], user: www-data, instances: 2, socket: {user: nosuchuser}}\n")
+	b.applyFails(t, "error: app side: socket.user: nosuchuser does not exist on this host.", "cannot apply: 1 error found, nothing has been changed: app side\nhint: ")
+	b.configure(t, applyConfig(4)+"  side: {command: [/opt/apps/side.pl], user: www-data, instances: 2, listen: /proc/side%i.sock}\n")
 	b.applyFails(t, `cannot apply: step "start": cannot start side-fastcgi@`, `.socket: the job's result is "failed"`, "; everything is put back\n", "hint: journalctl")
 	busy.end(t, "load while an apply fails")
 	if b.exists("/etc/systemd/system/side-fastcgi@.socket") {
