@@ -68,15 +68,33 @@ func FuzzUnits(f *testing.F) {
 	})
 }
 
+// fuzzed are scripts with what the follower has: branches, loops, functions, substitutions, wrappers.
+var fuzzed = []string{
+	"for i in 1 2; do spawn-fcgi -s /run/$i -- /bin/a; done", "f() { spawn-fcgi \"$@\"; }; f -s /run/a -- ${B:-/bin/a}",
+	"case $1 in start) eval $(echo spawn-fcgi -s /a -- /b) ;; *) exit 1; esac", "while [ $((i+=1)) -lt 4 ]; do A=$A$i; done; spawn-fcgi -p 1 -- /$A",
+	"su -c 'nice -n 3 spawn-fcgi -s /a -- /b' web | logger", "set -- a b; shift; spawn-fcgi -s /a -- /${1%b}/${A##*x}", "[[ $A == b* ]] && exec spawn-fcgi -n -s/a -- /b <<X\nX",
+}
+
 func FuzzScript(f *testing.F) {
 	seed(f, "etc/init.d/*")
+	for _, text := range fuzzed {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		whole(t, Read([]Source{{Name: "/etc/init.d/a", Data: []byte("#!/bin/sh\n# spawn-fcgi\n" + text)}}, machine()))
+		whole(t, Read([]Source{{Name: "/etc/init.d/a", Data: []byte("#!/bin/sh\n# spawn-fcgi\n" + text)}, {Name: "/etc/default/a", Data: []byte("A=1")}}, machine()))
+	})
+}
+
+func FuzzExecline(f *testing.F) {
+	f.Add("fdmove -c 2 1 if { a { b } } export A \"b\\\"c\"\nspawn-fcgi -s /a -- ${X}")
+	f.Fuzz(func(t *testing.T, text string) {
+		whole(t, Read([]Source{{Name: "run", Data: []byte("#!/bin/execlineb\n# spawn-fcgi\n" + text)}}, machine()))
 	})
 }
 
 func FuzzCommandLine(f *testing.F) {
 	f.Add("-s\n/run/x\n-F\n3\n--\n/bin/x")
+	f.Add("-s\n/run/x\n--\nchpst\n-u\na:b\n-/\nx\nmultiwatch\n-f2\n/bin/x")
 	f.Add("-n\n-p\n99\n--\nmultiwatch\n--forks\n2\n-s\nUSR2\n/bin/x")
 	f.Fuzz(func(t *testing.T, words string) {
 		whole(t, CommandLine(append([]string{"spawn-fcgi"}, strings.Split(words, "\n")...), machine()))

@@ -115,7 +115,10 @@ func eval(r *run, at Place, argv []Word, _ []Assign) (Status, flow) {
 	text := ""
 	for i, w := range argv[1:] {
 		if !w.OK() {
-			// A command whose words are unknown, so that a program in it is not overlooked.
+			// It may set any variable, and start something.
+			for name := range r.scope.all() {
+				r.doubt(name, at.Line, "may be set by eval in line %d")
+			}
 			return r.host.Command(&Command{At: at, Argv: argv, Quiet: r.quiet > 0, Maybe: strings.Join(r.maybe, ", "), run: r}), next
 		}
 		if i > 0 {
@@ -200,9 +203,9 @@ func set(r *run, _ Place, argv []Word, _ []Assign) (Status, flow) {
 	for i, w := range argv[1:] {
 		switch {
 		case w.OK() && w.Text == "--":
-			r.positional, r.knownArgs = argv[i+2:], true
-			for _, p := range r.positional {
-				r.knownArgs = r.knownArgs && !p.Splits
+			r.scope.positional, r.scope.knownArgs = argv[i+2:], true
+			for _, p := range r.scope.positional {
+				r.scope.knownArgs = r.scope.knownArgs && !p.Splits
 			}
 			return Success, next
 		case w.OK() && (strings.HasPrefix(w.Text, "-") && strings.Contains(w.Text, "a") || w.Text == "allexport"):
@@ -219,13 +222,13 @@ func shift(r *run, _ Place, argv []Word, _ []Assign) (Status, flow) {
 	if len(argv) > 1 {
 		var err error
 		if n, err = strconv.Atoi(argv[1].Text); err != nil {
-			r.knownArgs = false
+			r.scope.knownArgs = false
 		}
 	}
-	if n < 0 || n > len(r.positional) {
+	if n < 0 || n > len(r.scope.positional) {
 		return Failure, next
 	}
-	r.positional = r.positional[n:]
+	r.scope.positional = r.scope.positional[n:]
 	return Success, next
 }
 

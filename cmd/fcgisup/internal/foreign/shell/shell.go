@@ -145,23 +145,20 @@ var ErrLimit = errors.New("is too large, or loops too long, to be followed")
 
 // run is one script under way.
 type run struct {
-	host  Host
-	file  string
-	path  string
-	fixed *Place
-	scope *scope
-	funcs map[string]*syntax.Stmt
-	// positional are $1 and on; knownArgs is set if they are known.
-	positional []Word
-	knownArgs  bool
-	braces     bool
-	allExport  bool
-	quiet      int
-	maybe      []string
-	frames     []*frame
-	depth      int
-	steps      int
-	bytes      int
+	host      Host
+	file      string
+	path      string
+	fixed     *Place
+	scope     *scope
+	funcs     map[string]*syntax.Stmt
+	braces    bool
+	allExport bool
+	quiet     int
+	maybe     []string
+	frames    []*frame
+	depth     int
+	steps     int
+	bytes     int
 }
 
 // frame is a function call or a loop: where return or break lead to.
@@ -193,9 +190,9 @@ func Run(s Script, host Host) error {
 	}
 	switch {
 	case s.At != nil:
-		r.positional, r.knownArgs = s.Args, true
+		r.scope.positional, r.scope.knownArgs = s.Args, true
 	case isInit(file):
-		r.positional, r.knownArgs = []Word{Known("start")}, true
+		r.scope.positional, r.scope.knownArgs = []Word{Known("start")}, true
 	}
 	r.frames = []*frame{{left: map[string]int{}}}
 	r.stmts(file.Stmts)
@@ -256,9 +253,9 @@ func (r *run) nested(at Place, text string, args []Word) error {
 	if r.depth >= maxDepth {
 		return ErrLimit
 	}
-	fixed, positional, known := r.fixed, r.positional, r.knownArgs
-	defer func() { r.fixed, r.positional, r.knownArgs = fixed, positional, known }()
-	r.fixed, r.positional, r.knownArgs = &at, args, true
+	fixed, positional, known := r.fixed, r.scope.positional, r.scope.knownArgs
+	defer func() { r.fixed, r.scope.positional, r.scope.knownArgs = fixed, positional, known }()
+	r.fixed, r.scope.positional, r.scope.knownArgs = &at, args, true
 	file, err := r.parse([]byte(text))
 	if err != nil {
 		return err
@@ -377,6 +374,14 @@ type scope struct {
 	parent  *scope
 	vars    map[string]variable
 	process Process
+	// positional are $1 and on; knownArgs is set if they are known.
+	positional []Word
+	knownArgs  bool
+}
+
+// child is a scope that begins as this one is.
+func (s *scope) child() *scope {
+	return &scope{parent: s, vars: map[string]variable{}, process: s.process, positional: s.positional, knownArgs: s.knownArgs}
 }
 
 // variable is one that the script sets, or removes.

@@ -1,0 +1,182 @@
+package foreign
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign/shell"
+)
+
+// optional are meanings that an app works without: an unknown value is remarked on.
+var optional = map[string]bool{
+	"keep": true, "skip": true, "pidfile": true, "note": true, "output": true, "retry": true, "envdir": true, "envuser": true, "backlog": true,
+	"dir": true, "Nice": true, "umask": true, "iosched": true, "procsched": true, "signal": true, "env": true, "shell": true,
+}
+
+// mean applies one option or operand.
+func (l *launch) mean(name, meaning string, w shell.Word) {
+	if !w.OK() {
+		switch {
+		case meaning == "dir":
+			l.directory = w
+		case optional[meaning] || strings.HasPrefix(meaning, "limit:"):
+			l.later(name, w.Unknown+": left out")
+		default:
+			l.wrong = w.Unknown
+		}
+		return
+	}
+	v := w.Text
+	switch meaning {
+	case "keep", "skip", "shell":
+	case "socket":
+		l.socket = v
+	case "port":
+		l.port = v
+	case "host":
+		l.host = v
+	case "mode":
+		l.mode = v
+	case "socket-user":
+		l.owner = v
+	case "socket-group":
+		l.team = v
+	case "backlog":
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			l.later("-b", quoted(v)+" is not a number: left out")
+			return
+		}
+		l.backlog = n
+	case "user":
+		l.user = v
+	case "account": // user[:group[:more]] of chpst; a user's own group otherwise
+		user, groups, _ := strings.Cut(v, ":")
+		l.user, l.group = user, ""
+		l.group, groups, _ = strings.Cut(groups, ":")
+		if groups != "" {
+			l.later(name, "the groups "+groups+" besides have no counterpart: systemd: {service: {SupplementaryGroups: …}} of an app")
+		}
+	case "user-or-owner":
+		if v != "root" && l.user == "" { // Debian's -u only matches a process, OpenRC's becomes the user
+			l.user, l.group, _ = strings.Cut(v, ":")
+		}
+	case "owner":
+		l.user, l.group, _ = strings.Cut(strings.Replace(v, ".", ":", 1), ":")
+	case "group":
+		l.group = v
+	case "line":
+		l.line = v
+	case "program":
+		l.program = v
+	case "startas":
+		l.startas = v
+	case "stops":
+		l.stops = true
+	case "script":
+		l.script = &v
+	default:
+		l.meanMore(name, meaning, v)
+	}
+}
+
+// meanMore applies what is no program, socket or user.
+func (l *launch) meanMore(name, meaning, v string) {
+	switch meaning {
+	case "children", "forks":
+		n, err := strconv.Atoi(v)
+		switch {
+		case err != nil || n < 0 || n == 0 && meaning == "forks":
+			l.wrong = quoted(v) + " is not a number of processes"
+		case meaning == "forks":
+			l.forks = n
+		default:
+			l.children = v
+		}
+	case "signal":
+		if signal, ok := signalName(v); ok {
+			l.signal = signal
+		} else {
+			l.later("--signal", quoted(v)+" is not a signal: left out")
+		}
+	case "pidfile":
+		l.later("-P", "no counterpart: fcgisup status has the pids")
+	case "retry":
+		l.later(name, "fcgisup never gives up: it waits longer each time, restart: says how long")
+	case "output":
+		l.later(name, "what workers print is in the journal, not in "+v)
+	case "note":
+		l.later(name, quoted(v)+" has no counterpart: left out")
+	case "envdir":
+		l.later(name, "the variables in "+v+" are not read: put them into environment: or environment_file:")
+	case "envuser":
+		l.later(name, "the variables UID and GID of "+v+" have no counterpart: left out")
+	case "home", "login":
+		l.later(name, "the login environment of the user has no counterpart: systemd sets HOME, USER, LOGNAME and SHELL")
+	case "nogroups":
+		l.later(name, "--clear-groups has no counterpart: a worker gets the groups of its user")
+	case "refuse":
+		l.wrong = name + " has no counterpart, and all paths would mean others"
+	case "clear":
+		l.env, l.cleared = nil, true
+		l.later(name, "an empty environment has no counterpart: systemd's holds little")
+	case "unset":
+		delete(l.env, v)
+		l.later(name, "-u "+v+" has no counterpart: systemd's environment holds little")
+	case "dir":
+		l.directory = shell.Known(v)
+	case "umask":
+		l.setUmask(v)
+	case "env":
+		variable, value, _ := strings.Cut(v, "=")
+		l.variableOf(variable, value)
+	case "variable":
+		l.named = v
+	case "value":
+		l.variableOf(l.named, v)
+	case "cpus":
+		l.cpuList = true
+	default:
+		l.schedule(name, meaning, v)
+	}
+}
+
+func (l *launch) setUmask(v string) {
+	if mode, ok := octal(v); ok {
+		l.umask = mode
+		l.taken("umask", "UMask", mode)
+	} else {
+		l.later("umask", quoted(v)+" is not an octal number: left out")
+	}
+}
+
+// directive sets one of systemd's; a later one counts.
+func (l *launch) directive(key, value string) {
+	l.directives = slices.DeleteFunc(l.directives, func(d [2]string) bool { return d[0] == key })
+	l.directives = append(l.directives, [2]string{key, value})
+}
+
+func (l *launch) variableOf(name, value string) {
+	if l.env == nil {
+		l.env = map[string]string{}
+	}
+	if name != "PATH" || !defaultPath(value) {
+		l.env[name] = value
+	}
+}
+
+// defaultPath reports whether systemd's own PATH has all these directories.
+func defaultPath(value string) bool {
+	for dir := range strings.SplitSeq(value, ":") {
+		switch dir {
+		case "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// quoted is a text between quotes, so that an empty one is seen.
+func quoted(s string) string { return strconv.Quote(s) }
