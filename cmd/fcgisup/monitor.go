@@ -131,11 +131,7 @@ func (m *monitoring) run(ctx context.Context) error {
 		return err
 	}
 	defer m.closeAlerts()
-	server, err := m.serve(settings)
-	if err != nil {
-		return err
-	}
-	defer server.close()
+	defer m.serve(settings).close()
 	m.log.Info("fcgisup monitors", "version", versionText(), "address", settings.Listen.String(), "apps", len(cfg.Apps))
 	return m.untilStopped(ctx, signals, settings)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -90,6 +91,9 @@ func counts(r *monitor.Report) string {
 	}
 	if r.ConfigError != "" {
 		line += "; the configuration was refused"
+	}
+	if r.Page != nil && r.Page.Error != "" {
+		line += "; no page: " + fcgisup.Printable(r.Page.Error)
 	}
 	return line
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"runtime"
@@ -14,6 +14,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/web"
 )
 
@@ -30,28 +31,102 @@ const (
 
 func fresh(s fcgisup.Monitor) time.Duration { return max(freshIntervals*s.Interval, freshLeast) }
 
-// monitorServer is the monitor's HTTP server.
-type monitorServer struct{ *httpserver.Server }
+// monitorServer is the monitor's HTTP server. An address that cannot be had keeps
+// nobody from being alerted: it is tried again.
+type monitorServer struct {
+	*monitoring
+	address fcgisup.Address
+	handler http.Handler
+	stop    context.CancelFunc
+	ended   chan struct{}
+	// reported is why there is no page, empty if there is one.
+	reported string
+}
 
-// serve listens, and answers from then on.
-func (m *monitoring) serve(s fcgisup.Monitor) (monitorServer, error) {
-	l, err := listenMonitor(s.Listen)
-	if err != nil {
-		return monitorServer{}, err
-	}
-	server := monitorServer{httpserver.New(web.Handler(web.Options{
+// From firstListenPause to lastListenPause is the pause between attempts to listen.
+const (
+	firstListenPause = time.Second
+	lastListenPause  = time.Minute
+)
+
+// serve answers from now on, or as soon as it can listen.
+func (m *monitoring) serve(s fcgisup.Monitor) *monitorServer {
+	ctx, stop := context.WithCancel(context.Background())
+	server := &monitorServer{monitoring: m, address: s.Listen, stop: stop, ended: make(chan struct{})}
+	server.handler = web.Handler(web.Options{
 		Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
 		Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
 		Alerts:  func() any { return m.alerts.Targets() },
 		Restart: m.mon.Restart, Fresh: fresh(s),
-	}), httpserver.Limits{Connections: monitorConnections, HeaderBytes: monitorHeader}, m.log)}
-	server.RegisterOnShutdown(m.page.Close)
+	})
+	l, err := listenMonitor(s.Listen)
+	if err != nil {
+		server.complain(err)
+	}
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			m.log.Error("server ended", "address", l.Addr().String(), "error", err)
-		}
+		defer close(server.ended)
+		server.keep(ctx, l, err)
 	}()
-	return server, nil
+	return server
+}
+
+// complain logs why there is no page, each reason once.
+func (s *monitorServer) complain(err error) {
+	if why := err.Error(); why != s.reported {
+		s.reported = why
+		s.log.Error("no page, trying again", "error", why, "hint", "--listen (monitor.listen) names another address")
+	}
+}
+
+// keep serves what listens, and listens again when that has failed, until ctx ends.
+func (s *monitorServer) keep(ctx context.Context, l net.Listener, err error) {
+	var since time.Time
+	for pause := firstListenPause; ; pause = min(2*pause, lastListenPause) {
+		if err == nil {
+			s.mon.SetPage(ctx, monitor.Page{Address: s.address.String(), Since: time.Now()})
+			if s.reported != "" {
+				s.log.Info("the page is served", "address", s.address.String())
+			}
+			if err = s.until(ctx, l); ctx.Err() != nil {
+				return
+			}
+			s.reported, pause, since = "", firstListenPause, time.Time{}
+		}
+		if s.complain(err); since.IsZero() {
+			since = time.Now()
+		}
+		s.mon.SetPage(ctx, monitor.Page{Address: s.address.String(), Error: err.Error(), Since: since})
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		l, err = listenMonitor(s.address)
+	}
+}
+
+// until serves until ctx ends, or serving fails.
+func (s *monitorServer) until(ctx context.Context, l net.Listener) error {
+	server := httpserver.New(s.handler, httpserver.Limits{Connections: monitorConnections, HeaderBytes: monitorHeader}, s.log)
+	server.RegisterOnShutdown(s.page.Close)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return cmp.Or(err, server.Close(), http.ErrServerClosed)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	if server.Shutdown(last) != nil {
+		_ = server.Close()
+	}
+	return nil
+}
+
+func (s *monitorServer) close() {
+	s.stop()
+	<-s.ended
 }
 
 func listenMonitor(a fcgisup.Address) (net.Listener, error) {
@@ -60,17 +135,9 @@ func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 	}
 	l, err := net.Listen("tcp", a.Addr)
 	if err != nil {
-		return nil, hinted(err, "--listen (monitor.listen) names another address")
+		return nil, cannotListen(a.Addr, err)
 	}
 	return l, nil
-}
-
-func (s monitorServer) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
-	defer cancel()
-	if s.Shutdown(ctx) != nil {
-		_ = s.Close()
-	}
 }
 
 func (m *monitoring) metrics() http.Handler {

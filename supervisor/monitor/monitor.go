@@ -108,6 +108,7 @@ type Monitor struct {
 	// What follows is the loop's alone.
 	apps        []fcgisup.App
 	configError string
+	page        *Page // which never changes: another replaces it
 	controls    map[string]*controlSocket
 	units       unitsView
 	plains      map[fcgisup.Instance]*plain
@@ -206,6 +207,19 @@ func (m *Monitor) Misconfigured(why string) {
 		m.configError = why
 		m.due(0)
 	})
+}
+
+// SetPage tells readers of reports whether the page can be reached.
+func (m *Monitor) SetPage(ctx context.Context, p Page) {
+	set := func() {
+		m.page = &p
+		m.due(0)
+	}
+	select {
+	case m.posts <- set:
+	case <-m.done:
+	case <-ctx.Done():
+	}
 }
 
 // round begins a look at everything; what the last one still waits for is not asked again.

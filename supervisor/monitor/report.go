@@ -40,6 +40,19 @@ type Report struct {
 	Apps    []App     `json:"apps"`
 	// ConfigError is why the last reading of the configuration changed nothing.
 	ConfigError string `json:"config_error,omitempty"`
+	// Page is how it is with the monitor's own page; nil if it is not known.
+	Page *Page `json:"page,omitempty"`
+}
+
+// PageApp names the monitor among apps, in alerts.
+const PageApp = "fcgisup-monitor"
+
+// Page is what listens for those who read reports.
+type Page struct {
+	Address string `json:"address"`
+	// Error is why it cannot be reached, empty if it can.
+	Error string    `json:"error,omitempty"`
+	Since time.Time `json:"since"`
 }
 
 // App is an app of the configuration with all its instances, by number.

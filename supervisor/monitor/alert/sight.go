@@ -18,7 +18,7 @@ type sight struct {
 
 // empty tells that nothing of it is configured.
 func (s sight) empty() bool {
-	return !slices.ContainsFunc(s.apps, func(a appSight) bool { return len(a.instances) > 0 })
+	return !slices.ContainsFunc(s.apps, func(a appSight) bool { return a.name != monitor.PageApp && len(a.instances) > 0 })
 }
 
 type appSight struct {
@@ -74,7 +74,20 @@ func look(r *monitor.Report) sight {
 		}
 		s.apps[i] = app
 	}
+	if r.Page != nil {
+		s.apps = append(s.apps, pageSight(*r.Page))
+	}
 	return s
+}
+
+// pageSight has the monitor be an app of one instance: who relies on its page or
+// metrics hears that they cannot be had.
+func pageSight(p monitor.Page) appSight {
+	in := instanceSight{number: 1, health: monitor.Up, since: p.Since}
+	if p.Error != "" {
+		in.health, in.class, in.err = monitor.Down, bad, fcgisup.PrintableAtMost(p.Error, monitor.ForeignLimit)
+	}
+	return appSight{name: monitor.PageApp, description: "status page and metrics at " + p.Address, instances: []instanceSight{in}}
 }
 
 // lastError is why an instance is down. What its worker printed stays on the
