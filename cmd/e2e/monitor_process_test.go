@@ -334,7 +334,7 @@ func TestMonitorWithoutItsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := taken.Addr().String()
-	d := startMonitor(t, sharedFcgisup(t), dir, "--config", config, "--interval", "1s", "--listen", address)
+	d := startMonitor(t, fcgisupBinary(t), dir, "--config", config, "--interval", "1s", "--listen", address)
 	hears := func(event string) error {
 		told, err := os.ReadFile(alerts)
 		if err == nil && !(strings.Contains(string(told), `"event":"`+event+`"`) && strings.Contains(string(told), monitor.PageApp)) {
