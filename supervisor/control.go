@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +31,11 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
 		defer cancel()
-		reply(w, http.StatusOK, s.Look(ctx, instance))
+		all := s.Look(ctx, instance)
+		if instance == 0 {
+			fitAll(all)
+		}
+		reply(w, http.StatusOK, all)
 	})
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
@@ -109,7 +112,7 @@ func finish(w http.ResponseWriter, err error) {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+	_ = encoder(w).Encode(body) // the client has gone: nobody to tell
 }
 
 // controlMode lets the supervisor's user connect, and root.

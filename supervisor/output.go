@@ -14,7 +14,7 @@ const (
 	// lineLimit cuts what a worker writes into lines of a size that journald takes whole.
 	lineLimit = 8 << 10
 	// tailLines of the last output are kept for the failure that may follow.
-	tailLines = 20
+	tailLines = MaxFailureLines
 )
 
 // tail keeps the last lines that a worker wrote, as they are: of a flood, few are
@@ -40,7 +40,8 @@ func (t *tail) add(line []byte) {
 	if len(t.lines) < tailLines {
 		t.lines = append(t.lines, nil)
 	}
-	t.lines[t.next] = append(t.lines[t.next][:0], line...)
+	// One byte more than is shown says that there was more.
+	t.lines[t.next] = append(t.lines[t.next][:0], line[:min(len(line), MaxFailureLine+1)]...)
 	t.next = (t.next + 1) % tailLines
 }
 
@@ -50,7 +51,7 @@ func (t *tail) Lines() []string {
 	defer t.mu.Unlock()
 	var lines []string
 	for n := range t.lines {
-		lines = append(lines, fcgisup.Printable(string(t.lines[(t.next+n)%len(t.lines)])))
+		lines = append(lines, fcgisup.PrintableAtMost(string(t.lines[(t.next+n)%len(t.lines)]), MaxFailureLine))
 	}
 	return lines
 }

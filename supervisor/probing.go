@@ -165,6 +165,7 @@ func (i *instance) probed(now time.Time, p ProbeStatus) {
 			p.Failures += i.probe.Failures
 		}
 	}
+	p.Error = shown(p.Error)
 	i.probe = &p
 	i.probeAt = now.Add(i.app.Health.Interval)
 }

@@ -224,21 +224,32 @@ func (g *group) evidence() []string {
 		return []string{err.Error()}
 	}
 	lines, err := g.asides.details.Read(evidenceTimeout, 0, func() ([]string, error) {
-		var lines []string
-		for _, pid := range pids {
-			lines = append(lines, testimony(scoreboard.Gather(pid))...)
-		}
-		return lines, nil
+		return evidenceOf(pids, func(pid int) []string { return testimony(scoreboard.Gather(pid)) }), nil
 	})
 	if err == nil {
 		return lines
 	}
-	for _, pid := range pids { // what can be read in any case
+	lines = evidenceOf(pids, func(pid int) []string { // what can be read in any case
 		if s, err := scoreboard.ReadStat(pid); err == nil {
-			lines = append(lines, fmt.Sprintf("process %d (%s) state %c", pid, s.Command, s.State))
+			return []string{fmt.Sprintf("process %d (%s) state %c", pid, s.Command, s.State)}
 		}
+		return nil
+	})
+	return shownLines(append(lines, err.Error()))
+}
+
+// evidenceOf asks about no more processes than are shown: a worker may have thousands.
+func evidenceOf(pids []int, ask func(pid int) []string) []string {
+	var lines []string
+	for n, pid := range pids {
+		next := ask(pid)
+		if n > 0 && len(lines)+len(next) >= MaxFailureLines {
+			lines = append(lines, fmt.Sprintf("… %d more processes", len(pids)-n))
+			break
+		}
+		lines = append(lines, next...)
 	}
-	return append(lines, err.Error())
+	return shownLines(lines)
 }
 
 // testimony is a process in a line, and each of its threads in another.

@@ -150,6 +150,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []Status {
 			st.complete(queue(s.sockets[n].listener()))
 		}
 		st.weigh(procs)
+		st.bound()
 		all = append(all, st)
 	}
 	return all

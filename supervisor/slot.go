@@ -228,6 +228,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 		if s.m.cause == StartTimeout {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
+		f.Detail = shown(f.Detail)
 		i.failure = f
 	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished, Pinged:
 	}

@@ -254,7 +254,7 @@ func (s *Supervisor) reload(ctx context.Context) (note string, err error) {
 func (s *Supervisor) noteConfig(ctx context.Context, text string) {
 	for _, i := range s.instances {
 		_ = i.do(ctx, func(now time.Time) {
-			i.configErr = text
+			i.configErr = shownError(text)
 			i.publish(now)
 		})
 	}
