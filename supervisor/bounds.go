@@ -31,7 +31,7 @@ const (
 
 	// allTexts bounds the texts of an answer about all instances together: what
 	// does not fit is in the answer about one.
-	allTexts = 8 << 20
+	allTexts = 4 << 20
 	// leastTexts is what an instance has of them, however many there are.
 	leastTexts = 512
 )

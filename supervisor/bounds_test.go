@@ -3,8 +3,11 @@ package supervisor
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -123,4 +126,46 @@ func TestReplyEscapesNothingForHTML(t *testing.T) {
 	if err := encoder(&b).Encode("<&>"); err != nil || b.String() != "\"<&>\"\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
+}
+
+// TestAllInstancesFit: the answer about as many instances, and as many workers, as
+// there can be is one that readers take.
+func TestAllInstancesFit(t *testing.T) {
+	lines := make([]string, MaxFailureLines)
+	for n := range lines {
+		lines[n] = strings.Repeat(`"`, MaxFailureLine)
+	}
+	text := strings.Repeat(`"`, MaxStatusText)
+	next, yes, count, seconds, number := time.Date(2026, 12, 31, 23, 59, 59, 999999999, time.FixedZone("", -3600)), true, uint64(math.MaxUint64), 123456.123456789, math.MaxInt32
+	worker := WorkerStatus{PID: 4 << 20, State: Starting, Since: next, Busy: &yes, RequestsSeen: &count, MemoryBytes: &count, MemoryKind: "pss", Generation: 1 << 30, Attempt: 1 << 30, Next: &next}
+	all := slices.Repeat([]Status{
+		{
+			App: strings.Repeat("a", 64), Instance: fcgisup.MaxInstances, Address: "/" + strings.Repeat(`"`, 106), State: InstanceFailing, Since: next,
+			Queue: &number, Backlog: &number, QueueHeadSeconds: &seconds, InFlight: &number, OldestRequestSeconds: &seconds, Orphaned: &number,
+			Workers:  slices.Repeat([]WorkerStatus{worker}, MaxAnswerWorkers/fcgisup.MaxInstances),
+			Restarts: zeroed(Causes, map[Cause]uint64{}), ProbeFailures: zeroed(ProbeClasses, map[string]uint64{}), Scaled: zeroed(Directions, map[Direction]uint64{}),
+			LastFailure: &Failure{At: next, Cause: StartTimeout, PID: 4 << 20, Detail: text, Output: lines, Evidence: lines},
+			Probe:       &ProbeStatus{At: next, Error: text, Class: "overloaded", Skipped: ProbeDenied}, ConfigError: strings.Repeat(`"`, MaxConfigError), Missing: lines,
+		},
+	}, fcgisup.MaxInstances)
+	fitAll(all)
+	var size counter
+	err := encoder(&size).Encode(all[0]) // the others are no other
+	if size *= fcgisup.MaxInstances; err != nil || size > MaxAnswerSize {
+		t.Errorf("%d bytes of at most %d, %v", size, MaxAnswerSize, err)
+	}
+	t.Logf("%d bytes", size)
+	few := all[:10]
+	few[0].LastFailure = &Failure{Output: lines}
+	fitAll(few)
+	if len(few[0].LastFailure.Output) != MaxFailureLines {
+		t.Error("of few instances something is left out")
+	}
+}
+
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }

@@ -31,11 +31,11 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	var last error
 	err := poll(ctx, func() (bool, error) {
 		var all []supervisor.Status
-		if all, last = fetchStatus(ctx, controlOf(app.Name, n)); last != nil {
+		if all, last = fetchStatus(ctx, nil, controlOf(app.Name, n)); last != nil {
 			states, err := a.systemd.List(ctx, unitName(app.Name, n, "service"))
 			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
-		for _, st := range all {
+		for _, st := range aboutInstance(app, n, all) {
 			switch st.State {
 			case supervisor.Up, supervisor.Saturated, supervisor.Sleeping:
 				return true, nil
@@ -53,6 +53,11 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+unitName(app.Name, n, "service")+" says why")
 	}
 	return nil
+}
+
+// aboutInstance is what a supervisor says of the instance that it was asked about.
+func aboutInstance(app fcgisup.App, n int, all []supervisor.Status) []supervisor.Status {
+	return slices.DeleteFunc(all, func(st supervisor.Status) bool { return st.App != app.Name || st.Instance != n })
 }
 
 func whyFailing(st supervisor.Status) error {
@@ -81,7 +86,7 @@ func rereads(ctx context.Context, control string, limit time.Duration) error {
 	within, cancel := context.WithTimeout(ctx, beginPatience)
 	defer cancel()
 	err := poll(within, func() (bool, error) {
-		_, err := fetchStatus(within, control)
+		_, err := fetchStatus(within, nil, control)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 			return false, nil
 		}
@@ -177,11 +182,11 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	var why error
 	err := poll(ctx, func() (bool, error) {
 		if app.Systemd.Supervise {
-			all, err := fetchStatus(ctx, controlOf(app.Name, n))
+			all, err := fetchStatus(ctx, nil, controlOf(app.Name, n))
 			if why = err; err != nil {
 				return false, nil // it may be on its way
 			}
-			for _, st := range all {
+			for _, st := range aboutInstance(app, n, all) {
 				switch st.State {
 				case supervisor.Up, supervisor.Saturated:
 					return true, nil
@@ -228,11 +233,11 @@ func consult(ctx context.Context, app fcgisup.App, n int) (serves bool, failed e
 	if !app.Systemd.Supervise {
 		return false, nil
 	}
-	all, err := fetchStatus(ctx, controlOf(app.Name, n))
+	all, err := fetchStatus(ctx, nil, controlOf(app.Name, n))
 	if err != nil {
 		return false, nil // it may be on its way
 	}
-	for _, st := range all {
+	for _, st := range aboutInstance(app, n, all) {
 		switch st.State {
 		case supervisor.InstanceFailing:
 			return false, whyFailing(st)

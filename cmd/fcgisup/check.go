@@ -294,6 +294,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 		}
 		apps = []fcgisup.App{a}
 	}
+	k.supervisors.apps = cfg.Apps
 	if err := k.supervisors.reached(ctx); err != nil {
 		return nil, err
 	}

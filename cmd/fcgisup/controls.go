@@ -53,13 +53,15 @@ func controlClient(path string) *http.Client {
 // statusPatience bounds the wait for one supervisor's answer.
 const statusPatience = 5 * time.Second
 
-// fetchStatus asks a supervisor about all its instances.
-func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
-	return statusFrom(ctx, path, statusTarget, speaker(nil, path))
+// fetchStatus asks a supervisor about all its instances, with these apps configured.
+func fetchStatus(ctx context.Context, apps []fcgisup.App, path string) ([]supervisor.Status, error) {
+	return statusFrom(ctx, path, statusTarget, speaker(apps, path))
 }
 
-// speaker returns of whom a control socket may speak: below controlRoot those of
-// its directory's name, elsewhere all. apps are those configured, nil if not known.
+// speaker returns of whom a control socket may speak, to every command: below
+// controlRoot those of its directory's name, since the directory is its app's
+// user's, who must not speak for other apps; elsewhere, where an operator has named
+// it, all. apps are those configured, nil if not known.
 func speaker(apps []fcgisup.App, path string) func(app string, number int) bool {
 	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot {
 		return speaks(apps, filepath.Base(folder))
@@ -68,13 +70,13 @@ func speaker(apps []fcgisup.App, path string) func(app string, number int) bool 
 }
 
 // fetchStatuses asks many supervisors; each has an answer or a failure at its place.
-func fetchStatuses(ctx context.Context, paths []string) (answers [][]supervisor.Status, failures []error) {
+func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]supervisor.Status, failures []error) {
 	answers, failures = make([][]supervisor.Status, len(paths)), make([]error, len(paths))
 	var group errgroup.Group
 	group.SetLimit(checkAtOnce)
 	for i, path := range paths {
 		group.Go(func() error {
-			answers[i], failures[i] = fetchStatus(ctx, path)
+			answers[i], failures[i] = fetchStatus(ctx, apps, path)
 			return nil
 		})
 	}
@@ -84,8 +86,8 @@ func fetchStatuses(ctx context.Context, paths []string) (answers [][]supervisor.
 
 // fetchStatusOf asks about one, a number of its app. A supervisor of an earlier
 // version tells all.
-func fetchStatusOf(ctx context.Context, path string, number int) ([]supervisor.Status, error) {
-	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number), speaker(nil, path))
+func fetchStatusOf(ctx context.Context, apps []fcgisup.App, path string, number int) ([]supervisor.Status, error) {
+	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number), speaker(apps, path))
 }
 
 const statusTarget = "/status"
@@ -101,9 +103,8 @@ func statusFrom(ctx context.Context, path, target string, may func(app string, n
 	return all, err
 }
 
-// longestAnswer bounds what is read of one, in bytes: it is not root's word. A
-// supervisor of 5,000 instances needs half of it.
-const longestAnswer = 16 << 20
+// longestError bounds an answer that is not a status, in bytes.
+const longestError = 64 << 10
 
 // control asks a supervisor; into gets the answer's JSON.
 func control(ctx context.Context, path, method, target string, into any) error {
@@ -128,12 +129,12 @@ func ask(ctx context.Context, path, method, target string, read func(io.Reader) 
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		var said struct{ Error string }
-		if json.NewDecoder(io.LimitReader(resp.Body, longestAnswer)).Decode(&said) != nil || said.Error == "" {
+		if json.NewDecoder(io.LimitReader(resp.Body, longestError)).Decode(&said) != nil || said.Error == "" {
 			said.Error = resp.Status
 		}
-		return errors.New(said.Error)
+		return errors.New(said.Error) // report makes it safe to show
 	}
-	if err := read(io.LimitReader(resp.Body, longestAnswer)); err != nil {
+	if err := read(io.LimitReader(resp.Body, supervisor.MaxAnswerSize)); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -14,15 +13,13 @@ import (
 // A control socket is its app's user's, who may answer anything. What is kept of
 // an answer is bounded by the instances that it may speak of, not by its length.
 const (
-	// longestStatus is in bytes; MaxWorkers need half of it.
-	longestStatus = 512 << 10
-	// mostWorkers are those of one answer together.
-	mostWorkers = 100_000
+	longestStatus = supervisor.MaxStatusSize
+	mostWorkers   = supervisor.MaxAnswerWorkers
 	// mostValues are those of one instance: what takes two bytes in JSON can take
 	// a hundred in memory. A worker has eleven.
 	mostValues = 16 * fcgisup.MaxWorkers
-	// mostLines and longestLine bound lists of texts and texts.
-	mostLines, longestLine = 64, 4 << 10
+	// mostLines bounds lists of texts.
+	mostLines = supervisor.MaxFailureLines
 	// mostCounters are those of one family.
 	mostCounters = 64
 )
@@ -103,6 +100,7 @@ func readInstance(raw []byte, may func(app string, number int) bool) (*superviso
 		return nil, fmt.Errorf("it has more than %d counters of one kind", mostCounters)
 	}
 	shorten(st)
+	st.Clean()
 	return st, nil
 }
 
@@ -123,35 +121,18 @@ func values(raw []byte) int {
 	return n
 }
 
-// shorten cuts what people read to a length that they can.
+// shorten leaves out lines that no supervisor sends.
 func shorten(st *supervisor.Status) {
-	for _, text := range []*string{&st.App, &st.Address, &st.ConfigError} {
-		*text = cut(*text)
-	}
-	st.State = supervisor.InstanceState(cut(string(st.State)))
 	st.Missing = lastLines(st.Missing)
 	if f := st.LastFailure; f != nil {
-		f.Detail, f.Output, f.Evidence = cut(f.Detail), lastLines(f.Output), lastLines(f.Evidence)
+		f.Output, f.Evidence = lastLines(f.Output), lastLines(f.Evidence)
 	}
-	if p := st.Probe; p != nil {
-		p.Skipped, p.Class, p.Error = cut(p.Skipped), cut(p.Class), cut(p.Error)
-	}
-}
-
-func cut(text string) string {
-	if len(text) <= longestLine {
-		return text
-	}
-	return strings.ToValidUTF8(strings.Clone(text[:longestLine]), "")
 }
 
 // lastLines copies, so that what is left out is not kept.
 func lastLines(lines []string) []string {
 	if len(lines) > mostLines {
 		lines = append([]string(nil), lines[len(lines)-mostLines:]...)
-	}
-	for i := range lines {
-		lines[i] = cut(lines[i])
 	}
 	return lines
 }

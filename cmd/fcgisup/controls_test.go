@@ -62,12 +62,12 @@ func TestStatusAnswer(t *testing.T) {
 		"null":                   {`null`, -1},
 		"something else in it":   {`[1]`, -1},
 		"one that does not end":  {`[{"app":"rt"}`, -1},
-		"more than it may be":    {"[" + strings.Repeat(" ", longestAnswer) + "]", -1},
+		"more than it may be":    {"[" + strings.Repeat(" ", supervisor.MaxAnswerSize) + "]", -1},
 		"not in the order asked": {`][`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := answering(t, c.body)
-			all, err := fetchStatus(t.Context(), path)
+			all, err := fetchStatus(t.Context(), nil, path)
 			if (err != nil) != (c.want < 0) || err == nil && len(all) != c.want || err != nil && all != nil {
 				t.Errorf("%d instances, %v; want %d", len(all), err, c.want)
 			}
@@ -161,17 +161,19 @@ func TestHeard(t *testing.T) {
 		{"new-1", "rt", 1, false},
 		{"-1", "", 1, false},
 	} {
-		got := heard(apps, c.folder, []supervisor.Status{{App: c.app, Instance: c.number}})
-		if (len(got) == 1) != c.want {
+		may := speaker(apps, filepath.Join(controlRoot, c.folder, supervisor.ControlName))
+		if may(c.app, c.number) != c.want {
 			t.Errorf("%s speaks for %s@%d: %v", c.folder, c.app, c.number, !c.want)
 		}
 	}
-	var all []supervisor.Status
+	few, got := fewStrangers(apps, speaks(apps, "rt")), 0
 	for n := range 1000 {
-		all = append(all, supervisor.Status{App: "rt", Instance: 1000 - n})
+		if few("rt", 1000-n) {
+			got++
+		}
 	}
-	if got := heard(apps, "rt", all); len(got) != mostStrangers+2 || got[len(got)-1].Instance != 1 {
-		t.Errorf("%d instances", len(got))
+	if got != mostStrangers+2 || !few("rt", 1) {
+		t.Errorf("%d instances", got)
 	}
 	socket := answering(t, `[{"app":"any","instance":1}]`)
 	m := &monitoring{controls: []string{socket}}
@@ -199,15 +201,15 @@ func answering(t *testing.T, body string) string {
 
 // TestShortStatus: what people read is cut, and is not kept whole.
 func TestShortStatus(t *testing.T) {
-	long := strings.Repeat("ä", longestLine)
+	long := strings.Repeat("ä", supervisor.MaxConfigError)
 	lines := `["first"` + strings.Repeat(`,"x"`, 2*mostLines) + `]`
-	all, err := fetchStatus(t.Context(), answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
+	all, err := fetchStatus(t.Context(), nil, answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
 		"last_failure":{"output":`+lines+`,"evidence":["`+long+`"]}}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	st := all[0]
-	if len(st.ConfigError) != longestLine || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) != longestLine {
+	if len(st.ConfigError) > supervisor.MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > supervisor.MaxConfigError {
 		t.Errorf("%d, %d, %d, %d", len(st.ConfigError), len(st.Missing), len(st.LastFailure.Output), len(st.LastFailure.Evidence[0]))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -41,10 +40,10 @@ func (f *facts) gatherFailing(ctx context.Context) {
 	for i, a := range f.apps {
 		apps[i] = a.App
 	}
-	answers, failures := fetchStatuses(ctx, paths)
+	answers, failures := fetchStatuses(ctx, apps, paths)
 	denied := false
 	for i := range paths {
-		for _, st := range heard(apps, filepath.Base(filepath.Dir(paths[i])), answers[i]) {
+		for _, st := range answers[i] {
 			if st.State == supervisor.InstanceFailing {
 				f.failing = append(f.failing, st)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -62,7 +63,7 @@ func (c *cli) report(err error) int {
 	var wrong fcgisup.Errors
 	if errors.As(err, &wrong) {
 		for _, e := range wrong {
-			fmt.Fprintln(c.stdio.err, e)
+			fmt.Fprintln(c.stdio.err, fcgisup.Printable(e.Error()))
 		}
 		return exitUsage
 	}
@@ -71,11 +72,21 @@ func (c *cli) report(err error) int {
 	if e.cause == nil {
 		return e.code
 	}
-	fmt.Fprintf(c.stdio.err, "fcgisup: %v\n", err)
+	fmt.Fprintf(c.stdio.err, "fcgisup: %s\n", printableLines(err.Error()))
 	if hint := e.hint; hint != "" {
-		fmt.Fprintf(c.stdio.err, "hint: %s\n", hint)
+		fmt.Fprintf(c.stdio.err, "hint: %s\n", printableLines(hint))
 	}
 	return e.code
+}
+
+// printableLines keeps the lines of an error: what others have written in it, names
+// of processes and files and what control sockets answer, does nothing to a terminal.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for n, line := range lines {
+		lines[n] = fcgisup.Printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // trustHint is how root uses a configuration that others can change.

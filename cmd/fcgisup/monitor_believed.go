@@ -39,12 +39,6 @@ func fewStrangers(apps []fcgisup.App, may func(app string, number int) bool) fun
 	}
 }
 
-// heard is what of all a directory may say.
-func heard(apps []fcgisup.App, folder string, all []supervisor.Status) []supervisor.Status {
-	may := fewStrangers(apps, speaks(apps, folder))
-	return slices.DeleteFunc(all, func(st supervisor.Status) bool { return !may(st.App, st.Instance) })
-}
-
 // speaks tells for whom a folder may. "rt-1" is rt@1's, as systemd makes it, or
 // that of all instances of an app "rt-1", as run does without --instance. Where
 // both can be it is rt@1's: then systemd has made it, whose folders for "rt-1"

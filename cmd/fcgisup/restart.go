@@ -72,14 +72,15 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if err != nil {
 		return err
 	}
-	app := c.configured(which.app)
+	apps := c.configured()
+	app := named(apps, which.app)
 	if path == "" {
 		paths = slices.DeleteFunc(paths, func(p string) bool { return !which.mayBe(filepath.Base(filepath.Dir(p))) })
 	}
 	var left []error
 	found := false
 	for _, p := range inOrder(paths) {
-		all, err := c.statusOfApp(ctx, p, app)
+		all, err := c.statusOfApp(ctx, apps, p, app)
 		if err != nil {
 			if ctx.Err() != nil {
 				return err
@@ -117,8 +118,8 @@ func (c *cli) besides(others []error, err error) error {
 	return err
 }
 
-// configured is the app of the configuration, nil if there is none to be had.
-func (c *cli) configured(name string) *fcgisup.App {
+// configured are the apps of the configuration, nil if there is none to be had.
+func (c *cli) configured() []fcgisup.App {
 	path, _, err := fcgisup.Find(c.config, c.getenv)
 	if err != nil {
 		return nil
@@ -127,18 +128,18 @@ func (c *cli) configured(name string) *fcgisup.App {
 	if err != nil {
 		return nil
 	}
-	return named(cfg.Apps, name)
+	return cfg.Apps
 }
 
 // statusOfApp asks a supervisor that may be the app's: where root made its
 // directory, that one and the socket are root's or the app's user's.
-func (c *cli) statusOfApp(ctx context.Context, path string, app *fcgisup.App) ([]supervisor.Status, error) {
+func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, app *fcgisup.App) ([]supervisor.Status, error) {
 	if app != nil && filepath.Dir(filepath.Dir(path)) == controlRoot {
 		if err := ownedByApp(filepath.Dir(path), *app); err != nil {
 			return nil, fmt.Errorf("cannot ask the supervisor at %s: %w", path, err)
 		}
 	}
-	return fetchStatus(ctx, path)
+	return fetchStatus(ctx, apps, path)
 }
 
 // ownedByApp refuses a directory of a user who is neither root, the app's nor our own.
@@ -201,7 +202,7 @@ func (c *cli) post(ctx context.Context, path, target string, in selection, done 
 	}
 	fmt.Fprintf(c.out, "%s %s\n", in, done)
 	if answer.Note != "" {
-		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.Printable(answer.Note))
+		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, supervisor.MaxConfigError))
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 		}
 		return nil, err
 	}
-	answers, failures := fetchStatuses(ctx, paths)
+	answers, failures := fetchStatuses(ctx, s.configuredApps(), paths)
 	all := sleepers
 	for _, st := range slices.Concat(answers...) {
 		if s.which.has(st) {

@@ -29,6 +29,8 @@ type supervisors struct {
 	root string
 	// extra is asked before those below root, if it is not empty; it must answer.
 	extra string
+	// apps are those of the configuration, for whom a socket may speak.
+	apps []fcgisup.App
 
 	mu   sync.Mutex
 	told map[string]*testimony // by control socket
@@ -71,7 +73,7 @@ func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) to
 		}
 	}
 	if _, err := os.Stat(own); err == nil {
-		if st := askedAlone(ctx, own, in); st.Status != nil {
+		if st := s.askedAlone(ctx, own, in); st.Status != nil {
 			return st
 		}
 	}
@@ -99,7 +101,7 @@ func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instanc
 	if first.Status == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
 		return first
 	}
-	st := askedAlone(ctx, path, in)
+	st := s.askedAlone(ctx, path, in)
 	if st.Status == nil && !anew && first.State == supervisor.Sleeping {
 		return first
 	}
@@ -121,7 +123,7 @@ func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
 	t.once.Do(func() {
 		t.begun = time.Now()
 		var all []supervisor.Status
-		if all, t.err = fetchStatus(ctx, path); t.err != nil {
+		if all, t.err = fetchStatus(ctx, s.apps, path); t.err != nil {
 			return
 		}
 		for _, st := range all {
@@ -136,9 +138,9 @@ func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
 }
 
 // askedAlone is what a supervisor says of one instance; without a status: nothing.
-func askedAlone(ctx context.Context, path string, in fcgisup.Instance) told {
+func (s *supervisors) askedAlone(ctx context.Context, path string, in fcgisup.Instance) told {
 	at := time.Now()
-	all, err := fetchStatusOf(ctx, path, in.Number)
+	all, err := fetchStatusOf(ctx, s.apps, path, in.Number)
 	if err != nil {
 		return told{}
 	}

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
@@ -166,9 +167,12 @@ func probeText(st supervisor.Status) string {
 	return "ok"
 }
 
+// tableText bounds a reason in a table, in bytes; --json has all of it.
+const tableText = 200
+
 func failureText(f *supervisor.Failure, now time.Time) string {
 	if f == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%s: %s, %s", ago(now, f.At), f.Cause, f.Detail)
+	return fmt.Sprintf("%s: %s, %s", ago(now, f.At), f.Cause, fcgisup.PrintableAtMost(f.Detail, tableText))
 }
