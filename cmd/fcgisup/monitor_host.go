@@ -28,6 +28,10 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 	opt := monitor.Options{
 		Host: host, Version: versionText(), Apps: cfg.Apps, Interval: s.Interval,
 		Sockets: m.sockets, Status: m.status,
+		Secret: func() bool {
+			token, _ := m.token.get()
+			return token != ""
+		},
 		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
 			return control(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})

@@ -30,6 +30,8 @@ type controlSocket struct {
 	at     time.Time // of all
 	err    error     // of the last asking
 	warned bool      // err has been logged
+	// refused counts answers in a row that could not be read.
+	refused int
 }
 
 // answer is that of a control socket.
@@ -95,6 +97,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	c.mute = a.err != nil && !gone(a.err)
 	switch {
 	case a.err == nil:
+		c.refused = 0
 		// A supervisor is its app's user's, and may say anything.
 		c.all = slices.DeleteFunc(a.all, func(st supervisor.Status) bool {
 			return st.Instance < 1 || fcgisup.CheckName(st.App) != nil
@@ -102,7 +105,9 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 		c.at, c.warned = a.at, false
 		return
 	case gone(a.err):
-		c.all = nil
+		c.all, c.refused = nil, 0
+	case unreadable(a.err):
+		c.refused++
 	}
 	m.counts.unanswered.Add(1)
 	if !c.warned && c.mute {
@@ -116,11 +121,33 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
+// refusedAsDown answers in a row that cannot be read make the instances of a
+// supervisor count as down: what hides how they are is a failure of its own.
+const refusedAsDown = 3
+
+// unreadable tells whether a supervisor has answered, or something in its place,
+// and its answer is too large or malformed. One that takes too long may be busy.
+func unreadable(err error) bool {
+	var late interface{ Timeout() bool }
+	return !gone(err) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) &&
+		(!errors.As(err, &late) || !late.Timeout())
+}
+
+// refusal is why the answers of a supervisor count for nothing.
+func (c *controlSocket) refusal() string {
+	if c == nil || c.err == nil || c.refused < refusedAsDown {
+		return ""
+	}
+	return "the answer of its supervisor cannot be read: " + foreign(c.err.Error())
+}
+
 // voice is what a supervisor says of one instance, or why it says nothing.
 type voice struct {
 	status  *supervisor.Status
 	at      time.Time
 	silence string
+	// refused is why it counts as down: its supervisor answers nothing that can be read.
+	refused string
 }
 
 // voices are those of all instances, configured or not.
@@ -132,7 +159,9 @@ func (m *Monitor) voices(now time.Time) map[fcgisup.Instance]voice {
 			st := &c.all[i]
 			key := fcgisup.Instance{App: st.App, Number: st.Instance}
 			v := voice{status: st, at: c.at}
-			if c.err != nil && now.Sub(c.at) > old {
+			if why := c.refusal(); why != "" {
+				v = voice{refused: why}
+			} else if c.err != nil && now.Sub(c.at) > old {
 				v = voice{silence: "its supervisor does not answer: " + foreign(c.err.Error())}
 			}
 			if other, ok := said[key]; ok && (v.status == nil || other.at.After(v.at)) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
 )
 
@@ -66,12 +67,12 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 		f.missing = m.missed(key, f.socket, in.Address, now)
 	}
 	if app.Systemd.Supervise {
-		f.status, f.silence = v.status, v.silence
+		f.status, f.silence, f.refused = v.status, v.silence, v.refused
 		f.fresh = m.fresh(key, v, f.service, now)
 		if v == (voice{}) {
-			f.silence = m.silence(m.opt.SocketOf(in))
+			f.silence, f.refused = m.silence(m.opt.SocketOf(in)), m.controls[m.opt.SocketOf(in)].refusal()
 		}
-		i.Status = v.status
+		i.Status = m.shown(v.status)
 		if v.status != nil {
 			i.Checked = v.at
 		}
@@ -80,6 +81,19 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 		i.Probe, i.Restarts = p.probe, p.restarts
 	}
 	return m.settle(i, judge(f), now)
+}
+
+// shown is a status as every reader of the report may see it: what workers print,
+// and what the kernel said of them, may be secrets of the application. Those who can
+// ask the control socket, which are root and the app's user, see all of it.
+func (m *Monitor) shown(st *supervisor.Status) *supervisor.Status {
+	if st == nil || st.LastFailure == nil || m.opt.Secret != nil && m.opt.Secret() {
+		return st
+	}
+	less, failure := *st, *st.LastFailure
+	failure.Output, failure.Evidence = nil, nil
+	less.LastFailure = &failure
+	return &less
 }
 
 // settle adds what the past says.
@@ -110,11 +124,11 @@ func (m *Monitor) strangers(r *Report, said map[fcgisup.Instance]voice, now time
 	})
 	for _, key := range keys {
 		v := said[key]
-		i := Instance{App: key.App, Number: key.Number, Unconfigured: true, Status: v.status, Checked: now}
+		i := Instance{App: key.App, Number: key.Number, Unconfigured: true, Status: m.shown(v.status), Checked: now}
 		if v.status != nil {
 			i.Address, i.Checked = v.status.Address, v.at
 		}
-		f := facts{supervised: true, status: v.status, silence: v.silence, failures: 1, before: m.before[key]}
+		f := facts{supervised: true, status: v.status, silence: v.silence, refused: v.refused, failures: 1, before: m.before[key]}
 		n := slices.IndexFunc(r.Apps, func(a App) bool { return a.Name == key.App })
 		if n < 0 {
 			n = len(r.Apps)

@@ -59,6 +59,8 @@ type facts struct {
 	// status is its supervisor's word; nil with the reason in silence, if one was asked.
 	status  *supervisor.Status
 	silence string
+	// refused is why the answers of its supervisor cannot be read, if that has lasted.
+	refused string
 	// fresh tells that the supervisor is so young that nobody has asked it yet.
 	fresh bool
 	// bad is what a plain instance's probes have found.
@@ -85,6 +87,8 @@ func judge(f facts) verdict {
 		return judgeStatus(f)
 	case !f.systemd && f.status != nil:
 		return verdict{Stopped, "its supervisor ends", true}
+	case !f.systemd && f.refused != "":
+		return verdict{health: Down, why: f.refused}
 	case !f.systemd:
 		return verdict{health: Unknown, why: orElse(f.silence, "no supervisor answers for it, and systemd does not run here")}
 	case f.socket.Active == unitFailed:
@@ -160,6 +164,8 @@ func judgeService(f facts) verdict {
 		return verdict{health: Asleep, intended: service.ending()}
 	case service.Active == unitActivating:
 		return verdict{health: Up}
+	case f.supervised && f.refused != "":
+		return verdict{health: Down, why: f.refused}
 	case f.supervised && f.status != nil:
 		return verdict{health: Asleep, intended: true} // it ends, and its socket stays: limits.idle_timeout
 	case f.supervised && f.fresh:

@@ -84,6 +84,9 @@ type Options struct {
 	// anew, which is after the call, or recently.
 	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult
 	Traffic func(a fcgisup.Address, pid int, anew bool) (Traffic, error)
+	// Secret tells whether readers of the reports show a token: they may then see what
+	// workers print. Nil: they need none.
+	Secret func() bool
 	// Evidence is logged of a process before it is restarted.
 	Evidence func(pid int) any
 	History  *history.Log
