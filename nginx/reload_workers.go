@@ -37,7 +37,8 @@ func Leaving(masters ...int) ([]Process, error) {
 	return processes("/proc", leavingTitle, append([]int{}, masters...))
 }
 
-// Masters are the masters in this pid namespace: not those of containers.
+// Masters are the masters in this pid namespace: not those of containers. Any
+// process can call itself one; these run nginx, as root or as our own user.
 func Masters() ([]int, error) {
 	own, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -49,11 +50,58 @@ func Masters() ([]int, error) {
 	}
 	var masters []int
 	for _, p := range all {
-		if space, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.PID), "ns/pid")); err == nil && space == own {
+		dir := filepath.Join("/proc", strconv.Itoa(p.PID))
+		space, err := os.Readlink(filepath.Join(dir, "ns/pid"))
+		if err == nil && space == own && isNginx(dir, os.Geteuid()) {
 			masters = append(masters, p.PID)
 		}
 	}
 	return masters, nil
+}
+
+// isNginx returns true if a process is root's or our own, executes nginx and has
+// the root directory that we have. What only root can see of a process of root is
+// taken for right.
+func isNginx(dir string, uid int) bool {
+	owner, err := userOf(dir)
+	if err != nil || owner != 0 && owner != uid {
+		return false
+	}
+	switch exe, err := os.Readlink(filepath.Join(dir, "exe")); {
+	case err == nil && !namesNginx(exe):
+		return false
+	case err != nil && !errors.Is(err, fs.ErrPermission):
+		return false
+	}
+	theirs, err := os.Stat(filepath.Join(dir, "root") + "/")
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	ours, err2 := os.Stat("/")
+	return err == nil && err2 == nil && os.SameFile(theirs, ours)
+}
+
+// namesNginx also takes what an upgrade has replaced, proc(5) /proc/PID/exe, and
+// names such as nginx-debug.
+func namesNginx(exe string) bool {
+	return strings.HasPrefix(filepath.Base(exe), "nginx")
+}
+
+// userOf is the effective user of a process. The owner of its directory is root
+// for any process that is not dumpable.
+func userOf(dir string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if fields := strings.Fields(ids); len(fields) == 4 {
+				return strconv.Atoi(fields[1])
+			}
+		}
+	}
+	return 0, fmt.Errorf("cannot read %s/status: it names no user", dir)
 }
 
 // processes are those with a title and, unless that is nil, one of these parents.

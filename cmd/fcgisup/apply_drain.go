@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"net"
 	"os"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // quietLooks in a row find an address unused before it counts as such: a
@@ -20,106 +19,62 @@ import (
 const quietLooks = 5
 
 // connections counts, by address, those that wait in the queue or are being
-// served: the kernel knows of both, and of instances without a supervisor too.
+// served: the kernel knows of both, and of instances without a supervisor too. A
+// unix socket is known by its file, TCP by address and port.
 func connections(addresses []fcgisup.Address) (map[fcgisup.Address]int, error) {
-	unixes, tcps := map[string]int{}, map[int]int{}
+	survey := scoreboard.NewSurvey()
+	used := map[fcgisup.Address]int{}
 	for _, a := range addresses {
-		if a.Network == "unix" {
-			unixes[a.Addr] = 0
-		} else {
-			tcps[portOf(a)] = 0
+		addr := a.Addr
+		if a.Network == "tcp" {
+			if ip, err := net.ResolveTCPAddr("tcp", addr); err == nil { // a name, or a port alone
+				addr = ip.String()
+			}
 		}
-	}
-	tables := map[string]func(string){
-		"/proc/net/unix": func(text string) { countUnix(text, unixes) },
-		"/proc/net/tcp":  func(text string) { countTCP(text, tcps) },
-		"/proc/net/tcp6": func(text string) { countTCP(text, tcps) },
-	}
-	for path, count := range tables {
-		if path == "/proc/net/unix" && len(unixes) == 0 || path != "/proc/net/unix" && len(tcps) == 0 {
+		l, err := survey.Find(a.Network, addr)
+		if errors.Is(err, scoreboard.ErrGone) || errors.Is(err, fs.ErrNotExist) {
+			used[a] = 0
 			continue
-		}
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without that protocol
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot look for connections: %w", err)
 		}
-		count(string(text))
-	}
-	used := map[fcgisup.Address]int{}
-	for _, a := range addresses {
-		if a.Network == "unix" {
-			used[a] = unixes[a.Addr]
-		} else {
-			used[a] = tcps[portOf(a)]
+		used[a], err = inUseOf(survey, l)
+		if err := errors.Join(err, l.Close()); err != nil {
+			return nil, fmt.Errorf("cannot look for connections of %s: %w", a, err)
 		}
 	}
 	return used, nil
 }
 
-func portOf(a fcgisup.Address) int {
-	_, port, _ := net.SplitHostPort(a.Addr) // an Address of ours has one
-	n, _ := strconv.Atoi(port)
-	return n
+// inUseOf counts the connections of a listener. Those of clients in another network
+// namespace, such as a web server in a container, are in no list of ours but in the
+// descriptors of the processes that have the listener.
+func inUseOf(survey *scoreboard.Survey, l *scoreboard.Listener) (int, error) {
+	sample := survey.Look(l)
+	if err := errors.Join(sample.QueueErr, sample.ConnsErr); err != nil {
+		return 0, err
+	}
+	n := sample.Queue.Length + len(sample.Conns)
+	if n > 0 || l.Network() != "unix" {
+		return n, nil
+	}
+	pids, err := scoreboard.Processes()
+	if err != nil {
+		return 0, err
+	}
+	held := scoreboard.Holds(pids, []scoreboard.Conn{{Inode: l.Inode()}})
+	// Systemd accepts nothing. Of a process in another network namespace every unix
+	// socket is unknown here, its connections to a database as well.
+	workers := slices.DeleteFunc(held.By[l.Inode()], func(pid int) bool { return pid == 1 || !sharesNetwork(pid) })
+	foreign, err := l.Foreign(workers)
+	return len(foreign), err
 }
 
-// countUnix reads /proc/net/unix: Num RefCount Protocol Flags Type St Inode
-// Path. The sockets with a listener's path are itself (__SO_ACCEPTCON in Flags),
-// those accepted from it and, without an inode yet, those in its queue.
-// Connections from another network namespace are in that one's table only.
-func countUnix(text string, used map[string]int) {
-	for path, listens := range unixSockets(text) {
-		if _, ours := used[path]; ours && !listens {
-			used[path]++
-		}
-	}
-}
-
-// unixSockets are the sockets of /proc/net/unix that have a path, and whether they listen.
-func unixSockets(text string) iter.Seq2[string, bool] {
-	const acceptCon = 1 << 16
-	return func(yield func(string, bool) bool) {
-		for line := range strings.Lines(text) {
-			fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 7)
-			if len(fields) < 7 {
-				continue
-			}
-			// The inode is padded with spaces.
-			_, path, ok := strings.Cut(strings.TrimLeft(fields[6], " "), " ")
-			flags, err := strconv.ParseUint(fields[3], 16, 32)
-			if ok && err == nil && !yield(path, flags&acceptCon != 0) {
-				return
-			}
-		}
-	}
-}
-
-// States of include/net/tcp_states.h in which a request may be under way; the others are before it or behind it.
-const (
-	tcpEstablished = "01"
-	tcpSynReceived = "03"
-	tcpCloseWait   = "08"
-)
-
-// countTCP reads /proc/net/tcp: sl local_address rem_address st ..., hexadecimal.
-func countTCP(text string, used map[int]int) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 {
-			continue
-		}
-		_, port, _ := strings.Cut(fields[1], ":")
-		n, err := strconv.ParseUint(port, 16, 16)
-		if _, ours := used[int(n)]; err != nil || !ours {
-			continue
-		}
-		switch fields[3] {
-		case tcpEstablished, tcpSynReceived, tcpCloseWait:
-			used[int(n)]++
-		}
-	}
+func sharesNetwork(pid int) bool {
+	theirs, err1 := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	ours, err2 := os.Readlink("/proc/self/ns/net")
+	return err1 == nil && err2 == nil && theirs == ours
 }
 
 // quiet waits until nobody uses the addresses any more, and says who did not

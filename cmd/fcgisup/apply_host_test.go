@@ -1,16 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -153,6 +156,54 @@ func TestConnections(t *testing.T) {
 		served.Close()
 		count(0)
 	}
+}
+
+// TestForeignConnections: a client in another network namespace is in no list of ours once it is served.
+func TestForeignConnections(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("makes a network namespace; run as root")
+	}
+	address := fcgisup.Address{Network: "unix", Addr: filepath.Join(t.TempDir(), "s")}
+	l, err := net.Listen("unix", address.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	clients := make(chan int, 1)
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine, and its namespace with it
+		fd := -1
+		if unix.Unshare(unix.CLONE_NEWNET) == nil {
+			if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+				err = unix.Connect(fd, &unix.SockaddrUnix{Name: address.Addr})
+			}
+		}
+		clients <- fd
+	}()
+	fd := <-clients
+	if fd < 0 || err != nil {
+		t.Fatal(fd, err)
+	}
+	if used, err := connections([]fcgisup.Address{address}); err != nil || used[address] != 1 {
+		t.Errorf("in the queue: %v, %v", used, err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used, err := connections([]fcgisup.Address{address}); err != nil || used[address] < 1 { // this process has the client's end, too
+		t.Errorf("served: %v, %v", used, err)
+	}
+	if err := errors.Join(conn.Close(), unix.Close(fd)); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, func() error {
+		used, err := connections([]fcgisup.Address{address})
+		if err == nil && used[address] != 0 {
+			err = fmt.Errorf("closed: %v", used)
+		}
+		return err
+	})
 }
 
 func TestClearSockets(t *testing.T) {
