@@ -196,6 +196,11 @@ func TestASocketThatCannotBeMadeAgainFailsAtRest(t *testing.T) {
 		if n := b.host.renewals; n < 9 || n > 12 {
 			t.Errorf("%d attempts in %s", n, 10*socketRetry)
 		}
+		b.host.last().die(1)
+		time.Sleep(time.Second)
+		if st := b.status.Load(); st.LastFailure.Cause != ListenSocket {
+			t.Errorf("a worker's failure hides the socket's: %+v", st.LastFailure)
+		}
 		b.host.spoil("")
 		time.Sleep(2 * socketRetry)
 		if st := b.status.Load(); st.State != Up {

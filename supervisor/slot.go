@@ -229,7 +229,9 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		f.Detail = shown(f.Detail)
-		i.failure = f
+		if i.socket.broken == "" { // else that is the reason, also for what workers make of it
+			i.failure = f
+		}
 	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished, Pinged:
 	}
 	s.proc = nil

@@ -130,6 +130,9 @@ func lastWordsOf(st supervisor.Status) string {
 	if last == nil {
 		return "none of its workers lives"
 	}
+	if last.Cause == supervisor.ListenSocket {
+		return strings.TrimRight(last.Detail, ".\n ")
+	}
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
 	if n := len(last.Output); n > 0 {
 		why += "; the last line was: " + last.Output[n-1]

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -15,6 +16,12 @@ func findFailing(f *facts) (found []finding) {
 		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
 		if f.systemd {
 			mend += "; journalctl -u '" + st.App + "-fastcgi@*.service' has all"
+		}
+		if last := st.LastFailure; last != nil && last.Cause == supervisor.ListenSocket {
+			mend = "free the path, and fcgisup makes the socket again"
+			if f.systemd {
+				mend = "systemctl restart " + unitName(st.App, st.Instance, "socket")
+			}
 		}
 		why := lastWordsOf(st)
 		found = append(found, finding{

@@ -96,6 +96,10 @@ func TestDoctorRules(t *testing.T) {
 			last := &supervisor.Failure{Cause: "exit", Detail: "exit status 1", Output: []string{"no such module."}}
 			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}, {App: "rt", Instance: 2, LastFailure: last}}
 		}, "error instance-failing rt@{1..2}"},
+		{"failing for its socket", func(f *facts) {
+			last := &supervisor.Failure{Cause: supervisor.ListenSocket, Detail: "clients are refused: systemctl restart rt-fastcgi@1.socket makes it again"}
+			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}}
+		}, "error instance-failing rt@1"},
 		{"failing without a reason", func(f *facts) { f.failing = []supervisor.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
 		{"started again and again", func(f *facts) {
 			f.sockets[0].service.Active, f.sockets[0].service.Sub, f.sockets[0].service.Result = "activating", "auto-restart", "exit-code"
