@@ -232,6 +232,29 @@ type Service struct {
 	Began time.Time
 	// Restarts counts automatic ones, since the service was last started otherwise.
 	Restarts uint32
+	// Exit is the exit code, or the signal, that its main process ended with last.
+	Exit int
+}
+
+// exitNames are the exit codes with which systemd itself gives up a start,
+// systemd.exec(5) "Process exit codes".
+var exitNames = map[int]string{
+	200: "CHDIR", 202: "FDS", 203: "EXEC", 205: "LIMITS", 206: "OOM_ADJUST", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 214: "SETSCHEDULER",
+	215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES", 219: "CGROUP", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK",
+	226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
+	232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING", 238: "STATE_DIRECTORY",
+	239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
+}
+
+// Ending is how a service ended, from its Result and its exit code: "timeout", "exit code 226/NAMESPACE".
+func Ending(result string, exit int) string {
+	if result != "exit-code" {
+		return result
+	}
+	if name := exitNames[exit]; name != "" {
+		return fmt.Sprintf("exit code %d/%s", exit, name)
+	}
+	return fmt.Sprintf("exit code %d", exit)
 }
 
 // Service asks for a service; one that is not loaded is inactive.
@@ -245,6 +268,8 @@ func (s *Systemd) Service(ctx context.Context, service string) (Service, error) 
 	found.Sub, _ = all["SubState"].(string)
 	found.Result, _ = all["Result"].(string)
 	found.Restarts, _ = all["NRestarts"].(uint32)
+	exit, _ := all["ExecMainStatus"].(int32)
+	found.Exit = int(exit)
 	pid, _ := all["MainPID"].(uint32)
 	found.PID = int(pid)
 	if µs, _ := all["ExecMainStartTimestamp"].(uint64); µs != 0 {

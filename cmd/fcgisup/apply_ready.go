@@ -64,7 +64,11 @@ func whyFailing(st supervisor.Status) error {
 	if st.LastFailure == nil {
 		return errors.New("it is failing")
 	}
-	return fmt.Errorf("it is failing: %s, %s", st.LastFailure.Cause, st.LastFailure.Detail)
+	err := fmt.Errorf("it is failing: %s, %s", st.LastFailure.Cause, st.LastFailure.Detail)
+	if text := firstLines(st.LastFailure); text != "" {
+		err = fmt.Errorf("%w; it printed: %s", err, text)
+	}
+	return err
 }
 
 // beginPatience is how long a service that runs may be without its control socket.
@@ -132,12 +136,16 @@ func (t *transaction) probe(ctx context.Context) error {
 		}
 		limit := jobPatience(*p.app)
 		within, cancel := context.WithTimeout(ctx, limit)
+		soon := time.AfterFunc(quietPatience, func() {
+			fmt.Fprintf(t.err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.name, "", numbers), limit)
+		})
 		group, within := errgroup.WithContext(within)
 		group.SetLimit(checkAtOnce)
 		for _, n := range numbers {
 			group.Go(func() error { return answers(within, *p.app, n) })
 		}
 		err := group.Wait()
+		soon.Stop()
 		cancel()
 		if err != nil {
 			return err

@@ -134,8 +134,8 @@ func lastWordsOf(st supervisor.Status) string {
 		return strings.TrimRight(last.Detail, ".\n ")
 	}
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
-	if n := len(last.Output); n > 0 {
-		why += "; the last line was: " + last.Output[n-1]
+	if text := firstLines(last); text != "" {
+		why += "; it printed: " + text
 	}
 	return strings.TrimRight(why, ".\n ")
 }

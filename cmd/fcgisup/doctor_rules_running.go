@@ -37,10 +37,7 @@ func unwell(u units.ServiceUnit) string {
 	if !again && u.Active != "failed" {
 		return ""
 	}
-	how := u.Result
-	if how == "exit-code" {
-		how = fmt.Sprintf("exit code %d", u.Exit)
-	}
+	how := units.Ending(u.Result, u.Exit)
 	if again {
 		return "It fails, and systemd starts it again and again (" + how + ")."
 	}

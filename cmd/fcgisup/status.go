@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // watchEvery is the pace of --watch.
@@ -80,6 +81,12 @@ func (s *statuser) once(ctx context.Context) error {
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
 func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 	sleepers := s.asleep(controlRoot)
+	if len(sleepers) > 0 {
+		if systemd, err := units.Connect(ctx); err == nil {
+			findFailingServices(ctx, systemd, sleepers)
+			systemd.Close()
+		}
+	}
 	paths, err := controlPaths(s.control)
 	if err != nil && len(sleepers) == 0 {
 		if s.which.app != "" {

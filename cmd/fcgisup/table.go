@@ -46,7 +46,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 		}
 		n++
 	}
-	return errors.Join(refusals(w, all), notes(w, all))
+	return errors.Join(refusals(w, all), outputs(w, all), notes(w, all))
 }
 
 // refusals names below the table the instances whose last reload was refused,

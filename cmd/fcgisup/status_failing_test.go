@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// fakeServices is a systemd with some services.
+type fakeServices map[string]units.Service
+
+func (f fakeServices) List(context.Context, ...string) ([]units.State, error) {
+	var all []units.State
+	for name, s := range f {
+		all = append(all, units.State{Name: name, Active: s.Active, Sub: s.Sub})
+	}
+	return all, nil
+}
+
+func (f fakeServices) Service(_ context.Context, name string) (units.Service, error) {
+	return f[name], nil
+}
+
+// TestFailingServices: what systemd starts again and again does not sleep.
+func TestFailingServices(t *testing.T) {
+	is := func(active, sub, result string, exit int, restarts uint32) units.Service {
+		return units.Service{State: units.State{Active: active, Sub: sub}, Result: result, Exit: exit, Restarts: restarts, Began: time.Unix(1, 0)}
+	}
+	systemd := fakeServices{
+		"a-fastcgi@1.service": is("activating", "auto-restart", "exit-code", 226, 7), "a-fastcgi@2.service": is("inactive", "dead", "success", 0, 0),
+		"a-fastcgi@3.service": is("failed", "failed", "timeout", 0, 0), "a-fastcgi@4.service": is("activating", "start", "success", 0, 0),
+		"a-fastcgi@5.service": is("activating", "start", "success", 0, 9), "a-fastcgi@6.service": is("activating", "auto-restart", "signal", 9, 0),
+		"a-fastcgi@7.service": is("inactive", "dead", "exit-code", 1, 9),
+	}
+	want := map[int]string{
+		1: "systemd starts its service again and again (7 times): exit code 226/NAMESPACE; journalctl -u a-fastcgi@1.service",
+		3: "its service has failed: timeout; ", 5: "systemd has started its service again 9 times; ",
+	}
+	var all []supervisor.Status
+	for n := 1; n <= 8; n++ {
+		all = append(all, supervisor.Status{App: "a", Instance: n, State: supervisor.Sleeping})
+	}
+	findFailingServices(t.Context(), systemd, all)
+	for _, st := range all {
+		says := want[st.Instance]
+		switch {
+		case says == "" && (st.State != supervisor.Sleeping || st.LastFailure != nil):
+			t.Errorf("%d is %s, %+v", st.Instance, st.State, st.LastFailure)
+		case says != "" && (st.State != supervisor.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, says)):
+			t.Errorf("%d is %s, %+v, want %s", st.Instance, st.State, st.LastFailure, says)
+		}
+	}
+}
+
+// TestFirstLines: the reason is quoted, not the end of its trace, and blank lines are not.
+func TestFirstLines(t *testing.T) {
+	f := &supervisor.Failure{Output: []string{"", "  ", "Can't locate FCGI.pm\x1b[31m", "", " at x line 1", "BEGIN failed", "more"}}
+	if got, want := firstLines(f), "Can't locate FCGI.pm"; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, " / at x line 1 / BEGIN failed") {
+		t.Errorf("%q", got)
+	}
+	if got := firstLines(nil) + firstLines(&supervisor.Failure{Output: []string{""}}); got != "" {
+		t.Errorf("%q of nothing", got)
+	}
+	var b strings.Builder
+	failing := supervisor.Status{App: "a", Instance: 1, State: supervisor.InstanceFailing, LastFailure: &supervisor.Failure{Output: []string{"x"}}}
+	second := failing
+	second.Instance = 2
+	if err := outputs(&b, []supervisor.Status{failing, {App: "b", State: supervisor.Up, LastFailure: failing.LastFailure}, second}); err != nil || b.String() != "a@1, a@2 printed: x\n" {
+		t.Errorf("%q, %v", &b, err)
+	}
+}
