@@ -73,6 +73,8 @@ type ServiceUnit struct {
 	User, Group string
 	// Exit is the exit code, or the signal, that its main process ended with last.
 	Exit int
+	// Restarts counts automatic ones, since the service was last started otherwise.
+	Restarts uint32
 	// Start is the limit on starts, which fails the service's socket too.
 	Start RateLimit
 	// PrivateTmp tells that it has a /tmp of its own.
@@ -226,7 +228,7 @@ func (s *Systemd) ServiceUnit(ctx context.Context, name string) (ServiceUnit, er
 func serviceOf(name string, p properties) ServiceUnit {
 	u := ServiceUnit{
 		Unit: unitOf(name, p), Start: rate(p, "StartLimit"),
-		Exit:       int(property[int32](p, "ExecMainStatus")),
+		Exit: int(property[int32](p, "ExecMainStatus")), Restarts: property[uint32](p, "NRestarts"),
 		PrivateTmp: property[bool](p, "PrivateTmp"), OnStdin: property[string](p, "StandardInput") == "socket",
 	}
 	u.User, u.Group = property[string](p, "User"), property[string](p, "Group")

@@ -136,6 +136,8 @@ func lastWordsOf(st supervisor.Status) string {
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
 	if text := firstLines(last); text != "" {
 		why += "; it printed: " + text
+	} else {
+		why += "; it printed nothing, but what it wrote to FastCGI's error stream is in the error log of nginx"
 	}
 	return strings.TrimRight(why, ".\n ")
 }

@@ -33,11 +33,14 @@ func findFailing(f *facts) (found []finding) {
 
 // unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
 func unwell(u units.ServiceUnit) string {
-	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success"
+	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= againAndAgain
 	if !again && u.Active != "failed" {
 		return ""
 	}
 	how := units.Ending(u.Result, u.Exit)
+	if again && u.Result == "success" {
+		how = fmt.Sprintf("%d times", u.Restarts) // between the end of one and that of the next
+	}
 	if again {
 		return "It fails, and systemd starts it again and again (" + how + ")."
 	}
