@@ -224,6 +224,9 @@ func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
 	if err := g.choose(src, cfg, names, false); err != nil {
 		return nil, err
 	}
+	if src.exposed != nil {
+		return nil, src.exposed
+	}
 	supervised := func(app fcgisup.App) bool { return app.Systemd.Supervise }
 	if _, err := os.Stat(a.binary); errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(src.apps, supervised) {
 		return nil, hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.binary), "install it there, or name it with --binary")

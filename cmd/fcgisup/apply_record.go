@@ -115,6 +115,9 @@ func readRecord(dir, app string) (*record, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, hinted(fmt.Errorf("cannot read what apply did: %w", err), "try as root")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what apply did: %w", err)
 	}
@@ -151,7 +154,7 @@ func (r *record) save(dir, app string) error {
 	} else if err == nil {
 		var text []byte
 		if text, err = json.MarshalIndent(r, "", "  "); err == nil {
-			err = replaceFile(recordPath(dir, app), append(text, '\n'), 0o644)
+			err = replaceFile(recordPath(dir, app), append(text, '\n'), 0o600) // sums of secrets are secrets
 		}
 	}
 	if err == nil {

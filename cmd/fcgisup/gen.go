@@ -80,6 +80,9 @@ func (g *generation) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if g.units && src.exposed != nil {
+		return src.exposed
+	}
 	files, err := g.render(src)
 	if err != nil {
 		return usage(err)

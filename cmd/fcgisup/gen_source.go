@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ type source struct {
 	config string
 	// inline is an app without a configuration file.
 	inline bool
+	// exposed is why units of these apps would show secrets, nil if they would not.
+	exposed error
 	// flags follow the app's name in the command that renders its files again.
 	flags []string
 }
@@ -76,10 +79,29 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 			src.apps = append(src.apps, withOwnGroup(a))
 		}
 	}
+	src.exposed = exposes(cfg.Path, src.apps)
 	if src.config != "" {
 		src.flags = append(src.flags, "--config", src.config)
 	}
 	src.flags = append(src.flags, g.binaryFlag()...)
+	return nil
+}
+
+// exposes refuses to write values of a configuration that not everybody may read
+// into the units of a plain app, which everybody may.
+func exposes(config string, apps []fcgisup.App) error {
+	info, err := os.Stat(config)
+	if err != nil || info.Mode()&0o004 != 0 {
+		return nil
+	}
+	for _, a := range apps {
+		if !a.Systemd.Supervise && len(a.Environment) > 0 {
+			return &exitError{
+				code: exitUsage, hint: "move the values to a file of mode 0600 of root, and name it in apps." + a.Name + ".environment_file: systemd reads it as root",
+				cause: fmt.Errorf("cannot make units of %s: without a supervisor (systemd.supervise: false) its environment: would stand in a unit that every user may read, and %s is private", a.Name, config),
+			}
+		}
+	}
 	return nil
 }
 
