@@ -8,6 +8,9 @@
 // it returns, fcgisup.Parse accepts. It refuses to guess what is essential: an app
 // whose command or socket is not known is left out, and a Note says why.
 //
+// It is larger than its share of the command layer since each manager's directives, each wrapper's options and a
+// follower of shell (package shell) are written out: what is not written out would be guessed, or lost.
+//
 // It is pure: no disk, no environment, no user database but what [Options] lend it.
 package foreign
 

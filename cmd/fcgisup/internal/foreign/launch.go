@@ -226,6 +226,9 @@ func (l *launch) step() bool {
 			l.words = known(words)
 		}
 	}
+	if name == "daemon" && len(l.words) == 1 && strings.ContainsAny(l.words[0].Text, " \t") {
+		l.script, l.words = &l.words[0].Text, nil // Red Hat's function gives its words to a shell
+	}
 	return l.script == nil
 }
 

@@ -265,6 +265,11 @@ func TestOtherScripts(t *testing.T) {
 			want: []string{"command: [/srv/a b, -x]", "user: www", "A: b c", "UMask: \"0007\"", "directory: /srv"},
 			say:  []string{"run:5: if: its block is not taken over"},
 		},
+		{
+			name: "Red Hat's function",
+			text: sh + ". /etc/rc.d/init.d/functions\nOPT=\"-s /run/a.sock -F 2 -P /x -- /srv/a\"\nstart() { daemon --user=www \"/usr/bin/spawn-fcgi $OPT >/dev/null\"; }\ncase \"$1\" in start) start ;; esac\n",
+			want: []string{"user: www", "command: [/srv/a]", "workers: 2"},
+		},
 		{name: "execline variables", text: "#!/command/execlineb\nimportas P PORT\nspawn-fcgi -n -p ${P} -- /srv/a\n", say: []string{"importas stands before spawn-fcgi"}},
 		{
 			name: "with-contenv", text: "#!/command/with-contenv bash\nexec s6-setuidgid www spawn-fcgi -n -s /run/a.sock -- /srv/a\n",
