@@ -14,6 +14,7 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 		d.errorAt(root, "apps", "holds no app")
 	}
 	d.checkApart(c)
+	d.warnSockets(c)
 	d.checkMonitor(&c.Monitor, root)
 }
 
