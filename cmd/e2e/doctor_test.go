@@ -103,7 +103,7 @@ func (b *box) doctorSound(t *testing.T) {
 		b.ok(t, "web", path)
 	}
 	out := b.run(t, "fcgisup", "doctor")
-	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " (4 FastCGI locations), the kernel\n") {
+	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " (7 FastCGI locations), the kernel\n") {
 		t.Errorf("awake:\n%s", out)
 	}
 }

@@ -39,9 +39,9 @@ func (t *transaction) preflightFacts(ctx context.Context) (*facts, error) {
 	}
 	f := &facts{config: t.cfg.Path, own: ownAddresses()}
 	f.warned(t.cfg, func(app string) bool {
-		return slices.ContainsFunc(t.plans, func(p plan) bool { return p.name == app })
+		return slices.ContainsFunc(t.looked, func(p plan) bool { return p.name == app })
 	})
-	for _, p := range t.plans {
+	for _, p := range t.looked {
 		if p.app == nil {
 			continue
 		}

@@ -29,7 +29,9 @@ type line struct{ verb, object string }
 type transaction struct {
 	*applier
 	plans []plan
-	undo  undo
+	// looked are the plans of all its apps, also of those that stay as they are.
+	looked []plan
+	undo   undo
 	// old are nginx's workers from before the reload.
 	old []nginx.Process
 }
@@ -146,7 +148,7 @@ func stopLines(p plan) []line {
 
 // carryOut prints what there is to do or does it.
 func (a *applier) carryOut(ctx context.Context, plans []plan) error {
-	t := &transaction{applier: a}
+	t := &transaction{applier: a, looked: plans}
 	for _, p := range plans {
 		switch {
 		case !p.empty():
