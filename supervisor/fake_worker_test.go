@@ -66,8 +66,12 @@ func roles() map[string]func() int {
 			time.Sleep(500 * time.Millisecond)
 			return serve(-1)
 		},
-		"exit-0": func() int { return 0 },
-		"exit-1": func() int { return complain() },
+		"exit-0":         func() int { return 0 },
+		"own-socket":     bindsItsOwn,
+		"prints-page":    printPage,
+		"becomes-daemon": becomeDaemon,
+		"naps":           nap,
+		"exit-1":         func() int { return complain() },
 		"crash-after-n": func() int {
 			n, _ := strconv.Atoi(os.Getenv(numberVariable))
 			serve(n)

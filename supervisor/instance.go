@@ -34,6 +34,9 @@ type host interface {
 	pressed() bool
 	// sweepStrays kills what has left its group with the listener.
 	sweepStrays() []int
+	// left are the processes that have left their workers' groups, as daemons do, with
+	// the addresses that they listen on.
+	left() (addresses, names []string)
 	// program looks at the files that a worker is started from.
 	program(l Launch) program
 	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.

@@ -168,6 +168,8 @@ func (h *fakeHost) program(l Launch) program {
 // deploy makes the program another one.
 func (h *fakeHost) deploy() { h.version.Add(1) }
 
+func (h *fakeHost) left() (addresses, names []string) { return nil, nil }
+
 func (h *fakeHost) sweepStrays() []int { return nil }
 
 func (h *fakeHost) retire() bool { return false }
@@ -256,6 +258,8 @@ func (p *fakeProcess) halt(halted bool) {
 	defer p.mu.Unlock()
 	p.halted = halted
 }
+
+func (p *fakeProcess) listening() (addresses, names []string) { return nil, nil }
 
 func (p *fakeProcess) evidence() []string { return []string{"state S"} }
 

@@ -44,6 +44,9 @@ type process interface {
 	suspended() bool
 	// evidence is what the kernel says of each of its processes, for people.
 	evidence() []string
+	// listening are the addresses that its processes listen on, the instance's socket
+	// aside, and the names of the processes.
+	listening() (addresses, names []string)
 	// memory is that of the whole group in bytes.
 	memory() (uint64, scoreboard.MemoryKind, error)
 }

@@ -41,6 +41,8 @@ type slot struct {
 	released bool
 	// why is the error behind the machine's cause, if there is one.
 	why string
+	// seen is what was seen of the process before it was ready.
+	seen unready
 	// suspended is since when looks have found it stopped with a request; zero: they have not.
 	suspended time.Time
 	// evidence was taken before the process was killed.
@@ -63,6 +65,7 @@ func (i *instance) happen(s *slot, ev event, now time.Time) {
 	before, pid := s.m, s.pid()
 	var effects []effect
 	s.m, effects = step(s.m, ev, now, i.limits())
+	i.noteUnready(s, before, ev)
 	if before.alive() && !s.m.alive() || ev.kind == exited {
 		i.ended(s, before, now)
 	}
@@ -138,6 +141,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.released = "", Exit{}, nil, false
+	s.seen = unready{}
 	s.expires, s.suspended = time.Time{}, time.Time{}
 	s.queue = departures{}
 	i.lookAtQueue(s)
@@ -209,6 +213,10 @@ func (i *instance) about(s *slot, id int, ev event, now time.Time) {
 // ended does the books for a process that is gone, or never was.
 func (i *instance) ended(s *slot, before machine, now time.Time) {
 	i.restarts[s.m.cause]++
+	reason := ""
+	if !before.proven && (s.m.cause == Crash || s.m.cause == StartTimeout) {
+		reason = i.whyUnready(s)
+	}
 	if !before.proven {
 		i.settle()
 		if pids := i.host.sweepStrays(); len(pids) > 0 {
@@ -227,6 +235,9 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 		f.Evidence = s.evidence
 		if s.m.cause == StartTimeout {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
+		}
+		if reason != "" {
+			f.Detail += ": " + reason
 		}
 		f.Detail = shown(f.Detail)
 		if i.socket.broken == "" { // else that is the reason, also for what workers make of it

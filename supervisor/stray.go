@@ -33,6 +33,12 @@ func (h *realHost) sweepStrays() (killed []int) {
 
 // strays are our children that we have not started and that hold the listener.
 func (h *realHost) strays() []int {
+	inode := h.socket.listener().Inode()
+	return scoreboard.Holds(h.foreign(), []scoreboard.Conn{{Inode: inode}}).By[inode]
+}
+
+// foreign are our children that we have not started.
+func (h *realHost) foreign() []int {
 	if !h.spawner.everybody {
 		return nil
 	}
@@ -41,12 +47,10 @@ func (h *realHost) strays() []int {
 		return nil
 	}
 	self := os.Getpid()
-	foreign := slices.DeleteFunc(all, func(pid int) bool {
+	return slices.DeleteFunc(all, func(pid int) bool {
 		stat, err := scoreboard.ReadStat(pid)
 		return err != nil || stat.Parent != self || !stat.Alive() || h.spawner.started(stat.Group)
 	})
-	inode := h.socket.listener().Inode()
-	return scoreboard.Holds(foreign, []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 
 // started tells whether a process group is one of ours.

@@ -1,0 +1,93 @@
+package supervisor
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+func TestReasonsOfTheUnready(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen unready
+		want []string // all of them; none: no reason
+	}{
+		"crash":                      {unready{output: []string{"no such database"}}, nil},
+		"a crash with an error page": {unready{output: []string{"Content-type: text/html", "<h1>Software error:</h1>"}}, nil},
+		"own socket":                 {unready{timeout: time.Second, own: []string{"/run/a.sock"}}, []string{"a socket of its own, /run/a.sock", "standard input", "remove"}},
+		"own socket, then status 0":  {unready{clean: true, own: []string{"127.0.0.1:80", "[::]:81"}}, []string{"127.0.0.1:80, [::]:81"}},
+		"daemon":                     {unready{clean: true, left: []string{"app, process 7"}}, []string{"background", "app, process 7", "foreground"}},
+		"daemon with a socket":       {unready{clean: true, left: []string{"app, process 7"}, own: []string{"/run/a.sock"}}, []string{"background", "app, process 7", "/run/a.sock"}},
+		"CGI":                        {unready{clean: true, output: []string{"Content-Type: text/plain", "hi"}}, []string{"is CGI, not FastCGI", "fcgiwrap"}},
+		"CGI with a status":          {unready{clean: true, output: []string{"warning: old", "status: 200 OK"}}, []string{"is CGI"}},
+		"prints HTTP":                {unready{clean: true, output: []string{"HTTP/1.0 200 OK"}}, []string{"is CGI"}},
+		"prints HTML and stays":      {unready{timeout: time.Second, output: []string{"<!DOCTYPE html>"}}, []string{"prints a page", "not a FastCGI program"}},
+		"status 0 at once":           {unready{clean: true, output: []string{"done"}}, []string{"before it accepted", "forks"}},
+		"nothing":                    {unready{timeout: time.Second}, []string{"does not accept", "standard input", "limits.start_timeout"}},
+	} {
+		got := c.seen.reason()
+		if (got == "") != (len(c.want) == 0) || strings.Contains(got, "\n") {
+			t.Errorf("%s: %q", name, got)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %q is not in %q", name, want, got)
+			}
+		}
+	}
+}
+
+// bindsItsOwn listens on a socket of its own, and not on descriptor 0.
+func bindsItsOwn() int {
+	l, err := net.Listen("unix", filepath.Join(filepath.Dir(os.Getenv(markVariable)), "own.sock"))
+	if err != nil {
+		return 1
+	}
+	dieOfTerm()
+	_, _ = l.Accept()
+	return 0
+}
+
+// printPage is a CGI program.
+func printPage() int {
+	_, _ = os.Stdout.WriteString("Content-Type: text/plain\r\n\r\nhello\n")
+	return 0
+}
+
+// becomeDaemon leaves a process behind that has neither the group nor the listener.
+func becomeDaemon() int {
+	_ = syscall.Close(0)
+	return leave("naps", &syscall.SysProcAttr{Setsid: true})
+}
+
+// nap lives for a while, and does not serve.
+func nap() int {
+	time.Sleep(5 * time.Second)
+	return 0
+}
+
+func TestReasonIsSeenInTheKernel(t *testing.T) {
+	for role, want := range map[string]string{
+		"own-socket":     "/own.sock",
+		"prints-page":    "is CGI, not FastCGI",
+		"becomes-daemon": "into the background", // who is left is known to a subreaper only
+		"exit-0":         "before it accepted a connection",
+	} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			b := run(t, role, func(a *fcgisup.App) {
+				a.Activation = fcgisup.Eager
+				a.Limits.StartTimeout = 3 * time.Second
+			})
+			eventually(t, "a failure", func() bool { return b.status().LastFailure != nil })
+			if f := b.status().LastFailure; !strings.Contains(f.Detail, want) {
+				t.Errorf("%s: %s", f.Cause, f.Detail)
+			}
+		})
+	}
+}
