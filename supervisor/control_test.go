@@ -132,7 +132,7 @@ func TestStatusNames(t *testing.T) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields(`abandoned address app backlog config_error cut in_flight instance
+	want := strings.Fields(`abandoned address app backlog config_error cut in_flight instance kept
 		last_failure last_failure.at last_failure.cause last_failure.detail last_failure.evidence last_failure.output last_failure.pid
 		missing oldest_request_seconds orphaned
 		probe probe.at probe.class probe.duration_seconds probe.error probe.failures probe.ok probe.skipped probe.status

@@ -56,7 +56,7 @@ func (g *group) watchBetweenRequests() {
 	if err != nil {
 		return
 	}
-	if held, err := g.holding(pids); err == nil {
+	if held, err := g.serving(pids); err == nil {
 		scoreboard.AwaitClose(pids, held, watchFor)
 	}
 }
@@ -70,7 +70,7 @@ func (g *group) tryRelease(ctx context.Context, sig syscall.Signal) bool {
 	if !stopped {
 		return false
 	}
-	held, err := g.holding(pids)
+	held, err := g.serving(pids)
 	if err != nil || len(held) > 0 || ctx.Err() != nil || g.mustEmpty() {
 		return false
 	}

@@ -321,6 +321,9 @@ func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now t
 		took := time.Since(begin)
 		i.post(func(now time.Time) {
 			i.probing, i.probeEnd = false, now
+			if i.awake && !i.leaving && i.sampleAt.IsZero() {
+				i.sampleAt = now.Add(busyEvery) // what the worker has written for it is no later request's answer
+			}
 			if i.ctx.Err() == nil && !i.leaving {
 				then(now, r, took)
 			}

@@ -120,11 +120,11 @@ func (i *instance) anyIdle(now time.Time) bool {
 	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.accepts() })
 }
 
-// serves tells whether somebody waits for an answer of the worker.
+// serves tells whether somebody waits for an answer of the worker, or keeps a
+// connection to it.
 func (i *instance) serves(s *slot) bool {
-	return slices.ContainsFunc(i.board.Requests, func(r scoreboard.Request) bool {
-		return !r.Gone && slices.Contains(r.Workers, s.id)
-	})
+	waits := func(r scoreboard.Request) bool { return !r.Gone && slices.Contains(r.Workers, s.id) }
+	return slices.ContainsFunc(i.board.Requests, waits) || slices.ContainsFunc(i.board.Kept, waits)
 }
 
 // judge turns a probe's result into a verdict. The kernel comes first: a worker

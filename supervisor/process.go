@@ -74,7 +74,9 @@ type group struct {
 	socket  *Socket
 	// listener is what the socket was when the worker began.
 	listener *scoreboard.Listener
-	tail     *tail
+	// conduct is the instance's; nil: nothing is known.
+	conduct *scoreboard.Conduct
+	tail    *tail
 	// pipe is where its output comes from.
 	pipe *os.File
 	// silent is closed at the end of it, ended when the worker has come to its own.
@@ -301,16 +303,34 @@ func (g *group) weigh() (weight, error) {
 	return w, nil
 }
 
-// holding are the accepted connections that these processes have open.
+// holding are the accepted connections that these processes have open, less those
+// that have been answered and that only inheritors hold.
 func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
+	return g.held(pids, func(_ scoreboard.Conn, answered, _ bool) bool { return !answered })
+}
+
+// serving are the connections that a stop would cut: not those that are kept for
+// later, nor those that have been answered and whose client knows or has gone.
+func (g *group) serving(pids []int) ([]scoreboard.Conn, error) {
+	return g.held(pids, func(c scoreboard.Conn, answered, kept bool) bool {
+		return !kept && !(answered && (c.Gone || c.Shut))
+	})
+}
+
+// held are the accepted connections that these processes have open and that count.
+func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept bool) bool) ([]scoreboard.Conn, error) {
 	conns, err := g.listener.Accepted()
 	if err != nil {
 		return nil, err
 	}
 	by := scoreboard.Holds(pids, conns)
+	var answered, kept map[scoreboard.Inode]bool
+	if g.conduct != nil && len(by.By) > 0 {
+		answered, kept = g.conduct.Of(g.listener.Inode(), scoreboard.Group{Leader: g.leader, PIDs: pids}, conns, by)
+	}
 	var held []scoreboard.Conn
 	for _, c := range conns {
-		if len(by.By[c.Inode]) > 0 {
+		if len(by.By[c.Inode]) > 0 && counts(c, answered[c.Inode], kept[c.Inode]) {
 			held = append(held, c)
 		}
 	}
@@ -348,7 +368,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: &tail{}, ended: make(chan struct{}), asides: newAsides()}
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides()}
 	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil

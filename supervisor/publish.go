@@ -98,6 +98,7 @@ func (i *instance) workerStatus(s *slot) WorkerStatus {
 	}
 	busy := v.Activity == scoreboard.Busy
 	w.Busy, w.RequestsSeen = &busy, &v.Seen
+	w.Kept = v.Activity == scoreboard.OnlyKept
 	if v.Since.After(w.Since) {
 		w.Since = v.Since
 	}
@@ -210,6 +211,7 @@ func (st *Status) complete(q scoreboard.Queue, err error) {
 		return
 	}
 	inFlight := len(b.Requests)
+	st.Kept = len(b.Kept)
 	st.InFlight, st.Orphaned, st.OldestRequestSeconds = &inFlight, &b.Orphaned, seconds(now, b.Oldest())
 	for _, v := range b.Workers {
 		if v.Err != nil {

@@ -308,7 +308,7 @@ func (i *instance) resume(now time.Time) {
 func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
 	g := h.spawner.group(m.PID)
 	if g == nil {
-		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), tail: tailOf(m.Lines), ended: make(chan struct{}), asides: newAsides()}
+		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: tailOf(m.Lines), ended: make(chan struct{}), asides: newAsides()}
 		if m.Output >= 0 {
 			g.follow(os.NewFile(uintptr(m.Output), "output"), h.output, line)
 		}

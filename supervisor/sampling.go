@@ -79,7 +79,7 @@ func (i *instance) observe(now, since time.Time) {
 	}
 	i.board = i.tracker.Observe(i.look(workers, now, since))
 	i.seeTrial()
-	if i.board.Queue.Length-i.taken()+len(i.board.Requests) > i.echo(now) {
+	if i.board.Queue.Length-i.taken()+len(i.board.Requests)+i.lingering() > i.echo(now) {
 		i.activeAt = now
 	}
 	if i.ready() {
@@ -87,6 +87,18 @@ func (i *instance) observe(now, since time.Time) {
 		return
 	}
 	i.waiting.observe(now, i.queued())
+}
+
+// lingering counts the answered connections whose client does not know yet: of a
+// program that forks for each request, they may be requests all the same.
+func (i *instance) lingering() int {
+	n := 0
+	for _, c := range i.board.Answered {
+		if !c.Gone && !c.Shut {
+			n++
+		}
+	}
+	return n
 }
 
 // look measures what it costs. One instance looks at a time, so that none counts
@@ -117,7 +129,7 @@ func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
 		i.sampleAt = i.nextLook(now, queuedEvery)
-	case len(i.board.Requests) > 0 || now.Sub(i.activeAt) < calm:
+	case len(i.board.Requests)+len(i.board.Kept)+len(i.board.Answered) > 0 || now.Sub(i.activeAt) < calm:
 		i.sampleAt = i.nextLook(now, busyEvery)
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
@@ -166,7 +178,7 @@ func (i *instance) busy() (busy, idle int) {
 			continue
 		}
 		switch i.view(s).Activity {
-		case scoreboard.Busy:
+		case scoreboard.Busy, scoreboard.OnlyKept: // which cannot take another, either
 			busy++
 		case scoreboard.Idle:
 			idle++

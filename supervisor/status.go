@@ -42,9 +42,12 @@ type Status struct {
 	Backlog *int `json:"backlog,omitempty"`
 	// QueueHeadSeconds is how long the head of the queue has waited, as seen.
 	QueueHeadSeconds *float64 `json:"queue_head_seconds,omitempty"`
-	// InFlight is how many connections are accepted and open. One that nginx
-	// keeps alive looks like a request.
+	// InFlight is how many connections are accepted and open, less those that are
+	// known to carry no request.
 	InFlight *int `json:"in_flight,omitempty"`
+	// Kept is how many idle connections clients keep for later. Each holds a worker
+	// that serves one connection at a time.
+	Kept int `json:"kept"`
 	// OldestRequestSeconds is the age of the oldest of them, 0 if there is none.
 	OldestRequestSeconds *float64 `json:"oldest_request_seconds,omitempty"`
 	// Orphaned requests are served although their client has gone.
@@ -84,8 +87,11 @@ type WorkerStatus struct {
 	PID   int       `json:"pid"`
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
-	// Busy tells whether it holds a connection; Since is then of that, too.
+	// Busy tells whether it serves a request; Since is then of that, too.
 	Busy *bool `json:"busy,omitempty"`
+	// Kept tells that it is not busy, but held by an idle connection that its client
+	// keeps for later.
+	Kept bool `json:"kept,omitempty"`
 	// RequestsSeen is a lower bound: what comes and goes between two looks is not seen.
 	RequestsSeen *uint64 `json:"requests_seen,omitempty"`
 	// MemoryBytes is that of its whole process group; MemoryKind is pss or rss.

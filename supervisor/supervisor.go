@@ -306,6 +306,8 @@ type realHost struct {
 	options fcgisup.Socket
 	// holders is the instance's goroutine's alone.
 	holders scoreboard.Holders
+	// conduct is shared with the gates.
+	conduct scoreboard.Conduct
 }
 
 func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.fd, f) }
@@ -347,6 +349,13 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 		s.Conns = append(s.Conns, foreign...)
 	}
 	s.Held = h.holders.Find(pids, s.Conns)
+	if s.ConnsErr == nil {
+		all := make([]scoreboard.Group, len(workers))
+		for n := range workers {
+			all[n] = scoreboard.Group{Leader: groups[n], PIDs: members[n]}
+		}
+		s.Answered, s.Kept = h.conduct.Judge(h.socket.listener().Inode(), all, s.Conns, s.Held)
+	}
 	return s
 }
 

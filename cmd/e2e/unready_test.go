@@ -22,7 +22,7 @@ func TestProgramThatNeverGetsReadySaysWhy(t *testing.T) {
 	for _, c := range []struct {
 		name, needs, command, want string
 	}{
-		{"ownsocket", "/usr/bin/php-cgi", fmt.Sprintf("[/usr/bin/php-cgi, -b, %q]", own), "it listens on a socket of its own, " + own},
+		{"ownsocket", "/usr/sbin/fcgiwrap", fmt.Sprintf("[/usr/sbin/fcgiwrap, -s, %q]", "unix:"+own), "it listens on a socket of its own, " + own},
 		{"plaincgi", "/bin/sh", fmt.Sprintf("[%q]", cgi), "it is CGI, not FastCGI"},
 		{"daemon", "/usr/bin/spawn-fcgi", fmt.Sprintf("[/usr/bin/spawn-fcgi, -s, %q, --, /bin/sleep, \"30\"]", own+"2"), "it went into the background"},
 		{"nothing", "/bin/sleep", "[/bin/sleep, \"60\"]", "it does not accept connections on standard input"},

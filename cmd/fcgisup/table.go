@@ -30,7 +30,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
 	for _, st := range all {
 		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
-			workersText(st), queueText(st), numberText(st.InFlight), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st.LastFailure, now))
+			workersText(st), queueText(st), inFlightText(st), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st.LastFailure, now))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -120,6 +120,14 @@ func queueText(st supervisor.Status) string {
 		return strconv.Itoa(*st.Queue)
 	}
 	return fmt.Sprintf("%d/%d", *st.Queue, *st.Backlog)
+}
+
+// inFlightText adds the idle connections that clients keep, as "1+2 kept".
+func inFlightText(st supervisor.Status) string {
+	if st.Kept == 0 || st.InFlight == nil {
+		return numberText(st.InFlight)
+	}
+	return fmt.Sprintf("%d+%d kept", *st.InFlight, st.Kept)
 }
 
 func numberText(n *int) string {

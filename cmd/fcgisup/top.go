@@ -49,7 +49,7 @@ func workerTable(w io.Writer, all []supervisor.Status, now time.Time, _ bool) er
 	for _, st := range all {
 		for _, p := range st.Workers {
 			fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", st.App, st.Instance, pidText(p.PID), p.State,
-				busyText(p.Busy), age(now, p.Since), countText(p.RequestsSeen), memoryText(p), p.Generation)
+				busyText(p), age(now, p.Since), countText(p.RequestsSeen), memoryText(p), p.Generation)
 		}
 		if len(st.Workers) == 0 {
 			fmt.Fprintf(t, "%s@%d\t-\t%s\t-\t%s\t-\t-\t-\n", st.App, st.Instance, st.State, age(now, st.Since))
@@ -65,11 +65,13 @@ func pidText(pid int) string {
 	return strconv.Itoa(pid)
 }
 
-func busyText(busy *bool) string {
+func busyText(p supervisor.WorkerStatus) string {
 	switch {
-	case busy == nil:
+	case p.Busy == nil:
 		return "?"
-	case *busy:
+	case p.Kept:
+		return "kept"
+	case *p.Busy:
 		return "busy"
 	}
 	return "idle"

@@ -61,10 +61,10 @@ func (l *Listener) unixAcceptedDiag() ([]Conn, error) {
 // must be asked for to see it. The caller holds l.mu.
 func (l *Listener) recognize() (show uint32, ours func(unixSocket) bool, err error) {
 	if l.addr.abstract() {
-		return showPeer | showName, func(s unixSocket) bool { return string(s.name) == l.addr.unix }, nil
+		return showPeer | showName | showRQLen, func(s unixSocket) bool { return string(s.name) == l.addr.unix }, nil
 	}
 	bound, err := l.boundTo()
-	return showPeer | showVFS, func(s unixSocket) bool { return s.bound && s.file == bound }, err
+	return showPeer | showVFS | showRQLen, func(s unixSocket) bool { return s.bound && s.file == bound }, err
 }
 
 // eachEstablished visits the connected unix stream sockets that some process has.
@@ -108,7 +108,7 @@ func (e *tcpEnds) add(s inetSocket) {
 	if s.inode == 0 {
 		e.waiters = append(e.waiters, Waiter{Remote: s.remote, Gone: gone})
 	} else {
-		e.conns = append(e.conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: gone})
+		e.conns = append(e.conns, Conn{Inode: Inode(s.inode), Remote: s.remote, Gone: gone, Unread: int(s.queued)})
 	}
 }
 

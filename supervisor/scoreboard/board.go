@@ -22,6 +22,8 @@ type Sample struct {
 	ConnsErr   error
 	Held       Holdings
 	Workers    []Worker
+	// Answered and Kept are the connections that carry no request, see [Conduct].
+	Answered, Kept map[Inode]bool
 }
 
 // Activity is whether a worker holds a connection.
@@ -31,6 +33,8 @@ type Activity string
 const (
 	Busy     Activity = "busy"
 	Idle     Activity = "idle"
+	// OnlyKept is said of one that holds connections, and all of them are kept.
+	OnlyKept Activity = "kept"
 	NotKnown Activity = "unknown"
 )
 
@@ -56,9 +60,12 @@ type Board struct {
 	AbandonedTotal uint64
 
 	ConnsErr error
-	// Requests are the accepted connections, oldest first: the length is the number
+	// Requests are the accepted connections that may carry a request, oldest first: the length is the number
 	// in flight.
 	Requests []Request
+	// Kept are the connections that clients keep for later, Answered those that only
+	// inheritors hold and that wait for nothing; neither is in Requests.
+	Kept, Answered []Request
 	// Orphaned counts the requests whose client has closed.
 	Orphaned int
 	// Unattributed counts the requests that no worker was seen to hold.

@@ -85,4 +85,9 @@ type Conn struct {
 	Remote netip.AddrPort
 	// Gone is set when the client has closed.
 	Gone bool
+	// Shut is set when a holder has ended its side (shutdown(2)) and the client is
+	// still there: it has all that it will get. Unix sockets only.
+	Shut bool
+	// Unread are bytes from the client that nobody has read yet.
+	Unread int
 }

@@ -205,6 +205,26 @@ func parseKilobytes(b []byte, name string) (uint64, error) {
 	return 0, fmt.Errorf("%w: no %s", errNotProc, name)
 }
 
+// parseIO takes rchar and wchar of /proc/PID/io.
+func parseIO(b []byte) (read, written uint64, err error) {
+	found := 0
+	for line := range bytes.Lines(b) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		to := map[string]*uint64{"rchar": &read, "wchar": &written}[string(name)]
+		if to == nil {
+			continue
+		}
+		found++
+		if *to, err = strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64); err != nil {
+			return 0, 0, err
+		}
+	}
+	if found != 2 {
+		return 0, 0, fmt.Errorf("%w: no rchar and wchar", errNotProc)
+	}
+	return read, written, nil
+}
+
 // parseResident takes the second field of /proc/PID/statm: resident pages.
 func parseResident(b []byte) (uint64, error) {
 	f := bytes.Fields(b)

@@ -89,7 +89,7 @@ func (s *Shared) list(l *Listener) error {
 	for _, own := range s.names {
 		own.conns = []Conn{}
 	}
-	show := uint32(showPeer | showVFS)
+	show := uint32(showPeer | showVFS | showRQLen)
 	if len(s.names) > 0 {
 		show |= showName
 	}

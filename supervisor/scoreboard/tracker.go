@@ -202,6 +202,14 @@ func (t *Tracker) board(s Sample) Board {
 		}
 	}
 	for _, r := range t.requests {
+		switch {
+		case s.Answered[r.Inode]:
+			b.Answered = append(b.Answered, r.Request)
+			continue
+		case s.Kept[r.Inode]:
+			b.Kept = append(b.Kept, r.Request)
+			continue
+		}
 		b.Requests = append(b.Requests, r.Request)
 		if r.Gone {
 			b.Orphaned++
@@ -236,8 +244,13 @@ func (t *Tracker) observeWorkers(s Sample) []WorkerView {
 
 func (t *Tracker) view(w Worker, state *trackedWorker, s Sample) WorkerView {
 	v := WorkerView{ID: w.ID}
+	kept := 0
 	for _, r := range t.requests {
-		if !slices.Contains(r.Workers, w.ID) {
+		if !slices.Contains(r.Workers, w.ID) || s.Answered[r.Inode] {
+			continue
+		}
+		if s.Kept[r.Inode] {
+			kept++
 			continue
 		}
 		v.Requests++
@@ -249,7 +262,7 @@ func (t *Tracker) view(w Worker, state *trackedWorker, s Sample) WorkerView {
 			state.seen++
 		}
 	}
-	now, err := s.activity(w, v.Requests)
+	now, err := s.activity(w, v.Requests, kept)
 	v.Activity, v.Err, v.Seen = now, err, state.seen
 	if now == NotKnown {
 		return v
@@ -263,12 +276,14 @@ func (t *Tracker) view(w Worker, state *trackedWorker, s Sample) WorkerView {
 
 // activity is that of a worker seen to hold some requests. It is idle when there
 // is no request it could be holding unseen.
-func (s *Sample) activity(w Worker, holding int) (Activity, error) {
+func (s *Sample) activity(w Worker, holding, kept int) (Activity, error) {
 	switch {
 	case s.ConnsErr != nil:
 		return NotKnown, s.ConnsErr
 	case holding > 0:
 		return Busy, nil
+	case kept > 0:
+		return OnlyKept, nil
 	case !s.unattributed():
 		return Idle, nil
 	}

@@ -19,6 +19,7 @@ const (
 	attrPeer  = 2
 	attrIcons = 3
 	attrRQLen = 4
+	attrShut  = 6
 
 	unixRequestSize = 24 // struct unix_diag_req
 	unixMessageSize = 16 // struct unix_diag_msg
@@ -47,6 +48,7 @@ type unixSocket struct {
 	queued      uint32
 	backlog     uint32
 	queueKnown  bool
+	shut        byte // RCV_SHUTDOWN 1, SEND_SHUTDOWN 2
 }
 
 // unixRequest makes a struct unix_diag_req: an exact lookup when inode is not 0,
@@ -85,6 +87,8 @@ func (s *unixSocket) attribute(kind uint16, value []byte) {
 	case kind == attrRQLen && len(value) >= 8:
 		s.queued, s.backlog = binary.NativeEndian.Uint32(value), binary.NativeEndian.Uint32(value[4:])
 		s.queueKnown = true
+	case kind == attrShut && len(value) >= 1:
+		s.shut = value[0]
 	}
 }
 
@@ -99,5 +103,5 @@ func (s *unixSocket) waiters() []Waiter {
 }
 
 func (s *unixSocket) conn() Conn {
-	return Conn{Inode: Inode(s.inode), Peer: Inode(s.peer), Gone: s.peer == 0}
+	return Conn{Inode: Inode(s.inode), Peer: Inode(s.peer), Gone: s.peer == 0, Shut: s.peer != 0 && s.shut&2 != 0, Unread: int(s.queued)}
 }
