@@ -31,8 +31,8 @@ type Activity string
 
 // The activities. Idle is said only of a worker that was seen to hold nothing.
 const (
-	Busy     Activity = "busy"
-	Idle     Activity = "idle"
+	Busy Activity = "busy"
+	Idle Activity = "idle"
 	// OnlyKept is said of one that holds connections, and all of them are kept.
 	OnlyKept Activity = "kept"
 	NotKnown Activity = "unknown"
