@@ -70,6 +70,7 @@ type instance struct {
 	arrivals chan arrival
 	done     chan struct{}
 	status   atomic.Pointer[Status]
+	denial   atomic.Pointer[fcgisup.Denial]
 	// settled is closed once a first worker is ready or has failed, or none is wanted.
 	settled chan struct{}
 	// begun is closed once run has done what was due at once: a request that waited
@@ -453,6 +454,8 @@ func jitter(d time.Duration, random float64) time.Duration {
 	return d - time.Duration(float64(d)*0.1*random)
 }
 
+// line gets a worker's output, on a goroutine of its own.
 func (i *instance) line(text string) {
+	i.noteDenial(text, time.Now())
 	i.opt.Output(i.in, text)
 }

@@ -37,6 +37,7 @@ func (i *instance) publish(now time.Time) {
 		Workers:       make([]WorkerStatus, 0, len(i.slots)),
 		Restarts:      zeroed(Causes, i.restarts),
 		LastFailure:   i.failure,
+		Denial:        i.denial.Load(),
 		Probe:         i.probe,
 		ProbeFailures: zeroed(ProbeClasses, i.probeFail),
 		Refused:       i.refused,

@@ -243,6 +243,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 		if i.socket.broken == "" { // else that is the reason, also for what workers make of it
 			i.failure = f
 		}
+		i.noteDenial(f.Detail, now)
 	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished, Pinged:
 	}
 	s.proc = nil

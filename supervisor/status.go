@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -58,7 +59,9 @@ type Status struct {
 	// Restarts counts ended workers by cause.
 	Restarts    map[Cause]uint64 `json:"restarts"`
 	LastFailure *Failure         `json:"last_failure,omitempty"`
-	Probe       *ProbeStatus     `json:"probe,omitempty"`
+	// Denial is what a worker was last refused, perhaps by the service's sandbox.
+	Denial *fcgisup.Denial `json:"denial,omitempty"`
+	Probe  *ProbeStatus    `json:"probe,omitempty"`
 	// ProbeFailures counts failed probes by class.
 	ProbeFailures map[string]uint64 `json:"probe_failures"`
 	// Refused counts requests answered 503 because no worker could live.

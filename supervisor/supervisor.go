@@ -35,6 +35,9 @@ type Options struct {
 	All bool
 	// Output gets each line that a worker writes, "PID: TEXT".
 	Output func(in fcgisup.Instance, line string)
+	// Denied finds out whether a line of a worker's may be about something that the sandbox of
+	// our service forbids. Nil: there is no sandbox.
+	Denied func(line string) (fcgisup.Denial, bool)
 	// ExitAsleep has Run return when the only instance has gone back to sleep:
 	// somebody else, systemd, waits for its next connection.
 	ExitAsleep bool

@@ -14,7 +14,7 @@ import (
 // of theirs is on the host.
 func preflightRules() []func(*facts) []finding {
 	return []func(*facts) []finding{
-		findWarned, findCommands, findUnreadable, findAccounts, findDependencies, findWebUser, findNotIncluded, findBacklogs,
+		findWarned, findCommands, findSandbox, findUnreadable, findAccounts, findDependencies, findWebUser, findNotIncluded, findBacklogs,
 	}
 }
 

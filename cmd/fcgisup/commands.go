@@ -22,6 +22,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.monitorCommand(),
 		c.alertCommand(),
 		c.validateCommand(),
+		c.sandboxCommand(),
 		c.versionCommand(),
 	}
 	return append(all, c.packagers()...)

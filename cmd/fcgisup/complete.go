@@ -17,7 +17,7 @@ func (c *cli) complete(root *cobra.Command) {
 		switch cmd.Name() {
 		case "restart", "status":
 			cmd.ValidArgsFunction = c.completeInstance
-		case "reload", "remove":
+		case "reload", "remove", "sandbox":
 			cmd.ValidArgsFunction = one(c.completeApp)
 		case "apply":
 			cmd.ValidArgsFunction = c.completeApp

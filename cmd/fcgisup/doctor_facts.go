@@ -35,6 +35,8 @@ type facts struct {
 
 	// failing are the instances whose supervisors say so.
 	failing []supervisor.Status
+	// denied are the instances of which a worker was refused something, perhaps by the sandbox.
+	denied  []supervisor.Status
 	monitor monitorFacts
 
 	// somaxconn caps every backlog; 0 is not known.

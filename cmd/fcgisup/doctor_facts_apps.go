@@ -34,6 +34,8 @@ type appFacts struct {
 	socket *socketMode
 	// closed is set where its supervisors cannot read the configuration.
 	closed *closedConfig
+	// needs are what the sandbox takes from it.
+	needs sandboxNeeds
 }
 
 // configured is a value of the configuration with its key.
@@ -106,6 +108,7 @@ func (a *appFacts) gather() {
 	a.command = a.launch().problem()
 	a.gatherPaths()
 	a.gatherSocket()
+	a.gatherNeeds(context.Background())
 }
 
 func (a *appFacts) gatherAccounts() {

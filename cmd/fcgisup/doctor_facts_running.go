@@ -47,6 +47,9 @@ func (f *facts) gatherFailing(ctx context.Context) {
 			if st.State == supervisor.InstanceFailing {
 				f.failing = append(f.failing, st)
 			}
+			if st.Denial != nil {
+				f.denied = append(f.denied, st)
+			}
 		}
 		switch err := failures[i]; {
 		case err == nil, errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // it has ended

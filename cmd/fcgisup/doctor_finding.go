@@ -76,7 +76,7 @@ func examineBy(f *facts, rules []func(*facts) []finding) []finding {
 func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
 		findWarned, findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
-		findFailing, findFailedServices, findMonitor,
+		findFailing, findFailedServices, findSandbox, findDenials, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
 		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied, findWebUser, findNotIncluded, findHalfServed,

@@ -100,6 +100,15 @@ func TestDoctorRules(t *testing.T) {
 			last := &supervisor.Failure{Cause: supervisor.ListenSocket, Detail: "clients are refused: systemctl restart rt-fastcgi@1.socket makes it again"}
 			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}}
 		}, "error instance-failing rt@1"},
+		{"strict takes", func(f *facts) {
+			f.apps[0].Systemd.Sandbox, f.apps[0].needs = fcgisup.Strict, sandboxNeeds{helpers: []string{"/usr/sbin/postdrop"}}
+		}, "warning sandbox-strict app rt"},
+		{"a path that is ignored", func(f *facts) {
+			f.apps[0].needs.missing = []configured{{"systemd.service.ReadWritePaths", "/none"}}
+		}, "warning path-missing app rt"},
+		{"denied", func(f *facts) {
+			f.denied = []supervisor.Status{{App: "rt", Instance: 1, Denial: &fcgisup.Denial{Directive: "ProtectSystem=full", Path: "/etc/rt/x", Fix: "y"}}}
+		}, "warning sandbox-denial rt@1"},
 		{"failing without a reason", func(f *facts) { f.failing = []supervisor.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
 		{"started again and again", func(f *facts) {
 			f.sockets[0].service.Active, f.sockets[0].service.Sub, f.sockets[0].service.Result = "activating", "auto-restart", "exit-code"

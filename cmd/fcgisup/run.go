@@ -177,6 +177,9 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Log:    r.log,
 		Resume: h.Handover,
 	}
+	if inherited {
+		opt.Denied = app.Denied
+	}
 	if h.Stopping {
 		r.signals <- syscall.SIGTERM
 	}

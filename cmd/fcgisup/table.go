@@ -30,7 +30,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
 	for _, st := range all {
 		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
-			workersText(st), queueText(st), inFlightText(st), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st.LastFailure, now))
+			workersText(st), queueText(st), inFlightText(st), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st, now))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -46,7 +46,20 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 		}
 		n++
 	}
-	return errors.Join(refusals(w, all), outputs(w, all), notes(w, all))
+	return errors.Join(refusals(w, all), outputs(w, all), denials(w, all, now), notes(w, all))
+}
+
+// denials says below the table what the sandbox may have refused, and how to permit it.
+func denials(w io.Writer, all []supervisor.Status, now time.Time) error {
+	for _, st := range all {
+		if st.Denial == nil {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s@%d: %s: %s\n", st.App, st.Instance, ago(now, st.Denial.At), fcgisup.Printable(st.Denial.String())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refusals names below the table the instances whose last reload was refused,
@@ -178,8 +191,12 @@ func probeText(st supervisor.Status) string {
 // tableText bounds a reason in a table, in bytes; --json has all of it.
 const tableText = 200
 
-func failureText(f *supervisor.Failure, now time.Time) string {
-	if f == nil {
+func failureText(st supervisor.Status, now time.Time) string {
+	f := st.LastFailure
+	switch {
+	case f == nil && st.Denial != nil:
+		return ago(now, st.Denial.At) + ": the sandbox may forbid something, see below"
+	case f == nil:
 		return "-"
 	}
 	return fmt.Sprintf("%s: %s, %s", ago(now, f.At), f.Cause, fcgisup.PrintableAtMost(f.Detail, tableText))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -18,7 +19,7 @@ file order. Warnings name values that are accepted and will cause trouble.
 Exit code 0: good, with or without warnings; 2: not.`,
 		Example: "  fcgisup validate /etc/fcgisup/fcgisup.yaml",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if args[0] == "" {
 					return usage(errors.New("validate: the argument names no file"))
@@ -31,6 +32,9 @@ Exit code 0: good, with or without warnings; 2: not.`,
 			}
 			for _, w := range cfg.Warnings {
 				fmt.Fprintln(c.err, w)
+			}
+			for _, a := range cfg.Apps {
+				c.warnOfSandbox(cmd.Context(), cfg.Path, a)
 			}
 			for _, a := range cfg.Apps {
 				fmt.Fprintf(c.out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, plural(a.Instances, "instance"), span(a))
@@ -54,4 +58,13 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// warnOfSandbox names what an app needs, as far as this host shows it, and its sandbox takes.
+func (c *cli) warnOfSandbox(ctx context.Context, path string, app fcgisup.App) {
+	a := appFacts{App: app}
+	a.gatherNeeds(ctx)
+	for _, f := range findSandbox(&facts{apps: []appFacts{a}}) {
+		fmt.Fprintf(c.err, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
@@ -173,6 +174,9 @@ func notes(in *monitor.Instance) []string {
 	}
 	if st != nil && st.ConfigError != "" {
 		all = append(all, "the last reload changed nothing: "+st.ConfigError)
+	}
+	if st != nil && st.Denial != nil {
+		all = append(all, fcgisup.Printable(st.Denial.String()))
 	}
 	if p := probeOf(in); in.Health == monitor.Up && p != nil && !p.OK && p.Error != "" {
 		all = append(all, "the probe fails: "+p.Error)
