@@ -46,6 +46,14 @@ exec /opt/apps/hello.pl
 func TestBoxSeed(t *testing.T) {
 	inTurn(t, light)
 	b := newBox(t)
+	// Whatever packages this machine has, none of them is seen in a box.
+	for _, kind := range []string{"service", "socket"} {
+		for _, unit := range b.running("*." + kind) {
+			if !strings.HasPrefix(unit, "systemd-journald") && !strings.HasPrefix(unit, "dbus.") {
+				t.Errorf("%s runs in a new box", unit)
+			}
+		}
+	}
 	b.copyFrom(t, "../../testdata/apps/hello.pl", "/opt/apps/hello.pl", 0o755)
 	b.write(t, "/opt/apps/seed.sh", seedProgram, 0o755)
 	b.write(t, "/etc/systemd/system/seed@.socket", seedSocket, 0o644)

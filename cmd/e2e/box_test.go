@@ -15,10 +15,21 @@ type box struct{ *boxes.Box }
 // newBox boots a box and ends it with the test. Several subtests may share one, with apps of different names.
 func newBox(t *testing.T) *box {
 	t.Helper()
+	return bootBox(t, boxes.Boot)
+}
+
+// newWholeBox is for programs whose packages bring units or init scripts that they need.
+func newWholeBox(t *testing.T) *box {
+	t.Helper()
+	return bootBox(t, boxes.BootWhole)
+}
+
+func bootBox(t *testing.T, boot func(context.Context) (*boxes.Box, error)) *box {
+	t.Helper()
 	needBox(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	b, err := boxes.Boot(ctx)
+	b, err := boot(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ var recipeAnswers = map[string]string{
 // the server block of docs/programs.md.
 func TestRecipes(t *testing.T) {
 	inTurn(t, heavy)
-	b := newBox(t)
+	b := newWholeBox(t)
 	b.installPrograms(t)
 	b.startNginx(t)
 	names := b.recipeNames(t)
@@ -100,7 +100,7 @@ func (b *box) moreOf(t *testing.T, name string) {
 // TestRequestTrackerWithExim: the same five lines, with the other mail server of Debian.
 func TestRequestTrackerWithExim(t *testing.T) {
 	inTurn(t, heavy)
-	b := newBox(t)
+	b := newWholeBox(t)
 	b.installPrograms(t)
 	b.startNginx(t)
 	b.run(t, "bash", "-c", `set -e

@@ -35,8 +35,15 @@ type Box struct {
 	stderr *strings.Builder
 }
 
-// Boot returns when systemd in the box is "running", or with an error and nothing left; ctx limits only that.
-func Boot(ctx context.Context) (*Box, error) {
+// Boot returns when systemd in the box is "running", or with an error and nothing left; ctx limits only that. Of units the
+// box has those of systemd, D-Bus, nginx and fcgiwrap.
+func Boot(ctx context.Context) (*Box, error) { return boot(ctx, bareLayer) }
+
+// BootWhole is Boot with the units of all packages, init scripts included, of which none is enabled. It takes longer, and so
+// does each daemon-reload.
+func BootWhole(ctx context.Context) (*Box, error) { return boot(ctx, wholeLayer) }
+
+func boot(ctx context.Context, layer func() ([]byte, error)) (*Box, error) {
 	cgroup, err := cgroup2Mount()
 	if err != nil {
 		return nil, err
@@ -46,7 +53,7 @@ func Boot(ctx context.Context) (*Box, error) {
 		return nil, fmt.Errorf("cannot boot a box: %w", err)
 	}
 	b := &Box{cgroup: filepath.Join(cgroup, filepath.Base(dir)), dir: dir, stderr: &strings.Builder{}}
-	if err := b.start(); err != nil {
+	if err := b.start(layer); err != nil {
 		return nil, fmt.Errorf("cannot boot a box: %w", err)
 	}
 	if err := b.settle(ctx); err != nil {
@@ -57,8 +64,8 @@ func Boot(ctx context.Context) (*Box, error) {
 
 // start starts the keeper, whose standard input is the box's life line: it ends when this process does. The keeper is
 // in a process group of its own, because ^C must reach it through the life line only.
-func (b *Box) start() error {
-	files, err := layerFile()
+func (b *Box) start(layer func() ([]byte, error)) error {
+	files, err := memfile(layer)
 	if err != nil {
 		return errors.Join(err, os.Remove(b.dir))
 	}
@@ -104,8 +111,10 @@ func (b *Box) settle(ctx context.Context) error {
 		switch {
 		case state == "running":
 			return nil
-		case state == "degraded" || ctx.Err() != nil:
+		case ctx.Err() != nil:
 			return fmt.Errorf("systemd in it is %q: %w\n%s", state, ctx.Err(), b.Failures())
+		case state == "degraded":
+			return fmt.Errorf("systemd in it is %q\n%s", state, b.Failures())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

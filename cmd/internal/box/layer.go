@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unitsOf are the Debian packages whose units a box has. The machine's other units would be found by what reads all of
+// unitsOf are the Debian packages whose units a bare box has. The machine's other units would be found by what reads all of
 // them, and started by what is enabled.
 var unitsOf = []string{"systemd", "dbus", "dbus-system-bus-common", "dbus-daemon", "nginx-common", "fcgiwrap"}
 
@@ -28,13 +28,16 @@ var masked = []string{
 	"dev-hugepages.mount", "dev-mqueue.mount", "systemd-udevd.service", "systemd-udev-trigger.service",
 	"systemd-random-seed.service", "systemd-pstore.service", "systemd-hwdb-update.service",
 	"systemd-journal-flush.service", "systemd-journald-audit.socket", "systemd-sysusers.service",
-	"systemd-tmpfiles-setup.service", "systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-clean.timer",
+	"systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-clean.timer",
 	"systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-logind.service", "getty.target",
-	"systemd-user-sessions.service", "systemd-ask-password-console.path", "systemd-ask-password-wall.path",
+	"systemd-ask-password-console.path", "systemd-ask-password-wall.path",
 	"systemd-initctl.socket", "systemd-journal-catalog-update.service", "systemd-update-done.service",
 	"systemd-machine-id-commit.service", "systemd-firstboot.service", "systemd-repart.service", "systemd-sysext.service",
 	"ldconfig.service",
 }
+
+// maskedToo is what no unit of unitsOf needs.
+var maskedToo = []string{"systemd-tmpfiles-setup.service", "systemd-user-sessions.service"}
 
 const (
 	unitDir      = "usr/lib/systemd/system"
@@ -42,20 +45,28 @@ const (
 	generatorDir = "usr/lib/systemd/system-generators"
 )
 
-// layer is a tar archive of what every box has in its root before it boots: the admin's own units are gone, and so are
-// those of packages that are not in unitsOf; units are masked; no generator runs, at boot and at each daemon-reload. It
-// is made once.
-var layer = sync.OnceValues(func() ([]byte, error) {
-	var archive bytes.Buffer
-	w := layerWriter{tar.NewWriter(&archive)}
-	if err := w.write(); err != nil {
-		return nil, err
-	}
-	return archive.Bytes(), w.Close()
-})
+// layers are tar archives of what a box has in its root before it boots, each made once. The admin's own units are gone;
+// units are masked. In a bare box those of packages that are not in unitsOf are gone as well, and no generator runs, at boot
+// and at each daemon-reload.
+var bareLayer, wholeLayer = layerOnce(true), layerOnce(false)
 
-// layerFile is an open file with the layer, which tar(1) reads.
-func layerFile() (*os.File, error) {
+func layerOnce(bare bool) func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		var archive bytes.Buffer
+		w := layerWriter{tar.NewWriter(&archive)}
+		err := w.write()
+		if err == nil && bare {
+			err = w.writeBare()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return archive.Bytes(), w.Close()
+	})
+}
+
+// memfile is an open file with the layer, which tar(1) reads.
+func memfile(layer func() ([]byte, error)) (*os.File, error) {
 	content, err := layer()
 	if err != nil {
 		return nil, err
@@ -80,10 +91,21 @@ func (w layerWriter) write() error {
 	if err := w.opaque(adminDir); err != nil {
 		return err
 	}
-	for _, unit := range masked {
+	return w.mask(masked)
+}
+
+func (w layerWriter) mask(units []string) error {
+	for _, unit := range units {
 		if err := w.link(path.Join(adminDir, unit), "/dev/null"); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (w layerWriter) writeBare() error {
+	if err := w.mask(maskedToo); err != nil {
+		return err
 	}
 	generators, err := os.ReadDir("/" + generatorDir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
