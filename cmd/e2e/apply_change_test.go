@@ -187,24 +187,19 @@ func (b *box) applyReopens(t *testing.T) {
 // applyUntil begins an apply, waits for words of it and then sends it a signal. It returns all that was said.
 func (b *box) applyUntil(t *testing.T, signal, words string) string {
 	t.Helper()
-	return b.applyTill(t, signal, func() error {
-		if out, _ := b.try("cat", "/run/apply.out"); !strings.Contains(out, words) {
-			return fmt.Errorf("%q is not in:\n%s", words, out)
-		}
-		return nil
-	})
-}
-
-// applyTill begins an apply, waits for a condition and then sends it a signal. It returns all that was said.
-func (b *box) applyTill(t *testing.T, signal string, check func() error) string {
-	t.Helper()
 	_ = os.Remove(b.path("/run/apply.out")) // of the one before
 	ended := make(chan struct{})
 	go func() {
 		_, _ = b.try("sh", "-c", "echo $$ >/run/apply.pid; exec fcgisup apply >/run/apply.out 2>&1")
 		close(ended)
 	}()
-	within(t, time.Minute, check)
+	within(t, 3*time.Minute, func() error {
+		out, _ := b.try("cat", "/run/apply.out")
+		if !strings.Contains(out, words) {
+			return fmt.Errorf("%q is not in:\n%s%s", words, out, b.failures())
+		}
+		return nil
+	})
 	b.run(t, "sh", "-c", "kill -"+signal+" $(cat /run/apply.pid)")
 	<-ended
 	return b.run(t, "cat", "/run/apply.out")

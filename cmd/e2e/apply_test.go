@@ -85,7 +85,7 @@ func TestApplyUndoes(t *testing.T) {
 	t.Run("a broken nginx file", b.applyBrokenNginx)
 	t.Run("a failing unit", b.applyFailingUnit)
 	t.Run("an eager app that does not answer", b.applyFailingEager)
-	t.Run("an eager app with changed sockets that does not answer", b.applyReopensBack)
+	t.Run("another app's supervisor that refuses", b.applyReopensBack)
 	t.Run("an edited file", b.applyEdited)
 	t.Run("an interrupted apply", b.applyInterrupted)
 }

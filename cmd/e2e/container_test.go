@@ -109,7 +109,7 @@ const containerConfig = `apps:
     command: /usr/local/bin/hello.fcgi
     instances: 2
     health: {path: /, interval: 500ms}
-    limits: {queue_timeout: 500ms}
+    limits: {queue_timeout: 10s}
     restart: {max_delay: 1s}
 `
 

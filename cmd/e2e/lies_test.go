@@ -18,7 +18,7 @@ const lieKeys = `command: [LIAR, %s]
 environment: {STRAY_OF: DIR}
 limits: {start_timeout: %s, stop_timeout: 1s, queue_timeout: 500ms%s}
 restart: {delay: 50ms, max_delay: 200ms}
-health: {interval: 300ms, timeout: 300ms, failures: 2}`
+health: {interval: 300ms, timeout: 300ms, failures: 2%s}`
 
 func newLiar(t *testing.T, lie, limits string) *supervised {
 	t.Helper()
@@ -32,7 +32,11 @@ func lieText(t *testing.T, lie, limits string) string {
 	if lie == "closes-stdin" || lie == "never-accepts" { // it never ends
 		start = "1s"
 	}
-	return strings.ReplaceAll(fmt.Sprintf(lieKeys, lie, start, limits), "LIAR", appPath(t, "liar.pl"))
+	probe := ""
+	if lie == "never-reads" { // what has never answered a ping gets none
+		probe = ", path: /"
+	}
+	return strings.ReplaceAll(fmt.Sprintf(lieKeys, lie, start, limits, probe), "LIAR", appPath(t, "liar.pl"))
 }
 
 // honest mends the program: whatever it did, an answer comes soon.
