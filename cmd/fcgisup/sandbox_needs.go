@@ -41,7 +41,7 @@ const (
 	// searchDepth is how deep below /usr, /etc and the like is looked.
 	searchDepth = 4
 	// maxNamed bounds what one line of a report names.
-	maxNamed = 12
+	maxNamed = 50
 )
 
 // ordinary are set-user-ID and set-group-ID programs of every system that serve people at a

@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const needyConfig = `apps:
+  needy:
+    command: [/opt/apps/needy.pl]
+    listen: /run/needy.sock
+    systemd: {sandbox: %s, service: {ReadWritePaths: [/var/lib/not-there%s]}}
+`
+
+// needyProgram answers with what it may do: run a set-group-ID helper, write below /var and below /etc.
+const needyProgram = `#!/usr/bin/perl
+use FCGI; use POSIX ();
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) {
+	my $group = (split ' ', readpipe '/usr/local/bin/needy-helper')[0];
+	print "Content-Type: text/plain\r\n\r\nhelper=$group";
+	for my $dir ('/var/lib/needy', '/etc/needy') {
+		my $ok = open(my $file, '>', "$dir/x");
+		my $line = "cannot write $dir/x: $!\n";
+		POSIX::write(2, $line, length $line) unless $ok;
+		print " $dir=", $ok ? 'written' : 'refused';
+	}
+	print "\n";
+}
+`
+
+// TestSandboxes: a program with a set-group-ID helper, and directories of its own, has all of them in the
+// default sandbox but for those below /etc; what is refused is told with the way out, and strict is announced.
+func TestSandboxes(t *testing.T) {
+	needFiles(t, "/usr/bin/perl")
+	b := newBox(t)
+	b.write(t, "/opt/apps/needy.pl", needyProgram, 0o755)
+	b.run(t, "sh", "-c", "cp /usr/bin/id /usr/local/bin/needy-id && printf '#!/bin/sh\\nexec /usr/local/bin/needy-id -gn\\n' >/usr/local/bin/needy-helper && chmod 755 /usr/local/bin/needy-helper")
+	b.run(t, "sh", "-c", "chgrp mail /usr/local/bin/needy-id && chmod 2755 /usr/local/bin/needy-id && install -d -o www-data /var/lib/needy /etc/needy")
+	b.install(t)
+	b.startNginx(t)
+	b.deploy(t, fmt.Sprintf(needyConfig, "basic", ""), "needy")
+	b.answers(t, "helper=mail /var/lib/needy=written /etc/needy=refused")
+	told := "the sandbox may forbid this (ProtectSystem=full, /etc/needy/x); permitted by systemd: {service: {ReadWritePaths: [/etc/needy]}}"
+	within(t, time.Minute, func() error {
+		if out := b.run(t, "fcgisup", "status"); !strings.Contains(out, told) {
+			return fmt.Errorf("status does not tell: %s", out)
+		}
+		return nil
+	})
+	if out, _ := b.try("fcgisup", "doctor"); !strings.Contains(out, "sandbox-denial  needy@1") || !strings.Contains(out, "path-missing") {
+		t.Errorf("doctor does not tell: %s", out)
+	}
+	out := b.run(t, "fcgisup", "sandbox", "needy")
+	for _, want := range []string{"/usr/local/bin/needy-id (set-group-ID mail)", "ReadWritePaths: [/etc/needy]", "/var/lib/needy\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("sandbox does not name %q: %s", want, out)
+		}
+	}
+
+	b.deploy(t, fmt.Sprintf(needyConfig, "strict", ", /etc/needy"), "needy")
+	if out := b.run(t, "fcgisup", "validate"); !strings.Contains(out, "sandbox: strict takes from it set-user-ID") || strings.Contains(out, "directories of its user") {
+		t.Errorf("validate does not warn of what strict takes: %s", out)
+	}
+	b.run(t, "systemctl", "restart", "needy-fastcgi@1.service")
+	b.answers(t, "helper=www-data /var/lib/needy=written /etc/needy=written")
+}
+
+// answers waits for the answer of needy.
+func (b *box) answers(t *testing.T, want string) {
+	t.Helper()
+	within(t, time.Minute, func() error {
+		got, err := b.get("needy", "/")
+		if err == nil && strings.TrimSpace(got.body) != want {
+			err = fmt.Errorf("%q, want %q", got.body, want)
+		}
+		return err
+	})
+}
