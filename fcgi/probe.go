@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ const (
 	MaxAnswer      = 1 << 20          // bytes read of one answer, all records together
 	MaxBody        = 64 << 10         // bytes of body kept, and matched by Expect.Body
 	MaxStderr      = 64 << 10         // bytes of stderr kept
+	MaxExcerpt     = 200              // bytes of Response.Excerpt
 	DefaultTimeout = 30 * time.Second // of a Probe whose context has no deadline
 )
 
@@ -41,6 +43,8 @@ type Response struct {
 	Header http.Header // without Status
 	Body   []byte      // the first MaxBody bytes
 	Stderr []byte      // the first MaxStderr bytes; never a reason to fail, PHP warns on good pages
+	// Excerpt is the first MaxExcerpt bytes as they came: status line, headers, body.
+	Excerpt []byte
 
 	AppStatus      uint32 // exit status of the request, from END_REQUEST; never a reason to fail
 	ProtocolStatus ProtocolStatus
@@ -75,12 +79,12 @@ func probe(ctx context.Context, r Request) (Response, error) {
 	if r.Path == "" {
 		return ping(ctx, conn)
 	}
-	body, stderr := &capped{max: MaxBody}, &capped{max: MaxStderr}
+	body, stderr, excerpt := &capped{max: MaxBody}, &capped{max: MaxStderr}, &capped{max: MaxExcerpt}
 	page := &page{body: body}
-	x := exchange{params: Params(r), limit: MaxAnswer, stdout: page, stderr: stderr}
+	x := exchange{params: Params(r), limit: MaxAnswer, stdout: io.MultiWriter(excerpt, page), stderr: stderr}
 	v, err := x.run(ctx, conn)
 	response := Response{
-		Status: page.status, Header: page.header, Body: body.kept, Stderr: stderr.kept,
+		Status: page.status, Header: page.header, Body: body.kept, Stderr: stderr.kept, Excerpt: excerpt.kept,
 		AppStatus: v.app, ProtocolStatus: v.status,
 	}
 	for _, check := range []func() error{

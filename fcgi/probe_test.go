@@ -131,7 +131,7 @@ func TestProbeKeepsEvidence(t *testing.T) {
 	response.Elapsed = 0
 	want := Response{
 		Status: 500, Header: http.Header{}, Body: []byte("sorry"),
-		Stderr: []byte("Can't locate RT.pm\nat line 1\n"), AppStatus: 7,
+		Stderr: []byte("Can't locate RT.pm\nat line 1\n"), AppStatus: 7, Excerpt: []byte("Status: 500\n\nsorry"),
 	}
 	if diff := cmp.Diff(want, response); diff != "" {
 		t.Error(diff)
@@ -287,5 +287,15 @@ func BenchmarkProbe(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestProbeKeepsAnExcerpt: of an answer that is wrong in any way its first bytes are kept as they came, and no more.
+func TestProbeKeepsAnExcerpt(t *testing.T) {
+	long := "<html>\x1b[31m" + strings.Repeat("x", 2*MaxExcerpt)
+	p := newPeer(t, answering(out(long), end(0, 0)))
+	response, err := Probe(within(t, time.Minute), Request{Network: "unix", Address: p.address, Path: "/"})
+	if ClassOf(err) != Protocol || string(response.Excerpt) != long[:MaxExcerpt] {
+		t.Errorf("error %v, excerpt %q", err, response.Excerpt)
 	}
 }

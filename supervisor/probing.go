@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -141,7 +142,7 @@ func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
 		return
 	}
 	if r.Err != nil {
-		p.Class, p.Error = r.Class, r.Err.Error()
+		p.Class, p.Error, p.Answer = r.Class, r.Err.Error(), fcgisup.Printable(string(r.Answer))
 		i.probeFail[r.Class]++
 		if (r.Class == classTimeout || r.Class == classFull) && len(i.guilty()) == 0 {
 			p.OK, p.Skipped = true, "it waited behind requests that are being served"

@@ -132,6 +132,8 @@ type ProbeStatus struct {
 	Error string `json:"error,omitempty"`
 	// Status is the HTTP status, 0 for a ping.
 	Status int `json:"status,omitempty"`
+	// Answer is how a wrong answer begins, at most 200 bytes of it, made printable.
+	Answer string `json:"answer,omitempty"`
 	// Ping is what is known of the program and pings; empty for requests, and as long
 	// as none could be tried. With PingNone no probe is sent.
 	Ping            PingVerdict `json:"ping,omitempty"`
@@ -147,6 +149,8 @@ type ProbeResult struct {
 	// Class classifies Err.
 	Class  string
 	Status int
+	// Answer is how the answer begins.
+	Answer []byte
 	// Unsupported tells that a ping was answered by closing the connection.
 	Unsupported bool
 }

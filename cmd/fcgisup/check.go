@@ -57,7 +57,9 @@ type checked struct {
 	Status    int    `json:"status,omitempty"`
 	AppStatus uint32 `json:"app_status,omitempty"`
 	Stderr    string `json:"stderr,omitempty"`
-	Sleeping  bool   `json:"sleeping,omitempty"`
+	// Answer is how a wrong answer begins.
+	Answer   string `json:"answer,omitempty"`
+	Sleeping bool   `json:"sleeping,omitempty"`
 	// Note says what was not asked, and why.
 	Note            string  `json:"note,omitempty"`
 	DurationSeconds float64 `json:"duration_seconds"`
@@ -194,6 +196,7 @@ func (r *checked) probe(ctx context.Context, t target) {
 	if err != nil {
 		r.err = err
 		r.Class, r.Error = string(fcgi.ClassOf(err)), err.Error()
+		r.Answer = fcgisup.Printable(string(response.Excerpt))
 		r.code = severity(fcgi.ClassOf(err))
 	}
 }
@@ -366,8 +369,10 @@ func (r checked) text() string {
 		return "sleeping, not asked"
 	case r.Note != "":
 		return r.Note
+	case r.Error != "" && r.Answer != "":
+		return fmt.Sprintf("%s: %s; the answer begins: %s", r.Class, fcgisup.Printable(r.Error), r.Answer)
 	case r.Error != "":
-		return fmt.Sprintf("%s: %s", r.Class, r.Error)
+		return fmt.Sprintf("%s: %s", r.Class, fcgisup.Printable(r.Error))
 	case r.Status != 0:
 		return fmt.Sprintf("status %d in %s", r.Status, took)
 	}

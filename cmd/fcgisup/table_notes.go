@@ -32,6 +32,19 @@ func notes(w io.Writer, all []supervisor.Status) error {
 			return err
 		}
 	}
+	return wrongAnswers(w, all)
+}
+
+// wrongAnswers shows how the answers begin that failed the last probes.
+func wrongAnswers(w io.Writer, all []supervisor.Status) error {
+	for _, st := range all {
+		if st.Probe == nil || st.Probe.OK || st.Probe.Answer == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s@%d: the probe fails (%s); the answer begins: %s\n", st.App, st.Instance, st.Probe.Error, st.Probe.Answer); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

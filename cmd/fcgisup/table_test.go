@@ -31,3 +31,29 @@ func TestTableTellsOfRefusedConfigurations(t *testing.T) {
 		t.Errorf("probes:\n%s", text.String())
 	}
 }
+
+// TestTableShowsWrongAnswers: how the answer to a failed probe begins stands below the table, and nothing of a good one.
+func TestTableShowsWrongAnswers(t *testing.T) {
+	t.Parallel()
+	all := []supervisor.Status{
+		{App: "a", Instance: 1, State: supervisor.Up, Probe: &supervisor.ProbeStatus{Class: "status", Error: "status 500, expected 200-399", Answer: `Status: 500\r\n\r\nno database`}},
+		{App: "a", Instance: 2, State: supervisor.Up, Probe: &supervisor.ProbeStatus{OK: true, Answer: "fine"}},
+	}
+	var text strings.Builder
+	if err := table(&text, all, time.Now(), false); err != nil {
+		t.Fatal(err)
+	}
+	want := `a@1: the probe fails (status 500, expected 200-399); the answer begins: Status: 500\r\n\r\nno database`
+	if lines := strings.Split(strings.TrimSpace(text.String()), "\n"); len(lines) != 4 || lines[3] != want {
+		t.Errorf("%s\nwant %s", text.String(), want)
+	}
+}
+
+// TestCheckShowsWrongAnswers: the line of a backend ends with how its wrong answer begins, on one line.
+func TestCheckShowsWrongAnswers(t *testing.T) {
+	t.Parallel()
+	r := checked{Class: "status", Error: "status 500, expected 200-399", Answer: `Status: 500\r\n\r\nno database`, code: nagiosCritical}
+	if got, want := r.text(), `status: status 500, expected 200-399; the answer begins: Status: 500\r\n\r\nno database`; got != want {
+		t.Errorf("text() = %q, want %q", got, want)
+	}
+}

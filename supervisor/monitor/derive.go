@@ -67,12 +67,12 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 		f.missing = m.missed(key, f.socket, in.Address, now)
 	}
 	if app.Systemd.Supervise {
-		f.status, f.silence, f.refused = v.status, v.silence, v.refused
+		f.status, f.silence, f.refused = m.shown(v.status), v.silence, v.refused
 		f.fresh = m.fresh(key, v, f.service, now)
 		if v == (voice{}) {
 			f.silence, f.refused = m.silence(m.opt.SocketOf(in)), m.controls[m.opt.SocketOf(in)].refusal()
 		}
-		i.Status = m.shown(v.status)
+		i.Status = f.status
 		if v.status != nil {
 			i.Checked = v.at
 		}
@@ -87,13 +87,29 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 // and what the kernel said of them, may be secrets of the application. Those who can
 // ask the control socket, which are root and the app's user, see all of it.
 func (m *Monitor) shown(st *supervisor.Status) *supervisor.Status {
-	if st == nil || st.LastFailure == nil || m.opt.Secret != nil && m.opt.Secret() {
+	if st == nil || m.opt.Secret != nil && m.opt.Secret() {
 		return st
 	}
-	less, failure := *st, *st.LastFailure
-	failure.Output, failure.Evidence = nil, nil
-	less.LastFailure = &failure
+	less := *st
+	if st.LastFailure != nil {
+		failure := *st.LastFailure
+		failure.Output, failure.Evidence = nil, nil
+		less.LastFailure = &failure
+	}
+	if st.Probe != nil && !st.Probe.OK {
+		probe := *st.Probe
+		probe.Answer, probe.Error = "", withoutWords(probe)
+		less.Probe = &probe
+	}
 	return &less
+}
+
+// withoutWords is the error of a failed probe without what the program answered, which the error may quote.
+func withoutWords(p supervisor.ProbeStatus) string {
+	if p.Status != 0 {
+		return fmt.Sprintf("%s (HTTP status %d)", p.Class, p.Status)
+	}
+	return p.Class
 }
 
 // settle adds what the past says.

@@ -67,6 +67,10 @@ func TestShown(t *testing.T) {
 	if f := got.LastFailure; f.Output != nil || f.Evidence != nil || f.Detail != "exit status 1" || len(st.LastFailure.Output) != 1 {
 		t.Errorf("%+v, %+v", f, st.LastFailure)
 	}
+	wrong := supervisor.Status{Probe: &supervisor.ProbeStatus{Class: "status", Status: 500, Error: `status 500; stderr: "password=x"`, Answer: "password=x"}}
+	if p := m.shown(&wrong).Probe; p.Answer != "" || p.Error != "status (HTTP status 500)" || wrong.Probe.Answer == "" {
+		t.Errorf("probe %+v, before %+v", p, wrong.Probe)
+	}
 	m.opt.Secret = func() bool { return true }
 	if got := m.shown(st); got != st {
 		t.Errorf("%+v", got.LastFailure)
