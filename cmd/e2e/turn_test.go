@@ -3,7 +3,9 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -117,9 +119,19 @@ func memoryAvailable() int64 {
 	return 1 << 40
 }
 
-// TestMain lets inTurn alone decide how many tests run at once.
+// TestMain lets inTurn alone decide how many tests run at once. It reads the folders of the sources, so that go test knows
+// that results depend on them: the program is built by another process.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && slices.Contains([]string{".git", "bin", "dist"}, d.Name()) {
+			return fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
 	if err := flag.Set("test.parallel", "1000"); err != nil {
 		panic(err)
 	}
