@@ -195,7 +195,7 @@ func TestMonitorProcess(t *testing.T) {
 
 	d = newDaemon(t, s.binary, s.dir, "--config", s.configPath(), "--control", s.control)
 	if after := d.only(t, monitor.Up); !after.Since.Equal(before.Since) || len(after.History) < 2 {
-		t.Errorf("up since %v, before the stop since %v, %v", after.Since, before.Since, after.History)
+		t.Errorf("up since %v, before the stop since %v, %v\n%s", after.Since, before.Since, after.History, d.said())
 	}
 	_ = d.Process.Kill()
 	<-d.ended

@@ -208,7 +208,7 @@ func (m *Monitor) Configure(apps []fcgisup.App) {
 func (m *Monitor) Misconfigured(why string) {
 	m.post(func() {
 		m.configError = why
-		m.due(0)
+		m.again()
 	})
 }
 
@@ -216,7 +216,7 @@ func (m *Monitor) Misconfigured(why string) {
 func (m *Monitor) SetPage(ctx context.Context, p Page) {
 	set := func() {
 		m.page = &p
-		m.due(0)
+		m.again()
 	}
 	select {
 	case m.posts <- set:
@@ -249,6 +249,13 @@ func (m *Monitor) answered() {
 		m.due(0)
 	} else if report != nil {
 		m.due(max(latePause, reportRest*m.reportTook))
+	}
+}
+
+// again replaces the newest report at once. Before the first one nothing is known of the instances: that waits for answers.
+func (m *Monitor) again() {
+	if report, _ := m.feed.Latest(); report != nil {
+		m.due(0)
 	}
 }
 

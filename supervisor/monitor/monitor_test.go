@@ -212,6 +212,33 @@ func TestConfigure(t *testing.T) {
 	})
 }
 
+// TestFirstReportWaits: what is said of the monitor itself makes no report in which nothing is known of the instances, which
+// the history would keep.
+func TestFirstReportWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(on("a", 1, 9000))
+		b.run("a@1")
+		b.supervisors["s"] = nil
+		b.start()
+		defer b.end()
+		b.SetPage(t.Context(), Page{Address: "127.0.0.1:1"})
+		b.Misconfigured("no good")
+		wait(time.Second)
+		if r, _ := b.Feed().Latest(); r != nil {
+			t.Errorf("reported before any answer: %+v", r.Apps)
+		}
+		wait(5 * time.Second)
+		if r, _ := b.Feed().Latest(); r == nil || r.Page == nil || r.ConfigError != "no good" {
+			t.Errorf("%+v", r)
+		}
+		b.SetPage(t.Context(), Page{Address: "127.0.0.1:2"})
+		wait(time.Millisecond)
+		if r, _ := b.Feed().Latest(); r.Page.Address != "127.0.0.1:2" {
+			t.Errorf("a later page is not told at once: %+v", r.Page)
+		}
+	})
+}
+
 // TestRestart: each by its own way, in order; what sleeps is left alone.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -236,7 +236,7 @@ func TestNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, r := t.TempDir(), &ring{}
 		blocked := filepath.Join(dir, stateName+".new")
-		if err := os.Mkdir(blocked, 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(blocked, "full"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
@@ -248,7 +248,7 @@ func TestNoDisk(t *testing.T) {
 		if n := strings.Count(log.String(), "would not outlive"); n != 1 {
 			t.Errorf("logged %d times:\n%s", n, &log)
 		}
-		if err := os.Remove(blocked); err != nil {
+		if err := os.RemoveAll(blocked); err != nil {
 			t.Fatal(err)
 		}
 		watch(a, "D", 2*time.Minute)
