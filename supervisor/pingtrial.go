@@ -232,9 +232,10 @@ func (i *instance) tickTrial(now time.Time) {
 }
 
 // still tells whether nobody is served and nobody waits, as far as that can be known.
+// A kept connection holds its worker, so that a ping may wait behind it.
 func (i *instance) still(now time.Time) bool {
 	i.observe(now, now)
-	return len(i.board.Requests) == 0 && i.board.Queue.Length == 0
+	return len(i.board.Requests)+len(i.board.Kept) == 0 && i.board.Queue.Length == 0
 }
 
 // seeTrial notes which worker has taken the ping of a trial.

@@ -22,7 +22,7 @@ type Sample struct {
 	ConnsErr   error
 	Held       Holdings
 	Workers    []Worker
-	// Answered and Kept are the connections that carry no request, see [Conduct].
+	// Answered and Kept are the connections that carry no request, see [Conduct]. In Kept those that may become it are false.
 	Answered, Kept map[Inode]bool
 }
 
@@ -93,7 +93,8 @@ type Request struct {
 	// Queued is when it was first seen in the queue; zero when it never was, or
 	// its client cannot be recognized.
 	Queued time.Time
-	Since  time.Time
+	// Since is when it was first seen, or was last seen between two requests.
+	Since time.Time
 	// GoneSince is when the client was first seen closed; zero while it listens.
 	GoneSince time.Time
 	// Workers are the IDs of those that hold it.

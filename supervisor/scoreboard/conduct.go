@@ -43,8 +43,12 @@ type Group struct {
 }
 
 // mark is what a process had read and written when it was last seen without a
-// connection, or when its present one was first seen, or has brought something.
-type mark struct{ start, read, written uint64 }
+// connection, or when its present one was first seen, or was last found at rest.
+type mark struct {
+	start, read, written uint64
+	// rested: a rest that one look misses goes on if nothing was read since.
+	rested bool
+}
 
 // rest is since when a worker has been blocked reading from a connection, having
 // answered, and what it had read and written then.
@@ -74,6 +78,7 @@ func bootTicks() uint64 {
 
 // Judge tells which of the listener's connections are answered, and which are kept.
 // held says who holds them of the processes of all groups; others are forgotten.
+// In kept those are false that are at rest, but not yet for long enough.
 func (c *Conduct) Judge(listener Inode, groups []Group, conns []Conn, held Holdings) (answered, kept map[Inode]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,7 +157,7 @@ func (c *Conduct) follow(pid int, census *census, open map[Inode]Conn, answered 
 	if err != nil {
 		return
 	}
-	here := mark{p.stat.Start, read, written}
+	here := mark{start: p.stat.Start, read: read, written: written}
 	var holds []Inode
 	for _, inode := range census.holds(pid) {
 		if !answered[inode] {
@@ -179,9 +184,9 @@ func (c *Conduct) follow(pid int, census *census, open map[Inode]Conn, answered 
 	switch r, resting := c.rests[inode]; {
 	case resting && r.pid == pid && r.read == read && r.written == written:
 		rests[inode] = r
-	case resting && r.pid == pid && r.written == written: // it has brought something, and nothing was answered
-		marks[pid] = here
-	case written > before.written:
+	case written > before.written, before.rested && read == before.read:
+		here.rested = true
+		marks[pid] = here // the next request needs an answer of its own
 		rests[inode] = rest{now, read, written, pid}
 	}
 }

@@ -158,6 +158,9 @@ func (t *Tracker) observeConns(s Sample, waited []Waiting) {
 			r.GoneSince = t.at
 		}
 		r.Workers = s.holders(c.Inode)
+		if _, rests := s.Kept[c.Inode]; rests {
+			r.Since = t.at // its last request is answered: the next one is not older than this
+		}
 	}
 	for inode := range t.requests {
 		if !open[inode] {

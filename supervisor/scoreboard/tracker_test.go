@@ -269,3 +269,25 @@ func pidsOf(workers []Worker) []int {
 	}
 	return pids
 }
+
+// TestTrackerCountsTheNextRequestFromTheRest: the age of a request on a connection that was at rest is not that of
+// the connection.
+func TestTrackerCountsTheNextRequestFromTheRest(t *testing.T) {
+	var tr Tracker
+	look := func(n int, kept map[Inode]bool) Board {
+		s := Sample{At: second(n), Workers: twoWorkers, Kept: kept}
+		s.Conns, s.Held = held(1, 10)
+		return tr.Observe(s)
+	}
+	look(1, nil)
+	if b := look(7, map[Inode]bool{1: true}); len(b.Requests) != 0 || len(b.Kept) != 1 {
+		t.Errorf("kept: %d requests, %d kept", len(b.Requests), len(b.Kept))
+	}
+	if b := look(8, nil); seconds(b.Oldest()) != 7 {
+		t.Errorf("after it was kept the request is since %d, want 7", seconds(b.Oldest()))
+	}
+	look(20, map[Inode]bool{1: false})
+	if b := look(21, nil); seconds(b.Oldest()) != 20 || seconds(b.Workers[0].Oldest) != 20 {
+		t.Errorf("after a short rest the request is since %d, want 20", seconds(b.Oldest()))
+	}
+}
