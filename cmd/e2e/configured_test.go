@@ -252,16 +252,7 @@ http {
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	process := exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", s.dir, "-c", config)
-	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	process.Stderr = s
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
-		_ = process.Wait()
-	})
+	s.beside(t, []string{"/usr/sbin/nginx", "-e", "stderr", "-p", s.dir, "-c", config})
 	url := "http://" + address
 	within(t, 20*time.Second, func() error {
 		resp, err := http.Get(url + "/")
@@ -275,6 +266,21 @@ http {
 		return nil
 	})
 	return url
+}
+
+// beside runs another server until the test ends. What it says is in the log.
+func (s *supervised) beside(t *testing.T, argv []string) {
+	t.Helper()
+	process := exec.Command(argv[0], argv[1:]...)
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	process.Stderr = s
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+		_ = process.Wait()
+	})
 }
 
 // wrk is a running wrk(1): clients that ask again as soon as they are answered.
