@@ -273,6 +273,8 @@ func (b *box) applyMoves(t *testing.T) {
 
 // applyPlain: programs that nobody supervises are cut by every stop, so there has to be nothing to cut.
 func (b *box) applyPlain(t *testing.T) {
+	b.remove(t, "/etc/nginx/sites-enabled/web.conf")
+	b.run(t, "fcgisup", "remove", "web")
 	site := strings.ReplaceAll(`server {
 	listen unix:SOCKET;
 	listen 127.0.0.1:8080;

@@ -158,6 +158,14 @@ func isUp(st supervisor.Status) error {
 	return nil
 }
 
+// pinged tells whether it is known if the program answers pings: before that, the end of a worker is put down to the first.
+func pinged(st supervisor.Status) error {
+	if st.Probe == nil || st.Probe.Ping == supervisor.PingUntried {
+		return fmt.Errorf("not pinged yet: %+v", st.Probe)
+	}
+	return nil
+}
+
 // settled tells whether n workers are ready and there is no other.
 func settled(n int) func(st supervisor.Status) error {
 	return func(st supervisor.Status) error {

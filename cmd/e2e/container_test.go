@@ -304,7 +304,7 @@ func (c *container) notRoot(t *testing.T) {
 func (c *container) drains(t *testing.T) {
 	t.Helper()
 	// Not in its process namespace, whose processes all end with PID 1.
-	long := exec.Command("nsenter", "-t", strconv.Itoa(c.pid), "-n", "--", "curl", "-sS", "http://127.0.0.1:8080/sleep?ms=1500")
+	long := exec.Command("nsenter", "-t", strconv.Itoa(c.pid), "-n", "--", "curl", "-sS", "http://127.0.0.1:8080/until?/tmp/release")
 	var answer bytes.Buffer
 	long.Stdout, long.Stderr = &answer, &answer
 	if err := long.Start(); err != nil {
@@ -312,7 +312,7 @@ func (c *container) drains(t *testing.T) {
 	}
 	within(t, 10*time.Second, func() error {
 		for _, st := range c.all(t) {
-			if st.InFlight != nil && *st.InFlight == 1 && len(pids(st)) == 1 {
+			if st.OldestRequestSeconds != nil && *st.OldestRequestSeconds > 1 { // younger ones may be probes
 				return nil
 			}
 		}
@@ -321,7 +321,10 @@ func (c *container) drains(t *testing.T) {
 	if out, err := exec.Command("kill", "-s", c.stop, strconv.Itoa(c.pid)).CombinedOutput(); err != nil {
 		t.Fatalf("kill: %v\n%s", err, out)
 	}
-	if err := long.Wait(); err != nil || !strings.HasPrefix(answer.String(), "slept 1500\n") {
+	if err := os.WriteFile(c.path("tmp/release"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := long.Wait(); err != nil || !strings.HasPrefix(answer.String(), "until /tmp/release\n") {
 		t.Errorf("the request that was being served: %v\n%s", err, answer.String())
 	}
 	ended := make(chan error, 1)

@@ -23,6 +23,7 @@ const fleetConfig = `apps:
     listen: /run/web%i.sock
     health: {path: /, interval: 500ms}
     limits: {stop_timeout: 5s}
+    systemd: {sandbox: strict}
   tcp:
     command: [/opt/apps/tcp.pl]
     user: www-data

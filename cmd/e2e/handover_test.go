@@ -42,6 +42,7 @@ func TestHandover(t *testing.T) {
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s, none]\nworkers: 3\nhealth: {interval: 200ms}", appPath(t, "liar.pl")))
 	first := s.hello(t, nil)
 	s.until(t, 20*time.Second, settled(3))
+	s.until(t, 20*time.Second, pinged)
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil { // a crash to be remembered
 		t.Fatal(err)
 	}

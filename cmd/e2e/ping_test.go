@@ -45,7 +45,7 @@ func TestProgramThatAnswersNoPingIsNotHarmed(t *testing.T) {
 			inTurn(t, busy)
 			needFiles(t, p.needs...)
 			command := "command: [\"" + strings.Join(p.command(t), `", "`) + "\"]"
-			keys := command + "\nactivation: eager\nhealth: {interval: 200ms, timeout: 500ms, failures: 2}"
+			keys := command + "\nactivation: eager\nhealth: {interval: 200ms, timeout: 3s, failures: 2}"
 			s := newConfigured(t, p.name, keys)
 			s.until(t, 60*time.Second, noPing)
 			pings := s.until(t, 20*time.Second, isUp).Restarts[supervisor.Pinged]

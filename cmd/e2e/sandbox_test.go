@@ -68,6 +68,7 @@ func (b *box) lives(t *testing.T, app string) {
 	if page := b.ok(t, app, "/big?bytes=1000000"); len(page) != 1_000_000 {
 		t.Errorf("/big?bytes=1000000 gave %d bytes", len(page))
 	}
+	b.soon(t, app, pinged)
 	b.run(t, "kill", "-KILL", strconv.Itoa(first))
 	second, err := workerPID(b.ok(t, app, "/"))
 	if err != nil || second == first {

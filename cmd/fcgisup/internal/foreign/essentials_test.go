@@ -133,7 +133,7 @@ func TestBounds(t *testing.T) {
 		{"sections.conf", lines("[fcgi-program:p%[1]d]\ncommand=/bin/true\nsocket=unix:///run/%[1]d\nuser=web\n", 3_000)},
 		{"pools.conf", lines("[p%[1]d]\n"+pool, 2_000)},
 		{"same.conf", lines("[p%[1]d]\n"+strings.Replace(pool, "%[1]d", "x", 1), 2_000)},
-		{"name.conf", "[" + strings.Repeat("p", 100_000) + "]\nlisten=/run/x\npm=static\npm.max_children=1\nuser=web\n" + lines("env[A%d]=$pool$pool$pool\n", 5_000)},
+		{"name.conf", "[" + strings.Repeat("p", 100_000) + "]\nlisten=/run/x\npm=static\npm.max_children=1\nuser=web\n" + lines("env[A%d]=$pool$pool$pool\n", 1_000)},
 		{"width.conf", "[fcgi-program:x]\nsocket=unix:///run/x\ncommand=/bin/true " + strings.Repeat("%(program_name)9999s", 20_000)},
 		{"environment.service", "[Service]\nExecStart=/bin/true\n" + lines("Environment=A%%i=%d\n", 10_000)},
 		{"keys.service", "[Service]\nExecStart=/bin/true\nUser=web\n" + lines("K%d=1\n", 20_000)},
