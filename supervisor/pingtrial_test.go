@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,4 +274,19 @@ func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 		}
 		b.end(t)
 	})
+}
+
+// TestSignalsFromOutsideAreNoPing: a worker that is killed from outside has not ended of a ping; one that breaks may have.
+func TestSignalsFromOutsideAreNoPing(t *testing.T) {
+	t.Parallel()
+	for signal, want := range map[syscall.Signal]bool{
+		syscall.SIGKILL: true, syscall.SIGTERM: true, syscall.SIGSEGV: false, syscall.SIGABRT: false, syscall.SIGPIPE: false,
+	} {
+		if got := (Exit{syscall.WaitStatus(signal)}).sent(); got != want {
+			t.Errorf("sent() of %v = %v, want %v", signal, got, want)
+		}
+	}
+	if (Exit{syscall.WaitStatus(1 << 8)}).sent() {
+		t.Error("exit status 1 was sent by others")
+	}
 }

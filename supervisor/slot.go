@@ -170,7 +170,7 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 			if left {
 				ev.kind = orphaned
 			}
-			if id == s.id {
+			if id == s.id && !e.sent() {
 				ev.cause = i.blame(s, ev.clean, now)
 			}
 			i.about(s, id, ev, now)

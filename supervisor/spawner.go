@@ -25,6 +25,18 @@ type Exit struct {
 // Clean is exit status 0.
 func (e Exit) Clean() bool { return e.Status.Exited() && e.Status.ExitStatus() == 0 }
 
+// sent is an end by a signal that others send, and no fault of a program raises.
+func (e Exit) sent() bool {
+	if !e.Status.Signaled() {
+		return false
+	}
+	switch e.Status.Signal() {
+	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
+		return true
+	}
+	return false
+}
+
 func (e Exit) String() string {
 	switch {
 	case e.Status.Exited():

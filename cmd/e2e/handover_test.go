@@ -116,16 +116,16 @@ func TestHandoverInMidLife(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s]\nlimits: {idle_timeout: 1s}\nhealth: {interval: 200ms}", appPath(t, "hello.pl")))
-	long := s.sends("/sleep?ms=3000")
-	s.until(t, 5*time.Second, func(st supervisor.Status) error {
+	long := s.sends("/sleep?ms=8000")
+	s.until(t, 20*time.Second, func(st supervisor.Status) error {
 		if len(pids(st)) != 1 || *st.InFlight != 1 {
 			return errors.New("not served yet")
 		}
 		return nil
 	})
 	s.handOver(t, syscall.SIGUSR2)
-	st := s.until(t, 2*time.Second, func(st supervisor.Status) error {
-		if st.InFlight == nil || *st.InFlight != 1 || st.Workers[0].Busy == nil || !*st.Workers[0].Busy {
+	st := s.until(t, 6*time.Second, func(st supervisor.Status) error {
+		if st.InFlight == nil || *st.InFlight != 1 || len(st.Workers) == 0 || st.Workers[0].Busy == nil || !*st.Workers[0].Busy {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil

@@ -157,7 +157,7 @@ func TestBounds(t *testing.T) {
 			start := time.Now()
 			res := Read([]Source{{Name: "/etc/" + test.name, Data: text}, {Name: "/etc/expanded.socket", Data: []byte(webSocket)}}, machine())
 			whole(t, res)
-			if took := time.Since(start); took > 30*time.Second {
+			if took := time.Since(start); took > 5*time.Minute {
 				t.Errorf("%v", took)
 			}
 			size := len(res.Text)
