@@ -164,7 +164,7 @@ func (in *interpreter) flat(file int, block crossplane.Directives, depth int) []
 }
 
 func (in *interpreter) http(d directive) {
-	in.includes(d.file, d.block, 0)
+	in.includes(d.block, 0)
 	block := in.flat(d.file, d.block, 0)
 	for _, d := range block {
 		if d.name == "upstream" && len(d.args) > 0 {
@@ -183,7 +183,7 @@ func (in *interpreter) http(d directive) {
 
 // includes collects what the http block includes, files within files, too.
 // A relative name begins where the main file is.
-func (in *interpreter) includes(file int, block crossplane.Directives, depth int) {
+func (in *interpreter) includes(block crossplane.Directives, depth int) {
 	for _, d := range block {
 		if d.Directive != "include" || len(d.Args) == 0 || depth >= maxDepth || len(in.effective.Includes) >= maxIncludes {
 			continue
@@ -195,7 +195,7 @@ func (in *interpreter) includes(file int, block crossplane.Directives, depth int
 		in.effective.Includes = append(in.effective.Includes, filepath.Clean(name))
 		for _, i := range d.Includes {
 			if i >= 0 && i < len(in.configs) {
-				in.includes(i, in.configs[i].Parsed, depth+1)
+				in.includes(in.configs[i].Parsed, depth+1)
 			}
 		}
 	}

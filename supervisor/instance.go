@@ -48,7 +48,7 @@ type host interface {
 	shut() bool
 	// lost says what keeps clients from a file of ours, nil if nothing does; false
 	// where there is no such file.
-	lost() (err error, ours bool)
+	lost() (ours bool, err error)
 	// renew makes the listener usable again, by another socket if need be.
 	renew() error
 }

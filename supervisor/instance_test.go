@@ -176,7 +176,7 @@ func (h *fakeHost) retire() bool { return false }
 
 func (h *fakeHost) shut() bool { return h.trouble("shut") != nil }
 
-func (h *fakeHost) lost() (err error, ours bool) { return h.trouble("lost"), h.ownFile }
+func (h *fakeHost) lost() (ours bool, err error) { return h.ownFile, h.trouble("lost") }
 
 func (h *fakeHost) trouble(kind string) error {
 	h.mu.Lock()

@@ -17,20 +17,20 @@ func (s *Socket) shut() bool { return polled(s.fd)&shutEvents != 0 }
 
 // lost says why clients do not find a socket file that we made; ours is false for
 // any other socket.
-func (s *Socket) lost() (err error, ours bool) {
+func (s *Socket) lost() (ours bool, err error) {
 	if s.bound == nil {
-		return nil, false
+		return false, nil
 	}
 	var st unix.Stat_t
 	switch err := unix.Lstat(s.bound.path, &st); {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return fmt.Errorf("the socket file %s was deleted", s.bound.path), true
+		return true, fmt.Errorf("the socket file %s was deleted", s.bound.path)
 	case err != nil:
-		return nil, true // it may be there
+		return true, nil // it may be there
 	case st.Dev != s.bound.dev || st.Ino != s.bound.ino:
-		return fmt.Errorf("another file is at the path of the socket, %s", s.bound.path), true
+		return true, fmt.Errorf("another file is at the path of the socket, %s", s.bound.path)
 	}
-	return nil, true
+	return true, nil
 }
 
 // errInherited is for what only systemd can make again.
@@ -106,7 +106,7 @@ func (i *instance) tickSocket(now time.Time) {
 
 // checkSocket looks whether clients reach the socket, and if not makes it again.
 func (i *instance) checkSocket(now time.Time) {
-	why, ours := i.host.lost()
+	ours, why := i.host.lost()
 	i.socket.shut = i.host.shut()
 	i.socket.at = time.Time{}
 	if ours {

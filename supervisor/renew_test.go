@@ -68,7 +68,7 @@ func TestASocketThatWasShutDownIsMadeAgain(t *testing.T) {
 			t.Errorf("%s: shut %v, inode %d after %d", name, s.shut(), s.listener().Inode(), former)
 		}
 		reached(t, s, "unix", path)
-		if err, ours := s.lost(); err != nil || !ours {
+		if ours, err := s.lost(); err != nil || !ours {
 			t.Errorf("%s: %v, %v", name, err, ours)
 		}
 	}
@@ -100,7 +100,7 @@ func TestADeletedSocketFileIsMadeAgain(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err, _ := s.lost(); err == nil {
+	if _, err := s.lost(); err == nil {
 		t.Fatal("not seen")
 	}
 	if err := s.renew(opt); err != nil {
@@ -127,7 +127,7 @@ func TestASocketFileOfOthersIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if err, _ := s.lost(); err == nil {
+	if _, err := s.lost(); err == nil {
 		t.Fatal("not seen")
 	}
 	for range 2 {

@@ -370,7 +370,7 @@ func (h *realHost) accept() net.Conn { return h.socket.accept() }
 
 func (h *realHost) shut() bool { return h.socket.shut() }
 
-func (h *realHost) lost() (err error, ours bool) { return h.socket.lost() }
+func (h *realHost) lost() (ours bool, err error) { return h.socket.lost() }
 
 func (h *realHost) renew() error {
 	h.watcher.forget(h.socket.fd)

@@ -158,8 +158,6 @@ func firstClosed(root int, folder string) string {
 	return ""
 }
 
-func mayExecute(path string) bool { return unix.Access(path, unix.X_OK) == nil }
-
 // ownership is a file's permissions as ls -l has them, in short: 0750 root:adm.
 func ownership(info fs.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)

@@ -16,8 +16,10 @@ func notes(w io.Writer, all []supervisor.Status) error {
 		of   func(supervisor.Status) bool
 	}{
 		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", answersNoPing},
-		{"IN FLIGHT kept: idle connections that the web server keeps for later; each holds a worker that serves one at a time (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
-			func(st supervisor.Status) bool { return st.Kept > 0 }},
+		{
+			"IN FLIGHT kept: idle connections that the web server keeps for later; each holds a worker that serves one at a time (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
+			func(st supervisor.Status) bool { return st.Kept > 0 },
+		},
 	} {
 		var names []string
 		for _, st := range all {

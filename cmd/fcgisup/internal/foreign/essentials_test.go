@@ -25,13 +25,17 @@ func TestUnits(t *testing.T) {
 				"/etc/systemd/system/a@alice.socket":         "[Socket]\nListenStream=/run/a/%i.sock\nSocketUser=%i\nSocketGroup=www\n",
 				"/etc/systemd/system/a@bob.service.d/x.conf": "[Service]\nMemoryMax=1G\n",
 			},
-			want: []string{"  a-alice:", "user: alice", "group: alice", "command: [/srv/alice/a]", "directory: /home/alice", "listen: /run/a/alice.sock", "user: bob", "MemoryMax: 1G",
-				"description: CGI of alice on box (a, a@alice) for"},
+			want: []string{
+				"  a-alice:", "user: alice", "group: alice", "command: [/srv/alice/a]", "directory: /home/alice", "listen: /run/a/alice.sock", "user: bob", "MemoryMax: 1G",
+				"description: CGI of alice on box (a, a@alice) for",
+			},
 			say: []string{"Description: %q is known to systemd only"},
 			not: []string{"user: \"1\"", "%i"},
 		},
-		{name: "instances without names", text: "[Service]\nUser=%i\nExecStart=/srv/a\nStandardInput=socket\n", more: map[string]string{"/etc/systemd/system/a@.socket": "[Socket]\nListenStream=/run/%i.sock\n"},
-			say: []string{"a@.service:2: User: %i is the instance's name", "is left out"}},
+		{
+			name: "instances without names", text: "[Service]\nUser=%i\nExecStart=/srv/a\nStandardInput=socket\n", more: map[string]string{"/etc/systemd/system/a@.socket": "[Socket]\nListenStream=/run/%i.sock\n"},
+			say: []string{"a@.service:2: User: %i is the instance's name", "is left out"},
+		},
 		{name: "numbered instances of a command", text: "[Service]\nUser=web\nExecStart=/srv/a --id %i\nStandardInput=socket\n", more: map[string]string{
 			"/etc/systemd/system/a@.socket": "[Socket]\nListenStream=/run/%i.sock\n", "/x/a@1.socket": "[Socket]\nListenStream=/run/%i.sock\n", "/x/a@2.socket": "[Socket]\nListenStream=/run/%i.sock\n",
 		}, want: []string{"command: [/srv/a, --id, \"1\"]", "listen: /run/2.sock"}},
@@ -39,23 +43,39 @@ func TestUnits(t *testing.T) {
 		i.check(t, "/etc/systemd/system/a@.service")
 	}
 	for _, i := range []imports{
-		{name: "a file that is not given", text: "[Service]\nEnvironmentFile=/etc/sysconfig/a\nUser=web\nExecStart=/srv/a $OPTS\n", more: map[string]string{"a.socket": webSocket},
-			say: []string{"a.service:4: ExecStart: $OPTS is set in /etc/sysconfig/a", "is left out"}},
-		{name: "a file that is given", text: "[Service]\nEnvironmentFile=-/etc/sysconfig/a\nUser=web\nExecStart=/usr/bin/spawn-fcgi $OPTS -- $PROG\n",
+		{
+			name: "a file that is not given", text: "[Service]\nEnvironmentFile=/etc/sysconfig/a\nUser=web\nExecStart=/srv/a $OPTS\n", more: map[string]string{"a.socket": webSocket},
+			say: []string{"a.service:4: ExecStart: $OPTS is set in /etc/sysconfig/a", "is left out"},
+		},
+		{
+			name: "a file that is given", text: "[Service]\nEnvironmentFile=-/etc/sysconfig/a\nUser=web\nExecStart=/usr/bin/spawn-fcgi $OPTS -- $PROG\n",
 			more: map[string]string{"/etc/sysconfig/a": "# x\nOPTS=\"-s /run/b.sock -u web -F 3\"\nPROG=/srv/a\nPASSWORD=secret\n"},
-			want: []string{"listen: /run/b.sock", "workers: 3", "environment_file: -/etc/sysconfig/a"}, not: []string{"secret", "may set it"}},
-		{name: "a shell", text: "[Service]\nEnvironment=N=3\nExecStart=/bin/sh -c 'exec /usr/bin/spawn-fcgi -n -s /run/b.sock -F $N -u web -- /srv/a 2>>/var/log/x'\n",
-			want: []string{"workers: 3", "command: [/srv/a]"}, say: []string{"a.service:3: >>: has no counterpart"}},
-		{name: "a shell around the program", text: "[Service]\nUser=web\nStandardInput=socket\nExecStart=/bin/sh -c 'exec /srv/a $X'\n", more: map[string]string{"a.socket": webSocket},
-			want: []string{"command: [/bin/sh, -c, exec /srv/a $X]"}},
-		{name: "wrappers", text: "[Service]\nUser=web\nExecStart=/usr/bin/nice -n 4 /usr/bin/env A=b /usr/bin/spawn-fcgi -n -s /run/b.sock -- /srv/a\n",
-			want: []string{"Nice: \"4\"", "A: b", "command: [/srv/a]"}},
-		{name: "rm of the socket", text: spawn + "ExecStartPre=-/bin/rm -f /run/a.sock\nExecStartPre=/bin/mkdir -p /var/cache/a\nExecStartPost=/usr/bin/chmod 666 /run/a.sock\nExecStopPost=/bin/sh -c 'rm -f /run/*.sock'\n",
-			want: []string{"ExecStartPre: +/bin/mkdir -p /var/cache/a", "mode: \"0666\""}, say: []string{"ExecStartPre: /bin/rm -f /run/a.sock: left out", "ExecStopPost: ", "gets +"}, not: []string{"ExecStartPost: /usr/bin/chmod 666 /run/a.sock\n", "ExecStopPost: /bin/sh -c 'rm -f /run/*.sock'\n"}},
-		{name: "rm of something", text: "[Service]\nUser=web\nExecStart=/srv/a\nStandardInput=socket\nExecStartPre=/bin/rm -rf /run/a.d ${DIR}\nExecStartPre=/bin/sh -c 'rm -f $SOCK'\nExecStartPre=/usr/bin/find /run -name 'a.*' -delete\n", more: map[string]string{"a.socket": webSocket},
-			want: []string{"ExecStartPre: /bin/rm -rf /run/a.d ${DIR}"}, say: []string{"may remove the socket", "find /run"}, not: []string{"ExecStartPre: /bin/sh -c 'rm -f $SOCK'\n"}},
-		{name: "only the start as root", text: "[Service]\nUser=web\nPermissionsStartOnly=true\nExecStart=/srv/a\nStandardInput=socket\nExecStartPre=/bin/mkdir -p /run/x\n", more: map[string]string{"a.socket": webSocket},
-			want: []string{"ExecStartPre: +/bin/mkdir -p /run/x"}},
+			want: []string{"listen: /run/b.sock", "workers: 3", "environment_file: -/etc/sysconfig/a"}, not: []string{"secret", "may set it"},
+		},
+		{
+			name: "a shell", text: "[Service]\nEnvironment=N=3\nExecStart=/bin/sh -c 'exec /usr/bin/spawn-fcgi -n -s /run/b.sock -F $N -u web -- /srv/a 2>>/var/log/x'\n",
+			want: []string{"workers: 3", "command: [/srv/a]"}, say: []string{"a.service:3: >>: has no counterpart"},
+		},
+		{
+			name: "a shell around the program", text: "[Service]\nUser=web\nStandardInput=socket\nExecStart=/bin/sh -c 'exec /srv/a $X'\n", more: map[string]string{"a.socket": webSocket},
+			want: []string{"command: [/bin/sh, -c, exec /srv/a $X]"},
+		},
+		{
+			name: "wrappers", text: "[Service]\nUser=web\nExecStart=/usr/bin/nice -n 4 /usr/bin/env A=b /usr/bin/spawn-fcgi -n -s /run/b.sock -- /srv/a\n",
+			want: []string{"Nice: \"4\"", "A: b", "command: [/srv/a]"},
+		},
+		{
+			name: "rm of the socket", text: spawn + "ExecStartPre=-/bin/rm -f /run/a.sock\nExecStartPre=/bin/mkdir -p /var/cache/a\nExecStartPost=/usr/bin/chmod 666 /run/a.sock\nExecStopPost=/bin/sh -c 'rm -f /run/*.sock'\n",
+			want: []string{"ExecStartPre: +/bin/mkdir -p /var/cache/a", "mode: \"0666\""}, say: []string{"ExecStartPre: /bin/rm -f /run/a.sock: left out", "ExecStopPost: ", "gets +"}, not: []string{"ExecStartPost: /usr/bin/chmod 666 /run/a.sock\n", "ExecStopPost: /bin/sh -c 'rm -f /run/*.sock'\n"},
+		},
+		{
+			name: "rm of something", text: "[Service]\nUser=web\nExecStart=/srv/a\nStandardInput=socket\nExecStartPre=/bin/rm -rf /run/a.d ${DIR}\nExecStartPre=/bin/sh -c 'rm -f $SOCK'\nExecStartPre=/usr/bin/find /run -name 'a.*' -delete\n", more: map[string]string{"a.socket": webSocket},
+			want: []string{"ExecStartPre: /bin/rm -rf /run/a.d ${DIR}"}, say: []string{"may remove the socket", "find /run"}, not: []string{"ExecStartPre: /bin/sh -c 'rm -f $SOCK'\n"},
+		},
+		{
+			name: "only the start as root", text: "[Service]\nUser=web\nPermissionsStartOnly=true\nExecStart=/srv/a\nStandardInput=socket\nExecStartPre=/bin/mkdir -p /run/x\n", more: map[string]string{"a.socket": webSocket},
+			want: []string{"ExecStartPre: +/bin/mkdir -p /run/x"},
+		},
 		{name: "a user that does not exist", text: "[Service]\nDynamicUser=yes\nExecStart=/srv/a\nStandardInput=socket\n", more: map[string]string{"a.socket": webSocket}, say: []string{"DynamicUser: makes a user at each start"}},
 		{name: "another root", text: "[Service]\nUser=web\nRootDirectory=/srv\nExecStart=/a\nStandardInput=socket\n", more: map[string]string{"a.socket": webSocket}, say: []string{"RootDirectory: no counterpart", "is left out"}},
 		{name: "fcgiwrap at its own socket", text: "[Service]\nUser=web\nExecStart=/usr/sbin/fcgiwrap -s unix:/run/w.sock -c 2\n", want: []string{"listen: /run/w.sock", "command: [/usr/sbin/fcgiwrap, -c, \"2\"]"}},
@@ -92,8 +112,10 @@ func TestProtocols(t *testing.T) {
 func TestEnvironmentOfManagers(t *testing.T) {
 	const pool = "[www]\nuser=web\nlisten=/run/a.sock\npm=static\nsecurity.limit_extensions=.php\n"
 	for _, i := range []imports{
-		{name: "known", text: pool + "pm.max_children=${COUNT}\nenv[A]=\"${HOME}/x\"\nphp_value[p]=\"${HOME}\"\nphp_value[q]='${HOME}'\nchdir=/srv/${NONE:-app}\n",
-			want: []string{"workers: 7", "A: /home/web/x", "-d, p=\"/home/web\"", "'q=''${HOME}'''", "directory: /srv/app"}},
+		{
+			name: "known", text: pool + "pm.max_children=${COUNT}\nenv[A]=\"${HOME}/x\"\nphp_value[p]=\"${HOME}\"\nphp_value[q]='${HOME}'\nchdir=/srv/${NONE:-app}\n",
+			want: []string{"workers: 7", "A: /home/web/x", "-d, p=\"/home/web\"", "'q=''${HOME}'''", "directory: /srv/app"},
+		},
 		{name: "an unknown number", text: pool + "pm.max_children=${NONE}\n", say: []string{"pool.conf:6: pm.max_children: ${NONE} is of php-fpm's environment", "is left out"}},
 		{name: "an unknown user", text: "[www]\nuser=${NONE}\nlisten=/run/a.sock\npm=static\npm.max_children=2\n", say: []string{"user: ${NONE}"}},
 		{name: "an unknown socket", text: "[www]\nuser=web\nlisten=/run/${NONE}.sock\npm=static\npm.max_children=2\n", say: []string{"listen: ${NONE}"}},

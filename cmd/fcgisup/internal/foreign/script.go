@@ -102,7 +102,7 @@ func (h *scriptHost) File(name string) (string, []byte, bool) {
 func (h *scriptHost) Started() int { return len(h.drafts) + h.refused }
 
 // Alternatives follows branches; if several start a program, none of them is imported.
-func (h *scriptHost) Alternatives(at shell.Place, why string, branches []func()) {
+func (h *scriptHost) Alternatives(_ shell.Place, why string, branches []func()) {
 	before, starts := len(h.drafts), 0
 	for _, follow := range branches {
 		drafts, refused := len(h.drafts), h.refused

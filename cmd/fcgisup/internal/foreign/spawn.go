@@ -109,14 +109,13 @@ func (l *launch) environment(d *draft) {
 	if l.inherited != nil && !l.cleared {
 		around := l.inherited()
 		for _, name := range slices.Sorted(maps.Keys(around)) {
-			value, again := env[name]
+			_, again := env[name]
 			switch w := around[name]; {
 			case again:
 			case !w.OK():
 				l.note(l.at, name, "%s: left out of environment:", w.Unknown)
 			case name != "PATH" || !defaultPath(w.Text):
-				value = w.Text
-				env[name] = value
+				env[name] = w.Text
 			}
 		}
 	}

@@ -159,6 +159,7 @@ func compute(op syntax.BinAritOperator, a, b int64) (int64, string) {
 		return toInt(b != 0), ""
 	case syntax.Comma:
 		return b, ""
+	default:
 	}
 	return 0, "an expression that is not evaluated"
 }

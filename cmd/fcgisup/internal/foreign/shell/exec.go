@@ -120,6 +120,7 @@ func (r *run) redirections(all []*syntax.Redirect) {
 		case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 			r.remark(at, d.Op.String(), "has no counterpart: a program's standard input is the socket")
 			continue
+		default:
 		}
 		w := r.value(d.Word)
 		name := w.Text
@@ -161,6 +162,7 @@ func (r *run) ifClause(c *syntax.IfClause) (Status, flow) {
 		return r.stmts(c.Then)
 	case Failure:
 		return otherwise()
+	default:
 	}
 	return r.either(r.at(int(c.Position.Line())), "the condition in line %d", func() (Status, flow) { return r.stmts(c.Then) }, otherwise)
 }
@@ -190,6 +192,7 @@ func (r *run) binary(c *syntax.BinaryCmd) (Status, flow) {
 		_, f = r.either(r.place(c.X), "the command before it in line %d", func() (Status, flow) { return r.stmt(c.Y) },
 			func() (Status, flow) { return skip, next })
 		return Maybe, f
+	default:
 	}
 	return r.stmt(c.Y)
 }

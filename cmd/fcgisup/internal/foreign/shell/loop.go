@@ -36,6 +36,7 @@ func (r *run) loop(at Place, more func() Status, body func() (Status, flow), aft
 			return Success, next
 		case Maybe:
 			return r.unsureLoop(at, body)
+		default:
 		}
 		if _, f := r.body(body); f != next {
 			return Maybe, f
@@ -57,6 +58,7 @@ func (r *run) body(body func() (Status, flow)) (Status, flow) {
 		return status, next
 	case continues:
 		return status, next
+	default:
 	}
 	return status, f
 }

@@ -68,6 +68,7 @@ func (r *run) param(p *syntax.ParamExp) (Word, *syntax.Word) {
 		return w, nil
 	case syntax.RemSmallPrefix, syntax.RemLargePrefix, syntax.RemSmallSuffix, syntax.RemLargeSuffix:
 		return r.trim(w, op, r.patternOf(p.Exp.Word)), nil
+	default:
 	}
 	return Word{Unknown: sourceOf(p) + " is not evaluated"}, nil
 }

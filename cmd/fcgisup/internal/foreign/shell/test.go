@@ -149,6 +149,7 @@ func (r *run) testExpr(x syntax.TestExpr) Status {
 			return r.matches(r.value(a), b)
 		case syntax.TsNoMatch:
 			return not(r.matches(r.value(a), b))
+		default:
 		}
 		return binaryTest(x.Op.String(), r.value(a), r.value(b))
 	}
