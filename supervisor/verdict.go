@@ -31,6 +31,9 @@ func (i *instance) judgeRequests(now time.Time) {
 // does not come: it costs its worker only if others wait for it.
 func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.app.Limits.RequestTimeout
+	if why := i.parked(v, limit, now); why != "" {
+		return why
+	}
 	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit {
 		return ""
 	}
@@ -46,6 +49,16 @@ func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) str
 		return fmt.Sprintf("one request for %s, request_timeout is %s", now.Sub(r.Since).Round(time.Millisecond), limit)
 	}
 	return ""
+}
+
+// parked says that a worker holds nothing but kept connections, while others have waited for request_timeout: it would
+// serve none of them before its client lets go.
+func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time.Time) string {
+	waiting := i.board.QueuedSince
+	if limit == 0 || v.Activity != scoreboard.OnlyKept || waiting.IsZero() || now.Sub(waiting) < limit {
+		return ""
+	}
+	return fmt.Sprintf("holds an idle kept connection although others have waited for %s, request_timeout is %s", now.Sub(waiting).Round(time.Millisecond), limit)
 }
 
 // notAccepting tells whether connections wait although the worker holds none and
