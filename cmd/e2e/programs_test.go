@@ -199,8 +199,14 @@ func (s *supervised) launch(t *testing.T, binary string, args ...string) {
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		_ = s.command.Process.Kill()
-		<-s.ended
+		// What workers have forked would outlive a supervisor that is killed.
+		_ = s.command.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.ended:
+		case <-time.After(15 * time.Second):
+			_ = s.command.Process.Kill()
+			<-s.ended
+		}
 	})
 }
 
