@@ -27,14 +27,12 @@ func (e Exit) Clean() bool { return e.Status.Exited() && e.Status.ExitStatus() =
 
 // sent is an end by a signal that others send, and no fault of a program raises.
 func (e Exit) sent() bool {
-	if !e.Status.Signaled() {
-		return false
-	}
 	switch e.Status.Signal() {
 	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
 		return true
+	default: // Signal is -1 of who was not ended by one
+		return false
 	}
-	return false
 }
 
 func (e Exit) String() string {

@@ -42,7 +42,7 @@ func TestSandboxes(t *testing.T) {
 	b.install(t)
 	b.startNginx(t)
 	b.deploy(t, fmt.Sprintf(needyConfig, "basic", ""), "needy")
-	b.answers(t, "helper=mail /var/lib/needy=written /etc/needy=refused")
+	b.needyAnswers(t, "helper=mail /var/lib/needy=written /etc/needy=refused")
 	told := "the sandbox may forbid this (ProtectSystem=full, /etc/needy/x); permitted by systemd: {service: {ReadWritePaths: [/etc/needy]}}"
 	within(t, time.Minute, func() error {
 		if out := b.run(t, "fcgisup", "status"); !strings.Contains(out, told) {
@@ -65,11 +65,11 @@ func TestSandboxes(t *testing.T) {
 		t.Errorf("validate does not warn of what strict takes: %s", out)
 	}
 	b.run(t, "systemctl", "restart", "needy-fastcgi@1.service")
-	b.answers(t, "helper=www-data /var/lib/needy=written /etc/needy=written")
+	b.needyAnswers(t, "helper=www-data /var/lib/needy=written /etc/needy=written")
 }
 
-// answers waits for the answer of needy.
-func (b *box) answers(t *testing.T, want string) {
+// needyAnswers waits for the answer of needy.
+func (b *box) needyAnswers(t *testing.T, want string) {
 	t.Helper()
 	within(t, time.Minute, func() error {
 		got, err := b.get("needy", "/")

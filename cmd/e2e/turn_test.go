@@ -26,8 +26,6 @@ var (
 	busy = weight{2, 2}
 	// heavy takes a core: builds, a browser, a load without pauses.
 	heavy = weight{4, 3}
-	// alone runs beside no other test of this package.
-	alone = weight{1 << 20, 1}
 )
 
 // A processor bears so many units at once, and a unit takes so much memory: a box has some 150 MB.

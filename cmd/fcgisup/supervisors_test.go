@@ -147,6 +147,7 @@ func TestSupervisorsOf(t *testing.T) {
 		}
 	}
 	is(1, false, supervisor.Saturated) // by its own
+	s.told[s.extra].fresh = time.Hour  // however slow the rest is
 	is(2, false, supervisor.Up)
 	is(3, false, "") // another app's
 	is(4, false, supervisor.Sleeping)
