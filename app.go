@@ -114,7 +114,7 @@ type Socket struct {
 
 // Health is the probe: which request is sent and which answer is right.
 type Health struct {
-	// Path is requested, "?query" allowed. Empty: a padded FCGI_GET_VALUES ping.
+	// Path is requested, "?query" allowed. Empty: a padded FCGI_GET_VALUES ping, for programs that have answered one.
 	Path       string
 	ScriptName string
 	Method     string

@@ -126,7 +126,7 @@ func socketFields(s *Socket) []field {
 
 func healthFields(h *Health) []field {
 	return []field{
-		{"path", "a real request, such as /?MAP=/srv/x.map; one that the program answers with expect.status, which a program that wants a query may not do for / alone; absent: a padded FCGI_GET_VALUES ping", urlPath(&h.Path)},
+		{"path", "a real request, such as /?MAP=/srv/x.map; one that the program answers with expect.status, which a program that wants a query may not do for / alone; absent: a ping (FCGI_GET_VALUES), for programs that have answered one", urlPath(&h.Path)},
 		{"script_name", "SCRIPT_NAME of the request, the prefix that the app is mounted at", urlPath(&h.ScriptName)},
 		{"method", "REQUEST_METHOD", method(&h.Method)},
 		{"host", "HTTP_HOST and SERVER_NAME", text(&h.Host)},
@@ -147,7 +147,7 @@ func limitFields(l *Limits) []field {
 	return []field{
 		{"start_timeout", "spawn to ready", positiveDuration(&l.StartTimeout)},
 		{"stop_timeout", "stop signal to KILL", positiveDuration(&l.StopTimeout)},
-		{"request_timeout", "one request longer than this makes its worker stuck; 0: never", duration(&l.RequestTimeout)},
+		{"request_timeout", "one request longer than this makes its worker stuck, also a kept connection while others wait for as long; 0: never", duration(&l.RequestTimeout)},
 		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
 		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
 		{"max_age", "recycles a worker, replacement first, jittered once; 0: never", duration(&l.MaxAge)},
