@@ -365,6 +365,9 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 		attr.Sys.Credential = credential(l)
 	}
 	pid, err := h.spawner.start(l.Argv, attr, gone)
+	if why := l.obstacle(err); why != "" {
+		err = fmt.Errorf("%w: %s", err, why)
+	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
