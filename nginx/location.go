@@ -126,7 +126,7 @@ var usual = []parameter{
 	{name: "REMOTE_ADDR", value: "$remote_addr"},
 	{name: "REMOTE_PORT", value: "$remote_port"},
 	{name: "SERVER_ADDR", value: "$server_addr"},
-	{name: "SERVER_PORT", value: "$server_port"},
+	{name: "SERVER_PORT", value: portVariable},
 	{name: "REDIRECT_STATUS", value: "200", why: "php-cgi refuses requests without it."},
 	{name: "HTTP_PROXY", value: "", why: "A client's Proxy: header is not the HTTP_PROXY that many libraries obey (httpoxy)."},
 }
@@ -139,7 +139,7 @@ func parameters(app fcgisup.App, prefix string) []parameter {
 		all = []parameter{{name: "SCRIPT_NAME", value: "$fastcgi_script_name"}, {name: "PATH_INFO", value: "$fastcgi_path_info"}}
 	}
 	all = append(all, usual...)
-	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable(app), why: "Made in the upstream's file, and never empty."})
+	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable, why: "Made in the upstream's file, and never empty, as is SERVER_PORT."})
 	if findsScripts(app) {
 		all = append(all, parameter{name: "SCRIPT_FILENAME", value: "$document_root$fastcgi_script_name"})
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -99,6 +100,35 @@ func TestLongestName(t *testing.T) {
 	app.Name = strings.Repeat("x-", 32)
 	_, config := site(t, app)
 	if out, err := exec.Command(program, "-t", "-e", "stderr", "-c", config).CombinedOutput(); err != nil || bytes.Contains(out, []byte("[warn]")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestManyApps: nginx has nothing to say about a hundred apps.
+func TestManyApps(t *testing.T) {
+	app := example()
+	dir, config := site(t, app)
+	for i := range 100 {
+		app.Name = fmt.Sprintf("another-app-%d", i)
+		app.Nginx.Upstream = app.Name
+		for _, f := range Render(app, Options{}) {
+			if name := filepath.Base(f.Path); strings.HasSuffix(name, "-upstream.conf") {
+				if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	include := "include " + dir + "/"
+	text = bytes.Replace(text, []byte(include), []byte(include+"another-app-*-upstream.conf;\n\t"+include), 1)
+	if err := os.WriteFile(config, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, "-q", "-t", "-e", "stderr", "-c", config).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -258,8 +288,12 @@ func TestServerName(t *testing.T) {
 		if test.host != "" {
 			asked = append(asked, "Host: "+test.host)
 		}
-		if got := raw(t, app, test.block, asked)["SERVER_NAME"]; got != test.want {
-			t.Errorf("block %q, host %q: SERVER_NAME is %q, want %q", test.block, test.host, got, test.want)
+		got := raw(t, app, test.block, asked)
+		if got["SERVER_NAME"] != test.want {
+			t.Errorf("block %q, host %q: SERVER_NAME is %q, want %q", test.block, test.host, got["SERVER_NAME"], test.want)
+		}
+		if got["SERVER_PORT"] != "80" { // this server listens on a unix socket
+			t.Errorf("block %q, host %q: SERVER_PORT is %q, want 80", test.block, test.host, got["SERVER_PORT"])
 		}
 	}
 }

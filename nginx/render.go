@@ -11,8 +11,6 @@
 package nginx
 
 import (
-	"fmt"
-	"hash/crc32"
 	"net"
 	"net/netip"
 	"path"
@@ -62,46 +60,42 @@ func upstream(app fcgisup.App, o Options) *writer {
 		w.put(words...)
 	}
 	w.close()
-	serverName(w, app)
+	variables(w)
 	return w
 }
 
-// serverName renders the variable that the location sends as SERVER_NAME. CGI
-// programs may not work without one, and $server_name is empty or a pattern in
-// server blocks without a name of their own.
-func serverName(w *writer, app fcgisup.App) {
-	name, host := nameVariable(app), "$"+variable(app)+"_host"
+// The variables that the location sends. The names are the same for every app, and so is what every app's file says of them:
+// nginx takes the last. Names for each app would fill nginx's table of variables (variables_hash_max_size) at some thirty apps.
+const (
+	hostVariable = "$fcgisup_host"
+	nameVariable = "$fcgisup_name"
+	portVariable = "$fcgisup_port"
+)
+
+// variables renders what CGI programs may not work without, and what nginx has not: $server_name is empty or a pattern in
+// server blocks without a name of their own, $server_port is empty where nginx listens on a unix socket.
+func variables(w *writer) {
 	w.b.WriteByte('\n')
 	w.comment("SERVER_NAME: the server block's name. Without one, what the client asked for, if that is a host name; else this host's name.")
-	w.open("map", "$server_name", name)
+	w.comment("Every app's file has these variables, all alike.")
+	w.open("map", "$server_name", nameVariable)
 	w.put("default", "$server_name")
-	w.put("", host)
-	w.put("_", host)
-	w.put("~^[*~]", host)
+	w.put("", hostVariable)
+	w.put("_", hostVariable)
+	w.put("~^[*~]", hostVariable)
 	w.close()
-	w.open("map", "$host", host)
+	w.open("map", "$host", hostVariable)
 	w.put("default", "$hostname")
 	w.put("~^[a-z0-9][a-z0-9._-]*$", "$host")
 	w.put(`~^\[[0-9a-f:.]+\]$`, "$host")
 	w.close()
+	w.comment("SERVER_PORT: nginx has none where it listens on a unix socket.")
+	w.open("map", "$server_port$scheme", portVariable)
+	w.put("default", "$server_port")
+	w.put("http", "80")
+	w.put("https", "443")
+	w.close()
 }
-
-// variable begins the names of the app's own variables, in which nginx takes no
-// dash. The first part keeps them apart from nginx's own, such as $http_host.
-func variable(app fcgisup.App) string {
-	name := app.Name
-	if len(name) > longestName {
-		name = fmt.Sprintf("%s_%08x", name[:longestName-9], crc32.ChecksumIEEE([]byte(name)))
-	}
-	return "fcgisup_" + strings.ReplaceAll(name, "-", "_")
-}
-
-// longestName keeps variables within 46 bytes: nginx refuses longer ones by
-// default (variables_hash_bucket_size).
-const longestName = 46 - len("fcgisup_") - len("_name")
-
-// nameVariable is the variable that serverName renders.
-func nameVariable(app fcgisup.App) string { return "$" + variable(app) + "_name" }
 
 func balance(w *writer, how string) {
 	switch method, key, _ := strings.Cut(how, " "); method {
