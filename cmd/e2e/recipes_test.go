@@ -70,13 +70,27 @@ func TestRecipes(t *testing.T) {
 			if !known {
 				t.Fatalf("recipeAnswers has nothing for %q", name)
 			}
+			began := time.Now()
 			b.answers(t, name, recipes[name].try, want)
+			first := time.Since(began)
 			b.moreOf(t, name)
+			t.Logf("%s: %d lines of YAML, right at once: %t, first answer after %.1f s, exposure %s",
+				name, strings.Count(recipes[name].config, "\n"), !t.Failed(), first.Seconds(), b.exposure(t, recipes[name].apps[0]))
 			for _, app := range recipes[name].apps {
 				b.run(t, "systemctl", "stop", app+"-fastcgi.target")
 			}
 		})
 	}
+}
+
+// exposure is what systemd says of an app's service.
+func (b *box) exposure(t *testing.T, app string) string {
+	t.Helper()
+	level := exposure.FindStringSubmatch(b.run(t, "systemd-analyze", "security", "--no-pager", service(app, 1)))
+	if level == nil {
+		t.Fatal("systemd-analyze security rates nothing")
+	}
+	return level[1]
 }
 
 // moreOf asks for what a program must do besides one page.
