@@ -44,7 +44,7 @@ const AnswersNoPing = "the program answers no ping; set health.path to probe it 
 
 // pinged is what a verdict is about: a program as it is configured, with the
 // socket that is asked. The same command over another file is the same program:
-// only a new supervisor, or a changed configuration, tries again.
+// only a changed configuration, or a reboot, tries again.
 type pinged struct {
 	launch  Launch
 	address fcgisup.Listen
@@ -55,6 +55,9 @@ func (p pinged) equal(o pinged) bool { return p.address == o.address && p.launch
 // pingBook is what the instances of a process know about pings: what one has
 // tried none of the others tries. Safe for concurrent use.
 type pingBook struct {
+	// record outlives the process.
+	record pingRecord
+
 	mu      sync.Mutex
 	entries []pingEntry // the newest last
 }
@@ -77,7 +80,11 @@ func (b *pingBook) entry(of pinged) *pingEntry {
 	if len(b.entries) == maxPinged {
 		b.entries = slices.Delete(b.entries, 0, 1)
 	}
-	b.entries = append(b.entries, pingEntry{of: of})
+	e := pingEntry{of: of}
+	if b.record.has(of) {
+		e.verdict = PingNone
+	}
+	b.entries = append(b.entries, e)
 	return &b.entries[len(b.entries)-1]
 }
 
@@ -99,12 +106,17 @@ func (b *pingBook) begin(of pinged, i *instance) bool {
 	return true
 }
 
-// conclude ends a trial; PingUntried leaves the next one to whoever comes first.
-func (b *pingBook) conclude(of pinged, v PingVerdict) {
+// conclude ends a trial; PingUntried leaves the next one to whoever comes first. An
+// error says that a new supervisor will try again.
+func (b *pingBook) conclude(of pinged, v PingVerdict) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entry(of)
 	e.verdict, e.by = v, nil
+	if v != PingNone {
+		return nil
+	}
+	return b.record.add(of)
 }
 
 // pingTrial is a first ping, from when it is sent until deaths are no longer its doing.
@@ -280,7 +292,9 @@ func (i *instance) endTrial(now time.Time) {
 	if t.died {
 		t.verdict = PingNone
 	}
-	i.opt.pings.conclude(t.of, t.verdict)
+	if err := i.opt.pings.conclude(t.of, t.verdict); err != nil {
+		i.log.Info("cannot record that the program answers no ping; the next supervisor tries another", "error", err)
+	}
 	if t.verdict == PingNone {
 		i.freeFromTrial(now)
 	}

@@ -258,7 +258,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 	}
 	i.resumed = true
 	if m.Ping != PingUntried {
-		i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping)
+		_ = i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping) // the predecessor has said what failed
 	}
 	for _, one := range m.Slots {
 		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires}

@@ -52,6 +52,11 @@ type Options struct {
 	// first that exists to recycle one worker at a time. Empty: this one is alone.
 	TurnPath  string
 	TurnPaths []string
+	// PingRecord is the file in which this supervisor notes which programs answer no
+	// ping, and PingRecords are those of other instances of the app, which it reads.
+	// Empty: a new supervisor tries again.
+	PingRecord  string
+	PingRecords []string
 
 	turn *turn
 	// siblings are the instances of this process, which look at the kernel one at a
@@ -98,7 +103,7 @@ func New(opt Options) (*Supervisor, error) {
 	opt.turn, opt.siblings = newTurn(opt.TurnPath, opt.TurnPaths), len(opt.Sockets)
 	opt.looking, opt.began = &sync.Mutex{}, time.Now()
 	opt.lookers = make(chan struct{}, maxLookers)
-	opt.pings = &pingBook{}
+	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }

@@ -97,9 +97,11 @@ func (r renderer) supervised(s *section) {
 	s.set("KillMode", "mixed")
 	s.because("A worker out of memory is the supervisor's to replace, not a reason to stop the instance.")
 	s.set("OOMPolicy", "continue")
-	s.because("For the control socket. The FastCGI socket must never be in here: systemd removes the folder with the service.")
+	s.because("For the control socket. The FastCGI socket must never be in here: the user of the app can replace what is in it.")
 	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
 	s.set("RuntimeDirectoryMode", "0755")
+	s.because("It also holds the note that the program answers no ping, so that a fresh start does not try one again.")
+	s.set("RuntimeDirectoryPreserve", "yes")
 }
 
 // restartPause is short only where next to nothing can fail a start before fcgisup runs: a host in disorder is not

@@ -388,7 +388,7 @@ func (b *box) stopped(t *testing.T) {
 		}
 		return nil
 	})
-	left := strings.TrimSpace(b.run(t, "sh", "-c", "ls -d /run/web*.sock /run/fcgisup/web-* 2>/dev/null || true"))
+	left := strings.TrimSpace(b.run(t, "sh", "-c", "ls -d /run/web*.sock /run/fcgisup/web-*/control.sock 2>/dev/null || true"))
 	if left != "" {
 		t.Errorf("after stop there is still:\n%s", left)
 	}

@@ -40,6 +40,11 @@ const sandboxConfig = `apps:
     systemd: {sandbox: strict}
     limits: {idle_timeout: 300ms}
     health: {interval: 100ms}
+  shy:
+    command: [/opt/apps/liar.pl, dies-of-pings]
+    listen: /run/shy.sock
+    systemd: {sandbox: strict}
+    health: {interval: 100ms}
   stray:
     command: [/opt/apps/liar.pl, daemon]
     listen: /run/stray.sock
@@ -58,12 +63,13 @@ func TestSandboxed(t *testing.T) {
 	b.installPrograms(t, "aged", "board", "hang", "nap", "swap")
 	b.copyFrom(t, appPath(t, "liar.pl"), "/opt/apps/liar.pl", 0o755)
 	b.startNginx(t)
-	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "stray", "swap")
+	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "shy", "stray", "swap")
 
 	t.Run("scoreboard", b.board)
 	t.Run("a stuck worker is replaced", b.hang)
 	t.Run("supervisors take turns to recycle", b.aged)
 	t.Run("sleep is the end of the supervisor", b.nap)
+	t.Run("one ping is one over all supervisors", b.onePing)
 	t.Run("strays are ended", b.strays)
 	t.Run("a new program takes over", b.swap)
 	t.Run("one that cannot is refused", b.swapRefused)
@@ -239,6 +245,33 @@ func (b *box) nap(t *testing.T) {
 	if _, err := b.direct("nap", "/"); err != nil {
 		t.Errorf("the first after a sleep: %v", err)
 	}
+}
+
+// onePing: a program that ends when it gets a ping gets one, over all supervisors that systemd starts; and what a killed
+// one leaves does not look like a supervisor.
+func (b *box) onePing(t *testing.T) {
+	unit := service("shy", 1)
+	pings := func() int {
+		return strings.Count(b.run(t, "journalctl", "-q", "--no-pager", "-o", "cat", "-u", unit), "got a ping")
+	}
+	for _, again := range [][]string{nil, {"systemctl", "restart", unit}, {"systemctl", "stop", unit}} {
+		if again != nil {
+			b.run(t, again...)
+		}
+		if _, err := b.direct("shy", "/"); err != nil {
+			t.Fatalf("after %q: %v\n%s", again, err, b.journal(unit))
+		}
+		b.soon(t, "shy", noPing)
+		time.Sleep(500 * time.Millisecond) // some intervals
+		if n := pings(); n != 1 {
+			t.Fatalf("after %q there were %d pings\n%s", again, n, b.journal(unit))
+		}
+	}
+	b.run(t, "sh", "-c", "systemctl kill -s KILL --kill-who=main "+unit+" && systemctl stop "+unit)
+	if !b.exists("/run/fcgisup/shy-1/control.sock") {
+		t.Log("systemd had started it again before it stopped it")
+	}
+	b.soon(t, "shy", sleeps)
 }
 
 // strays: daemons that a program makes of itself are ended in the sandbox, too, and stop leaves none.

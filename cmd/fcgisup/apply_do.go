@@ -219,7 +219,7 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 	for _, unit := range p.failed {
 		t.systemd.ResetFailed(ctx, unit)
 	}
-	return nil
+	return clearRuntime(controlRoot, p.name, p.instances())
 }
 
 func total(held map[int]int) int {
@@ -283,6 +283,9 @@ func (t *transaction) erase(ctx context.Context) error {
 			}
 		}
 		if err := syncFolders(touched); err != nil {
+			return err
+		}
+		if err := clearRuntime(controlRoot, p.name, p.instances()); err != nil {
 			return err
 		}
 	}

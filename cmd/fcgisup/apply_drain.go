@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -110,6 +113,30 @@ func quiet(ctx context.Context, addresses []fcgisup.Address) (busy map[fcgisup.A
 		err = nil
 	}
 	return busy, err
+}
+
+// clearRuntime removes the runtime directories, which systemd keeps, of an app's
+// instances above a number, but for those in which a supervisor listens.
+func clearRuntime(root, app string, above int) error {
+	dirs, err := filepath.Glob(filepath.Join(root, app+"-*"))
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	survey := scoreboard.NewSurvey()
+	for _, dir := range dirs {
+		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), app+"-"))
+		if err != nil || n <= above {
+			continue
+		}
+		path := filepath.Join(dir, supervisor.ControlName)
+		if _, err := os.Lstat(path); err == nil && !abandoned(survey, path) {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil { // follows no links: the directory is the app's user's
+			return fmt.Errorf("cannot remove a runtime directory: %w", err)
+		}
+	}
+	return nil
 }
 
 // clearSockets removes the files of sockets where nobody listens any more.

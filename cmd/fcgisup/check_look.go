@@ -115,10 +115,8 @@ func (r *checked) busy(b backlog) {
 
 // asleep tells whether systemd holds an instance's socket and no supervisor runs.
 func (k *checker) asleep(in fcgisup.Instance) bool {
-	for _, path := range controlsOf(k.supervisors.root, in) {
-		if _, err := os.Stat(path); err == nil {
-			return false
-		}
+	if hasControl(scoreboard.NewSurvey(), k.supervisors.root, in) {
+		return false
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return false

@@ -11,14 +11,17 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // controlPaths are --control, or all control sockets of this host.
@@ -30,6 +33,8 @@ func controlPaths(explicit string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("internal error: %w", err)
 	}
+	survey := scoreboard.NewSurvey()
+	paths = slices.DeleteFunc(paths, func(path string) bool { return abandoned(survey, path) })
 	if len(paths) == 0 {
 		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", controlRoot),
 			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
@@ -37,17 +42,36 @@ func controlPaths(explicit string) ([]string, error) {
 	return paths, nil
 }
 
+// abandoned reports whether a supervisor that was killed has left a control socket
+// behind: systemd keeps the directory of a service that has ended. The kernel's list
+// has all listeners but those of other network namespaces, so a connection decides.
+func abandoned(survey *scoreboard.Survey, path string) bool {
+	if l, err := survey.Find("unix", path); err == nil {
+		_ = l.Close()
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statusPatience)
+	defer cancel()
+	conn, err := dialControl(ctx, path)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, unix.ECONNREFUSED)
+}
+
 // controlClient speaks HTTP over one control socket.
 func controlClient(path string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == supervisor.ControlName {
-				return dialOwned(ctx, controlRoot, filepath.Base(folder))
-			}
-			return (&net.Dialer{}).DialContext(ctx, "unix", path) // of whoever named it
-		},
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, path) },
 		DisableKeepAlives: true,
 	}}
+}
+
+func dialControl(ctx context.Context, path string) (net.Conn, error) {
+	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == supervisor.ControlName {
+		return dialOwned(ctx, controlRoot, filepath.Base(folder))
+	}
+	return (&net.Dialer{}).DialContext(ctx, "unix", path) // of whoever named it
 }
 
 // statusPatience bounds the wait for one supervisor's answer.

@@ -156,6 +156,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	}
 	defer closeSockets(sockets, r.log)
 	turn, turns := r.turnPaths(app, instances)
+	pings, otherPings := r.pingRecords(app, instances)
 	opt := supervisor.Options{
 		App:         app,
 		Sockets:     sockets,
@@ -166,6 +167,8 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Reload:      r.source.reloader(),
 		TurnPath:    turn,
 		TurnPaths:   turns,
+		PingRecord:  pings,
+		PingRecords: otherPings,
 		All:         !r.source.changed("instance"),
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.

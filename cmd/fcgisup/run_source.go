@@ -170,10 +170,7 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, supervisor.ControlName)
 	}
-	dir := filepath.Join(controlRoot, a.Name)
-	if r.source.changed("instance") {
-		dir = instanceDir(a, instances[0].Number)
-	}
+	dir := r.ownDir(a, instances)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		if os.Geteuid() == 0 {
 			r.log.Warn("no folder for the control socket", "error", err)
@@ -181,6 +178,39 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		return ""
 	}
 	return filepath.Join(dir, supervisor.ControlName)
+}
+
+// ownDir is the directory of a supervisor that systemd gives none.
+func (r *runner) ownDir(a fcgisup.App, instances []fcgisup.Instance) string {
+	if r.source.changed("instance") {
+		return instanceDir(a, instances[0].Number)
+	}
+	return filepath.Join(controlRoot, a.Name)
+}
+
+// maxPingRecords bounds how many other instances' records a supervisor reads.
+const maxPingRecords = 16
+
+// pingRecords returns this supervisor's record of pings, and those of other
+// instances of the app: what one has tried the others need not.
+func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own string, others []string) {
+	if len(instances) == 0 {
+		return "", nil
+	}
+	dir, _, _ := strings.Cut(r.getenv("RUNTIME_DIRECTORY"), ":")
+	if dir == "" {
+		dir = r.ownDir(a, instances)
+	}
+	own = filepath.Join(dir, supervisor.PingRecordName)
+	if !r.source.changed("instance") {
+		return own, nil
+	}
+	for n := 1; n <= a.Instances && len(others) < maxPingRecords; n++ {
+		if n != instances[0].Number {
+			others = append(others, filepath.Join(instanceDir(a, n), supervisor.PingRecordName))
+		}
+	}
+	return own, others
 }
 
 func instanceDir(a fcgisup.App, n int) string {

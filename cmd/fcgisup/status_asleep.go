@@ -31,7 +31,7 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 				Workers: []supervisor.WorkerStatus{}, Restarts: map[supervisor.Cause]uint64{},
 				ProbeFailures: map[string]uint64{}, Scaled: map[supervisor.Direction]uint64{},
 			}
-			if s.which.has(st) && !hasControl(roots, in) && held(survey, in.Address, &st) {
+			if s.which.has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)
 			}
 		}
@@ -39,11 +39,11 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 	return all
 }
 
-// hasControl tells whether there is a control socket for an instance.
-func hasControl(roots string, in fcgisup.Instance) bool {
+// hasControl reports whether there is a control socket of a supervisor for an instance.
+func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bool {
 	return slices.ContainsFunc(controlsOf(roots, in), func(path string) bool {
 		_, err := os.Lstat(path)
-		return err == nil
+		return err == nil && !abandoned(survey, path)
 	})
 }
 

@@ -43,6 +43,8 @@ my %lies = (
     'daemon' => sub { away(); POSIX::setsid(); away(); serve() },
     # The same, but it stays in its process group.
     'deserts' => sub { away(); serve() },
+    # As Debian's ruby-fcgi does.
+    'dies-of-pings' => sub { bare() while 1 },
     # Not IGNORE: libfcgi would put its own handler there.
     'ignores-term' => sub { $SIG{TERM} = sub { }; serve() while nap(0.01) },
 );
@@ -57,6 +59,24 @@ sub nap {
 sub away {
     my $pid = fork // die "fork: $!\n";
     exit 0 if $pid;
+}
+
+# A request without libfcgi, which would answer pings.
+sub bare {
+    accept my $conn, STDIN or die "accept: $!\n";
+    while (read($conn, my $header, 8) == 8) {
+        my (undef, $type, $id, $length, $padding) = unpack 'CCnnC', $header;
+        if ($type == 9) {
+            POSIX::write(2, "got a ping\n", 11);
+            POSIX::_exit(1);
+        }
+        read $conn, my $content, $length + $padding if $length + $padding;
+        next if $type != 5 || $length;    # until the end of the body
+        my $page = "Content-Type: text/plain\r\n\r\nhello\npid $$\n";
+        print {$conn} pack('CCnnCC', 1, 6, $id, length $page, 0, 0), $page, pack('CCnnCC', 1, 6, $id, 0, 0, 0), pack('CCnnCCNCC3', 1, 3, $id, 8, 0, 0, 0, 0, 0, 0, 0);
+        last;
+    }
+    close $conn;
 }
 
 sub nonblock {
