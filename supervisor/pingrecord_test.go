@@ -73,12 +73,14 @@ func TestPingRecordThatIsNoRecord(t *testing.T) {
 	t.Parallel()
 	of := notPingable("/a")
 	for name, lay := range map[string]func(path string) error{
-		"garbage":     func(path string) error { return os.WriteFile(path, []byte("\x00}{"), 0o600) },
-		"other JSON":  func(path string) error { return os.WriteFile(path, []byte(`{"none":[{"salt":1}]}`), 0o600) },
-		"an empty":    func(path string) error { return os.WriteFile(path, nil, 0o600) },
-		"a large one": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat(" ", maxPingRecord+1)), 0o600) },
-		"a link":      func(path string) error { return os.Symlink("/dev/zero", path) },
-		"a fifo":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"garbage":    func(path string) error { return os.WriteFile(path, []byte("\x00}{"), 0o600) },
+		"other JSON": func(path string) error { return os.WriteFile(path, []byte(`{"none":[{"salt":1}]}`), 0o600) },
+		"an empty":   func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"a large one": func(path string) error {
+			return os.WriteFile(path, []byte(strings.Repeat(" ", maxPingRecord+1)), 0o600)
+		},
+		"a link": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"a fifo": func(path string) error { return unix.Mkfifo(path, 0o600) },
 	} {
 		path := filepath.Join(t.TempDir(), "pings")
 		if err := lay(path); err != nil {
