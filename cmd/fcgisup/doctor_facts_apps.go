@@ -32,6 +32,8 @@ type appFacts struct {
 	missing []configured
 	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
 	socket *socketMode
+	// workers are the app's workers, as the kernel knows them; nil if that is not known.
+	workers *credentials
 	// closed is set where its supervisors cannot read the configuration.
 	closed *closedConfig
 	// needs are what the sandbox takes from it.
@@ -112,6 +114,9 @@ func (a *appFacts) gather() {
 }
 
 func (a *appFacts) gatherAccounts() {
+	if c, err := lookup(a.User, a.Group); err == nil {
+		a.workers = &c
+	}
 	users := []configured{{"user", a.User}}
 	groups := []configured{{"group", a.Group}}
 	if a.Listen.Network() == "unix" {

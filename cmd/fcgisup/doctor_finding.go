@@ -77,7 +77,7 @@ func rules() []func(*facts) []finding {
 	return []func(*facts) []finding{
 		findWarned, findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
 		findFailing, findFailedServices, findSandbox, findDenials, findMonitor,
-		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets,
+		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets, findNeighbours,
 		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
 		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied, findWebUser, findNotIncluded, findHalfServed,
 		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,

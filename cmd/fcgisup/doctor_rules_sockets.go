@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
@@ -196,6 +198,30 @@ func findOpenSockets(f *facts) (found []finding) {
 					"listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
 				})
 			}
+		}
+	}
+	return found
+}
+
+// findNeighbours: an app whose workers can connect to another app's sockets through a
+// group that only this host knows of. What the configuration itself shows is among its
+// warnings.
+func findNeighbours(f *facts) (found []finding) {
+	for _, a := range f.apps {
+		if a.socket == nil {
+			continue
+		}
+		for _, other := range f.apps {
+			w := other.workers
+			if w == nil || other.User == a.User || w.uid == 0 || w.uid == a.socket.uid || w.gid == a.socket.gid || a.socket.mode&0o002 != 0 || !a.socket.admits(*w) {
+				continue
+			}
+			found = append(found, finding{
+				"socket-open-to-app", isWarning, "app " + a.Name,
+				fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid))),
+				fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid)), a.Name),
+			})
+			break
 		}
 	}
 	return found

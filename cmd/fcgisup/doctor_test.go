@@ -177,6 +177,15 @@ func TestDoctorRules(t *testing.T) {
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
 		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
+		{"a neighbour in the sockets' group", func(f *facts) {
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &credentials{uid: 7, gid: 7, groups: []int{33}}})
+		}, "warning socket-open-to-app app rt"},
+		{"a neighbour without that group", func(f *facts) {
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &credentials{uid: 7, gid: 7}})
+		}, ""},
+		{"a neighbour of the same user", func(f *facts) {
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: f.apps[0].User}, workers: &credentials{uid: 7, gid: 7, groups: []int{33}}})
+		}, ""},
 		{"world", func(f *facts) { f.sockets[0].open = true }, "warning socket-world-writable rt-fastcgi@1.socket"},
 		{"network", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("0.0.0.0:9000")) }, "warning socket-open-to-network rt-fastcgi@1.socket"},
 		{"loopback", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("[::1]:9000")) }, ""},
