@@ -84,6 +84,8 @@ func dialError(address string, err error) error {
 	}
 	class, advice := Refused, ""
 	switch {
+	case errors.Is(err, errForeignLink):
+		cause, advice = err, "; name the socket itself"
 	case errors.Is(err, syscall.EAGAIN):
 		class, cause, advice = Full, syscall.EAGAIN, ": the accept queue is full"
 	case errors.Is(err, syscall.ENOENT):

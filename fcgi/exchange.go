@@ -22,6 +22,13 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 		return nil, failf(Refused, "cannot connect to %s: a path of %d bytes, a unix socket's has at most %d: %w",
 			address, len(address), maxUnixPath, syscall.EINVAL)
 	}
+	if network == "unix" {
+		conn, err := dialUnix(ctx, address)
+		if err != nil {
+			return nil, dialError(address, err)
+		}
+		return conn, nil
+	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, address)
 	if err != nil {
