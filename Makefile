@@ -30,6 +30,11 @@ test: ## everything, with the race detector; as root also under real systemd (SH
 	testdata/install-deps
 	GO='$(GO)' testdata/run-tests $(if $(SHORT),-short,-race -count=1) -timeout $(TIMEOUT) $(TESTFLAGS)
 
+programs: ## the programs of docs/programs.md, mail included, each in its recipe's configuration; as root on Debian 12
+	testdata/install-deps
+	testdata/install-programs
+	GO='$(GO)' PACKAGES=./cmd/e2e testdata/run-tests -tags programs -count=1 -timeout $(TIMEOUT) -run '^(TestRecipes|TestRequestTracker)' $(TESTFLAGS)
+
 lint: ## vet, format, golangci-lint
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
@@ -90,4 +95,4 @@ package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test lint bounds bench chaos fuzz golden man install package clean
+.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package clean

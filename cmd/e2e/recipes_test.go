@@ -122,7 +122,7 @@ func TestRequestTrackerWithExim(t *testing.T) {
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 		dpkg --purge --force-depends postfix
 		echo 'exim4-config exim4/dc_eximconfig_configtype select local delivery only; not on a network' | debconf-set-selections
-		dpkg -i /var/cache/fcgisup-tests/exim4-*.deb
+		dpkg -i /var/cache/fcgisup-tests/*.deb
 		systemctl daemon-reload && systemctl start exim4
 		install -m640 -g www-data /etc/request-tracker5/RT_SiteConfig.pm /tmp/site && mv /tmp/site /etc/request-tracker5/RT_SiteConfig.pm`)
 	r := b.recipe(t, "rt")
