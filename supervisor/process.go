@@ -61,6 +61,8 @@ type look struct {
 	held, orphans int
 	// unknown is why the above may be short of the truth; empty when it is not.
 	unknown string
+	// blocked: unknown is so for the moment, because a read about a process has not ended in time.
+	blocked bool
 }
 
 // took tells whether the worker has accepted at least once.
@@ -166,7 +168,7 @@ func (g *group) lookAtThreads(pids []int) look {
 		return l, nil
 	})
 	if err != nil {
-		l.unknown = err.Error()
+		l.unknown, l.blocked = err.Error(), errors.Is(err, scoreboard.ErrBlocked)
 	}
 	return l
 }

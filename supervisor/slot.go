@@ -295,7 +295,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	case l.accepting || l.took() || s.queue.found && i.alone(s):
 		i.happen(s, event{kind: ready}, now)
 		return
-	case (l.polling || l.unknown != "") && now.Sub(s.m.spawned) > askAfter:
+	case (l.polling || l.unknown != "" && !l.blocked) && now.Sub(s.m.spawned) > askAfter:
 		i.ask(s, now)
 	}
 	s.lookAt = now.Add(min(max(now.Sub(s.m.spawned)/ageParts, firstLook), lastLook))

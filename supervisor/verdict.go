@@ -63,12 +63,12 @@ func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time
 
 // notAccepting tells whether connections wait although the worker holds none and
 // does not accept. A program may well work on after it has answered, so this
-// takes as long as it takes probes to condemn a worker; and while memory is short it
-// may wait for its own pages, so then it is left to the probes.
+// takes as long as it takes probes to condemn a worker, counted from when it was ready;
+// and while memory is short it may wait for its own pages, so then it is left to the probes.
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.patience()
 	waiting := i.board.QueuedSince
-	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit {
+	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit || now.Sub(s.m.since) < limit {
 		return ""
 	}
 	if l := s.proc.look(); l.accepting || l.polling || l.took() || l.unknown != "" || i.host.pressed() {

@@ -100,6 +100,36 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 	})
 }
 
+// TestSlowStartIsNoStuckWorker: the wait of requests for a start is not held against the worker once it is ready, nor is a
+// worker ready because a busy machine is late to say what it does.
+func TestSlowStartIsNoStuckWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+			eager(a, h)
+			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
+			a.Limits.StartTimeout = 5 * time.Minute
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{unknown: "late", blocked: true}}, nil }
+		})
+		b.host.connect()
+		for _, w := range b.after(time.Minute).Workers {
+			if w.State != Starting && w.State != Stopped {
+				t.Errorf("%+v", w)
+			}
+		}
+		first := b.host.last()
+		first.set(look{accepting: true})
+		b.after(100 * time.Millisecond)
+		first.set(look{}) // at work before it accepts again
+		if st := b.after(20 * time.Second); st.Restarts[Stuck] != 0 {
+			t.Fatalf("stuck at once: %+v", st.LastFailure)
+		}
+		if st := b.after(20 * time.Second); st.Restarts[Stuck] == 0 {
+			t.Error("never stuck")
+		}
+		b.end(t)
+	})
+}
+
 // A worker that SIGSTOP met with a request is not busy. One that is let go on
 // within the patience was somebody's look at it.
 func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
