@@ -70,7 +70,8 @@ type Status struct {
 	Cut uint64 `json:"cut"`
 	// Rolling tells that a restart or reload is under way.
 	Rolling bool `json:"rolling,omitempty"`
-	// ConfigError is why the last reload changed nothing.
+	// ConfigError is why the last reload changed nothing, or, beginning with [AcceptedNote], why the start did not use the
+	// configuration as it is.
 	ConfigError string `json:"config_error,omitempty"`
 	// Scaled counts changes of the number of workers.
 	Scaled map[Direction]uint64 `json:"scaled"`
@@ -83,6 +84,9 @@ type Status struct {
 
 	board scoreboard.Board
 }
+
+// AcceptedNote begins a ConfigError that holds since the start.
+const AcceptedNote = "runs with the last accepted configuration"
 
 // WorkerStatus is one worker slot.
 type WorkerStatus struct {

@@ -29,6 +29,8 @@ type Options struct {
 	Probe func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) ProbeResult
 	// Unavailable answers 503 on an accepted connection; ctx bounds it.
 	Unavailable func(ctx context.Context, conn net.Conn, retryAfter time.Duration) error
+	// ConfigError is why App is not what the configuration says now, until the next reload. It begins with [AcceptedNote].
+	ConfigError string
 	// Reload reads the app's configuration anew. Nil: there is none to read.
 	Reload func() (fcgisup.App, error)
 	// All tells that the sockets are those of all instances that the app has.
@@ -114,7 +116,7 @@ func New(opt Options) (*Supervisor, error) {
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
 		}
-		i.news = s.tellChanged
+		i.news, i.configErr = s.tellChanged, shownError(opt.ConfigError)
 		for _, m := range opt.Resume.Instances {
 			if m.Number == in.Number {
 				i.recall(m, h)

@@ -122,6 +122,9 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 	if err != nil || a.dryRun {
 		return err
 	}
+	if left == 0 {
+		a.keep(a.cfg)
+	}
 	if err := a.tellMonitor(ctx); err != nil || left == 0 {
 		return err
 	}

@@ -105,8 +105,14 @@ func (m *monitoring) run(ctx context.Context) error {
 	defer errs.close()
 	m.log = newLogger(errs, m.getenv, m.debug)
 	cfg, missing, err := m.configuration()
+	var refused string
 	if err != nil {
-		return err
+		var other *fcgisup.Config
+		if other, refused = m.acceptedInstead(acceptedRoot, err); other == nil {
+			return err
+		}
+		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")
+		cfg = other
 	}
 	settings, token, err := m.settings(cfg)
 	if err != nil {
@@ -120,7 +126,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	}
 	defer unlock()
 	opt := m.options(cfg, settings)
-	opt.ConfigError = missing
+	opt.ConfigError = cmp.Or(missing, refused)
 	opt.HistoryFile = filepath.Join(dir, "history.json")
 	if opt.History, err = monitor.OpenHistory(opt.HistoryFile); err != nil {
 		m.log.Error("the history begins anew", "error", err)

@@ -31,7 +31,15 @@ the configuration has the app, the next apply brings it back.`,
 				return usage(fmt.Errorf("the app's name %w", err))
 			}
 			a.what = "remove " + args[0]
-			return a.run(cmd.Context(), func(ctx context.Context) ([]plan, error) { return a.removal(ctx, args[0]) })
+			err := a.run(cmd.Context(), func(ctx context.Context) ([]plan, error) { return a.removal(ctx, args[0]) })
+			if err != nil || a.dryRun {
+				return err
+			}
+			records, err := readRecords(recordRoot)
+			if err != nil {
+				return err
+			}
+			return forgetAccepted(acceptedRoot, records)
 		},
 	}
 	a.define(cmd.Flags())

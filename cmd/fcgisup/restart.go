@@ -104,6 +104,11 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if len(left) > 0 {
 		return c.besides(left[1:], left[0])
 	}
+	if found && target == reloadTarget {
+		if cfg, err := c.load(); err == nil {
+			c.keep(cfg)
+		}
+	}
 	if !found {
 		return hinted(fmt.Errorf("no supervisor here runs %s", which), "fcgisup status shows what runs; instances that sleep have nothing to restart")
 	}

@@ -141,6 +141,13 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		r.log.Error("the configuration is that of before", "error", err)
 		app, instances, err = r.source.reuse(r.cli, h.Config)
 	}
+	var note string
+	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
+		if other, those, why, missing := r.source.loadAccepted(r.cli); missing == nil {
+			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
+			app, instances, note, err = other, those, why, nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +172,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Probe:       probe,
 		Unavailable: fcgi.Unavailable,
 		Reload:      r.source.reloader(),
+		ConfigError: note,
 		TurnPath:    turn,
 		TurnPaths:   turns,
 		PingRecord:  pings,

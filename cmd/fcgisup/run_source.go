@@ -26,6 +26,8 @@ type runSource struct {
 	path string
 	// text is what the file held when it was last found good.
 	text atomic.Pointer[[]byte]
+	// refused is what is wrong with the configuration, if it is that.
+	refused error
 }
 
 func (s *runSource) define(f *pflag.FlagSet) {
@@ -40,6 +42,28 @@ func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
 	if err != nil {
 		return a, nil, err
 	}
+	return s.instances(a)
+}
+
+// loadAccepted is load from the copy of the configuration that was last accepted; note is what is said of it.
+func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Instance, note string, err error) {
+	if s.refused == nil {
+		return a, nil, "", errors.New("the configuration was not refused")
+	}
+	cfg, note := c.acceptedInstead(acceptedRoot, s.refused)
+	if cfg == nil {
+		return a, nil, "", s.refused
+	}
+	s.path = cfg.Path
+	s.text.Store(&cfg.Text)
+	if a, err = s.pick(cfg); err == nil {
+		a, instances, err = s.instances(a)
+	}
+	return a, instances, note, err
+}
+
+// instances are those of an app that are meant.
+func (s *runSource) instances(a fcgisup.App) (fcgisup.App, []fcgisup.Instance, error) {
 	if !s.changed("instance") {
 		return a, a.Expand(), nil
 	}
@@ -77,13 +101,16 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 	}
 	cfg, err := c.load()
 	if err != nil {
+		s.refused = err
 		return fcgisup.App{}, err
 	}
 	if s.path, err = filepath.Abs(cfg.Path); err != nil {
 		return fcgisup.App{}, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
 	}
 	s.text.Store(&cfg.Text)
-	return s.pick(cfg)
+	a, err := s.pick(cfg)
+	s.refused = err
+	return a, err
 }
 
 // inlineApp is the app of a command line: eager in nothing, the caller's user.

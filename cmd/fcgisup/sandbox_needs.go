@@ -87,8 +87,9 @@ func needsOf(ctx context.Context, app fcgisup.App) sandboxNeeds {
 	return n
 }
 
-// programDirectories are the PATH of services, systemd.exec(5); they come first, in case that time runs out.
-var programDirectories = []string{"/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"}
+// programDirectories are the PATH of services, systemd.exec(5); they come first, in case that time runs out. An
+// administrator's own programs are likelier to be an app's than those of the distribution.
+var programDirectories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // namedDirectories are those of files that the app names.
 func namedDirectories(app fcgisup.App) (dirs []string) {

@@ -77,7 +77,10 @@ func refusals(w io.Writer, all []supervisor.Status) error {
 	}
 	for _, why := range reasons {
 		line := strings.Join(strings.Fields(strings.ReplaceAll(why, "\n", "; ")), " ")
-		if _, err := fmt.Fprintf(w, "%s: the configuration was refused: %s; the old one is in force\n", strings.Join(which[why], ", "), line); err != nil {
+		if !strings.HasPrefix(line, supervisor.AcceptedNote) {
+			line = "the configuration was refused: " + line + "; the old one is in force"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(which[why], ", "), line); err != nil {
 			return err
 		}
 	}

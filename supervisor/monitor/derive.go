@@ -32,7 +32,7 @@ func (m *Monitor) report() {
 	now := time.Now()
 	said := m.voices(now)
 	m.now = make(map[fcgisup.Instance]Health, len(m.before))
-	r := &Report{Host: m.opt.Host, Version: m.opt.Version, At: now, ConfigError: m.configError, Page: m.page}
+	r := &Report{Host: m.opt.Host, Version: m.opt.Version, At: now, ConfigError: m.configError, Accepted: m.accepted, Page: m.page}
 	for _, app := range m.apps {
 		a := App{Name: app.Name, Description: app.Description, Supervised: app.Systemd.Supervise, Instances: make([]Instance, 0, app.Instances)}
 		for _, in := range app.Expand() {

@@ -64,7 +64,7 @@ type Traffic struct {
 type Options struct {
 	Host, Version string
 	Apps          []fcgisup.App
-	// ConfigError is why there are none, if that is so.
+	// ConfigError is why there are none, if that is so, or why they are those of the last accepted configuration.
 	ConfigError string
 	Interval    time.Duration
 	// Sockets lists the control sockets of the host.
@@ -111,7 +111,8 @@ type Monitor struct {
 	// What follows is the loop's alone.
 	apps        []fcgisup.App
 	configError string
-	page        *Page // which never changes: another replaces it
+	accepted    *Accepted // nil once the configuration was read
+	page        *Page     // which never changes: another replaces it
 	controls    map[string]*controlSocket
 	units       unitsView
 	plains      map[fcgisup.Instance]*plain
@@ -134,12 +135,16 @@ type counters struct {
 
 // New is a monitor that has not looked yet.
 func New(opt Options) *Monitor {
-	return &Monitor{
+	m := &Monitor{
 		opt: opt, apps: opt.Apps, configError: opt.ConfigError,
 		posts: make(chan func()), done: make(chan struct{}), asking: newLanes(),
 		controls: map[string]*controlSocket{}, plains: map[fcgisup.Instance]*plain{}, pings: map[string]*plainPing{},
 		restarting: map[fcgisup.Instance]restarting{}, missing: map[fcgisup.Instance]time.Time{}, silent: map[fcgisup.Instance]time.Time{}, strange: map[fcgisup.Instance]time.Time{}, before: map[fcgisup.Instance]Health{},
 	}
+	if opt.ConfigError != "" && len(opt.Apps) > 0 {
+		m.accepted = &Accepted{Error: opt.ConfigError, Since: time.Now()}
+	}
+	return m
 }
 
 // Feed is where the reports are.
@@ -197,7 +202,7 @@ func (m *Monitor) Alive(ctx context.Context) bool {
 // Configure puts other apps in force; it returns when that is so.
 func (m *Monitor) Configure(apps []fcgisup.App) {
 	m.post(func() {
-		m.apps, m.configError = apps, ""
+		m.apps, m.configError, m.accepted = apps, "", nil
 		m.forget()
 		m.due(0)
 	})

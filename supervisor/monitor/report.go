@@ -40,8 +40,20 @@ type Report struct {
 	Apps    []App     `json:"apps"`
 	// ConfigError is why the last reading of the configuration changed nothing.
 	ConfigError string `json:"config_error,omitempty"`
+	// Accepted is set while the monitor uses the last accepted configuration since its start.
+	Accepted *Accepted `json:"accepted,omitempty"`
 	// Page is how it is with the monitor's own page; nil if it is not known.
 	Page *Page `json:"page,omitempty"`
+}
+
+// ConfigApp names the configuration among apps, in alerts.
+const ConfigApp = "fcgisup-configuration"
+
+// Accepted is how it is with the configuration of a monitor that began with the last accepted one.
+type Accepted struct {
+	// Error is what is wrong with the configuration.
+	Error string    `json:"error"`
+	Since time.Time `json:"since"`
 }
 
 // PageApp names the monitor among apps, in alerts.

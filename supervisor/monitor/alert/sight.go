@@ -18,7 +18,9 @@ type sight struct {
 
 // empty tells that nothing of it is configured.
 func (s sight) empty() bool {
-	return !slices.ContainsFunc(s.apps, func(a appSight) bool { return a.name != monitor.PageApp && len(a.instances) > 0 })
+	return !slices.ContainsFunc(s.apps, func(a appSight) bool {
+		return a.name != monitor.PageApp && a.name != monitor.ConfigApp && len(a.instances) > 0
+	})
 }
 
 type appSight struct {
@@ -77,6 +79,7 @@ func look(r *monitor.Report) sight {
 	if r.Page != nil {
 		s.apps = append(s.apps, pageSight(*r.Page))
 	}
+	s.apps = append(s.apps, configSight(r))
 	return s
 }
 
@@ -88,6 +91,15 @@ func pageSight(p monitor.Page) appSight {
 		in.health, in.class, in.err = monitor.Down, bad, fcgisup.PrintableAtMost(p.Error, monitor.ForeignLimit)
 	}
 	return appSight{name: monitor.PageApp, description: "status page and metrics at " + p.Address, instances: []instanceSight{in}}
+}
+
+// configSight has the configuration be an app of one instance: until somebody corrects it, changes have no effect.
+func configSight(r *monitor.Report) appSight {
+	in := instanceSight{number: 1, health: monitor.Up, since: r.At}
+	if a := r.Accepted; a != nil {
+		in = instanceSight{number: 1, health: monitor.Down, class: bad, since: a.Since, err: fcgisup.PrintableAtMost(a.Error, monitor.ForeignLimit)}
+	}
+	return appSight{name: monitor.ConfigApp, description: "the configuration of fcgisup on this host", instances: []instanceSight{in}}
 }
 
 // lastError is why an instance is down. What its worker printed stays on the

@@ -173,7 +173,11 @@ func notes(in *monitor.Instance) []string {
 		all = append(all, "a restart or reload is under way")
 	}
 	if st != nil && st.ConfigError != "" {
-		all = append(all, "the last reload changed nothing: "+st.ConfigError)
+		why := st.ConfigError
+		if !strings.HasPrefix(why, supervisor.AcceptedNote) {
+			why = "the last reload changed nothing: " + why
+		}
+		all = append(all, why)
 	}
 	if st != nil && st.Denial != nil {
 		all = append(all, fcgisup.Printable(st.Denial.String()))
