@@ -34,7 +34,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// bed is a supervisor with real sockets, whose workers are this test binary.
+// bed is a supervisor with real sockets, whose workers are testdata/worker.
 type bed struct {
 	t       *testing.T
 	app     fcgisup.App
@@ -74,12 +74,11 @@ func (j *journal) String() string {
 // roleApp has one lazy instance on a unix socket in folder, whose worker plays role.
 func roleApp(role, folder string) fcgisup.App {
 	app := fcgisup.Default("t")
-	app.Command = []string{"/proc/self/exe"}
+	app.Command = []string{workerPath()}
 	app.User = ""
 	app.Environment = map[string]string{
 		roleVariable: role,
 		markVariable: filepath.Join(folder, "mark"),
-		"GORACE":     "atexit_sleep_ms=0", // else each exit of a race build takes a second
 	}
 	app.Listen = fcgisup.Listen{Path: filepath.Join(folder, "%i.sock")}
 	app.Socket = fcgisup.Socket{Mode: 0o600, Backlog: 128}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -254,7 +253,7 @@ func playLaunch() int {
 	app.User = "root"
 	l, err := NewLaunch(app, nil)
 	if err != nil {
-		return complain()
+		return complain(err)
 	}
 	if json.NewEncoder(os.Stdout).Encode(l) != nil {
 		return 1
@@ -270,8 +269,7 @@ func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
 		}
 		return
 	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVariable+"=launch")
+	cmd := inRole("launch")
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.Output()

@@ -66,13 +66,8 @@ func playSupervisor() int {
 // it comes back when the socket is there.
 func inAnotherProcess(t *testing.T, role, worker string, attr *syscall.SysProcAttr) (*exec.Cmd, fcgisup.Address, *bufio.Reader) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	folder := t.TempDir()
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), roleVariable+"="+role, workerVariable+"="+worker, folderVariable+"="+folder, "GORACE=atexit_sleep_ms=0")
+	cmd := inRole(role, workerVariable+"="+worker, folderVariable+"="+folder, "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = attr
 	stderr := &journal{}
 	cmd.Stderr = stderr

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -447,10 +446,7 @@ func TestProgramIsSeenToChange(t *testing.T) {
 // TestReplacedScriptServesSoon has real programs: a broken script that another is renamed over, and one that lacks what
 // its environment file says later. The next attempt would be 25 s away.
 func TestReplacedScriptServesSoon(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := workerPath()
 	swap := func(t *testing.T, name, text string) {
 		t.Helper()
 		next := name + ".next"
@@ -498,7 +494,7 @@ func playWatch() int {
 	app.EnvironmentFile = name
 	l, err := NewLaunch(app, []string{"A=systemd"})
 	if err != nil {
-		return complain()
+		return complain(err)
 	}
 	p := lookAtProgram(l)
 	fmt.Println(slices.ContainsFunc(p, func(f programFile) bool { return f.path == name }), slices.Contains(l.Env, "A=file"))
@@ -528,8 +524,7 @@ func TestSecretEnvironmentFile(t *testing.T) {
 			if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(file, 0o600), os.Chown(file, test.owner, 0)); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), roleVariable+"=watch", markVariable+"="+file, "INVOCATION_ID=1")
+			cmd := inRole("watch", markVariable+"="+file, "INVOCATION_ID=1")
 			cmd.Dir = "/"
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 			out, err := cmd.Output()

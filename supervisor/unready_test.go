@@ -1,11 +1,7 @@
 package supervisor
 
 import (
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,35 +36,6 @@ func TestReasonsOfTheUnready(t *testing.T) {
 			}
 		}
 	}
-}
-
-// bindsItsOwn listens on a socket of its own, and not on descriptor 0.
-func bindsItsOwn() int {
-	l, err := net.Listen("unix", filepath.Join(filepath.Dir(os.Getenv(markVariable)), "own.sock"))
-	if err != nil {
-		return 1
-	}
-	dieOfTerm()
-	_, _ = l.Accept()
-	return 0
-}
-
-// printPage is a CGI program.
-func printPage() int {
-	_, _ = os.Stdout.WriteString("Content-Type: text/plain\r\n\r\nhello\n")
-	return 0
-}
-
-// becomeDaemon leaves a process behind that has neither the group nor the listener.
-func becomeDaemon() int {
-	_ = syscall.Close(0)
-	return leave("naps", &syscall.SysProcAttr{Setsid: true})
-}
-
-// nap lives for a while, and does not serve.
-func nap() int {
-	time.Sleep(5 * time.Second)
-	return 0
 }
 
 func TestReasonIsSeenInTheKernel(t *testing.T) {
