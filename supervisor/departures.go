@@ -6,35 +6,44 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// departures tells whether somebody has left the accept queue since it was first
+// departures reports whether a connection has left the accept queue since it was first
 // looked at. Its length alone does not: where one was accepted another may wait.
 type departures struct {
-	line  []scoreboard.Waiter
+	line  line
 	found bool
 }
 
-// observe is one look.
-func (d *departures) observe(line []scoreboard.Waiter) {
-	d.found = d.found || left(d.line, line)
-	d.line = line
+// line is the accept queue as it was listed.
+type line struct {
+	waiters []scoreboard.Waiter
+	// least and most bound the connections that wait and are not listed: those of TCP
+	// clients that have reset them, which stay in the queue without an address.
+	least, most int
 }
 
-// left tells whether one of those who waited before does not wait now. On a unix
+// observe is one look.
+func (d *departures) observe(now line) {
+	d.found = d.found || left(d.line, now)
+	d.line = now
+}
+
+// left reports whether a connection that waited before does not wait now. On a unix
 // socket only the head ever leaves, a client that has gone stays as an entry
 // without a name, and who is at another place than before has moved up; on TCP the
 // entries have addresses and no order.
-func left(before, now []scoreboard.Waiter) bool {
-	for place, w := range before {
+func left(before, now line) bool {
+	missing := 0
+	for place, w := range before.waiters {
 		switch {
 		case w.Remote.IsValid():
-			if !slices.ContainsFunc(now, func(other scoreboard.Waiter) bool { return other.Remote == w.Remote }) {
-				return true
+			if !slices.ContainsFunc(now.waiters, func(other scoreboard.Waiter) bool { return other.Remote == w.Remote }) {
+				missing++
 			}
-		case place >= len(now):
+		case place >= len(now.waiters):
 			return true
-		case now[place].Peer != w.Peer && !now[place].Gone:
+		case now.waiters[place].Peer != w.Peer && !now.waiters[place].Gone:
 			return true
 		}
 	}
-	return false
+	return missing > 0 && missing > now.most-before.least // all those that were reset since
 }

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -39,8 +41,78 @@ func TestLeft(t *testing.T) {
 		"TCP: one left, one came":         {tcp(7, 8), tcp(8, 9), true},
 		"TCP: all left":                   {tcp(7), nil, true},
 	} {
-		if got := left(test.before, test.now); got != test.want {
+		if got := left(line{waiters: test.before}, line{waiters: test.now}); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
+	}
+}
+
+// TestTCPClientsThatReset: what they have reset is not listed, and stays in the queue until it is accepted.
+func TestTCPClientsThatReset(t *testing.T) {
+	t.Parallel()
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := newSocket(f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	h := &realHost{socket: socket}
+	waiters := func(listed, all int) line {
+		t.Helper()
+		var now line
+		eventually(t, "the queue shows it", func() bool {
+			now, err = h.waiters()
+			return err != nil || len(now.waiters) == listed && now.most == all-listed
+		})
+		if err != nil {
+			t.Skip(err)
+		}
+		return now
+	}
+	var clients []*net.TCPConn
+	for range 2 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		clients = append(clients, c.(*net.TCPConn))
+	}
+	var d departures
+	d.observe(waiters(2, 2))
+	_ = clients[0].SetLinger(0)
+	_ = clients[0].Close()
+	d.observe(waiters(1, 2))
+	d.observe(waiters(1, 2))
+	if d.found {
+		t.Error("a client that has reset its connection counts as accepted")
+	}
+	third, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	d.observe(waiters(2, 3))
+	if d.found {
+		t.Error("a client that came counts as one that was accepted")
+	}
+	for range 2 {
+		if c, err := l.Accept(); err == nil {
+			defer c.Close()
+		}
+	}
+	d.observe(waiters(1, 1))
+	if !d.found {
+		t.Error("nobody seems to have been accepted")
 	}
 }

@@ -26,7 +26,7 @@ type host interface {
 	// pending tells whether a connection waits.
 	pending() bool
 	// waiters are the connections that wait; it costs a fraction of observe.
-	waiters() ([]scoreboard.Waiter, error)
+	waiters() (line, error)
 	// observe is one look at the listener and at who holds its connections; the
 	// list of those is made no earlier than since.
 	observe(workers []worker, since time.Time) scoreboard.Sample

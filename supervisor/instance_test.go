@@ -103,8 +103,8 @@ func (h *fakeHost) pending() bool {
 	return h.waiting > 0
 }
 
-func (h *fakeHost) waiters() ([]scoreboard.Waiter, error) {
-	return h.observe(nil, time.Time{}).Waiters, nil
+func (h *fakeHost) waiters() (line, error) {
+	return line{waiters: h.observe(nil, time.Time{}).Waiters}, nil
 }
 
 // observe shows each worker with the connections that its look says.
@@ -814,6 +814,37 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 		b.want(t, b.after(10*time.Second), Up, Ready)
 		b.end(t)
 	})
+}
+
+// TestReadinessIsEarned: a worker that cannot be looked at for now, as while it execs from a slow disk, or that was once
+// seen waiting for something, is not ready: it would be stuck as soon as requests wait.
+func TestReadinessIsEarned(t *testing.T) {
+	for name, looks := range map[string][]look{
+		"blocked":      {{unknown: "blocked", blocked: true}},
+		"polling once": {{polling: true}, {}},
+		"denied once":  {{unknown: "denied"}, {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+					a.Activation = fcgisup.Eager
+					a.Health.Interval, a.Health.Failures = 200*time.Millisecond, 2
+					h.waiting = 1
+					h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: looks[0]}, nil }
+				})
+				for n := range 40 {
+					b.host.last().set(looks[n%len(looks)])
+					b.want(t, b.after(100*time.Millisecond), InstanceStarting, Starting)
+				}
+				if b.host.spawned() != 1 {
+					t.Errorf("%d workers were started", b.host.spawned())
+				}
+				b.host.last().set(look{accepting: true})
+				b.want(t, b.after(time.Second), Up, Ready)
+				b.end(t)
+			})
+		})
+	}
 }
 
 func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {

@@ -61,7 +61,7 @@ type look struct {
 	held, orphans int
 	// unknown is why the above may be short of the truth; empty when it is not.
 	unknown string
-	// blocked: unknown is so for the moment, because a read about a process has not ended in time.
+	// blocked: unknown is so for the moment, because processes could not be listed, or a read about one has not ended in time.
 	blocked bool
 }
 
@@ -142,7 +142,7 @@ func (g *group) look() look {
 	var l look
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
-		l.unknown = err.Error()
+		l.unknown, l.blocked = err.Error(), true
 		return l
 	}
 	l = g.lookAtThreads(pids)

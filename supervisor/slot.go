@@ -33,6 +33,9 @@ type slot struct {
 	// lookAt is when a starting worker is looked at next, asked when it was last asked.
 	lookAt time.Time
 	asked  time.Time
+	// unsure is since when each look at a starting worker found that it waits, or may
+	// wait, for something that cannot be told; zero: the last one did not.
+	unsure time.Time
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
 	// endGate stops looking for the moment to signal.
@@ -153,7 +156,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 		return
 	}
 	s.proc = proc
-	s.lookAt, s.asked = now.Add(firstLook), time.Time{}
+	s.lookAt, s.asked, s.unsure = now.Add(firstLook), time.Time{}, time.Time{}
 }
 
 // goner is what is called when the process number id, of a slot, has ended.
@@ -198,8 +201,8 @@ func (i *instance) alone(s *slot) bool {
 
 // lookAtQueue observes who waits; where that cannot be read it observes nothing.
 func (i *instance) lookAtQueue(s *slot) {
-	if line, err := i.host.waiters(); err == nil {
-		s.queue.observe(line)
+	if now, err := i.host.waiters(); err == nil {
+		s.queue.observe(now)
 	}
 }
 
@@ -295,7 +298,11 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	case l.accepting || l.took() || s.queue.found && i.alone(s):
 		i.happen(s, event{kind: ready}, now)
 		return
-	case (l.polling || l.unknown != "" && !l.blocked) && now.Sub(s.m.spawned) > askAfter:
+	case l.blocked || !l.polling && l.unknown == "": // one that execs, or reads its files from a slow disk, waits for nothing
+		s.unsure = time.Time{}
+	case s.unsure.IsZero():
+		s.unsure = now
+	case now.Sub(s.unsure) > askAfter:
 		i.ask(s, now)
 	}
 	s.lookAt = now.Add(min(max(now.Sub(s.m.spawned)/ageParts, firstLook), lastLook))

@@ -327,13 +327,19 @@ func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 func (h *realHost) pending() bool { return pending(h.socket.fd) }
 
 // waiters are nameless where the kernel tells only how many there are.
-func (h *realHost) waiters() ([]scoreboard.Waiter, error) {
-	line, err := h.socket.listener().Waiting()
-	if err == nil {
-		return line, nil
+func (h *realHost) waiters() (line, error) {
+	l := h.socket.listener()
+	before, _ := l.Queue()
+	listed, err := l.Waiting()
+	q, queueErr := l.Queue()
+	if err != nil {
+		return line{waiters: slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length)}, queueErr
 	}
-	q, err := h.socket.listener().Queue()
-	return slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length), err
+	now := line{waiters: listed}
+	if l.Network() == "tcp" && queueErr == nil {
+		now.least, now.most = max(before.Length-len(listed), 0), max(q.Length-len(listed), 0)
+	}
+	return now, nil
 }
 
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {

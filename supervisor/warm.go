@@ -26,8 +26,8 @@ func (i *instance) mayStart(now time.Time) bool {
 	if starting == 0 {
 		return true
 	}
-	line, err := i.host.waiters()
-	return err == nil && starting < min(len(line), runtime.GOMAXPROCS(0))
+	queue, err := i.host.waiters()
+	return err == nil && starting < min(len(queue.waiters), runtime.GOMAXPROCS(0))
 }
 
 // held tells whether workers are missing that mayStart holds back.
