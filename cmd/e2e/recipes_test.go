@@ -34,6 +34,7 @@ var recipeAnswers = map[string]string{
 	"php":         `visit 1, mail accepted`,
 	"plackup":     `answer of PSGI at \S+`,
 	"qgis":        `WMS_Capabilities`,
+	"qgis-xvfb":   `WMS_Capabilities`,
 	"roundcube":   `Roundcube Webmail`,
 	"rt":          `name="pass"`,
 	"ruby":        `answer of Ruby`,
@@ -100,7 +101,7 @@ func (b *box) moreOf(t *testing.T, name string) {
 		b.answers(t, name, "/lib/tpl/dokuwiki/images/logo.png", "PNG")
 	case "php":
 		b.answers(t, name, "/site.css", "color: black")
-	case "qgis":
+	case "qgis", "qgis-xvfb":
 		b.answers(t, name, "/qgis?MAP=/srv/maps/project.qgs&SERVICE=WMS&VERSION=1.3.0&REQUEST=GetMap&LAYERS=points&STYLES=&CRS=EPSG:4326&BBOX=0,0,20,20&WIDTH=100&HEIGHT=100&FORMAT=image/png", "PNG")
 	case "rt":
 		b.ticketSendsMail(t)

@@ -11,6 +11,7 @@ import (
 	"embed"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -47,6 +48,8 @@ func All() []Recipe {
 		}
 		all[i] = parse(strings.TrimSuffix(path.Base(name), ".yaml"), string(content))
 	}
+	// As names, not as files: "-" comes before the dot.
+	slices.SortFunc(all, func(a, b Recipe) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

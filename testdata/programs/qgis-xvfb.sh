@@ -1,0 +1,3 @@
+#!/bin/bash
+# The same project.
+exec "${0/%-xvfb*/}"
