@@ -67,7 +67,7 @@ var (
 		}
 		workerFolder = dir
 		path := filepath.Join(dir, "worker")
-		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./testdata/worker")
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./testdata/worker")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		out, err := build.CombinedOutput()
 		// Some tests have workers of other users.

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"net"
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor"
 )
 
 // deploy does what the README tells an admin to do: configuration, gen, copy, enable, reload nginx.
@@ -77,33 +78,21 @@ func (b *box) ask(address string) (int, error) {
 	return workerPID(page)
 }
 
-// instanceStatus is the part of `fcgisup status --json` that the tests look at.
-type instanceStatus struct {
-	App      string
-	Instance json.Number
-	State    string
-	Restarts map[string]int
-	Workers  []struct {
-		PID   int
-		State string
-	}
-}
-
-func (b *box) status(app string, n int) (instanceStatus, error) {
-	out, code := b.try("fcgisup", "status", app, "--json")
-	if code != 0 {
-		return instanceStatus{}, fmt.Errorf("fcgisup status: exit %d: %s", code, out)
-	}
-	var all []instanceStatus
-	if err := json.Unmarshal([]byte(out), &all); err != nil {
-		return instanceStatus{}, fmt.Errorf("fcgisup status: %w\n%s", err, out)
+// status is what a supervisor says of an instance, or else `fcgisup status --json`.
+func (b *box) status(app string, n int) (supervisor.Status, error) {
+	all := b.told(app, n)
+	if all == nil {
+		out, code := b.try("fcgisup", "status", app, "--json")
+		if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil {
+			return supervisor.Status{}, fmt.Errorf("fcgisup status: exit %d, %w: %s", code, err, out)
+		}
 	}
 	for _, one := range all {
-		if one.App == app && one.Instance.String() == strconv.Itoa(n) {
+		if one.App == app && one.Instance == n {
 			return one, nil
 		}
 	}
-	return instanceStatus{}, fmt.Errorf("no %s@%d in %s", app, n, out)
+	return supervisor.Status{}, fmt.Errorf("nothing of %s@%d in %+v", app, n, all)
 }
 
 // load asks again and again from several sides at once until it is stopped.

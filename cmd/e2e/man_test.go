@@ -103,7 +103,9 @@ func tree(t *testing.T, root string) map[string]string {
 func manBinary(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fcgisup-man")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-tags", "man", "-o", path, "../fcgisup").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-tags", "man", "-o", path, "../fcgisup")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build it: %v\n%s", err, out)
 	}
 	return path

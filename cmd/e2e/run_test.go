@@ -19,10 +19,11 @@ type output struct {
 // fcgisupRun runs the program to its end; -1 is the exit code of one that was killed.
 func fcgisupRun(t *testing.T, args ...string) output {
 	t.Helper()
+	program := procPath(t, builtFcgisup) // which may take its time to be built
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, errs strings.Builder
-	command := exec.CommandContext(ctx, procPath(t, builtFcgisup), args...)
+	command := exec.CommandContext(ctx, program, args...)
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)

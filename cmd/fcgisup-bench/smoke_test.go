@@ -26,7 +26,9 @@ func TestMain(m *testing.M) {
 func builtFcgisup(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fcgisup")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../fcgisup").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "../fcgisup")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build fcgisup: %v\n%s", err, out)
 	}
 	return path

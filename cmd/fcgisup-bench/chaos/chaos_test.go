@@ -21,7 +21,7 @@ func programs(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "fcgisup")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "../../fcgisup")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "../../fcgisup")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
