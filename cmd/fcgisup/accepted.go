@@ -18,8 +18,8 @@ import (
 )
 
 // acceptedRoot holds a copy of each configuration file as it was last accepted. A supervisor, or the monitor, that finds its
-// configuration invalid when systemd starts it uses the copy: requests would wait in the socket until somebody corrects the
-// file. Only root writes there.
+// configuration invalid when systemd starts it uses the copy: requests would wait in the socket until the file is
+// corrected. Only root writes there.
 const acceptedRoot = "/var/lib/fcgisup/accepted"
 
 // acceptedPath is the copy of a file: its path, escaped, is the name.

@@ -137,9 +137,10 @@ func lastWordsOf(st supervisor.Status) string {
 		return strings.TrimRight(last.Detail, ".\n ")
 	}
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
-	if text := firstLines(last); text != "" {
+	switch text := firstLines(last); {
+	case text != "":
 		why += "; it printed: " + text
-	} else {
+	case last.Cause != supervisor.SpawnError: // else it has not begun
 		why += "; it printed nothing, but what it wrote to FastCGI's error stream is in the error log of nginx"
 	}
 	return strings.TrimRight(why, ".\n ")

@@ -93,7 +93,7 @@ func pageSight(p monitor.Page) appSight {
 	return appSight{name: monitor.PageApp, description: "status page and metrics at " + p.Address, instances: []instanceSight{in}}
 }
 
-// configSight has the configuration be an app of one instance: until somebody corrects it, changes have no effect.
+// configSight has the configuration be an app of one instance: until it is corrected, changes have no effect.
 func configSight(r *monitor.Report) appSight {
 	in := instanceSight{number: 1, health: monitor.Up, since: r.At}
 	if a := r.Accepted; a != nil {
