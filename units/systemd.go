@@ -234,6 +234,8 @@ type Service struct {
 	Restarts uint32
 	// Exit is the exit code, or the signal, that its main process ended with last.
 	Exit int
+	// MissingMounts are its directives that name a path which must be there and is not.
+	MissingMounts []string
 }
 
 // exitNames are the exit codes with which systemd itself gives up a start,
@@ -275,5 +277,6 @@ func (s *Systemd) Service(ctx context.Context, service string) (Service, error) 
 	if µs, _ := all["ExecMainStartTimestamp"].(uint64); µs != 0 {
 		found.Began = time.UnixMicro(int64(µs))
 	}
+	found.MissingMounts = missingMounts(all)
 	return found, nil
 }

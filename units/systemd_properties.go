@@ -79,6 +79,8 @@ type ServiceUnit struct {
 	Start RateLimit
 	// PrivateTmp tells that it has a /tmp of its own.
 	PrivateTmp bool
+	// MissingMounts are its directives that name a path which must be there and is not.
+	MissingMounts []string
 	// RuntimeFolders are those below /run that go with the service: none if they are preserved.
 	RuntimeFolders []string
 	// OnStdin tells that the program gets the socket as its standard input.
@@ -257,6 +259,7 @@ func serviceOf(name string, p properties) ServiceUnit {
 		}
 	}
 	u.Mounts = mountsOf(p)
+	u.MissingMounts = missingMounts(p)
 	if property[bool](p, "DynamicUser") {
 		u.User, u.Group = "", ""
 	}

@@ -66,6 +66,23 @@ func TestSandboxes(t *testing.T) {
 	}
 	b.run(t, "systemctl", "restart", "needy-fastcgi@1.service")
 	b.needyAnswers(t, "helper=www-data /var/lib/needy=written /etc/needy=written")
+	b.needyMounts(t)
+}
+
+// needyMounts: a service that systemd cannot start for a path in a directive says which one, and how to go on.
+func (b *box) needyMounts(t *testing.T) {
+	t.Helper()
+	b.write(t, "/etc/systemd/system/needy-fastcgi@.service.d/paths.conf", "[Service]\nReadWritePaths=/srv/not-there\n", 0o644)
+	b.run(t, "sh", "-c", "systemctl daemon-reload && systemctl stop needy-fastcgi@1.service && systemctl start --no-block needy-fastcgi@1.service")
+	const told = "the sandbox may forbid this: ReadWritePaths=/srv/not-there does not exist"
+	for command, want := range map[string]string{"status": told + "; create /srv/not-there, or write -/srv/not-there", "doctor": told} {
+		within(t, 30*time.Second, func() error {
+			if out, _ := b.try("fcgisup", command); !strings.Contains(out, want) {
+				return fmt.Errorf("%s does not tell: %s", command, out)
+			}
+			return nil
+		})
+	}
 }
 
 // needyAnswers waits for the answer of needy.

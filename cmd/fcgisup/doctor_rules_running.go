@@ -51,7 +51,11 @@ func unwell(u units.ServiceUnit) string {
 func findFailedServices(f *facts) (found []finding) {
 	for _, s := range f.sockets {
 		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
-			found = append(found, finding{"service-failed", isError, s.Service, how, "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark})
+			mend := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
+			if cause, fix := deniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
+				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
+			}
+			found = append(found, finding{"service-failed", isError, s.Service, how, mend})
 		}
 	}
 	return found

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/units"
@@ -37,9 +38,30 @@ func findFailingServices(ctx context.Context, systemd services, all []supervisor
 		}
 		if how := serviceFailure(s); how != "" {
 			all[i].State, all[i].Since = supervisor.InstanceFailing, s.Began
-			all[i].LastFailure = &supervisor.Failure{At: s.Began, Cause: supervisor.SpawnError, Detail: how + "; journalctl -u " + unit}
+			next := "journalctl -u " + unit
+			if cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, st.App); cause != "" {
+				how, next = how+"; "+cause, fix
+			}
+			all[i].LastFailure = &supervisor.Failure{At: s.Began, Cause: supervisor.SpawnError, Detail: how + "; " + next}
 		}
 	}
+}
+
+// deniedMounts is why systemd cannot set up the mounts of a service that fails, and what to
+// do; empty if that is not the reason.
+func deniedMounts(result string, exit int, missing []string, app string) (cause, fix string) {
+	switch {
+	case len(missing) > 0: // whatever the result: between two starts it is that of none
+		directive, path, _ := strings.Cut(missing[0], "=")
+		return "the sandbox may forbid this: " + missing[0] + " does not exist", "create " + shellWord(path) + ", or write -" + path + " in " + directive + "="
+	case result != "exit-code" || exit != units.NamespaceExit:
+		return "", ""
+	}
+	fix = "journalctl -u '" + app + "-fastcgi@*' names the path; apps." + app + ": systemd: {sandbox: off} goes without them"
+	if app == "" {
+		fix = "the journal names the path"
+	}
+	return "the sandbox may forbid this: systemd cannot set up the mounts of its directives (PrivateTmp=, BindPaths=, …)", fix
 }
 
 // againAndAgain is how many restarts are no accident, such as a kill.

@@ -31,13 +31,13 @@ func TestFailingServices(t *testing.T) {
 		return units.Service{State: units.State{Active: active, Sub: sub}, Result: result, Exit: exit, Restarts: restarts, Began: time.Unix(1, 0)}
 	}
 	systemd := fakeServices{
-		"a-fastcgi@1.service": is("activating", "auto-restart", "exit-code", 226, 7), "a-fastcgi@2.service": is("inactive", "dead", "success", 0, 0),
+		"a-fastcgi@1.service": is("activating", "auto-restart", "exit-code", units.NamespaceExit, 7), "a-fastcgi@2.service": is("inactive", "dead", "success", 0, 0),
 		"a-fastcgi@3.service": is("failed", "failed", "timeout", 0, 0), "a-fastcgi@4.service": is("activating", "start", "success", 0, 0),
 		"a-fastcgi@5.service": is("activating", "start", "success", 0, 9), "a-fastcgi@6.service": is("activating", "auto-restart", "signal", 9, 0),
 		"a-fastcgi@7.service": is("inactive", "dead", "exit-code", 1, 9),
 	}
 	want := map[int]string{
-		1: "systemd starts its service again and again (7 times): exit code 226/NAMESPACE; journalctl -u a-fastcgi@1.service",
+		1: "systemd starts its service again and again (7 times): exit code 226/NAMESPACE; the sandbox may forbid this: systemd cannot set up the mounts",
 		3: "its service has failed: timeout; ", 5: "systemd has started its service again 9 times; ",
 	}
 	var all []supervisor.Status
@@ -53,6 +53,23 @@ func TestFailingServices(t *testing.T) {
 		case says != "" && (st.State != supervisor.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, says)):
 			t.Errorf("%d is %s, %+v, want %s", st.Instance, st.State, st.LastFailure, says)
 		}
+	}
+}
+
+// TestDeniedMounts: where a directive names what is not there, that is the reason.
+func TestDeniedMounts(t *testing.T) {
+	missing := []string{"ReadWritePaths=/srv/x y"}
+	if cause, fix := deniedMounts("exit-code", 226, missing, "a"); cause != "the sandbox may forbid this: ReadWritePaths=/srv/x y does not exist" || fix != "create '/srv/x y', or write -/srv/x y in ReadWritePaths=" {
+		t.Errorf("%q, %q", cause, fix)
+	}
+	if cause, _ := deniedMounts("success", 0, missing, "a"); cause == "" {
+		t.Error("between two starts nothing is known")
+	}
+	if cause, fix := deniedMounts("exit-code", 1, nil, "a"); cause+fix != "" {
+		t.Errorf("%q, %q", cause, fix)
+	}
+	if cause, fix := deniedMounts("signal", 226, nil, "a"); cause+fix != "" {
+		t.Errorf("%q, %q", cause, fix)
 	}
 }
 
