@@ -145,6 +145,8 @@ type Limits struct {
 	IdleTimeout time.Duration
 	// QueueTimeout is how long a request waits, while no worker can live, for its 503.
 	QueueTimeout time.Duration
+	// QueueWait is how long a request that is let into a standing queue may expect to wait.
+	QueueWait time.Duration
 	// MaxAge recycles a worker, replacement first.
 	MaxAge time.Duration
 	// MaxMemory, in bytes of PSS where readable and RSS elsewhere, recycles a worker.

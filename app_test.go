@@ -51,6 +51,7 @@ apps:
       request_timeout: 3s
       idle_timeout: 4s
       queue_timeout: 5m
+      queue_wait: 3s
       max_age: 6h
       max_memory: 512MiB
     restart: {delay: 1s, max_delay: 2s, factor: 1.5}
@@ -92,7 +93,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Limits: Limits{
 			StartTimeout: time.Second, StopTimeout: 2 * time.Second, RequestTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
-			QueueTimeout: 5 * time.Minute, MaxAge: 6 * time.Hour, MaxMemory: 512 << 20,
+			QueueTimeout: 5 * time.Minute, QueueWait: 3 * time.Second, MaxAge: 6 * time.Hour, MaxMemory: 512 << 20,
 		},
 		Restart:    Restart{time.Second, 2 * time.Second, 1.5},
 		StopSignal: syscall.SIGUSR1,

@@ -30,6 +30,7 @@ func Default(name string) App {
 			StartTimeout: 60 * time.Second,
 			StopTimeout:  30 * time.Second,
 			QueueTimeout: 5 * time.Second,
+			QueueWait:    2 * time.Second,
 		},
 		Restart:    Restart{Delay: 100 * time.Millisecond, MaxDelay: 30 * time.Second, Factor: 2},
 		StopSignal: syscall.SIGTERM,

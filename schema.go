@@ -150,6 +150,7 @@ func limitFields(l *Limits) []field {
 		{"request_timeout", "one request longer than this makes its worker stuck, also a kept connection while others wait for as long; 0: never", duration(&l.RequestTimeout)},
 		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
 		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
+		{"queue_wait", "in a queue that stands, how long a request that is let in may expect to wait; the others are refused at once, and nginx answers 503. A burst that drains within 10s is not refused. Unix sockets only. 0: off", duration(&l.QueueWait)},
 		{"max_age", "recycles a worker, replacement first, jittered once; 0: never", duration(&l.MaxAge)},
 		{"max_memory", "recycles a worker that has grown over this, 512MiB; 0: never", size(&l.MaxMemory)},
 	}

@@ -69,6 +69,11 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): slower requests are answered 504; add nginx: {read_timeout: %s}",
 			showDuration(read), showDuration(a.withStart(a.Limits.RequestTimeout+min(readMargin, math.MaxInt64-a.Limits.RequestTimeout))))
 	}
+	if read := a.ReadTimeout(); a.Limits.QueueWait > read {
+		sub := key + ".limits.queue_wait"
+		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): what is let into a standing queue is answered 504; set limits: {queue_wait: %s} or less",
+			showDuration(read), showDuration(read/2))
+	}
 	if !a.Systemd.Supervise && a.Workers.Max > 1 {
 		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
 	}

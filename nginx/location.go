@@ -29,7 +29,36 @@ func location(app fcgisup.App, o Options) *writer {
 	w.open("location", place)
 	content(w, app, prefix, split)
 	w.close()
+	if fillsUp(app) {
+		busy(w, app)
+	}
 	return w
+}
+
+// fillsUp reports whether clients are refused while the queue is full: on TCP they wait.
+func fillsUp(app fcgisup.App) bool { return app.Instance(1).Address.Network == "unix" }
+
+// busyLocation is where nginx goes when it could not connect.
+func busyLocation(app fcgisup.App) string { return "@" + app.Name + "_busy" }
+
+// busy answers 503 in place of the 502 that nginx makes of a connection refused. The
+// 502 of a worker that went while it served stays: the request may have been executed.
+func busy(w *writer, app fcgisup.App) {
+	w.b.WriteByte('\n')
+	w.comment("No server has taken the request: the queues are full (limits.queue_wait, socket.backlog). 503 is what")
+	w.comment("clients and caches know as come again later; a 502 after a connection was made stays one.")
+	w.open("location", busyLocation(app))
+	w.open("if", "($upstream_connect_time", "~", "[0-9])")
+	w.put("return", "502")
+	w.close()
+	w.put("add_header", "Retry-After", retryAfter(app.Limits.QueueWait), "always")
+	w.put("return", "503")
+	w.close()
+}
+
+// retryAfter is when a standing queue has been served, in whole seconds.
+func retryAfter(wait time.Duration) string {
+	return strconv.FormatInt(int64(max((wait+time.Second-1)/time.Second, 1)), 10)
 }
 
 // content writes what a location of the app holds. Without a pattern that
@@ -42,6 +71,11 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 	w.comment("Not after a timeout: the first server may still be running the request.")
 	w.put("fastcgi_next_upstream", "error", "http_503")
 	w.put("fastcgi_next_upstream_tries", "2")
+	if fillsUp(app) {
+		w.comment("For nginx's own 502 only: what the program answers is passed on (fastcgi_intercept_errors is off).")
+		w.comment("The server block's error_page directives do not apply here: nginx inherits all or none.")
+		w.put("error_page", "502", "=", busyLocation(app))
+	}
 	w.comment("How long nginx waits for an answer, the start of an instance included (nginx.read_timeout).")
 	w.put("fastcgi_read_timeout", seconds(app.ReadTimeout()))
 	if findsScripts(app) {

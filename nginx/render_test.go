@@ -87,6 +87,10 @@ func FuzzRender(f *testing.F) {
 func checkRoundTrip(t *testing.T, app fcgisup.App, files []fcgisup.File) {
 	t.Helper()
 	up, locs := parse(t, files)
+	if fillsUp(app) {
+		checkBusy(t, app, locs)
+		locs = locs[:len(locs)-1]
+	}
 	if !slices.Equal(up.Args, []string{app.Nginx.Upstream}) {
 		t.Errorf("upstream %q, want %q", up.Args, app.Nginx.Upstream)
 	}
@@ -116,6 +120,26 @@ func checkRoundTrip(t *testing.T, app fcgisup.App, files []fcgisup.File) {
 		if got := values(up, "hash"); len(got) != 1 || !slices.Equal(got[0], want) {
 			t.Errorf("hash %q, want %q", got, want)
 		}
+	}
+}
+
+// checkBusy: what could not connect is answered 503, and only that.
+func checkBusy(t *testing.T, app fcgisup.App, locs []*crossplane.Directive) {
+	t.Helper()
+	busy := locs[len(locs)-1]
+	if name := []string{"@" + app.Name + "_busy"}; !slices.Equal(busy.Args, name) {
+		t.Fatalf("location %q, want %q", busy.Args, name)
+	}
+	for _, loc := range locs[:len(locs)-1] {
+		if got := values(loc, "error_page"); len(got) != 1 || !slices.Equal(got[0], []string{"502", "=", busy.Args[0]}) {
+			t.Errorf("error_page %q", got)
+		}
+	}
+	if got := values(busy, "return"); len(got) != 1 || got[0][0] != "503" {
+		t.Errorf("return %q", got)
+	}
+	if got := values(busy, "add_header"); len(got) != 1 || !slices.Equal(got[0], []string{"Retry-After", "2", "always"}) {
+		t.Errorf("add_header %q", got)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 	st := all[0]
 	got := shape(st)
 	want := []string{
-		"app", "instance", "address", "state", "since", "queue", "backlog", "in_flight", "oldest_request_seconds",
+		"app", "instance", "address", "state", "since", "queue", "queue_limit", "backlog", "in_flight", "oldest_request_seconds",
 		"workers", "workers.pid", "workers.state", "workers.busy", "workers.since", "workers.requests_seen",
 		"workers.memory_bytes", "workers.generation", "restarts", "last_failure", "last_failure.at",
 		"last_failure.cause", "last_failure.pid", "last_failure.detail",
@@ -107,7 +107,7 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 		}
 	}
 	if st["app"] != "t" || st["instance"] != 1.0 || st["address"] != b.address().Addr || st["state"] != "up" ||
-		st["backlog"] != 128.0 || st["restarts"].(map[string]any)["crash"] != 1.0 {
+		st["backlog"] != 128.0 || st["queue_limit"] != 128.0 || st["restarts"].(map[string]any)["crash"] != 1.0 {
 		t.Errorf("status %s", body)
 	}
 }
@@ -136,7 +136,7 @@ func TestStatusNames(t *testing.T) {
 		last_failure last_failure.at last_failure.cause last_failure.detail last_failure.evidence last_failure.output last_failure.pid
 		missing oldest_request_seconds orphaned
 		probe probe.at probe.class probe.duration_seconds probe.error probe.failures probe.ok probe.skipped probe.status
-		probe_failures queue queue_head_seconds refused restarts rolling scaled since state
+		probe_failures queue queue_head_seconds queue_limit queue_limited refused restarts rolling scaled since state
 		workers workers.attempt workers.busy workers.generation workers.memory_bytes workers.memory_kind workers.next
 		workers.pid workers.requests_seen workers.since workers.state`)
 	if diff := cmp.Diff(want, shape(v)); diff != "" {

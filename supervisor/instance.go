@@ -51,6 +51,10 @@ type host interface {
 	lost() (ours bool, err error)
 	// renew makes the listener usable again, by another socket if need be.
 	renew() error
+	// bounds reports whether a limit on the queue helps its clients.
+	bounds() bool
+	// limit sets how many connections may wait; 0: as many as configured.
+	limit(n int) error
 }
 
 // instance is one socket and the workers behind it. Its goroutine, run, owns
@@ -93,6 +97,7 @@ type instance struct {
 	health
 	socket socketCare
 	sight
+	bound queueBound
 	tally
 	answers chan struct{}
 	// replies wait until what they tell of is published.
@@ -326,6 +331,7 @@ func (i *instance) tick(now time.Time) {
 	i.fill(now)
 	i.tickLeaving(now)
 	i.tickSocket(now)
+	i.tickQueue(now)
 	i.tickSample(now)
 	i.tickIdle(now)
 	i.tickRecycle(now)
@@ -389,6 +395,7 @@ func (i *instance) leave(now time.Time) {
 		return
 	}
 	i.leaving = true
+	i.openQueue(now)
 	i.endRoll(errStopped)
 	i.host.disarm()
 	i.probeAt, i.sampleAt, i.trial = time.Time{}, time.Time{}, nil

@@ -40,6 +40,11 @@ type fakeHost struct {
 	bad                  string
 	ownFile, unrenewable bool
 	renewals, sockets    int // attempts, and how many were made
+	// limits are those that the queue was given, bounded that it can have one.
+	limits  []int
+	bounded bool
+	// head counts those who have left the queue of one that is bounded.
+	head int
 }
 
 type fakeProcess struct {
@@ -91,6 +96,15 @@ func (h *fakeHost) arm(f func(error)) error {
 	return nil
 }
 
+func (h *fakeHost) bounds() bool { return h.bounded }
+
+func (h *fakeHost) limit(n int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.limits = append(h.limits, n)
+	return nil
+}
+
 func (h *fakeHost) disarm() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,6 +128,11 @@ func (h *fakeHost) observe(workers []worker, _ time.Time) scoreboard.Sample {
 		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},
 		Waiters: make([]scoreboard.Waiter, h.waiting),
 		Held:    scoreboard.Holdings{By: map[scoreboard.Inode][]int{}},
+	}
+	for n := range sample.Waiters {
+		if h.bounded {
+			sample.Waiters[n].Peer = scoreboard.Inode(h.head + n + 1)
+		}
 	}
 	h.mu.Unlock()
 	for _, w := range workers {

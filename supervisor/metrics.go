@@ -31,7 +31,9 @@ var (
 	descWorkers  = desc("workers", "Worker slots by state.", "state")
 	descRestarts = desc("worker_restarts_total", "Workers that ended, by cause.", "cause")
 	descQueue    = desc("queue_length", "Connections that wait to be accepted.")
-	descCapacity = desc("queue_capacity", "Connections that may wait to be accepted.")
+	descCapacity = desc("queue_capacity", "Connections that may wait to be accepted while the queue does not stand.")
+	descLimit    = desc("queue_limit", "Connections that may wait to be accepted now; less than the capacity in a standing queue.")
+	descLimited  = desc("queue_limited_total", "How often the queue was limited because it stood.")
 	descInFlight = desc("in_flight", "Connections that are accepted and open.")
 	descOldest   = desc("oldest_request_seconds", "Age of the oldest of them, as seen; 0 if there is none.")
 	descHead     = desc("queue_head_seconds", "How long the head of the queue has waited, as seen; 0 if nobody waits.")
@@ -53,7 +55,7 @@ var (
 // Describe is prometheus.Collector's.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descState, descWorkers, descBusy, descRestarts, descQueue, descCapacity, descHead, descInFlight, descOldest, descOrphans,
+		descState, descWorkers, descBusy, descRestarts, descQueue, descCapacity, descLimit, descLimited, descHead, descInFlight, descOldest, descOrphans,
 		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descShed, descCut, descConfig,
 	} {
 		ch <- d
@@ -92,6 +94,8 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	}
 	some(descQueue, number64(st.Queue))
 	some(descCapacity, number64(st.Backlog))
+	some(descLimit, number64(st.QueueLimit))
+	send(descLimited, prometheus.CounterValue, float64(st.QueueLimited))
 	some(descHead, st.QueueHeadSeconds)
 	some(descInFlight, number64(st.InFlight))
 	some(descOldest, st.OldestRequestSeconds)

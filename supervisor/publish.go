@@ -16,6 +16,8 @@ type tally struct {
 	failure   *Failure          // the last
 	cut       uint64
 	refused   uint64
+	// limited counts how often the queue was.
+	limited uint64
 	// starts and probings are durations in seconds.
 	starts, probings Histogram
 }
@@ -41,6 +43,7 @@ func (i *instance) publish(now time.Time) {
 		Probe:         i.probe,
 		ProbeFailures: zeroed(ProbeClasses, i.probeFail),
 		Refused:       i.refused,
+		QueueLimited:  i.limited,
 		Cut:           i.cut,
 		Scaled:        zeroed(Directions, i.scaled),
 		Rolling:       i.roll != nil,
@@ -48,6 +51,9 @@ func (i *instance) publish(now time.Time) {
 		board:         i.board,
 		Starts:        i.starts,
 		Probings:      i.probings,
+	}
+	if i.bound.set > 0 {
+		st.openQueue = i.bound.open
 	}
 	for _, s := range i.slots {
 		st.Workers = append(st.Workers, i.workerStatus(s))
@@ -198,7 +204,12 @@ func (st *Status) complete(q scoreboard.Queue, err error) {
 	} else {
 		st.Queue = &q.Length
 		if limit, known := q.Capacity.Value(); known {
-			st.Backlog = &limit
+			st.QueueLimit = &limit
+			backlog := limit
+			if st.openQueue > limit {
+				backlog = st.openQueue
+			}
+			st.Backlog = &backlog
 		}
 	}
 	b := st.board

@@ -123,6 +123,7 @@ func (i *instance) checkSocket(now time.Time) {
 		i.socket.at = now.Add(socketSoon)
 		return
 	}
+	i.openQueue(now)
 	err := i.host.renew()
 	i.watching = false
 	if err == nil {

@@ -39,6 +39,8 @@ type HandedInstance struct {
 	LastFailure *Failure
 	Cut         uint64
 	Refused     uint64
+	// QueueLimited is 0 from a program that did not limit queues.
+	QueueLimited uint64
 	// Ping is what is known of pings and the program that Launch starts, asked at PingAddress.
 	Ping        PingVerdict
 	Launch      Launch
@@ -139,11 +141,12 @@ func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, e
 func (i *instance) remember(socket *Socket) HandedInstance {
 	i.host.disarm()
 	i.watching = false
+	i.openQueue(time.Now())
 	m := HandedInstance{
 		Number: i.in.Number, Socket: socket.fd,
 		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
 		Restarts: i.restarts, ProbeFails: i.probeFail, Scaled: i.scaled,
-		LastFailure: i.failure, Cut: i.cut, Refused: i.refused,
+		LastFailure: i.failure, Cut: i.cut, Refused: i.refused, QueueLimited: i.limited,
 		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
 	}
 	if b := socket.bound; b != nil {
@@ -246,7 +249,7 @@ func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
 // recall makes a fresh instance what a predecessor remembered. Called before run.
 func (i *instance) recall(m HandedInstance, h *realHost) {
 	i.awake, i.slept, i.want, i.generation = m.Awake, m.Slept, m.Want, m.Generation
-	i.failure, i.cut, i.refused = m.LastFailure, m.Cut, m.Refused
+	i.failure, i.cut, i.refused, i.limited = m.LastFailure, m.Cut, m.Refused, m.QueueLimited
 	for c, n := range m.Restarts {
 		i.restarts[c] = n
 	}

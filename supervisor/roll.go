@@ -56,6 +56,7 @@ func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<
 		reply <- nil
 		return
 	}
+	i.openQueue(now)
 	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply}
 }
 

@@ -66,6 +66,7 @@ func (i *instance) tickSample(now time.Time) {
 	i.shed(now)
 	i.judgeRequests(now)
 	i.scale(now)
+	i.boundQueue(now)
 	i.planSample(now)
 }
 
@@ -129,7 +130,7 @@ func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
 		i.sampleAt = i.nextLook(now, queuedEvery)
-	case len(i.board.Requests)+len(i.board.Kept)+len(i.board.Answered) > 0 || now.Sub(i.activeAt) < calm:
+	case len(i.board.Requests)+len(i.board.Kept)+len(i.board.Answered) > 0 || now.Sub(i.activeAt) < calm || i.bound.control.Limited():
 		i.sampleAt = i.nextLook(now, busyEvery)
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())

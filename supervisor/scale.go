@@ -28,6 +28,8 @@ type pool struct {
 	// coldUntil is until when workers may be held back; zero: want has been reached, or none are.
 	coldUntil time.Time
 	scaler    scaler
+	// pressed is set while the pool would grow if memory were not short.
+	pressed bool
 	// roll is the restart under way, nil if there is none.
 	roll *roll
 	// recycleAt is when to look for workers over their limits, ripeSince is since
@@ -118,6 +120,7 @@ func (i *instance) scale(now time.Time) {
 	l := load{workers: have}
 	l.busy, l.queue = i.demand(now)
 	l.pressed = l.busy+l.queue+w.Spare > have && i.host.pressed()
+	i.pressed = l.pressed
 	i.want = i.scaler.observe(now, w, l)
 	switch {
 	case i.want > have:
@@ -250,6 +253,7 @@ func (i *instance) sleep(now time.Time) {
 		return
 	}
 	i.log.Info("going to sleep")
+	i.openQueue(now)
 	i.awake, i.slept = false, true
 	i.want = 0
 	i.scaler = scaler{}

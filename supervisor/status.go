@@ -38,9 +38,11 @@ type Status struct {
 	State    InstanceState `json:"state"`
 	// Since is the last change of State.
 	Since time.Time `json:"since"`
-	// Queue is how many connections wait to be accepted, Backlog how many may.
-	Queue   *int `json:"queue,omitempty"`
-	Backlog *int `json:"backlog,omitempty"`
+	// Queue is how many connections wait to be accepted, QueueLimit how many may now,
+	// Backlog how many may while the queue does not stand (limits.queue_wait).
+	Queue      *int `json:"queue,omitempty"`
+	QueueLimit *int `json:"queue_limit,omitempty"`
+	Backlog    *int `json:"backlog,omitempty"`
 	// QueueHeadSeconds is how long the head of the queue has waited, as seen.
 	QueueHeadSeconds *float64 `json:"queue_head_seconds,omitempty"`
 	// InFlight is how many connections are accepted and open, less those that are
@@ -66,6 +68,8 @@ type Status struct {
 	ProbeFailures map[string]uint64 `json:"probe_failures"`
 	// Refused counts requests answered 503 because no worker could live.
 	Refused uint64 `json:"refused"`
+	// QueueLimited counts how often the queue was limited because it stood.
+	QueueLimited uint64 `json:"queue_limited"`
 	// Cut counts stops at which a connection was still held at stop_timeout.
 	Cut uint64 `json:"cut"`
 	// Rolling tells that a restart or reload is under way.
@@ -83,6 +87,8 @@ type Status struct {
 	Probings Histogram `json:"probings,omitzero"`
 
 	board scoreboard.Board
+	// openQueue is the limit of the queue that does not stand, where it is limited now.
+	openQueue int
 }
 
 // AcceptedNote begins a ConfigError that holds since the start.

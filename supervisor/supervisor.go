@@ -112,6 +112,9 @@ func New(opt Options) (*Supervisor, error) {
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
 		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket, mark: markOf(in)}
+		if err := h.reopen(); err != nil {
+			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
+		}
 		i := newInstance(in, opt.App, launch, h, &s.opt)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
@@ -388,6 +391,25 @@ func (h *realHost) lost() (ours bool, err error) { return h.socket.lost() }
 func (h *realHost) renew() error {
 	h.watcher.forget(h.socket.fd)
 	return h.socket.renew(h.options)
+}
+
+// bounds is for unix sockets: where a TCP queue is full the kernel drops the client's
+// SYN, which is sent again after a second, then two: that is worse than to wait.
+func (h *realHost) bounds() bool { return h.socket.listener().Network() == "unix" }
+
+// reopen ends the limit that a predecessor which was killed has left on the socket.
+func (h *realHost) reopen() error {
+	if !h.bounds() {
+		return nil
+	}
+	return h.limit(0)
+}
+
+func (h *realHost) limit(n int) error {
+	if n == 0 {
+		n = h.options.Backlog
+	}
+	return h.socket.listener().SetBacklog(n)
 }
 
 func (h *realHost) retire() bool {

@@ -61,7 +61,7 @@ func held(survey *scoreboard.Survey, a fcgisup.Address, st *supervisor.Status) b
 	if q, err := survey.Queue(l); err == nil {
 		st.Queue = &q.Length
 		if n, known := q.Capacity.Value(); known {
-			st.Backlog = &n
+			st.QueueLimit, st.Backlog = &n, &n
 		}
 	}
 	none, zero := 0, 0.0

@@ -132,10 +132,14 @@ func queueText(st supervisor.Status) string {
 	if st.Queue == nil {
 		return "?"
 	}
-	if st.Backlog == nil {
+	limit := st.QueueLimit
+	if limit == nil {
+		limit = st.Backlog // of a supervisor that does not limit the queue
+	}
+	if limit == nil {
 		return strconv.Itoa(*st.Queue)
 	}
-	return fmt.Sprintf("%d/%d", *st.Queue, *st.Backlog)
+	return fmt.Sprintf("%d/%d", *st.Queue, *limit)
 }
 
 // inFlightText adds the idle connections that clients keep, as "1+2 kept".

@@ -59,6 +59,10 @@ type Board struct {
 	// accepted between two looks is not in it.
 	AbandonedTotal uint64
 
+	// Left counts the entries that were seen to leave the queue of a unix socket, ever.
+	// What came and left between two looks is not in it.
+	Left uint64
+
 	ConnsErr error
 	// Requests are the accepted connections that may carry a request, oldest first: the length is the number
 	// in flight.

@@ -17,6 +17,7 @@ type Tracker struct {
 	queue          Queue
 	queuedSince    time.Time
 	waiting        []Waiting
+	left           uint64
 	abandonedTotal uint64
 	requests       map[Inode]*tracked
 	seen, finished uint64
@@ -97,6 +98,7 @@ func (t *Tracker) match(s Sample) func(i int) *Waiting {
 		return func(i int) *Waiting { return old[s.Waiters[i].Remote] }
 	}
 	left := shifted(t.waiting, s.Waiters, s.Conns)
+	t.left += uint64(left)
 	return func(i int) *Waiting {
 		if left+i < len(t.waiting) {
 			return &t.waiting[left+i]
@@ -196,7 +198,7 @@ func (t *Tracker) board(s Sample) Board {
 	b := Board{
 		At:       t.at,
 		QueueErr: s.QueueErr, Queue: t.queue, QueuedSince: t.queuedSince,
-		WaitersErr: s.WaitersErr, Waiting: slices.Clone(t.waiting), AbandonedTotal: t.abandonedTotal,
+		WaitersErr: s.WaitersErr, Waiting: slices.Clone(t.waiting), AbandonedTotal: t.abandonedTotal, Left: t.left,
 		ConnsErr: s.ConnsErr, Seen: t.seen, Finished: t.finished, Progress: t.progress,
 	}
 	for _, w := range t.waiting {

@@ -20,6 +20,7 @@ const (
 	separate              // a socket each
 	elastic               // one socket, and as many as are needed
 	unboxed               // one socket, without systemd's sandbox
+	hurried               // one socket, in whose queue nobody waits for as long as by default
 )
 
 func (f shape) yaml(workers int) string {
@@ -100,8 +101,15 @@ func (a *app) configure(workers int) error {
 	if env := s.Program.Env; len(env) > 0 {
 		add("environment: {%s}", pairs(env))
 	}
+	limits := map[string]string{}
 	if s.RequestTimeout > 0 {
-		add("limits: {request_timeout: %s}", s.RequestTimeout)
+		limits["request_timeout"] = s.RequestTimeout.String()
+	}
+	if a.shape == hurried {
+		limits["queue_wait"] = "700ms"
+	}
+	if len(limits) > 0 {
+		add("limits: {%s}", pairs(limits))
 	}
 	if s.Probe > 0 {
 		add("health: {interval: %s, timeout: %s, failures: 2}", s.Probe, s.Probe)

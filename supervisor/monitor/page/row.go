@@ -25,7 +25,9 @@ type row struct {
 	// Since is when that began.
 	Since template.HTML
 
-	Workers, Busy, Queue, Backlog, InFlight, Oldest string
+	Workers, Busy, Queue, Limit, InFlight, Oldest string
+	// Limited is set while the queue stands and is kept short (limits.queue_wait).
+	Limited bool
 	// Strained marks a queue that stands.
 	Strained bool
 	Ended    uint64
@@ -107,8 +109,12 @@ func (r *row) supervised(st *supervisor.Status, zone *time.Location) {
 		r.Busy = strconv.Itoa(busy) + " busy"
 	}
 	r.Queue, r.InFlight, r.Oldest = optional(st.Queue), optional(st.InFlight), seconds(st.OldestRequestSeconds)
-	if st.Backlog != nil {
-		r.Backlog = strconv.Itoa(*st.Backlog)
+	switch {
+	case st.QueueLimit != nil:
+		r.Limit = strconv.Itoa(*st.QueueLimit)
+		r.Limited = st.Backlog != nil && *st.QueueLimit < *st.Backlog
+	case st.Backlog != nil: // of a supervisor that does not limit the queue
+		r.Limit = strconv.Itoa(*st.Backlog)
 	}
 	r.Strained = st.State == supervisor.Saturated
 	for _, c := range supervisor.Causes {

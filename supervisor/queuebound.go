@@ -1,0 +1,148 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/queue"
+)
+
+// longHold is for how long the queue may be held open without what was measured
+// becoming stale: php-cgi's workers end and begin every 500 requests.
+const longHold = time.Second
+
+// queueBound is the limit on a standing queue, see package queue.
+type queueBound struct {
+	control queue.Control
+	// open is the limit of the open queue, as the kernel has cut it; 0: not seen yet.
+	open int
+	// set is the limit in force; 0: that of the open queue.
+	set int
+	// left is the tracker's count at the last sample, sampled that there is one.
+	left    uint64
+	sampled bool
+	// since is when the queue was limited, heldSince since when it is held open.
+	since, heldSince time.Time
+	// failed is set once listen(2) is refused, by a seccomp filter.
+	failed bool
+}
+
+// boundQueue limits the queue if it stands. It acts on the last look.
+func (i *instance) boundQueue(now time.Time) {
+	b := &i.bound
+	if i.holdQueueOpen(now) {
+		return
+	}
+	b.heldSince = time.Time{}
+	if limit, known := i.board.Queue.Capacity.Value(); known && b.set == 0 {
+		b.open = limit
+	}
+	if b.open == 0 {
+		return
+	}
+	s := queue.Sample{
+		At: now, Length: len(i.board.Waiting), Workers: i.working(), Backlog: b.open, Wait: i.app.Limits.QueueWait,
+	}
+	if b.sampled {
+		s.Left = int(i.board.Left - b.left)
+	}
+	b.left, b.sampled = i.board.Left, true
+	limit := b.control.Observe(s)
+	if !b.control.Limited() {
+		limit = 0
+	}
+	i.setQueueLimit(limit)
+	i.reportQueue(now, limit)
+}
+
+// holdQueueOpen has the queue be the configured one while it must not be limited.
+func (i *instance) holdQueueOpen(now time.Time) bool {
+	b := &i.bound
+	if i.mayBound(now) {
+		return false
+	}
+	if b.heldSince.IsZero() {
+		b.heldSince = now
+	}
+	i.setQueueLimit(0)
+	if now.Sub(b.heldSince) > longHold {
+		i.forgetQueue(now)
+	}
+	return true
+}
+
+// tickQueue does not wait for the next look where a limit must go: the last worker has ended.
+func (i *instance) tickQueue(now time.Time) {
+	if i.bound.set > 0 {
+		i.holdQueueOpen(now)
+	}
+}
+
+// mayBound reports whether to limit the queue at all: only while workers serve it, as
+// many as there will be, and what waits is known. Without a ready worker a request
+// waits for a start, which is no overload; a pool that may still grow does so first.
+func (i *instance) mayBound(now time.Time) bool {
+	w := i.app.Workers
+	switch {
+	case i.app.Limits.QueueWait == 0 || i.bound.failed || !i.host.bounds():
+		return false
+	case !i.awake || i.leaving || i.roll != nil || !i.ready() || i.held(now):
+		return false
+	case i.board.QueueErr != nil || i.board.WaitersErr != nil:
+		return false
+	case i.working() < w.Max && !i.pressed:
+		return false
+	}
+	starting := 0
+	for _, s := range i.slots {
+		if s.m.state == Starting && s.m.up && s.m.attempt < failingAfter {
+			starting++
+		}
+	}
+	return 2*starting < i.working()
+}
+
+// setQueueLimit sets the limit that the kernel has; 0 is the configured one.
+func (i *instance) setQueueLimit(limit int) {
+	b := &i.bound
+	if limit == b.set || b.failed {
+		return
+	}
+	if err := i.host.limit(limit); err != nil {
+		b.failed = true
+		i.log.Error("cannot limit the queue, leaving it as it is", "error", err, "hint", "limits.queue_wait: 0 turns this off")
+		return
+	}
+	b.set = limit
+}
+
+// openQueue has the queue be the configured one, whatever was measured.
+func (i *instance) openQueue(now time.Time) {
+	i.setQueueLimit(0)
+	i.forgetQueue(now)
+}
+
+func (i *instance) forgetQueue(now time.Time) {
+	b := &i.bound
+	b.control, b.sampled = queue.Control{}, false
+	i.reportQueue(now, 0)
+}
+
+// reportQueue logs and counts each time that the queue is limited, once.
+func (i *instance) reportQueue(now time.Time, limit int) {
+	b := &i.bound
+	switch limited := b.control.Limited(); {
+	case limited && b.since.IsZero():
+		b.since = now
+		i.limited++
+		i.log.Warn("overload: the queue is limited", "limit", limit, "backlog", b.open, "queue", i.board.Queue.Length,
+			"served_per_second", round(b.control.Rate()), "queue_wait", i.app.Limits.QueueWait)
+	case !limited && !b.since.IsZero():
+		i.log.Info("the queue is open again", "limited_for", now.Sub(b.since).Round(time.Millisecond))
+		b.since = time.Time{}
+	}
+}
+
+// round is enough of a rate for people.
+func round(rate float64) float64 {
+	return float64(int(rate*100+0.5)) / 100
+}
