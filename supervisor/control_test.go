@@ -116,7 +116,7 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 func TestStatusNames(t *testing.T) {
 	n, f, u, yes, now := 1, 1.5, uint64(2), true, time.Unix(0, 0).UTC()
 	full := Status{
-		Queue: &n, Backlog: &n, QueueHeadSeconds: &f, InFlight: &n, OldestRequestSeconds: &f, Orphaned: &n,
+		Queue: &n, QueueLimit: &n, Backlog: &n, QueueHeadSeconds: &f, InFlight: &n, OldestRequestSeconds: &f, Orphaned: &n,
 		Workers: []WorkerStatus{{
 			Busy: &yes, RequestsSeen: &u, MemoryBytes: &u, MemoryKind: "pss", Attempt: 1, Next: &now,
 		}},

@@ -36,7 +36,7 @@ func scraped() []Status {
 		{App: "rt", Instance: 1, State: Sleeping},
 		{
 			App: "rt", Instance: 2, State: Saturated,
-			Queue: &n, Backlog: &n, QueueHeadSeconds: &head, InFlight: &n, OldestRequestSeconds: &oldest, Orphaned: &n, Abandoned: 4,
+			Queue: &n, QueueLimit: &n, Backlog: &n, QueueHeadSeconds: &head, InFlight: &n, OldestRequestSeconds: &oldest, Orphaned: &n, Abandoned: 4,
 			Workers: []WorkerStatus{
 				{State: Ready, Busy: &yes, MemoryBytes: &memory},
 				{State: Ready, Busy: &yes, MemoryBytes: &memory},
@@ -45,7 +45,7 @@ func scraped() []Status {
 			Restarts:      map[Cause]uint64{Crash: 5, Finished: 1},
 			Probe:         &ProbeStatus{OK: true},
 			ProbeFailures: map[string]uint64{"timeout": 6},
-			Refused:       7, Cut: 8, ConfigError: "unknown key",
+			Refused:       7, QueueLimited: 2, Cut: 8, ConfigError: "unknown key",
 		},
 	}
 }
@@ -107,6 +107,8 @@ func TestCollectorReadsTheRealThing(t *testing.T) {
 		`fcgisup_instance_state{app="t",instance="1",state="up"} 1`,
 		`fcgisup_workers{app="t",instance="1",state="ready"} 1`,
 		`fcgisup_queue_capacity{app="t",instance="1"} 128`,
+		`fcgisup_queue_limit{app="t",instance="1"} 128`,
+		`fcgisup_queue_limited_total{app="t",instance="1"} 0`,
 		`fcgisup_queue_length{app="t",instance="1"} 0`,
 		`fcgisup_start_duration_seconds_count{app="t",instance="1"} 1`,
 	} {

@@ -31,8 +31,8 @@ const (
 	fewConnections   = 64
 	firstConnections = 16
 	grownBy          = 0.375
-	// longServed many requests are served while a queue that neither grows nor drains
-	// is above the limit, before that counts as standing.
+	// longServed many requests are served while a queue is above the limit, before that
+	// counts as standing whatever its length.
 	longServed = 1000
 	// turnedFast samples in a row before each of which the whole queue has left show that
 	// none of it waits for longer than two of them.
@@ -172,7 +172,7 @@ func (c *Control) stands(s Sample) bool {
 	if s.At.Sub(c.over) >= max(drains, seconds(longServed/perSecond)) {
 		return true
 	}
-	return n > min(fewConnections, firstConnections+grownBy*float64(c.left)) && c.rate.grows(s.At, interval(s), s.Length)
+	return n > min(fewConnections, firstConnections+grownBy*float64(c.left)) && !c.rate.drains(s.At, interval(s), s.Length, drains)
 }
 
 // steer sets the limit of a limited queue, or opens it.

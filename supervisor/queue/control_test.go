@@ -207,6 +207,12 @@ func TestObserve(t *testing.T) {
 		}
 		return all
 	}
+	drain := func(n int) (all []step) { // by five each, while ten are served
+		for i := range n {
+			all = append(all, step{440 - 5*i, 10, 1})
+		}
+		return all
+	}
 	for _, c := range []struct {
 		name  string
 		steps []step
@@ -215,7 +221,8 @@ func TestObserve(t *testing.T) {
 		{"an empty queue is open", []step{{0, 0, 50}}, 4096},
 		{"one that has just begun to grow is open", grow(15), 4096},
 		{"one that grows for longer than queue_wait is limited to what is served in it", grow(25), 200},
-		{"one that has been longer is not", append([]step{{450, 0, 1}}, step{440, 10, 20}, step{430, 10, 1}), 4096},
+		{"one that drains within ten seconds is open", drain(25), 4096},
+		{"one as long as before is limited", []step{{440, 10, 25}}, 200},
 		{"one from which nothing leaves is a stall", []step{{100, 0, 50}, {400, 0, 40}}, 4096},
 		{"a stall of ten seconds is none", []step{{100, 0, 50}, {400, 0, 70}}, 4},
 		{"a limited queue stays limited while it stands", append(grow(25), step{200, 10, 100}), 200},

@@ -13,7 +13,7 @@ const (
 	shortWindow = time.Second
 	longWindow  = 5 * time.Second
 	fewest      = 16
-	// lately is the shorter of the times in both of which a queue that grows has grown.
+	// lately is the shorter of the two times that show whether a queue drains.
 	lately = time.Second / 2
 	// memory is how long a sample counts.
 	memory = time.Minute
@@ -94,16 +94,18 @@ func (r *rate) within(window time.Duration) float64 {
 // departed reports whether something left before a mark.
 func (r *rate) departed(n int) bool { return r.marks[n].left > r.marks[n-1].left }
 
-// grows reports whether the queue is longer than it was some time ago, and than lately.
-func (r *rate) grows(now time.Time, ago time.Duration, length int) bool {
+// drains reports whether the queue will be empty within a time, if that goes on which
+// has been since some time ago, or whether it is shorter than lately: the sooner an end
+// is seen, the less has been turned away.
+func (r *rate) drains(now time.Time, ago time.Duration, length int, within time.Duration) bool {
 	for _, m := range slices.Backward(r.marks) {
 		age := now.Sub(m.at)
-		if age >= lately && length <= m.length {
-			return false // the sooner it is seen, the less has been turned away
-		}
-		if age >= ago {
+		if age >= lately && age < ago && length < m.length {
 			return true
 		}
+		if age >= ago {
+			return float64(length)*age.Seconds() <= float64(m.length-length)*within.Seconds()
+		}
 	}
-	return false
+	return true // it is too young
 }

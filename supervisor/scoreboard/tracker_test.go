@@ -148,36 +148,37 @@ func TestTrackerQueue(t *testing.T) {
 		accepted []int // peers
 		since    []int
 		total    int // abandoned so far
+		left     int // the queue so far
 	}
 	for name, looks := range map[string][]look{
 		"in order": {
-			{[]int{1, 2, 3}, nil, []int{1, 1, 1}, 0},
-			{[]int{2, 3, 4}, nil, []int{1, 1, 2}, 0},
-			{[]int{3, 4}, nil, []int{1, 2}, 0},
-			{nil, nil, nil, 0},
+			{[]int{1, 2, 3}, nil, []int{1, 1, 1}, 0, 0},
+			{[]int{2, 3, 4}, nil, []int{1, 1, 2}, 0, 1},
+			{[]int{3, 4}, nil, []int{1, 2}, 0, 2},
+			{nil, nil, nil, 0, 4},
 		},
 		"one goes while it waits": {
-			{[]int{1, 2, 3}, nil, []int{1, 1, 1}, 0},
-			{[]int{1, 0, 3, 4}, nil, []int{1, 1, 1, 2}, 1},
-			{[]int{0, 3, 4}, nil, []int{1, 1, 2}, 1},
-			{[]int{3, 0}, nil, []int{1, 2}, 2},
+			{[]int{1, 2, 3}, nil, []int{1, 1, 1}, 0, 0},
+			{[]int{1, 0, 3, 4}, nil, []int{1, 1, 1, 2}, 1, 0},
+			{[]int{0, 3, 4}, nil, []int{1, 1, 2}, 1, 1},
+			{[]int{3, 0}, nil, []int{1, 2}, 2, 2},
 		},
 		"gone when first seen": {
-			{[]int{0, 0}, nil, []int{1, 1}, 2},
-			{[]int{0, 0, 0}, nil, []int{1, 1, 2}, 3},
-			{[]int{0}, nil, []int{2}, 3},
+			{[]int{0, 0}, nil, []int{1, 1}, 2, 0},
+			{[]int{0, 0, 0}, nil, []int{1, 1, 2}, 3, 0},
+			{[]int{0}, nil, []int{2}, 3, 2},
 		},
 		"all new": {
-			{[]int{1, 2}, nil, []int{1, 1}, 0},
-			{[]int{3, 4, 5}, nil, []int{2, 2, 2}, 0},
+			{[]int{1, 2}, nil, []int{1, 1}, 0, 0},
+			{[]int{3, 4, 5}, nil, []int{2, 2, 2}, 0, 2},
 		},
 		"the accepted left for certain": {
-			{[]int{1, 2}, nil, []int{1, 1}, 0},
-			{[]int{0, 4}, []int{1, 2}, []int{2, 2}, 1},
+			{[]int{1, 2}, nil, []int{1, 1}, 0, 0},
+			{[]int{0, 4}, []int{1, 2}, []int{2, 2}, 1, 2},
 		},
 		"accepted between the two questions": {
-			{[]int{1, 2}, nil, []int{1, 1}, 0},
-			{[]int{1, 2}, []int{1}, []int{1, 1}, 0},
+			{[]int{1, 2}, nil, []int{1, 1}, 0, 0},
+			{[]int{1, 2}, []int{1}, []int{1, 1}, 0, 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +200,9 @@ func TestTrackerQueue(t *testing.T) {
 				if !slices.Equal(since, l.since) || int(b.AbandonedTotal) != l.total || b.Abandoned != abandoned {
 					t.Errorf("look %d: since %v (want %v), abandoned %d, in total %d (want %d)",
 						i+1, since, l.since, b.Abandoned, b.AbandonedTotal, l.total)
+				}
+				if int(b.Left) != l.left {
+					t.Errorf("look %d: %d have left, want %d", i+1, b.Left, l.left)
 				}
 				if (len(l.now) == 0) != b.QueuedSince.IsZero() || len(l.now) > 0 && seconds(b.QueuedSince) != 1 {
 					t.Errorf("look %d: queued since %d", i+1, seconds(b.QueuedSince))
