@@ -175,6 +175,7 @@ stopped web-fastcgi@3.socket
 removed web-fastcgi@3.socket.d/listen.conf
 `},
 		{"moved: drop-ins of those that stay go first", tcp(2), applyConfig(1), nil, `changed /etc/nginx/conf.d/web-upstream.conf
+changed /etc/nginx/snippets/web-location.conf
 changed web-fastcgi.target
 changed web-fastcgi@.socket
 removed web-fastcgi@1.socket.d/listen.conf
