@@ -2,7 +2,7 @@
 // listening socket.
 //
 // A queue that absorbs a burst is good; a queue that stands only adds its length to
-// every answer, and when clients give up sooner than that, workers serve nobody
+// every answer, and when clients give up sooner than that, workers serve clients that have left
 // (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; Maurer, "Fail at
 // Scale", ACM Queue 2015). [Control] tells the two apart from samples of the queue's
 // length and of what has left it, and limits only a standing queue, to what is served
@@ -136,7 +136,7 @@ func (c *Control) follow(before, s Sample) {
 }
 
 // pause is the longest usual time without a departure; a longer one is a stall (a lock,
-// a database that restarts), of which nobody knows how soon it ends. Workers that began
+// a database that restarts), whose end cannot be foreseen. Workers that began
 // together end together, so it is more than the time of a request.
 func (c *Control) pause(workers int) time.Duration {
 	r := c.rate.best()

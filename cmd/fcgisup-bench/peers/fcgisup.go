@@ -20,7 +20,7 @@ const (
 	separate              // a socket each
 	elastic               // one socket, and as many as are needed
 	unboxed               // one socket, without systemd's sandbox
-	hurried               // one socket, in whose queue nobody waits for as long as by default
+	hurried               // one socket, with a shorter queue_wait
 )
 
 func (f shape) yaml(workers int) string {
