@@ -32,8 +32,11 @@ type Conduct struct {
 	last uint64
 	// absent is when a connection was last known not to exist; 0: never.
 	absent map[Inode]uint64
-	marks  map[int]mark
-	rests  map[Inode]rest
+	// done are the connections that were found answered: while their worker serves the
+	// next one it does not show that any more.
+	done  map[Inode]bool
+	marks map[int]mark
+	rests map[Inode]rest
 }
 
 // Group is a worker: the first of its processes, and all of them.
@@ -119,7 +122,7 @@ func (c *Conduct) look(listener Inode, groups []Group, conns []Conn, held Holdin
 	for _, g := range groups {
 		census := newCensus(listener, g, held)
 		for inode, by := range held.By {
-			if census.has(by) && census.answered(by, c.absent[inode]) {
+			if census.has(by) && (c.done[inode] || census.answered(by, c.absent[inode])) {
 				answered[inode] = true
 			}
 		}
@@ -127,6 +130,10 @@ func (c *Conduct) look(listener Inode, groups []Group, conns []Conn, held Holdin
 			c.follow(pid, census, open, answered, marks, rests, now)
 		}
 	}
+	if c.done == nil {
+		c.done = map[Inode]bool{}
+	}
+	maps.Copy(c.done, answered)
 	for inode, r := range rests {
 		kept[inode] = now.Sub(r.since) >= restFor
 	}
@@ -143,6 +150,7 @@ func (c *Conduct) remember(conns []Conn) {
 		}
 		absent[conn.Inode] = at
 	}
+	maps.DeleteFunc(c.done, func(inode Inode, _ bool) bool { _, open := absent[inode]; return !open })
 	c.absent, c.last = absent, bootTicks()
 	c.last -= min(c.last, listSlack)
 }
