@@ -41,6 +41,10 @@ const sandboxConfig = `apps:
     systemd: {sandbox: strict}
     limits: {idle_timeout: 300ms}
     health: {interval: 100ms}
+  shut:
+    command: [/opt/apps/liar.pl, none]
+    listen: /run/shut.sock
+    systemd: {sandbox: strict}
   shy:
     command: [/opt/apps/liar.pl, dies-of-pings]
     listen: /run/shy.sock
@@ -64,12 +68,13 @@ func TestSandboxed(t *testing.T) {
 	b.installPrograms(t, "aged", "board", "hang", "nap", "swap")
 	b.copyFrom(t, appPath(t, "liar.pl"), "/opt/apps/liar.pl", 0o755)
 	b.startNginx(t)
-	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "shy", "stray", "swap")
+	b.deploy(t, sandboxConfig, "aged", "board", "hang", "nap", "shut", "shy", "stray", "swap")
 
 	t.Run("scoreboard", b.board)
 	t.Run("a stuck worker is replaced", b.hang)
 	t.Run("supervisors take turns to recycle", b.aged)
 	t.Run("sleep is the end of the supervisor", b.nap)
+	t.Run("a socket that a worker has shut down is named", b.shutDown)
 	t.Run("one ping is one over all supervisors", b.onePing)
 	t.Run("strays are ended", b.strays)
 	t.Run("a new program takes over", b.swap)
@@ -261,6 +266,29 @@ func (b *box) nap(t *testing.T) {
 	if _, err := b.direct("nap", "/"); err != nil {
 		t.Errorf("the first after a sleep: %v", err)
 	}
+}
+
+// shutDown: a socket of systemd's that a worker has shut down for all is the failure that status names, with the command
+// that makes it again.
+func (b *box) shutDown(t *testing.T) {
+	if _, err := b.direct("shut", "/shut"); err != nil {
+		t.Fatal(err)
+	}
+	const repair = "systemctl restart shut-fastcgi@1.socket"
+	b.soon(t, "shut", func(st supervisor.Status) error {
+		if f := st.LastFailure; st.State != supervisor.InstanceFailing || f == nil || f.Cause != supervisor.ListenSocket || !strings.Contains(f.Detail, repair) {
+			return fmt.Errorf("%s, %+v", st.State, f)
+		}
+		return nil
+	})
+	if out, _ := b.try("fcgisup", "doctor"); !strings.Contains(out, repair) {
+		t.Errorf("doctor does not tell:\n%s", out)
+	}
+	b.run(t, "sh", "-c", repair)
+	within(t, 20*time.Second, func() error {
+		_, err := b.direct("shut", "/")
+		return err
+	})
 }
 
 // onePing: a program that ends when it gets a ping gets one, over all supervisors that systemd starts; and what a killed

@@ -23,6 +23,8 @@ my %paths = (
     '/say'      => sub { POSIX::write(2, "said by $$\n", length "said by $$\n"); print "said\n" },
     '/exit'     => sub { POSIX::_exit(3) },
     '/deaf'     => sub { POSIX::close(0); print "deaf\n" },
+    # For every process that has the listener, and for good.
+    '/shut' => sub { open my $listener, '+<&=', 0 or die "fd 0: $!\n"; shutdown $listener, 2 or die "shutdown: $!\n"; print "shut\n" },
 );
 
 my %lies = (
