@@ -107,10 +107,12 @@ func loader(path string, file io.ReaderAt) string {
 			continue
 		}
 		name, err := io.ReadAll(p.Open())
-		if loader := string(bytes.TrimRight(name, "\x00")); err == nil {
-			if _, err := os.Stat(loader); errors.Is(err, fs.ErrNotExist) {
-				return fmt.Sprintf("%s needs the loader %s, which does not exist", path, loader)
-			}
+		if err != nil {
+			return ""
+		}
+		needed := string(bytes.TrimRight(name, "\x00"))
+		if _, err := os.Stat(needed); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Sprintf("%s needs the loader %s, which does not exist", path, needed)
 		}
 	}
 	return ""

@@ -46,12 +46,11 @@ func keepAccepted(dir string, cfg *fcgisup.Config) error {
 		return nil
 	}
 	for _, d := range []string{filepath.Dir(dir), dir} {
-		if err := os.Mkdir(d, 0o755); errors.Is(err, fs.ErrExist) {
-			continue
-		} else if err != nil {
-			return err
+		err := os.Mkdir(d, 0o755)
+		if err == nil {
+			err = os.Chmod(d, 0o755) // whatever the umask is
 		}
-		if err := os.Chmod(d, 0o755); err != nil { // whatever the umask is
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
