@@ -76,7 +76,7 @@ func (b *box) startWrk(t *testing.T, path string) *wrkRun {
 	w := &wrkRun{b: b, out: make(chan string, 1)}
 	_ = os.Remove(b.path("/run/wrk.pid")) // of the one before
 	go func() {
-		out, _ := b.try("sh", "-c", `echo $$ >/run/wrk.pid; exec wrk -t1 -c4 -d10m --timeout 60s -H "Connection: close" "http://127.0.0.1:8080`+path+`"`)
+		out, _ := b.try("sh", "-c", `echo $$ >/run/wrk.pid; exec wrk -t1 -c2 -d10m --timeout 60s -H "Connection: close" "http://127.0.0.1:8080`+path+`"`)
 		w.out <- out
 	}()
 	within(t, 10*time.Second, func() error {

@@ -105,20 +105,27 @@ type load struct {
 	failed []string
 }
 
-// loadPause leaves processor time to what is tested: more requests do not see more of it.
-const loadPause = 5 * time.Millisecond
+// A side of a load pauses as long as its request took, within these bounds. That leaves processor time to what is tested:
+// more requests do not see more of it.
+const (
+	loadPause    = 5 * time.Millisecond
+	maxLoadPause = 50 * time.Millisecond
+)
 
+// startLoad asks from several sides at once until it is ended.
 func startLoad(sides int, ask func() error) *load {
 	l := &load{stop: make(chan struct{})}
 	for range sides {
 		l.done.Go(func() {
-			for {
+			for pause := time.Duration(0); ; {
 				select {
 				case <-l.stop:
 					return
-				case <-time.After(loadPause):
-					l.count(ask())
+				case <-time.After(pause):
 				}
+				begin := time.Now()
+				l.count(ask())
+				pause = min(max(time.Since(begin), loadPause), maxLoadPause)
 			}
 		})
 	}
