@@ -76,12 +76,12 @@ func TestAcceptedInstead(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a directory that is trusted")
 	}
-	dir, err := os.MkdirTemp("/var/lib", "fcgisup-test-")
+	state, err := os.MkdirTemp("/var/lib", "fcgisup-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	dir = filepath.Join(dir, "accepted")
+	t.Cleanup(func() { os.RemoveAll(state) })
+	dir := filepath.Join(state, "accepted")
 	cfg := acceptedConfig(t, 0o644)
 	if err := keepAccepted(dir, cfg); err != nil {
 		t.Fatal(err)
