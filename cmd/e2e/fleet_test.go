@@ -118,6 +118,12 @@ func (b *box) workerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run(t, "kill", "-KILL", strconv.Itoa(before))
+	within(t, 10*time.Second, func() error { // until then it may take the connection along
+		if b.exists(fmt.Sprintf("/proc/%d", before)) {
+			return fmt.Errorf("worker %d is still there", before)
+		}
+		return nil
+	})
 	after, err := b.ask("/run/web1.sock")
 	if err != nil {
 		t.Fatalf("asked right after the kill: %v\n%s", err, b.journal(service("web", 1)))
