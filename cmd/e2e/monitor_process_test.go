@@ -184,10 +184,13 @@ func TestMonitorProcess(t *testing.T) {
 	if _, err := fcgiAsk("unix", filepath.Join(s.dir, "a.sock"), "/", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	before := d.only(t, monitor.Up)
-	if before.Status == nil || before.Status.Starts == (before.Status.Probings) {
-		t.Errorf("%+v", before.Status)
-	}
+	var before monitor.Instance
+	within(t, 20*time.Second, func() error {
+		if before = d.only(t, monitor.Up); before.Status == nil || before.Status.Starts == before.Status.Probings {
+			return fmt.Errorf("no start is counted in %+v", before.Status)
+		}
+		return nil
+	})
 	d.stop(t)
 	if left, _ := filepath.Glob(filepath.Join(state, "*.new")); len(left) > 0 {
 		t.Errorf("it leaves %v", left)

@@ -135,7 +135,7 @@ func (b *box) board(t *testing.T) {
 	b.soon(t, "board", settled(3))
 	answers := make(chan error, 8)
 	for range cap(answers) {
-		go func() { answers <- b.throughNginx("board", "/sleep?ms=4000")() }()
+		go func() { answers <- b.throughNginx("board", "/until?/run/release")() }()
 	}
 	st := b.soon(t, "board", eightAtThree)
 	if *st.Backlog != 511 {
@@ -159,6 +159,7 @@ func (b *box) board(t *testing.T) {
 			t.Errorf("no %s…} in /metrics", want)
 		}
 	}
+	b.write(t, "/run/release", "", 0o644)
 	for range cap(answers) {
 		if err := <-answers; err != nil {
 			t.Error(err)
