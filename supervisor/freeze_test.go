@@ -31,11 +31,11 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	}
 	// Had it answered whether it is busy, and not what it is:
 	verdict := make(chan bool)
-	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if err := b.spawner.pause(ctx); err != nil {
+	if err := b.spawner.pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
 	if _, err := b.sup.hold(ctx, verdict); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
