@@ -263,11 +263,29 @@ func (i *instance) seeTrial() {
 
 // blame returns the cause of the end of a worker that a ping has ended.
 func (i *instance) blame(s *slot, clean bool, now time.Time) Cause {
-	if s.m.state != Ready || !i.trial.blames(s.id, clean, now) || !s.launch.Equal(i.trial.of.launch) {
+	if s.m.state != Ready {
+		return None
+	}
+	if i.diedOfLaterPing(s, clean, now) {
+		i.log.Warn("a worker ended at a ping, although the program has answered one: the next is tried as a first one is")
+		_ = i.opt.pings.conclude(i.pinged(), PingUntried)
+		return Pinged
+	}
+	if !i.trial.blames(s.id, clean, now) || !s.launch.Equal(i.trial.of.launch) {
 		return None
 	}
 	i.trial.died = true
 	return Pinged
+}
+
+// diedOfLaterPing tells whether a worker ends at a ping that is not answered, of a
+// program that has answered pings. Its file may have been replaced since: the next
+// ping decides, as after a start, so this is put down to pings only once.
+func (i *instance) diedOfLaterPing(s *slot, clean bool, now time.Time) bool {
+	if i.trial != nil || clean || !i.pings() || i.pingVerdict() != PingAnswers || !s.launch.Equal(i.launch) {
+		return false
+	}
+	return i.probing || i.probe != nil && !i.probe.OK && !i.probe.At.Before(i.probeBegin) && now.Sub(i.probeBegin) <= PingDeath
 }
 
 // tickTrialEnd ends a trial when its time is over.

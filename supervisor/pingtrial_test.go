@@ -136,6 +136,48 @@ func TestDeathByPingIsNoFailure(t *testing.T) {
 	})
 }
 
+// A program that is replaced by one that dies of pings, under the same command, is pinged twice more.
+func TestDeathByALaterPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		pings := 0
+		b.answer(func(context.Context) ProbeResult {
+			if pings++; pings <= 3 {
+				return ProbeResult{}
+			}
+			b.host.last().die(1)
+			return ProbeResult{Err: errors.New("reset"), Class: "protocol"}
+		})
+		st := b.after(time.Hour)
+		b.want(t, st, Up, Ready)
+		if pings != 5 || b.host.spawned() != 3 || st.Restarts[Pinged] != 2 || st.Restarts[Crash] != 0 || st.Probe.Ping != PingNone {
+			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.Probe)
+		}
+		b.end(t)
+	})
+}
+
+// A crash beside a ping that is answered is a crash.
+func TestCrashBesideAPingIsACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		n := b.counted(ProbeResult{})
+		st := b.after(30 * time.Second)
+		if st.Probe.Ping != PingAnswers || !st.Probe.OK {
+			t.Fatalf("%+v", st.Probe)
+		}
+		before := n.Load()
+		for n.Load() == before {
+			b.after(10 * time.Millisecond)
+		}
+		b.host.last().die(1)
+		if st := b.after(time.Second); st.Restarts[Crash] != 1 || st.Restarts[Pinged] != 0 {
+			t.Errorf("restarts %v", st.Restarts)
+		}
+		b.end(t)
+	})
+}
+
 func TestOnlyOneOfSeveralDeathsIsThePings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
