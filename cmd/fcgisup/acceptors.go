@@ -27,10 +27,10 @@ type reception struct {
 	// accepts: a worker waits for the next connection; polls: one waits for
 	// descriptors that cannot be told.
 	accepts, polls bool
-	// workers hold the listener; kept tells that systemd or a supervisor does, and
-	// starts a worker for the next connection.
-	workers int
-	kept    bool
+	// workers hold the listener; systemd reports that systemd does, supervised that a
+	// supervisor does.
+	workers             int
+	systemd, supervised bool
 	// hidden tells that not all processes could be looked into, unclear that one that
 	// holds the listener does what cannot be told.
 	hidden, unclear bool
@@ -49,8 +49,12 @@ func (a *acceptors) at(listener scoreboard.Inode) (reception, error) {
 	})
 	r := reception{hidden: a.unreadable > 0}
 	for _, pid := range a.by[listener] {
-		if keepsSockets(pid) {
-			r.kept = true
+		if isSystemd(pid) {
+			r.systemd = true
+			continue
+		}
+		if supervises(pid) {
+			r.supervised = true
 			continue
 		}
 		r.workers++
@@ -68,17 +72,23 @@ func (a *acceptors) at(listener scoreboard.Inode) (reception, error) {
 	return r, a.failed
 }
 
-// keepsSockets tells whether a process holds listeners only for others: systemd,
-// or a supervisor, which is this program and, unlike a worker that it is, too, has
-// none as its standard input.
-func keepsSockets(pid int) bool {
+// sleeps reports whether only systemd holds the listener, and starts the service for the next
+// connection. A supervisor's instance may sleep too, or be down: only the supervisor knows.
+func (r reception) sleeps() bool { return r.systemd && !r.supervised && r.workers == 0 }
+
+// isSystemd reports whether a process is systemd, the system's or a user's.
+func isSystemd(pid int) bool {
+	name, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	return err == nil && strings.TrimSpace(string(name)) == "systemd"
+}
+
+// supervises reports whether a process is a supervisor: this program and, unlike a worker that
+// it is, too, with no socket as its standard input.
+func supervises(pid int) bool {
 	if pid == os.Getpid() {
 		return false
 	}
 	folder := filepath.Join("/proc", strconv.Itoa(pid))
-	if name, err := os.ReadFile(filepath.Join(folder, "comm")); err == nil && strings.TrimSpace(string(name)) == "systemd" {
-		return true
-	}
 	exe, err := os.Readlink(filepath.Join(folder, "exe"))
 	if err != nil {
 		return false
@@ -95,6 +105,8 @@ func keepsSockets(pid int) bool {
 // why says why no worker is seen accepting.
 func (r reception) why() string {
 	switch {
+	case r.workers == 0 && r.supervised:
+		return "no worker has the socket open, only a supervisor that was not asked: name it with --config and --control"
 	case r.workers == 0 && r.hidden:
 		return "no worker is seen, but not all processes can be looked into: run it as root"
 	case r.workers == 0:

@@ -45,6 +45,7 @@ type checker struct {
 	supervisors supervisors
 	host        surveyor
 	acceptors   acceptors
+	starters    starters
 }
 
 // checked is the result for one backend, and its JSON.
@@ -127,6 +128,8 @@ type target struct {
 	// for what is no supervised instance of the configuration.
 	status func(ctx context.Context, anew bool) told
 	asleep func() bool
+	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
+	failure func(ctx context.Context) *supervisor.Failure
 	// host tells of who listens, whoever that is.
 	host *surveyor
 	// acceptors tell of those who hold the listeners of this host.
@@ -134,6 +137,7 @@ type target struct {
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
+	defer k.starters.close()
 	targets, err := k.targets(ctx, args)
 	if err != nil {
 		return err
@@ -165,8 +169,10 @@ func (t target) ask(ctx context.Context) checked {
 	r := checked{Instance: t.name, Address: t.request.Address}
 	before, st, known := t.look(ctx, false)
 	switch {
-	case st != nil && st.State == supervisor.Sleeping, st == nil && t.asleep != nil && t.asleep():
+	case st != nil && st.State == supervisor.Sleeping:
 		r.Sleeping = true
+	case st == nil && t.asleep != nil && t.asleep():
+		r.sleeps(ctx, t)
 	case known && st != nil && st.State == supervisor.Saturated && before.served > 0:
 		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
 	case t.request.Path == "" && !t.pinged(st):
@@ -247,9 +253,11 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		}
 		r.Network, r.Address = a.Network, a.Addr
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
+		t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.at(ctx, a) }
 		if in, ok := supervised[a]; ok {
 			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
 			t.asleep = func() bool { return k.asleep(in) }
+			t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.of(ctx, in) }
 		}
 		all = append(all, t)
 	}
@@ -313,6 +321,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}
+			t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.of(ctx, in) }
 			if k.changed("timeout") {
 				t.timeout = k.timeout
 			}

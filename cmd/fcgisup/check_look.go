@@ -125,7 +125,20 @@ func (k *checker) asleep(in fcgisup.Instance) bool {
 	if _, err := os.Stat(unit); err != nil {
 		return false
 	}
-	return k.listened(in.Address)
+	return k.heldBySystemd(in.Address)
+}
+
+// heldBySystemd reports whether systemd is among those that hold a listener: a socket that
+// another process alone holds has no service that the next connection would start. Processes
+// that this user cannot look into may be systemd.
+func (k *checker) heldBySystemd(a fcgisup.Address) bool {
+	l, _, _, err := k.host.look(a.Network, a.Addr, false)
+	if err != nil {
+		return k.listened(a)
+	}
+	defer l.Close()
+	held, err := k.acceptors.at(l.Inode())
+	return err != nil || held.systemd || held.hidden && held.workers == 0 && !held.supervised
 }
 
 // listened reports whether some process listens on an address. Where the kernel does

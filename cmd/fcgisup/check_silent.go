@@ -58,14 +58,26 @@ func (r *checked) askNothing(ctx context.Context, t target, st *supervisor.Statu
 		r.unknown(err.Error())
 	case reception.accepts, st != nil && (reception.hidden || reception.unclear) && st.State == supervisor.Up:
 		r.Note += " (a worker accepts)"
-	case reception.workers == 0 && reception.kept && st == nil:
-		r.Sleeping = true
+	case st == nil && reception.sleeps():
+		r.sleeps(ctx, t)
 	case sample.ConnsErr == nil && b.served > 0:
 		r.Note = ""
 		r.busy(b)
 	default:
 		r.unknown(reception.why())
 	}
+}
+
+// sleeps is the result for a socket that only systemd holds, unless the service that systemd
+// starts for it fails each time.
+func (r *checked) sleeps(ctx context.Context, t target) {
+	if t.failure != nil {
+		if failure := t.failure(ctx); failure != nil {
+			r.askSupervisor(&supervisor.Status{State: supervisor.InstanceFailing, LastFailure: failure})
+			return
+		}
+	}
+	r.Sleeping = true
 }
 
 // askSupervisor judges by the state of a supervised instance, where that is enough.

@@ -29,22 +29,36 @@ func findFailingServices(ctx context.Context, systemd services, all []supervisor
 	}
 	for i, st := range all {
 		unit := unitName(st.App, st.Instance, "service")
-		if a := active[unit]; a != "failed" && a != "activating" && a != "deactivating" {
+		if !mayFail(active[unit]) {
 			continue
 		}
-		s, err := systemd.Service(ctx, unit)
-		if err != nil {
-			continue
-		}
-		if how := serviceFailure(s); how != "" {
-			all[i].State, all[i].Since = supervisor.InstanceFailing, s.Began
-			next := "journalctl -u " + unit
-			if cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, st.App); cause != "" {
-				how, next = how+"; "+cause, fix
-			}
-			all[i].LastFailure = &supervisor.Failure{At: s.Began, Cause: supervisor.SpawnError, Detail: how + "; " + next}
+		if failure := failureOf(ctx, systemd, unit, st.App); failure != nil {
+			all[i].State, all[i].Since, all[i].LastFailure = supervisor.InstanceFailing, failure.At, failure
 		}
 	}
+}
+
+// mayFail reports whether a service in such an ActiveState may be one that fails.
+func mayFail(active string) bool {
+	return active == "failed" || active == "activating" || active == "deactivating"
+}
+
+// failureOf returns why a service never gets as far as a supervisor, nil if it does or if
+// systemd does not say. The app is empty for a unit that gen has not made.
+func failureOf(ctx context.Context, systemd services, unit, app string) *supervisor.Failure {
+	s, err := systemd.Service(ctx, unit)
+	if err != nil {
+		return nil
+	}
+	how := serviceFailure(s)
+	if how == "" {
+		return nil
+	}
+	next := "journalctl -u " + unit
+	if cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app); cause != "" {
+		how, next = how+"; "+cause, fix
+	}
+	return &supervisor.Failure{At: s.Began, Cause: supervisor.SpawnError, Detail: how + "; " + next}
 }
 
 // deniedMounts is why systemd cannot set up the mounts of a service that fails, and what to

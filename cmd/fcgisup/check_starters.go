@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// starters asks systemd whether the services that it starts for sleeping sockets fail, as
+// status does. Where systemd cannot be asked none is known to fail. One may be asked by many;
+// the zero value is ready.
+type starters struct {
+	mu      sync.Mutex
+	asked   bool
+	systemd starter
+	end     func()
+	active  map[string]string
+	// sockets are listed when the first address without an instance is asked about.
+	listed  bool
+	sockets []units.SocketUnit
+}
+
+// starter is what systemd is asked about sockets and their services.
+type starter interface {
+	services
+	Sockets(ctx context.Context) ([]units.SocketUnit, error)
+}
+
+// of returns the failure of an instance's service.
+func (s *starters) of(ctx context.Context, in fcgisup.Instance) *supervisor.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure(ctx, unitName(in.App, in.Number, "service"), in.App)
+}
+
+// at returns the failure of the service whose socket unit listens on an address.
+func (s *starters) at(ctx context.Context, address fcgisup.Address) *supervisor.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reach(ctx); s.systemd == nil {
+		return nil
+	}
+	if !s.listed {
+		s.listed = true
+		s.sockets, _ = s.systemd.Sockets(ctx)
+	}
+	address = canonical(address)
+	for _, u := range s.sockets {
+		for _, l := range u.Listen {
+			if u.Service != "" && u.Active == "active" && serves(canonical(l), address) {
+				return s.failure(ctx, u.Service, makerOf(u.File))
+			}
+		}
+	}
+	return nil
+}
+
+// failure must be called with mu held.
+func (s *starters) failure(ctx context.Context, unit, app string) *supervisor.Failure {
+	if s.reach(ctx); s.systemd == nil || !mayFail(s.active[unit]) {
+		return nil
+	}
+	return failureOf(ctx, s.systemd, unit, app)
+}
+
+// reach connects once and lists how the services are.
+func (s *starters) reach(ctx context.Context) {
+	if s.asked {
+		return
+	}
+	s.asked = true
+	if s.systemd == nil {
+		systemd, err := units.Connect(ctx)
+		if err != nil {
+			return
+		}
+		s.systemd, s.end = systemd, systemd.Close
+	}
+	states, _ := s.systemd.List(ctx, "*.service") // without an answer none is known to fail
+	s.active = make(map[string]string, len(states))
+	for _, st := range states {
+		s.active[st.Name] = st.Active
+	}
+}
+
+func (s *starters) close() {
+	if s.end != nil {
+		s.end()
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/fcgi"
+	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// fakeStarter is a systemd with some sockets and services.
+type fakeStarter struct {
+	fakeServices
+	sockets []units.SocketUnit
+}
+
+func (f fakeStarter) Sockets(context.Context) ([]units.SocketUnit, error) { return f.sockets, nil }
+
+// TestCheckFailingStarts: a socket whose service fails each time that systemd starts it is not sleeping.
+func TestCheckFailingStarts(t *testing.T) {
+	t.Parallel()
+	again := units.Service{State: units.State{Active: "activating", Sub: "auto-restart"}, Result: "exit-code", Exit: 1, Restarts: 10}
+	idle := units.Service{State: units.State{Active: "inactive", Sub: "dead"}, Result: "success"}
+	socket := func(name, path string) units.SocketUnit {
+		return units.SocketUnit{
+			Unit: units.Unit{State: units.State{Name: name + ".socket", Active: "active"}}, Service: name + ".service",
+			Listen: []fcgisup.Address{{Network: "unix", Addr: path}},
+		}
+	}
+	k := &checker{starters: starters{systemd: fakeStarter{
+		fakeServices{"rt-fastcgi@1.service": again, "rt-fastcgi@2.service": idle, "hand.service": again, "idle.service": idle},
+		[]units.SocketUnit{socket("hand", "/run/hand.sock"), socket("idle", "/run/idle.sock")},
+	}}}
+	instance := func(n int) func(ctx context.Context) *supervisor.Failure {
+		return func(ctx context.Context) *supervisor.Failure {
+			return k.starters.of(ctx, fcgisup.Instance{App: "rt", Number: n})
+		}
+	}
+	address := func(path string) func(ctx context.Context) *supervisor.Failure {
+		return func(ctx context.Context) *supervisor.Failure {
+			return k.starters.at(ctx, fcgisup.Address{Network: "unix", Addr: path})
+		}
+	}
+	for name, test := range map[string]struct {
+		failure func(ctx context.Context) *supervisor.Failure
+		code    int
+		says    string
+	}{
+		"a failing instance": {instance(1), nagiosCritical, "again and again (10 times): exit code 1"},
+		"a stopped instance": {instance(2), nagiosOK, "sleeping"},
+		"an unknown one":     {instance(3), nagiosOK, "sleeping"},
+		"a failing unit":     {address("/run/hand.sock"), nagiosCritical, "journalctl -u hand.service"},
+		"a stopped unit":     {address("/run/idle.sock"), nagiosOK, "sleeping"},
+		"another address":    {address("/run/other.sock"), nagiosOK, "sleeping"},
+	} {
+		tg := target{request: fcgi.Request{Network: "unix", Address: "/run/none.sock"}, asleep: func() bool { return true }, failure: test.failure, host: &surveyor{}}
+		if r := tg.ask(t.Context()); r.code != test.code || !strings.Contains(r.text(), test.says) || r.Sleeping != (test.code == nagiosOK) {
+			t.Errorf("%s: exit %d, %s", name, r.code, r.text())
+		}
+	}
+}
+
+// TestSleepsWithSystemdOnly: a socket that a supervisor or a worker holds is not asleep by itself.
+func TestSleepsWithSystemdOnly(t *testing.T) {
+	t.Parallel()
+	for want, all := range map[bool][]reception{
+		true:  {{systemd: true}, {systemd: true, hidden: true}},
+		false: {{supervised: true}, {systemd: true, supervised: true}, {systemd: true, workers: 1}, {workers: 1}, {hidden: true}, {}},
+	} {
+		for _, r := range all {
+			if r.sleeps() != want {
+				t.Errorf("%+v sleeps: %t, want %t", r, !want, want)
+			}
+		}
+	}
+	if why := (reception{supervised: true, hidden: true}).why(); !strings.Contains(why, "only a supervisor") {
+		t.Error(why)
+	}
+	// This process holds the socket, and is not systemd.
+	path := rawSocket(t, true)
+	if k := (&checker{}); k.heldBySystemd(fcgisup.Address{Network: "unix", Addr: path}) {
+		t.Error("systemd holds a test's socket")
+	}
+}
