@@ -217,7 +217,10 @@ func (s *service) variable(d located, name string) shell.Word {
 		return shell.Known(value)
 	}
 	value, ok = s.env[name]
+	own, manager := s.managerVariable(name)
 	switch {
+	case !ok && manager:
+		return own
 	case !ok && hidden != "":
 		return shell.Word{Unknown: "$" + name + " is set in " + hidden + ", if anywhere, which is not among the files: give it as an argument too"}
 	case !ok:
