@@ -33,7 +33,7 @@ type launch struct {
 	backlog                int
 	user, group            string
 	children, signal, line string
-	forks                  int
+	forks, watched         int    // of spawn-fcgi, and of multiwatch under each of them
 	program                string // of start-stop-daemon
 	startas                string
 	script                 *string
@@ -98,7 +98,7 @@ func (r *reading) spawned(at place, words []shell.Word, by spawning) outcome {
 }
 
 func (r *reading) launch(at place, words []shell.Word, by spawning) *launch {
-	return &launch{reading: r, at: at, words: words, by: by, forks: 1, backlog: 1024, user: by.user, group: by.group, umask: by.umask, run: followShell}
+	return &launch{reading: r, at: at, words: words, by: by, forks: 1, watched: 1, backlog: 1024, user: by.user, group: by.group, umask: by.umask, run: followShell}
 }
 
 func (l *launch) read() outcome {
@@ -205,6 +205,9 @@ func (l *launch) step() bool {
 		l.policy, l.cpuList = "rr", false
 	}
 	l.take(name, w)
+	if consumed := len(start) - len(l.words); name == "nice" && (consumed == 1 || consumed == 2 && start[1].Text == "--") {
+		l.mean(name, "Nice", shell.Known("10")) // nice(1)
+	}
 	if w.remark != "" {
 		l.later(name, w.remark)
 	}

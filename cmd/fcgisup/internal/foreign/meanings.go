@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // optional are meanings that an app works without: an unknown value is remarked on.
 var optional = map[string]bool{
 	"keep": true, "skip": true, "pidfile": true, "note": true, "output": true, "retry": true, "envdir": true, "envuser": true, "backlog": true,
-	"dir": true, "Nice": true, "umask": true, "iosched": true, "procsched": true, "signal": true, "env": true, "shell": true,
+	"dir": true, "Nice": true, "umask": true, "iosched": true, "procsched": true, "signal": true, "env": true, "shell": true, "lock": true, "argv0": true,
 }
 
 // mean applies one option or operand.
@@ -28,6 +29,10 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 		return
 	}
 	v := w.Text
+	if who[meaning] && v == "" {
+		l.wrong = name + " names an empty user or group"
+		return
+	}
 	switch meaning {
 	case "keep", "skip", "shell":
 	case "socket":
@@ -52,18 +57,13 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 	case "user":
 		l.user = v
 	case "account": // user[:group[:more]] of chpst; a user's own group otherwise
-		user, groups, _ := strings.Cut(v, ":")
-		l.user, l.group = user, ""
-		l.group, groups, _ = strings.Cut(groups, ":")
-		if groups != "" {
-			l.later(name, "the groups "+groups+" besides have no counterpart: systemd: {service: {SupplementaryGroups: …}} of an app")
-		}
+		l.account(name, v)
 	case "user-or-owner":
 		if v != "root" && l.user == "" { // Debian's -u only matches a process, OpenRC's becomes the user
-			l.user, l.group, _ = strings.Cut(v, ":")
+			l.owned(name, v)
 		}
 	case "owner":
-		l.user, l.group, _ = strings.Cut(strings.Replace(v, ".", ":", 1), ":")
+		l.owned(name, strings.Replace(v, ".", ":", 1))
 	case "group":
 		l.group = v
 	case "line":
@@ -81,14 +81,52 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 	}
 }
 
+// who are meanings that name a user or a group.
+var who = words("user account owner user-or-owner group socket-user socket-group")
+
+// owned takes USER:GROUP.
+func (l *launch) owned(name, v string) {
+	user, group, both := strings.Cut(v, ":")
+	if user == "" || both && group == "" {
+		l.wrong = name + " " + quoted(v) + " does not name both a user and a group"
+		return
+	}
+	l.user, l.group = user, group
+}
+
+// account takes [:]USER[:GROUP[:GROUP…]] of runit's programs; behind a colon all are numbers.
+func (l *launch) account(name, v string) {
+	rest, numeric := strings.CutPrefix(v, ":")
+	user, groups, _ := strings.Cut(rest, ":")
+	group, more, _ := strings.Cut(groups, ":")
+	_, isUser := wholeNumber(user)
+	_, isGroup := wholeNumber(group)
+	switch {
+	case numeric && (!isUser || !isGroup || strings.HasPrefix(name, "s6-")):
+		l.wrong = name + " " + quoted(v) + " does not name a user and a group by number"
+		return
+	case user == "":
+		l.wrong = name + " " + quoted(v) + " does not name a user"
+		return
+	case more != "":
+		l.later(name, "the groups "+more+" besides have no counterpart: systemd: {service: {SupplementaryGroups: …}} of an app")
+	}
+	l.user, l.group = user, group
+}
+
+// maxForks is more than any app has: two such numbers can be multiplied.
+const maxForks = 1 << 20
+
 // meanMore applies what is no program, socket or user.
 func (l *launch) meanMore(name, meaning, v string) {
 	switch meaning {
 	case "children", "forks":
 		n, err := strconv.Atoi(v)
 		switch {
-		case err != nil || n < 0 || n == 0 && meaning == "forks":
+		case err != nil || n < 0 || n == 0 && meaning == "forks" || n > maxForks:
 			l.wrong = quoted(v) + " is not a number of processes"
+		case meaning == "forks" && path.Base(name) == "multiwatch":
+			l.watched = n
 		case meaning == "forks":
 			l.forks = n
 		default:
@@ -116,6 +154,12 @@ func (l *launch) meanMore(name, meaning, v string) {
 		l.later(name, "the login environment of the user has no counterpart: systemd sets HOME, USER, LOGNAME and SHELL")
 	case "nogroups":
 		l.later(name, "--clear-groups has no counterpart: a worker gets the groups of its user")
+	case "lock":
+		l.later(name, "the lock "+v+" has no counterpart: systemd starts a service once")
+	case "argv0":
+		l.later(name, "the name "+quoted(v)+" of the process has no counterpart: left out")
+	case "fds":
+		l.later(name, "a worker's standard input is the socket, its output goes to the journal: nothing is closed")
 	case "refuse":
 		l.wrong = name + " has no counterpart, and all paths would mean others"
 	case "clear":

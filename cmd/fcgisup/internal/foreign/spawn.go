@@ -27,7 +27,7 @@ func (l *launch) app() outcome {
 	argv[0] = l.within(argv[0])
 	if len(l.kept) > 0 {
 		argv = append(slices.Clone(l.kept), argv...)
-		if path.Base(l.kept[0]) == "xvfb-run" && !slices.Contains(l.kept, "-a") && !slices.Contains(l.kept, "--auto-servernum") && l.forks > 1 {
+		if path.Base(l.kept[0]) == "xvfb-run" && !slices.Contains(l.kept, "-a") && !slices.Contains(l.kept, "--auto-servernum") && l.forks*l.watched > 1 {
 			l.note(l.at, "xvfb-run", "needs -a, since each worker has an X server of its own")
 		}
 	}
@@ -85,8 +85,8 @@ func (l *launch) finish(d *draft) {
 		l.variable(d, "PHP_FCGI_CHILDREN", l.children, l.at)
 		l.note(l.at, "-C", "php-cgi forks them itself: they are one worker for fcgisup; workers: would count and replace them one by one")
 	}
-	if l.forks > 1 {
-		d.set("workers", l.forks, l.at)
+	if n := l.forks * l.watched; n > 1 {
+		d.set("workers", n, l.at)
 	}
 	if l.signal != "" {
 		d.set("stop_signal", l.signal, l.at)

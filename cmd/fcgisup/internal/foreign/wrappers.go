@@ -84,7 +84,7 @@ var wrappers = map[string]wrapper{
 	"su-exec":      {operands: "owner"},
 	"setpriv": {options: "--reuid/--ruid/--euid=user --regid/--rgid/--egid=group --init-groups --clear-groups:nogroups --keep-groups --groups=note --reset-env:clear " +
 		"--no-new-privs:NoNewPrivileges=yes --inh-caps=note --ambient-caps=note --bounding-set=note --securebits=note --pdeathsig=keep"},
-	"chpst": {options: "-u=account -U=envuser -b=keep -e=envdir -/=refuse -C=dir -n=Nice -l=keep -L=keep -P -v -V -0 -1 -2 " +
+	"chpst": {options: "-u=account -U=envuser -b=argv0 -e=envdir -/=refuse -C=dir -n=Nice -l=lock -L=lock -P -v -V -0/-1/-2:fds " +
 		strings.Replace(softlimits, "-l=limit:MEMLOCK ", "", 1)},
 	"s6-softlimit": {options: "-H -h " + softlimits},
 	"s6-envuidgid": {operands: "envuser"},
@@ -111,14 +111,14 @@ var wrappers = map[string]wrapper{
 	"s6-notifyoncheck": {options: "-d -3=keep -s=keep -T=keep -t=keep -w=keep -n=keep -c=keep", remark: "has no counterpart: health: asks the program"},
 	"fdmove":           {options: "-c", operands: "skip skip"},
 	"redirfd":          {options: "-r -w -u -a -x -n -b", operands: "skip output"},
-	"exec":             {options: "-c:clear -l -a=keep"},
+	"exec":             {options: "-c:clear -l -a=argv0"},
 	"cd":               {operands: "dir"},
 	"umask":            {operands: "umask"},
 	"export":           {operands: "variable value"},
 	"emptyenv":         {options: "-p -c -P", remark: "is like systemd's environment, which holds little"},
 	"busybox":          {},
-	"time":             {options: "-p -v -o=keep -f=keep"},
-	"catchsegv":        {},
+	"time":             {options: "-p -v -o=keep -f=keep", remark: "has no counterpart: fcgisup top and the metrics have a worker's times"},
+	"catchsegv":        {remark: "has no counterpart: systemd-coredump(8) keeps what a crashed worker leaves"},
 	"cgexec":           {options: "-g=note --sticky"},
 }
 
