@@ -14,6 +14,9 @@ type launch struct {
 	at    place
 	by    spawning
 	words []shell.Word
+	// whole are the words that it began with; wrapped is set if the first is a program that starts others.
+	whole   []shell.Word
+	wrapped bool
 	// run follows the script of a shell's -c.
 	run func(l *launch, text string, args []shell.Word) bool
 
@@ -98,7 +101,7 @@ func (r *reading) spawned(at place, words []shell.Word, by spawning) outcome {
 }
 
 func (r *reading) launch(at place, words []shell.Word, by spawning) *launch {
-	return &launch{reading: r, at: at, words: words, by: by, forks: 1, watched: 1, backlog: 1024, user: by.user, group: by.group, umask: by.umask, run: followShell}
+	return &launch{reading: r, at: at, words: words, by: by, whole: words, forks: 1, watched: 1, backlog: 1024, user: by.user, group: by.group, umask: by.umask, run: followShell}
 }
 
 func (l *launch) read() outcome {
@@ -151,7 +154,10 @@ func (l *launch) leadsToSpawner() bool {
 			return true
 		}
 	}
-	return l.program != "" && isSpawner(l.program) || len(l.words) > 0 && !l.words[0].OK() && hasSocket(l.words[1:])
+	if l.wrapped && hidesSpawner(l.whole) {
+		return true
+	}
+	return len(l.words) > 0 && !l.words[0].OK() && hasSocket(l.words[1:])
 }
 
 func hasSocket(words []shell.Word) bool {
@@ -188,10 +194,12 @@ func (l *launch) step() bool {
 		}
 		return false
 	case w.refused != "":
+		l.wrapped = true
 		l.wrong = name + " " + w.refused
 		return false
 	}
 	start := l.words
+	l.wrapped = true
 	l.words = l.words[1:]
 	if isSpawner(name) {
 		l.spawner = true

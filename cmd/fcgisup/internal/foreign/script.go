@@ -209,7 +209,7 @@ func (h *scriptHost) besides(c *shell.Command) {
 		return
 	}
 	name := path.Base(c.Argv[0].Text)
-	if c.Quiet || asks[name] {
+	if c.Quiet || asks[name] && (name != "start-stop-daemon" || daemonStops(c.Argv[1:])) {
 		return
 	}
 	argv := make([]string, len(c.Argv))
