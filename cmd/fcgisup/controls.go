@@ -130,6 +130,9 @@ func statusFrom(ctx context.Context, path, target string, may func(app string, n
 // longestError bounds an answer that is not a status, in bytes.
 const longestError = 64 << 10
 
+// longestRefusal bounds what of it is shown, in bytes.
+const longestRefusal = 4 << 10
+
 // control asks a supervisor; into gets the answer's JSON.
 func control(ctx context.Context, path, method, target string, into any) error {
 	return ask(ctx, path, method, target, func(answer io.Reader) error {
@@ -156,12 +159,17 @@ func ask(ctx context.Context, path, method, target string, read func(io.Reader) 
 		if json.NewDecoder(io.LimitReader(resp.Body, longestError)).Decode(&said) != nil || said.Error == "" {
 			said.Error = resp.Status
 		}
-		return errors.New(said.Error) // report makes it safe to show
+		return errors.New(refusal(said.Error))
 	}
 	if err := read(io.LimitReader(resp.Body, supervisor.MaxAnswerSize)); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil
+}
+
+// refusal keeps what somebody else says within a line, as what it is.
+func refusal(s string) string {
+	return fcgisup.PrintableAtMost(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "), longestRefusal)
 }
 
 // unreachable drops the made-up URL from a client error.

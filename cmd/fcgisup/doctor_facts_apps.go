@@ -280,7 +280,7 @@ func (a *appFacts) launch() launch {
 
 // makerOf is the app whose unit a file is, empty if gen did not make it.
 func makerOf(file string) string {
-	data, err := os.ReadFile(file)
+	data, err := readRegular(file)
 	if err != nil {
 		return ""
 	}

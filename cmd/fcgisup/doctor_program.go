@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -330,6 +332,20 @@ func (l launch) try(path string, permission uint32) (got access) {
 	return got
 }
 
+// readRegular reads a file of an app's user, who may put a pipe, a device or a link to one there: it neither waits nor
+// reads more than a configuration may hold.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is not a regular file", path))
+	}
+	return io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize))
+}
+
 func readHead(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -356,7 +372,7 @@ func pathIn(assignments []string, files []string) string {
 		}
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := readRegular(file)
 		if err != nil {
 			continue
 		}
@@ -381,7 +397,7 @@ func dropIns(name string, rendered []byte) []units.Directive {
 	}
 	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
 	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil {
+		if text, err := readRegular(file); err == nil {
 			more, _ := units.Read(text)
 			all = append(all, more...)
 		}

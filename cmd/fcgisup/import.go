@@ -164,7 +164,7 @@ func readSource(name string) (foreign.Source, error) {
 // finish says what is to be said, and prints or writes the configuration.
 func (i *importer) finish(res foreign.Result, from string) error {
 	for _, n := range res.Notes {
-		fmt.Fprintln(i.err, n)
+		fmt.Fprintln(i.err, fcgisup.Printable(n.String())) // it quotes files of others
 	}
 	if len(res.Text) == 0 {
 		return hinted(errors.New("cannot import: nothing in it can be used"), "the lines above say why; docs/migrating.md shows what is read")

@@ -229,6 +229,9 @@ func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own s
 		dir = r.ownDir(a, instances)
 	}
 	own = filepath.Join(dir, supervisor.PingRecordName)
+	if r.control != "" { // whose folder may be that of many supervisors
+		own = r.control + "." + supervisor.PingRecordName
+	}
 	if !r.source.changed("instance") {
 		return own, nil
 	}

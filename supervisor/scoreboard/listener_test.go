@@ -321,7 +321,9 @@ func TestSharedDescription(t *testing.T) {
 		nonblocking(true)
 		_, err = l.Accepted()
 		must(t, err)
-		nonblocking(true) // looking changes nothing
+		nonblocking(true)                                           // looking changes nothing
+		nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // nothing gets through
+		must(t, unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing}))
 		must(t, l.SetBlocking())
 		nonblocking(false)
 
