@@ -81,6 +81,9 @@ type ServiceUnit struct {
 	PrivateTmp bool
 	// MissingMounts are its directives that name a path which must be there and is not.
 	MissingMounts []string
+	// Needs are paths that must be there for a start, Helpers the commands beside the program.
+	Needs   []Need
+	Helpers []Helper
 	// RuntimeFolders are those below /run that go with the service: none if they are preserved.
 	RuntimeFolders []string
 	// OnStdin tells that the program gets the socket as its standard input.
@@ -260,6 +263,10 @@ func serviceOf(name string, p properties) ServiceUnit {
 	}
 	u.Mounts = mountsOf(p)
 	u.MissingMounts = missingMounts(p)
+	u.Needs = needsOf(p, append([]string{u.File}, property[[]string](p, "DropInPaths")...))
+	if !u.Mounts.OwnRoot {
+		u.Helpers = helpersOf(p)
+	}
 	if property[bool](p, "DynamicUser") {
 		u.User, u.Group = "", ""
 	}

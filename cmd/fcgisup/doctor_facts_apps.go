@@ -28,6 +28,8 @@ type appFacts struct {
 	noUsers, noGroups []configured
 	// command is what is wrong with the program: a finding's id and words.
 	command *finding
+	// environment is what is wrong with the place of its environment file.
+	environment *finding
 	// missing are files and folders that are not there, by key.
 	missing []configured
 	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
@@ -109,6 +111,7 @@ func (a *appFacts) gather() {
 	a.gatherAccounts()
 	a.command = a.launch().problem()
 	a.gatherPaths()
+	a.environment = a.hiddenEnvironment()
 	a.gatherSocket()
 	a.gatherNeeds(context.Background())
 }
@@ -181,6 +184,31 @@ func (a *appFacts) gatherPaths() {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		a.missing = append(a.missing, configured{"environment_file", file})
 	}
+}
+
+// hiddenEnvironment says that the sandbox hides the environment file: systemd reads it before
+// there is a sandbox, the supervisor within. One that is as if not there fails each start; one
+// that is closed to the supervisor is systemd's alone.
+func (a *appFacts) hiddenEnvironment() *finding {
+	file := strings.TrimPrefix(a.EnvironmentFile, "-")
+	if _, err := os.Stat(file); file == "" || err != nil || !a.Systemd.Supervise {
+		return nil
+	}
+	l := a.launch()
+	if l.mounts.OwnRoot {
+		return nil
+	}
+	f := l.hidden(file, "its environment file")
+	if f == nil {
+		return nil
+	}
+	f.Severity = isError
+	directive, _ := l.hides(file)
+	if key, value, _ := strings.Cut(directive, "="); key == "ProtectHome" && value != "tmpfs" && a.User != "root" {
+		f.Severity = isWarning
+		f.Message = fmt.Sprintf("The sandbox of the unit (%s) hides %s, its environment file: only systemd reads it, when the service starts, and a reload applies no change of it.", directive, file)
+	}
+	return f
 }
 
 // socketMode is who owns a socket file, and who may connect to it.

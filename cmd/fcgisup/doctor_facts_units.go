@@ -41,7 +41,7 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 			return a.Network == "unix" && everybodyReaches(a.Addr)
 		})
 		s.missing = missingOf(s.service)
-		s.program = launchOf(s).problem()
+		s.program = programProblem(s)
 		f.sockets = append(f.sockets, s)
 	}
 	if err := f.gatherNamed(ctx, systemd); err != nil {
@@ -90,6 +90,13 @@ func missingOf(u units.ServiceUnit) []configured {
 	if u.Group != "" && !isNumber(u.Group) && !groupExists(u.Group) {
 		all = append(all, configured{"Group", u.Group})
 	}
+	for _, n := range u.Needs {
+		if n.Parent && !isDirectory(filepath.Dir(n.Path)) {
+			all = append(all, configured{n.Directive, n.Path})
+		} else if _, err := os.Stat(n.Path); !n.Parent && errors.Is(err, fs.ErrNotExist) {
+			all = append(all, configured{n.Directive, n.Path})
+		}
+	}
 	if u.Mounts.OwnRoot {
 		return all
 	}
@@ -102,6 +109,27 @@ func missingOf(u units.ServiceUnit) []configured {
 		all = append(all, configured{"WorkingDirectory", u.Directory})
 	}
 	return all
+}
+
+// programProblem says why the program of a service, or a command that runs beside it, cannot be
+// executed. Those of a unit of ours are the renderer's.
+func programProblem(s socketFacts) *finding {
+	l := launchOf(s)
+	if f := l.problem(); f != nil {
+		return f
+	}
+	for _, h := range s.service.Helpers {
+		beside := l
+		beside.argv, beside.correct = h.Argv, h.Directive+"="
+		if h.Privileged {
+			beside.user, beside.who, beside.mounts = "root", nil, units.Mounts{}
+		}
+		if f := beside.problem(); f != nil {
+			f.Message = h.Directive + "=: " + f.Message
+			return f
+		}
+	}
+	return nil
 }
 
 // launchOf is how a unit executes its program. The arguments of a unit of ours

@@ -61,7 +61,28 @@ func (l launch) problem() *finding {
 			}
 		}
 	}
-	return l.hidden(l.directory, "its working directory")
+	if f := l.hidden(l.directory, "its working directory"); f != nil {
+		return f
+	}
+	if f := l.argument(); f != nil {
+		return f
+	}
+	return l.closedDirectory()
+}
+
+// closedDirectory says that the user may not enter the working directory, exit code 200/CHDIR.
+func (l launch) closedDirectory() *finding {
+	if l.who == nil || l.directory == "" || l.directory == "~" {
+		return nil
+	}
+	x := l.try(l.directory, unix.X_OK)
+	if x.denied == "" {
+		return nil
+	}
+	return &finding{
+		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.denied, x.mode),
+		Mend: "chmod o+x " + shellWord(x.denied) + ", or give it to a group of " + l.user,
+	}
 }
 
 // maxInterpreters is how many scripts may be each other's interpreters, as the kernel bounds it.
@@ -116,6 +137,12 @@ func (l launch) script(path string, head []byte, depth int) *finding {
 	s, why := parseShebang(head)
 	if why != "" {
 		return &finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Mend: "correct that line"}
+	}
+	if s.loneCR {
+		return &finding{
+			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR that no LF follows, as old editors end lines: the CR and what follows become part of that line.", path),
+			Mend: `sed -i 's/\r$//; s/\r/\n/g' ` + shellWord(path),
+		}
 	}
 	if s.cr && !s.ignoresCR() {
 		return &finding{
@@ -193,22 +220,29 @@ func (l launch) missing(path, script string) *finding {
 
 // hidden says that the sandbox hides a path, or a link that leads to it.
 func (l launch) hidden(path, role string) *finding {
+	directive, at := l.hides(path)
+	if directive == "" {
+		return nil
+	}
+	what := path
+	if at != path {
+		what = fmt.Sprintf("%s on the way to %s", at, path)
+	}
+	return &finding{
+		ID:      "sandbox-hides",
+		Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s: it cannot start (permission denied or no such file).", directive, what, role),
+		Mend:    l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
+	}
+}
+
+// hides returns the directive that hides a path, and which part of its trail; empty if none does.
+func (l launch) hides(path string) (directive, at string) {
 	for _, at := range trail(l.absolute(path)) {
-		directive := l.mounts.Hides(at)
-		if directive == "" {
-			continue
-		}
-		what := path
-		if at != path {
-			what = fmt.Sprintf("%s on the way to %s", at, path)
-		}
-		return &finding{
-			ID:      "sandbox-hides",
-			Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s: it cannot start (permission denied or no such file).", directive, what, role),
-			Mend:    l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
+		if directive := l.mounts.Hides(at); directive != "" {
+			return directive, at
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // loosened is the directive that lets a hidden path be seen.

@@ -23,6 +23,8 @@ type shebang struct {
 	arg string
 	// cr says that the line ends in CR LF; the CR has been taken off the last word.
 	cr bool
+	// loneCR says that there is a CR that no LF follows.
+	loneCR bool
 }
 
 func (s shebang) inEnv() bool { return filepath.Base(s.interpreter) == "env" }
@@ -57,6 +59,7 @@ func parseShebang(head []byte) (s shebang, problem string) {
 	if s.cr = whole && bytes.HasSuffix(line, []byte("\r")); s.cr {
 		line = line[:len(line)-1]
 	}
+	s.loneCR = bytes.ContainsRune(line, '\r')
 	line = bytes.Trim(line, " \t")
 	name, arg := line, []byte(nil)
 	if at := bytes.IndexAny(line, " \t\x00"); at >= 0 {

@@ -24,6 +24,11 @@ func findCommands(f *facts) (found []finding) {
 			one.Severity, one.Subject = isError, "app "+a.Name
 			found = append(found, one)
 		}
+		if a.environment != nil {
+			one := *a.environment
+			one.Subject = "app " + a.Name
+			found = append(found, one)
+		}
 		for _, m := range a.missing {
 			found = append(found, finding{
 				ID: strings.ReplaceAll(m.key, "_", "-") + "-missing", Severity: isError, Subject: "app " + a.Name,

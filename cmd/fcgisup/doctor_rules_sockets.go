@@ -95,21 +95,43 @@ func findNoProgram(f *facts) (found []finding) {
 		}
 		for _, m := range s.missing {
 			fix := noSuch[m.key]
-			found = append(found, finding{
+			value := m.value
+			if fix.parent {
+				value = filepath.Dir(value)
+			}
+			one := finding{
 				fix.id, isError, s.Service, fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
-				fix.command + shellWord(m.value),
-			})
+				fix.command + shellWord(value),
+			}
+			if fix.parent {
+				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
+			}
+			if fix.id == "" { // a mount
+				one.ID, one.Mend = "path-missing", "create "+shellWord(value)+", or write -"+value+" in "+m.key+"="
+			}
+			found = append(found, one)
 		}
 	}
 	return found
 }
 
 // noSuch is what a missing value of a unit is called and made with.
-var noSuch = map[string]struct{ id, command string }{
-	"User":             {"user-missing", "adduser --system --group "},
-	"Group":            {"group-missing", "addgroup --system "},
-	"EnvironmentFile":  {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) lets it be missing; else create "},
-	"WorkingDirectory": {"directory-missing", "mkdir -p "},
+var noSuch = map[string]struct {
+	id, command string
+	// parent reports that only the directory must exist.
+	parent bool
+}{
+	"User":                    {"user-missing", "adduser --system --group ", false},
+	"Group":                   {"group-missing", "addgroup --system ", false},
+	"EnvironmentFile":         {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) lets it be missing; else create ", false},
+	"WorkingDirectory":        {"directory-missing", "mkdir -p ", false},
+	"RootDirectory":           {"directory-missing", "correct RootDirectory=, or create ", false},
+	"RootImage":               {"path-missing", "correct RootImage=, or create ", false},
+	"StandardInput":           {"path-missing", "correct StandardInput=, or create ", false},
+	"StandardOutput":          {"directory-missing", "mkdir -p ", true},
+	"StandardError":           {"directory-missing", "mkdir -p ", true},
+	"LoadCredential":          {"path-missing", "correct LoadCredential=, or create ", false},
+	"LoadCredentialEncrypted": {"path-missing", "correct LoadCredentialEncrypted=, or create ", false},
 }
 
 // findLostSockets: systemd listens and nobody can connect.

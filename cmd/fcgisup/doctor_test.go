@@ -172,6 +172,13 @@ func TestDoctorRules(t *testing.T) {
 		{"no service", func(f *facts) { f.sockets[1].service.Load = "not-found" }, "error service-not-found rt-fastcgi@2.socket"},
 		{"no working directory", func(f *facts) { f.sockets[1].missing = []configured{{"WorkingDirectory", "/x"}} }, "error directory-missing rt-fastcgi@2.service"},
 		{"no environment file", func(f *facts) { f.sockets[1].missing = []configured{{"EnvironmentFile", "/x"}} }, "error environment-file-missing rt-fastcgi@2.service"},
+		{"no root", func(f *facts) { f.sockets[1].missing = []configured{{"RootDirectory", "/x"}} }, "error directory-missing rt-fastcgi@2.service"},
+		{"no directory of an output", func(f *facts) { f.sockets[1].missing = []configured{{"StandardError", "/x/y"}} }, "error directory-missing rt-fastcgi@2.service"},
+		{"no credential", func(f *facts) { f.sockets[1].missing = []configured{{"LoadCredential", "/x"}} }, "error path-missing rt-fastcgi@2.service"},
+		{"no path to mount", func(f *facts) { f.sockets[1].missing = []configured{{"ReadWritePaths", "/x"}} }, "error path-missing rt-fastcgi@2.service"},
+		{"a hidden environment file", func(f *facts) {
+			f.apps[0].environment = &finding{ID: "sandbox-hides", Severity: isError, Message: "It is hidden."}
+		}, "error sandbox-hides app rt"},
 		{"no program", func(f *facts) { f.sockets[1].program = &finding{ID: "command-missing"} }, "error command-missing rt-fastcgi@2.service"},
 		{"no group", func(f *facts) { f.sockets[1].missing = []configured{{"Group", "x"}} }, "error group-missing rt-fastcgi@2.service"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
