@@ -58,6 +58,9 @@ func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time
 	if limit == 0 || v.Activity != scoreboard.OnlyKept || waiting.IsZero() || now.Sub(waiting) < limit {
 		return ""
 	}
+	if !slices.ContainsFunc(i.board.Waiting, func(w scoreboard.Waiting) bool { return !w.Gone && !i.fromProbe(w.Since) }) {
+		return "" // only a probe of ours waits, or clients that have left
+	}
 	return fmt.Sprintf("holds an idle kept connection although others have waited for %s, request_timeout is %s", now.Sub(waiting).Round(time.Millisecond), limit)
 }
 

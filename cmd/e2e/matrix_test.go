@@ -22,14 +22,14 @@ type exchange struct {
 // sum of a part and cuts the third.
 var exchanges = []exchange{
 	{"a long request", func(s *supervised, params map[string]string, begun func()) error {
-		conn, err := dialFCGI(s, fcgiRequest("/sleep?ms=1200", nil, params))
+		conn, err := dialFCGI(s, fcgiRequest("/sleep?ms=2500", nil, params))
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
 		begun()
 		page, err := fcgiAnswer(conn)
-		if err == nil && !strings.Contains(page, "slept 1200") {
+		if err == nil && !strings.Contains(page, "slept 2500") {
 			err = fmt.Errorf("answer %q", page)
 		}
 		return err
@@ -103,15 +103,15 @@ func TestReplacedMidway(t *testing.T) {
 func (s *supervised) replaceMidway(t *testing.T, p program, e exchange) {
 	t.Helper()
 	before := pids(s.until(t, 10*time.Second, settled(1)))
-	begun, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- e.run(s, p.params(t), func() { close(begun) }) }()
-	<-begun
+	seen, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- e.run(s, p.params(t), func() { <-seen }) }()
 	s.until(t, 5*time.Second, func(st supervisor.Status) error {
 		if *st.InFlight != 1 {
 			return fmt.Errorf("in flight %d", *st.InFlight)
 		}
 		return nil
 	})
+	close(seen)
 	behind := make(chan error, 1)
 	go func() {
 		_, err := fcgiAsk(s.network, s.address, "/", nil, p.params(t))

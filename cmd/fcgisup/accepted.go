@@ -146,6 +146,16 @@ func (c *cli) keep(cfg *fcgisup.Config) {
 	}
 }
 
+// isApplied reports whether units read the file: the system's own, or one that apply has kept a copy of.
+func isApplied(dir, path string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(acceptedPath(dir, path))
+	return err == nil || path == fcgisup.SystemConfig
+}
+
 // forgetAccepted removes the copies of configurations that no app of this host has any more.
 func forgetAccepted(dir string, records map[string]*record) error {
 	used := map[string]bool{}
