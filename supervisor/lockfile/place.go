@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 
@@ -21,7 +22,8 @@ const rootDir = "/run/fcgisup"
 // a directory that others can write, such as /tmp. The lock is not: no other
 // user can make it first, open it or remove it. It is root's own directory; for
 // other users the directory of path if only they can write there, else
-// /run/user/UID or a directory of theirs below the temporary one. All processes
+// /run/user/UID or a directory of theirs below the temporary one or, where others
+// have made that first, in their home. All processes
 // of a user get the same answer.
 func For(path string) (string, error) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
@@ -54,11 +56,35 @@ func placeFor(dir string, uid int) (string, error) {
 	if run := "/run/user/" + id; ownDir(run) == nil {
 		return run, nil
 	}
-	own := filepath.Join(os.TempDir(), "fcgisup-"+id)
-	if err := os.Mkdir(own, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
+	return oneOf(os.TempDir(), homeDir(id), id)
+}
+
+// oneOf is a directory of the user's own below the temporary one. Where another user has taken that name, it is below
+// home, in which nobody else can do so.
+func oneOf(temporary, home, id string) (string, error) {
+	own := filepath.Join(temporary, "fcgisup-"+id)
+	err := makeOwn(own)
+	if err != nil && home != "" {
+		if hidden := filepath.Join(home, ".fcgisup"); makeOwn(hidden) == nil {
+			return hidden, nil
+		}
 	}
-	return own, ownDir(own)
+	return own, err
+}
+
+func makeOwn(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return ownDir(dir)
+}
+
+// homeDir is what the user database says, whatever the environment does: all processes of a user get the same answer.
+func homeDir(id string) string {
+	if u, err := user.LookupId(id); err == nil {
+		return u.HomeDir
+	}
+	return ""
 }
 
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }
