@@ -231,11 +231,7 @@ func (l *launch) step() bool {
 		l.program, l.startas = "", ""
 	}
 	if l.line != "" && len(l.words) == 0 {
-		if words, err := shellWords(l.line); err != nil {
-			l.wrong = "-f " + err.Error()
-		} else {
-			l.words = known(words)
-		}
+		l.lineWords()
 	}
 	if name == "daemon" && len(l.words) == 1 && strings.ContainsAny(l.words[0].Text, " \t") {
 		l.script, l.words = &l.words[0].Text, nil // Red Hat's function gives its words to a shell

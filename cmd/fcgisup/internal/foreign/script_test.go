@@ -188,6 +188,11 @@ func TestScripts(t *testing.T) {
 			text: sh + "F=/srv/app/web.fcgi\nB=${F##*/}; N=${B%.fcgi}\nspawn-fcgi -s /run/$N.sock -u web -- \"${F%/*}/$(basename $F)\"\n",
 			want: []string{"listen: /run/web.sock", "command: [/srv/app/web.fcgi]"},
 		}, {
+			name: "a line for a shell",
+			text: sh + "export D=/srv\nspawn-fcgi -s /run/a.sock -u web -f '$D/a \"b c\" \\$x # no' \nspawn-fcgi -s /run/b.sock -u web -f '/srv/b 2>>/var/log/b'\n",
+			want: []string{"command: [/srv/a, b c, $x]", "command: [/srv/b]"},
+			say:  []string{"run:4: >>: has no counterpart", "/var/log/b"},
+		}, {
 			name: "workers of workers",
 			text: sh + "spawn-fcgi -F 2 -s /run/a.sock -u web -- multiwatch -f 4 -- /srv/a\n",
 			want: []string{"workers: 8"},
@@ -211,6 +216,9 @@ func TestScripts(t *testing.T) {
 		"-s /run/a.sock -u web -M $X -- /srv/a", "-s /run/a.sock -u web -- $X", "-s /run/a.sock -u web -- /srv/a $X", "-s /run/a.sock -u web -- /srv/$X/a",
 		"-s /run/a.sock $X -u web -- /srv/a", "-s /run/a.sock -u web -- /srv/a $(hostname)", "-s /run/a.sock -u web -- /srv/a `date` $X", "-s /run/a.sock -u web -- ~/a",
 		"-s /run/a.sock -u web -- /srv/a <(cat /etc/x)", "-s /run/a.sock -u web -f \"$X\"", "-a $X -p 9000 -u web -- /srv/a",
+		"-s /run/a.sock -u web -f '/srv/a | logger'", "-s /run/a.sock -u web -f '/srv/a &'", "-s /run/a.sock -u web -f '/srv/a; /srv/b'", "-s /run/a.sock -u web -f '$HOME/a'",
+		"-s /run/a.sock -u web -f '/srv/a `date`'", "-s /run/a.sock -u web -f '/srv/*.fcgi'", "-s /run/a.sock -u web -f '/srv/a && /srv/b'", "-s /run/a.sock -u web -f '-a x /srv/a'",
+		"-s /run/a.sock -u web -f '/srv/a \"'", "-s /run/a.sock -u web -f '(/srv/a)'", "-s /run/a.sock -u web -f '/srv/a <(date)'", "-s /run/a.sock -u web -f '~/a'", "-s /run/a.sock -u web -f '# x'",
 		"-s /run/a.sock -u '' -- /srv/a", "-s /run/a.sock -u web -g \"\" -- /srv/a", "-s /run/a.sock -u web -F 99999999 -- /srv/a",
 		"-s /run/a.sock -u web -- multiwatch -f $X -- /srv/a", "-s /run/a.sock -u web -F two -- /srv/a", "-p http -u web -- /srv/a",
 	} {
