@@ -115,6 +115,7 @@ func TestEnvironmentOfManagers(t *testing.T) {
 		{
 			name: "known", text: pool + "pm.max_children=${COUNT}\nenv[A]=\"${HOME}/x\"\nphp_value[p]=\"${HOME}\"\nphp_value[q]='${HOME}'\nchdir=/srv/${NONE:-app}\n",
 			want: []string{"workers: 7", "A: /home/web/x", "-d, p=\"/home/web\"", "'q=''${HOME}'''", "directory: /srv/app"},
+			say:  []string{"pool.conf:6: pm.max_children: ${COUNT} is taken from the environment of fcgisup import", "env[A]: ${HOME} is taken"}, not: []string{"q]: ${HOME} is taken"},
 		},
 		{name: "an unknown number", text: pool + "pm.max_children=${NONE}\n", say: []string{"pool.conf:6: pm.max_children: ${NONE} is of php-fpm's environment", "is left out"}},
 		{name: "an unknown user", text: "[www]\nuser=${NONE}\nlisten=/run/a.sock\npm=static\npm.max_children=2\n", say: []string{"user: ${NONE}"}},
@@ -126,7 +127,10 @@ func TestEnvironmentOfManagers(t *testing.T) {
 	}
 	const program = "[fcgi-program:a]\nsocket_owner=web:web\n"
 	for _, i := range []imports{
-		{name: "known", text: program + "command=/srv/a %(ENV_HOME)s\nuser=web\nsocket=unix:///run/%(program_name)s.sock\nnumprocs=%(ENV_COUNT)s\n", want: []string{"/home/web]", "workers: 7"}},
+		{name: "known", text: "[supervisord]\nenvironment=HOME=\"/home/web\",COUNT=\"7\"\n" + program + "command=/srv/a %(ENV_HOME)s\nuser=web\nsocket=unix:///run/%(program_name)s.sock\nnumprocs=%(ENV_COUNT)s\n", want: []string{"/home/web]", "workers: 7"}},
+		{name: "the administrator's user", text: program + "command=/srv/a\nuser=%(ENV_COUNT)s\nsocket=unix:///run/a.sock\n", say: []string{"a.conf:4: user: %(ENV_COUNT) is not known here", "is left out"}},
+		{name: "the administrator's home", text: program + "command=/srv/a\nuser=web\nsocket=unix:///run/a.sock\ndirectory=%(ENV_HOME)s\nenvironment=A=\"%(ENV_HOME)s\"\n", want: []string{"command: [/srv/a]"}, say: []string{"a.conf:6: directory: %(ENV_HOME)", "a.conf:7: environment: %(ENV_HOME)"}, not: []string{"/home/web"}},
+		{name: "the administrator's home in the command", text: program + "command=%(ENV_HOME)s/a\nuser=web\nsocket=unix:///run/a.sock\n", say: []string{"a.conf:3: command: %(ENV_HOME)"}},
 		{name: "unknown command", text: program + "command=/srv/a %(ENV_NONE)s\nuser=web\nsocket=unix:///run/a.sock\n", say: []string{"a.conf:3: command: %(ENV_NONE) is not known here", "a.conf is left out"}},
 		{name: "unknown user", text: program + "command=/srv/a\nuser=%(ENV_NONE)s\nsocket=unix:///run/a.sock\n", say: []string{"a.conf:4: user: %(ENV_NONE)"}},
 		{name: "unknown socket", text: program + "command=/srv/a\nuser=web\nsocket=unix:///run/%(ENV_NONE)s\n", say: []string{"a.conf:5: socket: %(ENV_NONE)"}},

@@ -51,8 +51,12 @@ func (p *program) expansion(s string) (n int, text, why string) {
 		return 1, "%", fmt.Sprintf("%%(%s) has no format that is known", name)
 	}
 	n = len("%()") + len(name) + width + 1
-	value, ok := p.lookup(name)
-	if !ok {
+	value, ok := p.names[name]
+	switch {
+	case ok:
+	case strings.HasPrefix(name, "ENV_"):
+		return n, s[:n], fmt.Sprintf("%%(%s) is not known here: it is of supervisord's environment, and import does not take its own", name)
+	default:
 		return n, s[:n], fmt.Sprintf("%%(%s) is not known here", name)
 	}
 	verb := format[width]
@@ -64,14 +68,4 @@ func (p *program) expansion(s string) (n int, text, why string) {
 		return n, s[:n], fmt.Sprintf("%%(%s) is %q, not a number", name, value)
 	}
 	return n, fmt.Sprintf("%"+format[:width]+"d", number), why
-}
-
-func (p *program) lookup(name string) (string, bool) {
-	if v, ok := p.names[name]; ok {
-		return v, true
-	}
-	if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
-		return p.opt.Getenv(variable)
-	}
-	return "", false
 }

@@ -34,7 +34,7 @@ type Source struct {
 // Options are the little that a configuration leaves to the machine it is on.
 // A nil function knows nothing.
 type Options struct {
-	// Getenv is the environment that %(ENV_X)s, $X and ${X} mean.
+	// Getenv is the environment that $X and ${X} of PHP-FPM mean.
 	Getenv func(string) (string, bool)
 	// Look finds a program that is named without a path.
 	Look func(string) (string, error)

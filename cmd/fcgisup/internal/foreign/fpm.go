@@ -170,11 +170,24 @@ func (p *pool) expanded(e entry, take func(entry)) {
 		p.note(e.at, e.key, "%s: left out", why+whyRaw)
 		return
 	}
+	if !quotes {
+		for _, match := range phpVariable().FindAllString(e.value, -1) {
+			if _, ok := p.opt.Getenv(variableIn(match)); ok && match != "$pool" {
+				p.note(e.at, e.key, "%s is taken from the environment of fcgisup import: check that php-fpm's has the same", match)
+			}
+		}
+	}
 	e.value, e.raw = value, raw
 	take(e)
 }
 
 var phpVariable = pattern(`\$\{[^}]*\}|\$pool`)
+
+// variableIn is the name in ${NAME} or ${NAME:-DEFAULT}.
+func variableIn(match string) string {
+	name, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(match, "${"), "}"), ":-")
+	return name
+}
 
 // expand puts in the pool's name and variables of the environment; single quotes keep variables as they are.
 func (p *pool) expand(s string, single bool) (text, why string) {
@@ -336,6 +349,7 @@ func (p *pool) env(e entry) {
 			p.note(e.at, "env["+e.sub+"]", "is %s of php-fpm's environment, which is not known here: left out", e.value)
 			return
 		}
+		p.note(e.at, "env["+e.sub+"]", "%s is taken from the environment of fcgisup import: check that php-fpm's has the same", e.value)
 	}
 	p.variable(p.draft, e.sub, value, e.at)
 }
