@@ -115,7 +115,7 @@ func TestEnvironmentOfManagers(t *testing.T) {
 		{
 			name: "known", text: pool + "pm.max_children=${COUNT}\nenv[A]=\"${HOME}/x\"\nphp_value[p]=\"${HOME}\"\nphp_value[q]='${HOME}'\nchdir=/srv/${NONE:-app}\n",
 			want: []string{"workers: 7", "A: /home/web/x", "-d, p=\"/home/web\"", "'q=''${HOME}'''", "directory: /srv/app"},
-			say:  []string{"pool.conf:6: pm.max_children: ${COUNT} is taken from the environment of fcgisup import", "env[A]: ${HOME} is taken"}, not: []string{"q]: ${HOME} is taken"},
+			say:  []string{"pool.conf:6: pm.max_children: ${COUNT} is taken from the environment of fcgisup import", "pool.conf:7: env: ${HOME} is taken"}, not: []string{"pool.conf:9: php_value: ${HOME} is taken"},
 		},
 		{name: "an unknown number", text: pool + "pm.max_children=${NONE}\n", say: []string{"pool.conf:6: pm.max_children: ${NONE} is of php-fpm's environment", "is left out"}},
 		{name: "an unknown user", text: "[www]\nuser=${NONE}\nlisten=/run/a.sock\npm=static\npm.max_children=2\n", say: []string{"user: ${NONE}"}},

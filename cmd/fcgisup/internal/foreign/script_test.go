@@ -193,6 +193,30 @@ func TestScripts(t *testing.T) {
 			want: []string{"command: [/srv/a, b c, $x]", "command: [/srv/b]"},
 			say:  []string{"run:4: >>: has no counterpart", "/var/log/b"},
 		}, {
+			name: "a comment ends a continued command",
+			text: sh + "spawn-fcgi -n -s /run/a.sock -u web -- /srv/a \\\n  # first \\\n  # second \\\n  --verbose # x\n",
+			want: []string{"command: [/srv/a]"}, say: []string{"run:5: --verbose: is not taken over"},
+		}, {
+			name: "a comment behind a word ends its command",
+			text: sh + "exec spawn-fcgi -n -s /run/a.sock -u web -- /srv/a -x#y # no \\\n  --verbose\n",
+			want: []string{"command: [/srv/a, -x#y]"},
+		}, {
+			name: "a comment takes no fi",
+			text: sh + "A='# \\\n'\nif true; then\nspawn-fcgi -n -s /run/a.sock -u web -- /srv/a\n# why \\\nfi\n",
+			want: []string{"command: [/srv/a]"},
+		}, {
+			name: "a start behind a condition that leaves",
+			text: sh + "[ \"$MODE\" = prod ] || exit 0\nspawn-fcgi -s /run/a.sock -u web -- /srv/a\n",
+			want: []string{"command: [/srv/a]"}, say: []string{"run:3: whether the script starts it depends on the command before it in line 2"},
+		}, {
+			name: "a start behind a condition of if that leaves",
+			text: sh + "if [ \"$MODE\" = test ]; then exit; fi\n(spawn-fcgi -s /run/a.sock -u web -- /srv/a)\n",
+			want: []string{"command: [/srv/a]"}, say: []string{"run:3: whether the script starts it depends on the condition in line 2"},
+		}, {
+			name: "a function that leaves",
+			text: sh + "f() {\n[ -n \"$X\" ] && return\nspawn-fcgi -s /run/a.sock -u web -- /srv/a\n}\nf\nspawn-fcgi -s /run/b.sock -u web -- /srv/b\n",
+			want: []string{"command: [/srv/a]", "command: [/srv/b]"}, say: []string{"run:4: whether the script starts it depends on the command before it in line 3"}, not: []string{"run:7: whether"},
+		}, {
 			name: "workers of workers",
 			text: sh + "spawn-fcgi -F 2 -s /run/a.sock -u web -- multiwatch -f 4 -- /srv/a\n",
 			want: []string{"workers: 8"},

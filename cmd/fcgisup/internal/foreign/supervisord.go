@@ -151,6 +151,11 @@ func (r *reading) readProgram(section, name string, own, global []entry, at plac
 		"program_name": name, "group_name": name, "host_node_name": r.opt.Hostname,
 		"here": path.Dir(r.path(at.file)), "process_num": "0", "numprocs": "1",
 	}
+	for _, e := range global { // all others may name these
+		if e.key == "environment" {
+			p.environment(e)
+		}
+	}
 	for _, key := range []string{"numprocs", "numprocs_start"} { // the others may name them
 		if e, ok := find(own, key); ok {
 			p.numbers(e)
@@ -181,11 +186,8 @@ func (r *reading) fcgiProgram(name string, own, global []entry, at place) {
 func (p *program) inherit(global []entry) {
 	for _, e := range global {
 		switch e.key {
-		case "environment", "umask", "directory":
+		case "umask", "directory":
 			p.take(e)
-			if e.key == "environment" {
-				p.environment(e)
-			}
 		case "user":
 			p.essential(e, func(v string) { p.user = entry{value: v, at: e.at} })
 		}

@@ -119,7 +119,7 @@ func eval(r *run, at Place, argv []Word, _ []Assign) (Status, flow) {
 			for name := range r.scope.all() {
 				r.doubt(name, at.Line, "may be set by eval in line %d")
 			}
-			return r.host.Command(&Command{At: at, Argv: argv, Quiet: r.quiet > 0, Maybe: strings.Join(r.maybe, ", "), run: r}), next
+			return r.host.Command(&Command{At: at, Argv: argv, Quiet: r.quiet > 0, Maybe: strings.Join(r.doubts(), ", "), run: r}), next
 		}
 		if i > 0 {
 			text += " "
@@ -164,7 +164,7 @@ func command(r *run, at Place, argv []Word, assigns []Assign) (Status, flow) {
 	if do, ok := builtins[argv[1].Text]; ok && argv[1].OK() {
 		return do(r, at, argv[1:], assigns)
 	}
-	return r.host.Command(&Command{At: at, Argv: argv[1:], Assigns: assigns, Quiet: r.quiet > 0, Maybe: strings.Join(r.maybe, ", "), run: r}), next
+	return r.host.Command(&Command{At: at, Argv: argv[1:], Assigns: assigns, Quiet: r.quiet > 0, Maybe: strings.Join(r.doubts(), ", "), run: r}), next
 }
 
 // source follows another file, if it is lent.

@@ -103,7 +103,7 @@ func (r *run) command(s *syntax.Stmt) (Status, flow) {
 func (r *run) subshell(body func()) Status {
 	r.scope = r.scope.child()
 	frames := r.frames
-	r.frames = []*frame{{left: map[string]int{}}}
+	r.frames = []*frame{{left: map[string]int{}, doubts: r.doubts()}}
 	body()
 	r.frames = frames
 	r.scope = r.scope.parent
@@ -240,8 +240,39 @@ func (r *run) either(at Place, why string, branches ...func() (Status, flow)) (S
 	if len(alive) == 0 {
 		return Maybe, out
 	}
+	if out != exits || len(alive) < len(ends) {
+		r.doubtRest(out == exits, fmt.Sprintf(why, at.Line))
+	}
 	r.join(at.Line, alive)
 	return status, next
+}
+
+// maxDoubts bounds the conditions that are reported of a command.
+const maxDoubts = 8
+
+// doubtRest remembers that what follows, up to the end of the function or of the script, depends on a condition.
+func (r *run) doubtRest(script bool, why string) {
+	f := r.frames[len(r.frames)-1]
+	if script {
+		f = r.frames[0]
+	}
+	if len(f.doubts) < maxDoubts && !slices.Contains(f.doubts, why) {
+		f.doubts = append(f.doubts, why)
+	}
+}
+
+// doubts are the conditions that a command here depends on.
+func (r *run) doubts() []string {
+	var all []string
+	for _, f := range r.frames {
+		all = append(all, f.doubts...)
+	}
+	for _, why := range r.maybe {
+		if !slices.Contains(all, why) {
+			all = append(all, why)
+		}
+	}
+	return all[:min(len(all), maxDoubts)]
 }
 
 // join sets what all branches agree on; the rest is not known from here.
@@ -376,7 +407,7 @@ func (r *run) simple(at Place, argv []Word, assigns []Assign) (Status, flow) {
 			return Success, next
 		}
 	}
-	return r.host.Command(&Command{At: at, Argv: argv, Assigns: assigns, Quiet: r.quiet > 0, Maybe: strings.Join(r.maybe, ", "), run: r}), next
+	return r.host.Command(&Command{At: at, Argv: argv, Assigns: assigns, Quiet: r.quiet > 0, Maybe: strings.Join(r.doubts(), ", "), run: r}), next
 }
 
 func (r *run) function(body *syntax.Stmt, args []Word, assigns []Assign) (Status, flow) {

@@ -170,6 +170,8 @@ type frame struct {
 	// early is set if the function may have returned before: its status is not known.
 	early bool
 	loop  bool
+	// doubts are the conditions under which it goes on so far.
+	doubts []string
 }
 
 // Run follows a script.
@@ -209,7 +211,7 @@ func (r *run) parse(text []byte) (*syntax.File, error) {
 	if len(text) > maxSource || brackets > maxBrackets {
 		return nil, ErrLimit
 	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(text), "")
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(endComments(text)), "")
 	if err != nil {
 		return nil, &SyntaxError{At: r.at(errorLine(err)), Err: err}
 	}
