@@ -356,6 +356,30 @@ func TestOtherScripts(t *testing.T) {
 			want: []string{"user: www", "command: [/srv/a]"},
 		},
 		{
+			name: "OpenRC's other variables",
+			text: "#!/sbin/openrc-run\ncommand=/usr/bin/spawn-fcgi\ncommand_user=www:web\ndirectory=/srv/d\numask=027\nSSD_NICELEVEL=7\nrc_ulimit=\"-n 4096\"\nstart_stop_daemon_args=\"--env 'A=b c' --ionice 3\"\n" +
+				"output_log=/var/log/o\nerror_log=/var/log/e\nretry=TERM/5\nrequired_files=/etc/x\ncommand_args=\"-n -s /run/a.sock -- '/srv/a b'\"\n" +
+				"depend() { need net; }\nstart_pre() {\n checkpath -d /run/x\n export LANG=C\n}\nstart_post() { chmod 0666 /run/a.sock; }\n",
+			want: []string{"user: www", "group: web", "directory: /srv/d", "UMask: \"0027\"", "Nice: \"7\"", "LimitNOFILE: \"4096\"", "A: b c", "IOSchedulingClass: idle", "command: [/srv/a b]", "LANG: C", "mode: \"0666\""},
+			say:  []string{"run:2: start-stop-daemon: what workers print is in the journal, not in /var/log/o", "/var/log/e", "run:11: retry: ", "run:12: required_files: ", "run:14: depend: ", "run:16: checkpath: is not taken over"},
+		},
+		{
+			name: "OpenRC's chroot", text: "#!/sbin/openrc-run\ncommand=/usr/bin/spawn-fcgi\nchroot=/srv/jail\ncommand_args=\"-n -s /run/a.sock -- /srv/a\"\n",
+			say: []string{"run:2: start-stop-daemon has no counterpart", "is left out"},
+		},
+		{
+			name: "OpenRC's supervisor", text: "#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand=/usr/bin/spawn-fcgi\ncommand_user=www\nrespawn_delay=5\nsupervise_daemon_args=\"--nicelevel 3 --chdir /srv\"\ncommand_args=\"-s /run/a.sock\"\ncommand_args_foreground=\"-n -- /srv/a\"\n",
+			want: []string{"user: www", "Nice: \"3\"", "directory: /srv", "command: [/srv/a]"}, say: []string{"run:5: respawn_delay: "},
+		},
+		{
+			name: "OpenRC's unknowns", text: "#!/sbin/openrc-run\ncommand=/usr/bin/spawn-fcgi\ncommand_user=$WHO\ncommand_args=\"-n -s /run/a.sock -- /srv/a\"\n",
+			say: []string{"run:2: $WHO is not set", "is left out"},
+		},
+		{
+			name: "OpenRC's start by its own", text: "#!/sbin/openrc-run\ncommand=/usr/bin/spawn-fcgi\ndirectory=/srv\ncommand_user=www\ncommand_args=\"-n -s /run/a.sock -- /srv/a\"\nstart() {\n mkdir -p /x\n default_start\n}\n",
+			want: []string{"user: www", "command: [/srv/a]"}, say: []string{"run:7: mkdir: is not taken over"},
+		},
+		{
 			name: "Debian's variables", text: "#!/usr/bin/env /lib/init/init-d-script\nDAEMON=/usr/bin/spawn-fcgi\nDAEMON_ARGS=\"-s /run/a.sock -u www -- /srv/a\"\n",
 			want: []string{"user: www", "command: [/srv/a]"},
 		},

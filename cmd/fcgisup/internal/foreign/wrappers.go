@@ -101,6 +101,12 @@ var wrappers = map[string]wrapper{
 			"-q/--quiet -o/--oknodo -v/--verbose -s/--signal=keep -R/--retry=keep --notify-await --notify-timeout=keep --remove-pidfile -e/--env=env " +
 			"-1/--stdout=output -2/--stderr=output -w/--wait=keep --ionice=iosched --progress --stdout-logger=output --stderr-logger=output -i/--interpreted",
 	},
+	"supervise-daemon": {
+		options: "-S/--start -K/--stop:stops -d/--chdir=dir -e/--env=env -g/--group=group -I/--ionice=iosched -k/--umask=umask -N/--nicelevel=Nice -p/--pidfile=pidfile " +
+			"-D/--respawn-delay=retry -P/--respawn-period=retry -m/--respawn-max=retry -R/--retry=keep -r/--chroot=refuse -s/--signal=keep -u/--user=user-or-owner " +
+			"-1/--stdout=output -2/--stderr=output --stdout-logger=output --stderr-logger=output -a/--healthcheck-timer=note -A/--healthcheck-delay=note --notify=note " +
+			"--capabilities=note --secbits=note --no-new-privs:NoNewPrivileges=yes --oom-score-adj=OOMScoreAdjust --scheduler=procsched --scheduler-priority=note -v/--verbose -q/--quiet",
+	},
 	// Red Hat's function, libslack's and FreeBSD's programs of one name.
 	"daemon": {options: "-u/--user=owner -g/--group=group -n/--name=keep --pidfile/-P/--pidfiles/-F=pidfile -p/--pty=pidfile -D/--chdir=dir -m/--umask=umask -e/--env=env " +
 		"-R/--chroot=refuse --check=keep --force -r/--respawn -f/--foreground -c -S/--safe -i/--inherit -U/--unsafe -B/--bind " +

@@ -307,39 +307,6 @@ func literal(w *syntax.Word) string {
 	return text
 }
 
-// services are init scripts whose interpreter starts what their variables name.
-var services = map[string]struct{ function, program, text string }{
-	"openrc-run":    {"start", "command", `start-stop-daemon --start --exec "$command" -- $command_args`},
-	"init-d-script": {"do_start", "DAEMON", `start-stop-daemon --start --exec "$DAEMON" -- $DAEMON_ARGS`},
-}
-
-// services starts what OpenRC and Debian's init-d-script start when a script only sets variables.
-func (r *run) services(kind string) {
-	if kind == "runscript" {
-		kind = "openrc-run"
-	}
-	s, ok := services[kind]
-	if !ok {
-		return
-	}
-	text := s.text
-	if r.funcs[s.function] != nil {
-		text = s.function
-	} else {
-		if v, ok := r.lookup("command_user"); ok && v.set && kind == "openrc-run" {
-			text = fmt.Sprintf(`start-stop-daemon --start --user "$command_user" %s`, text[len("start-stop-daemon --start "):])
-		}
-		if v, ok := r.lookup(s.program); !ok || !v.set {
-			return
-		}
-	}
-	if file, err := r.parse([]byte(text)); err == nil {
-		line := r.at(1)
-		r.fixed = &line
-		r.stmts(file.Stmts)
-	}
-}
-
 // Interpreter is the program that a #! line names: sh, bash, execlineb; empty without one.
 func Interpreter(text []byte) string { return interpreter(text) }
 
