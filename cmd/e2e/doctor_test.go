@@ -177,6 +177,18 @@ var doctorUnits = map[string]string{
 	"gone.service":    "[Service]\nExecStart=/opt/apps/gone.pl\nUser=nosuch\nGroup=nosuch\nStandardInput=socket\n",
 	"orphan.socket":   "[Socket]\nListenStream=/run/orphan.sock\nSocketMode=0660\n",
 	"own.service":     "[Service]\nExecStart=/usr/bin/spawn-fcgi -n -s /run/own.sock -U www-data -- /opt/apps/hand.pl\n",
+	"rooted.socket":   "[Socket]\nListenStream=/run/rooted.sock\nSocketMode=0660\n",
+	"rooted.service":  "[Service]\nExecStart=/opt/apps/hand.pl\nStandardInput=socket\nRootDirectory=/srv/no-root\n",
+	"needs.socket":    "[Socket]\nListenStream=/run/needs.sock\nSocketMode=0660\n",
+	"needs.service":   "[Service]\nExecStart=/opt/apps/hand.pl\nStandardInput=socket\nReadWritePaths=/srv/no-path\nStandardError=file:/srv/no-logs/a\nLoadCredential=a:/srv/no-secret\n",
+	"before.socket":   "[Socket]\nListenStream=/run/before.sock\nSocketMode=0660\n",
+	"before.service":  "[Service]\nExecStartPre=/opt/apps/no-helper\nExecStart=/opt/apps/hand.pl\nStandardInput=socket\n",
+	"chdir.socket":    "[Socket]\nListenStream=/run/chdir.sock\nSocketMode=0660\n",
+	"chdir.service":   "[Service]\nExecStart=/opt/apps/hand.pl\nStandardInput=socket\nUser=www-data\nWorkingDirectory=/srv/closed\n",
+	"script.socket":   "[Socket]\nListenStream=/run/script.sock\nSocketMode=0660\n",
+	"script.service":  "[Service]\nExecStart=/usr/bin/perl -w /opt/apps/no-script.pl\nStandardInput=socket\n",
+	"again.socket":    "[Socket]\nListenStream=/run/again.sock\nSocketMode=0660\n",
+	"again.service":   "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStartPre=/bin/false\nExecStart=/opt/apps/hand.pl\nStandardInput=socket\nRestart=always\nRestartSec=100ms\n",
 	"stopped.socket":  "[Socket]\nListenStream=/run/stopped.sock\n",
 	"sharing.socket":  "[Socket]\nListenStream=/run/sharing.sock\nSocketMode=0660\n",
 	"sharing.service": "[Service]\nExecStart=/opt/apps/flip.pl 2\nStandardInput=socket\n",
@@ -215,6 +227,7 @@ server {
 
 func (b *box) doctorByHand(t *testing.T) {
 	b.write(t, "/opt/apps/flip.pl", flipProgram, 0o755)
+	b.run(t, "mkdir", "-p", "-m", "0700", "/srv/closed")
 	var sockets []string
 	for name, text := range doctorUnits {
 		b.write(t, "/etc/systemd/system/"+name, text, 0o644)
@@ -232,6 +245,7 @@ func (b *box) doctorByHand(t *testing.T) {
 	b.run(t, append([]string{"systemctl", "start", "nginx.service", "seed@1.socket", "seed@2.socket", "seed@3.socket"}, sockets...)...)
 	b.run(t, "systemctl", "start", "sharing.service", "alone.service", "own.service")
 	b.run(t, "sh", "-c", "spawn-fcgi -s /run/started.sock -U www-data -- /opt/apps/hand.pl >/dev/null 2>&1")
+	b.run(t, "systemctl", "start", "--no-block", "again.service")
 	b.run(t, "systemctl", "restart", "nginx.service")
 	b.remove(t, "/run/lost.sock")
 	b.run(t, "touch", "-d", "1 minute", "/etc/nginx/conf.d/hand.conf")
@@ -284,7 +298,22 @@ func (b *box) doctorByHand(t *testing.T) {
 		"warning nginx-not-reloaded nginx",
 		"warning listener-nonblocking sharing.socket",
 		"note listener-nonblocking alone.socket",
+		"error directory-missing rooted.service",
+		"error path-missing needs.service",
+		"error directory-missing needs.service",
+		"error command-missing before.service",
+		"error directory-closed chdir.service",
+		"error command-missing script.service",
 	)
+	within(t, 20*time.Second, func() error { // systemd has started it a few times
+		if out, code := b.try("fcgisup", "check", "/run/again.sock"); code != 2 || !strings.Contains(out, "again.service") {
+			return fmt.Errorf("a service that fails each time: exit %d, %s", code, out)
+		}
+		return nil
+	})
+	if out, code := b.try("fcgisup", "check", "/run/script.sock"); code != 0 || !strings.Contains(out, "sleeping") {
+		t.Errorf("a socket that was not used: exit %d, %s", code, out)
+	}
 	if got := found["error web-user-denied "+at+"8"].Message; !strings.Contains(got, "it may not search /run/deep (0700 root:root)") {
 		t.Error(got)
 	}
