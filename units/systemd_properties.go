@@ -84,6 +84,8 @@ type ServiceUnit struct {
 	// Needs are paths that must be there for a start, Helpers the commands beside the program.
 	Needs   []Need
 	Helpers []Helper
+	// Made are directories that systemd makes at a start, Groups those of SupplementaryGroups=.
+	Made, Groups []string
 	// RuntimeFolders are those below /run that go with the service: none if they are preserved.
 	RuntimeFolders []string
 	// OnStdin tells that the program gets the socket as its standard input.
@@ -263,6 +265,7 @@ func serviceOf(name string, p properties) ServiceUnit {
 	}
 	u.Mounts = mountsOf(p)
 	u.MissingMounts = missingMounts(p)
+	u.Made, u.Groups = directoriesOf(p), property[[]string](p, "SupplementaryGroups")
 	u.Needs = needsOf(p, append([]string{u.File}, property[[]string](p, "DropInPaths")...))
 	if !u.Mounts.OwnRoot {
 		u.Helpers = helpersOf(p)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 
@@ -105,7 +106,7 @@ func missingOf(u units.ServiceUnit) []configured {
 			all = append(all, configured{"EnvironmentFile", file})
 		}
 	}
-	if info, err := os.Stat(u.Directory); u.Directory != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir()) {
+	if info, err := os.Stat(u.Directory); u.Directory != "" && !slices.Contains(u.Made, u.Directory) && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir()) {
 		all = append(all, configured{"WorkingDirectory", u.Directory})
 	}
 	return all
@@ -151,7 +152,15 @@ func launchOf(s socketFacts) launch {
 	if u.User == "" || isNumber(u.User) || isNumber(u.Group) && u.Group != "" {
 		return l
 	}
-	l.as(lookup(u.User, u.Group))
+	who, err := lookup(u.User, u.Group)
+	for _, name := range u.Groups {
+		if g, err := user.LookupGroup(name); err == nil {
+			if id, err := fcgisup.ParseID(g.Gid); err == nil {
+				who.groups = append(who.groups, id)
+			}
+		}
+	}
+	l.as(who, err)
 	return l
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,6 +65,13 @@ func TestMissingOfUnit(t *testing.T) {
 	if got := missingOf(u); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	u.Needs, u.Directory = nil, dir+"/state"
+	if got := missingOf(u); len(got) != 1 {
+		t.Errorf("got %v, want its working directory", got)
+	}
+	if u.Made = []string{dir + "/state"}; len(missingOf(u)) != 0 {
+		t.Errorf("got %v, though systemd makes it", missingOf(u))
+	}
 	check(t, "no helper", programProblem(socketFacts{service: u}), "")
 	u.Helpers = []units.Helper{{Directive: "ExecStartPre", Argv: []string{"/bin/sh"}}, {Directive: "ExecStartPre", Argv: []string{dir + "/none"}, Privileged: true}}
 	check(t, "a helper", programProblem(socketFacts{service: u}), "command-missing ExecStartPre=")
@@ -81,6 +89,13 @@ func TestClosedDirectory(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	who := credentials{uid: 65534, gid: 65534}
 	check(t, "closed", launch{argv: []string{"/bin/sh"}, directory: dir, user: "u", who: &who}.problem(), "directory-closed u may not enter the working directory "+dir)
+	if err := errors.Join(os.Chown(dir, 0, 1), os.Chmod(dir, 0o710)); err != nil { // daemon's
+		t.Fatal(err)
+	}
+	u := units.ServiceUnit{Program: "/bin/sh", Directory: dir, User: "nobody"}
+	check(t, "another group's", programProblem(socketFacts{service: u}), "directory-closed")
+	u.Groups = []string{"daemon"}
+	check(t, "a further group's", programProblem(socketFacts{service: u}), "")
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
