@@ -58,8 +58,10 @@ func TestMissingOfUnit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	u := units.ServiceUnit{Program: "/bin/sh", Needs: []units.Need{
-		{Directive: "StandardOutput", Path: dir + "/out", Parent: true}, {Directive: "StandardError", Path: dir + "/none/out", Parent: true},
-		{Directive: "LoadCredential", Path: dir + "/none"}, {Directive: "RootDirectory", Path: dir},
+		{Directive: "StandardOutput", Path: dir + "/out", Parent: true},
+		{Directive: "StandardError", Path: dir + "/none/out", Parent: true},
+		{Directive: "LoadCredential", Path: dir + "/none"},
+		{Directive: "RootDirectory", Path: dir},
 	}}
 	want := []configured{{"StandardError", dir + "/none/out"}, {"LoadCredential", dir + "/none"}}
 	if got := missingOf(u); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
@@ -120,8 +122,10 @@ func TestHiddenEnvironment(t *testing.T) {
 		supervise bool
 		want      string
 	}{
-		{hidden, true, "sandbox-hides its environment file"}, {"TemporaryFileSystem=" + filepath.Dir(file), true, "sandbox-hides its environment file"},
-		{"PrivateDevices=yes", true, ""}, {hidden, false, ""},
+		{hidden, true, "sandbox-hides its environment file"},
+		{"TemporaryFileSystem=" + filepath.Dir(file), true, "sandbox-hides its environment file"},
+		{"PrivateDevices=yes", true, ""},
+		{hidden, false, ""},
 	} {
 		a := appFacts{App: app, changes: unit(test.directive)}
 		a.Systemd.Supervise = test.supervise

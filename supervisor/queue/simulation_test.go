@@ -172,18 +172,6 @@ func (o outcome) rate(from, to, d time.Duration) float64 {
 	return float64(n) / (to - from).Seconds()
 }
 
-// episodes counts how often the queue became limited.
-func (o outcome) episodes() int {
-	n, before := 0, false
-	for _, l := range o.looks {
-		if l.limited && !before {
-			n++
-		}
-		before = l.limited
-	}
-	return n
-}
-
 // opened is when the queue was open for good.
 func (o outcome) opened() time.Duration {
 	var at time.Duration

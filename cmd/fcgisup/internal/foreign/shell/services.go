@@ -10,9 +10,17 @@ import (
 
 // openrcOptions are the variables that openrc-run hands to start-stop-daemon and supervise-daemon, as options.
 var openrcOptions = []struct{ variable, option string }{
-	{"chroot", "--chroot"}, {"command_user", "--user"}, {"directory", "--chdir"}, {"umask", "--umask"}, {"pidfile", "--pidfile"},
-	{"SSD_NICELEVEL", "--nicelevel"}, {"SSD_IONICELEVEL", "--ionice"}, {"output_log", "--stdout"}, {"error_log", "--stderr"},
-	{"output_logger", "--stdout-logger"}, {"error_logger", "--stderr-logger"},
+	{"chroot", "--chroot"},
+	{"command_user", "--user"},
+	{"directory", "--chdir"},
+	{"umask", "--umask"},
+	{"pidfile", "--pidfile"},
+	{"SSD_NICELEVEL", "--nicelevel"},
+	{"SSD_IONICELEVEL", "--ionice"},
+	{"output_log", "--stdout"},
+	{"error_log", "--stderr"},
+	{"output_logger", "--stdout-logger"},
+	{"error_logger", "--stderr-logger"},
 }
 
 // openrcRemarks are other variables, and what stands for them.
