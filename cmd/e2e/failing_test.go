@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +132,7 @@ func (b *box) mended(t *testing.T) {
 	if err != nil || len(st.Workers) != 1 || st.Workers[0].PID == 0 {
 		t.Fatalf("status %+v, %v; want a worker", st, err)
 	}
-	b.run(t, "kill", "-KILL", strconv.Itoa(st.Workers[0].PID))
+	b.kill(t, st.Workers[0].PID)
 	answer = asked()
 	b.write(t, "/opt/apps/next", "#!/bin/sh\nexec /opt/apps/late.pl\n", 0o755)
 	begin = time.Now()
@@ -183,13 +182,7 @@ func TestFailingProgramPlain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, "kill", "-KILL", strconv.Itoa(pid))
-	within(t, 10*time.Second, func() error { // until then it may take a request with it
-		if _, code := b.try("kill", "-0", strconv.Itoa(pid)); code == 0 {
-			return fmt.Errorf("process %d still lives", pid)
-		}
-		return nil
-	})
+	b.kill(t, pid)
 	b.ok(t, "frail", "/")
 	b.socketNeverFailed(t, "frail")
 	b.run(t, "systemctl", "stop", "frail-fastcgi.target")

@@ -112,18 +112,24 @@ func (b *box) allRequested(t *testing.T) {
 	}
 }
 
+// kill ends a worker and waits until it has gone: until then it may take a connection along.
+func (b *box) kill(t *testing.T, pid int) {
+	t.Helper()
+	b.run(t, "kill", "-KILL", strconv.Itoa(pid))
+	within(t, 10*time.Second, func() error {
+		if b.exists(fmt.Sprintf("/proc/%d", pid)) {
+			return fmt.Errorf("worker %d is still there", pid)
+		}
+		return nil
+	})
+}
+
 func (b *box) workerKilled(t *testing.T) {
 	before, err := b.ask("/run/web1.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, "kill", "-KILL", strconv.Itoa(before))
-	within(t, 10*time.Second, func() error { // until then it may take the connection along
-		if b.exists(fmt.Sprintf("/proc/%d", before)) {
-			return fmt.Errorf("worker %d is still there", before)
-		}
-		return nil
-	})
+	b.kill(t, before)
 	after, err := b.ask("/run/web1.sock")
 	if err != nil {
 		t.Fatalf("asked right after the kill: %v\n%s", err, b.journal(service("web", 1)))

@@ -122,8 +122,9 @@ func (b *box) genTargets(t *testing.T) {
 			b.run(t, "systemctl", "stop", target)
 			busy.end(t, "load while the target stops")
 			b.genActive(t, test.app, 0, 0)
-			if out, _ := b.try("systemctl", "list-units", "--plain", "--no-legend", test.app+"-fastcgi*"); strings.TrimSpace(out) != "" {
-				t.Errorf("left behind:\n%s", out)
+			// Without a supervisor, a service that a connection starts while its socket goes may be left as failed.
+			if left := b.running(test.app + "-fastcgi*"); len(left) > 0 {
+				t.Errorf("left behind: %s", left)
 			}
 			for n := 1; n <= 3; n++ {
 				if file := fmt.Sprintf("/run/%s%d.sock", test.app, n); b.exists(file) {

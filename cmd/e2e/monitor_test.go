@@ -326,9 +326,12 @@ func (b *box) monitorRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.monitored(t, app, 1, is(monitor.Up, ""))
-		if out := post("app=" + app); out != "{}\n" {
-			t.Fatalf("%s: %s", app, out)
-		}
+		within(t, 20*time.Second, func() error { // systemd may be about to say that its service has started
+			if out := post("app=" + app); out != "{}\n" {
+				return fmt.Errorf("%s: %s", app, out)
+			}
+			return nil
+		})
 		if second, err := workerPID(b.ok(t, app, "/")); err != nil || second == first {
 			t.Errorf("%s: process %d before and %d after, %v", app, first, second, err)
 		}

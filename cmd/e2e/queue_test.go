@@ -148,8 +148,8 @@ func TestStandingQueue(t *testing.T) {
 		return nil
 	})
 	b.killedWhileLimited(t)
-	if log := b.journal(service("rush", 1)); strings.Count(log, "the queue is limited") != 2 || !strings.Contains(log, "the queue is open again") {
-		t.Errorf("the log should tell of two limited queues:\n%s", log)
+	if log := b.journal(service("rush", 1)); strings.Count(log, "the queue is limited") < 2 || !strings.Contains(log, "the queue is open again") {
+		t.Errorf("the log should tell of limited queues:\n%s", log)
 	}
 }
 

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +68,7 @@ func (b *box) lives(t *testing.T, app string) {
 		t.Errorf("/big?bytes=1000000 gave %d bytes", len(page))
 	}
 	b.soon(t, app, pinged)
-	b.run(t, "kill", "-KILL", strconv.Itoa(first))
+	b.kill(t, first)
 	second, err := workerPID(b.ok(t, app, "/"))
 	if err != nil || second == first {
 		t.Errorf("after the kill of %d: %d, %v", first, second, err)
