@@ -106,7 +106,7 @@ func (b *pingBook) begin(of pinged, i *instance) bool {
 	return true
 }
 
-// conclude ends a trial; PingUntried leaves the next one to whoever comes first. An
+// conclude ends a trial; PingUntried leaves the next one to the instance that comes first. An
 // error says that a new supervisor will try again.
 func (b *pingBook) conclude(of pinged, v PingVerdict) error {
 	b.mu.Lock()
@@ -278,7 +278,7 @@ func (i *instance) blame(s *slot, clean bool, now time.Time) Cause {
 	return Pinged
 }
 
-// diedOfLaterPing tells whether a worker ends at a ping that is not answered, of a
+// diedOfLaterPing reports whether a worker ends at a ping that is not answered, of a
 // program that has answered pings. Its file may have been replaced since: the next
 // ping decides, as after a start, so this is put down to pings only once.
 func (i *instance) diedOfLaterPing(s *slot, clean bool, now time.Time) bool {

@@ -158,7 +158,7 @@ func isUp(st supervisor.Status) error {
 	return nil
 }
 
-// pinged tells whether it is known if the program answers pings: before that, the end of a worker is put down to the first.
+// pinged reports an error until the result of the first ping is known: until then, the end of a worker is put down to it.
 func pinged(st supervisor.Status) error {
 	if st.Probe == nil || st.Probe.Ping == supervisor.PingUntried {
 		return fmt.Errorf("not pinged yet: %+v", st.Probe)

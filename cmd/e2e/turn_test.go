@@ -117,7 +117,7 @@ func memoryAvailable() int64 {
 	return 1 << 40
 }
 
-// TestMain lets inTurn alone decide how many tests run at once. It reads the folders of the sources, so that go test knows
+// TestMain lets inTurn alone decide how many tests run at once. It reads the directories of the sources, so that go test knows
 // that results depend on them: the program is built by another process.
 func TestMain(m *testing.M) {
 	flag.Parse()

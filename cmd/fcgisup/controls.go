@@ -71,7 +71,7 @@ func dialControl(ctx context.Context, path string) (net.Conn, error) {
 	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == supervisor.ControlName {
 		return dialOwned(ctx, controlRoot, filepath.Base(folder))
 	}
-	return (&net.Dialer{}).DialContext(ctx, "unix", path) // of whoever named it
+	return (&net.Dialer{}).DialContext(ctx, "unix", path) // an operator has named it
 }
 
 // statusPatience bounds the wait for one supervisor's answer.
@@ -167,7 +167,7 @@ func ask(ctx context.Context, path, method, target string, read func(io.Reader) 
 	return nil
 }
 
-// refusal keeps what somebody else says within a line, as what it is.
+// refusal makes an error that another process has sent printable, in one line.
 func refusal(s string) string {
 	return fcgisup.PrintableAtMost(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "), longestRefusal)
 }

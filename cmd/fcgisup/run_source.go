@@ -229,7 +229,7 @@ func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own s
 		dir = r.ownDir(a, instances)
 	}
 	own = filepath.Join(dir, supervisor.PingRecordName)
-	if r.control != "" { // whose folder may be that of many supervisors
+	if r.control != "" { // whose directory many supervisors may share
 		own = r.control + "." + supervisor.PingRecordName
 	}
 	if !r.source.changed("instance") {

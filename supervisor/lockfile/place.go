@@ -60,7 +60,7 @@ func placeFor(dir string, uid int) (string, error) {
 }
 
 // oneOf is a directory of the user's own below the temporary one. Where another user has taken that name, it is below
-// home, in which nobody else can do so.
+// home, in which no other user can do so.
 func oneOf(temporary, home, id string) (string, error) {
 	own := filepath.Join(temporary, "fcgisup-"+id)
 	err := makeOwn(own)

@@ -22,7 +22,7 @@ func (l *Listener) Nonblocking() (bool, error) {
 // SetBlocking clears O_NONBLOCK for every holder of the listener.
 //
 // It also takes off a packet filter (SO_ATTACH_FILTER, socket(7)) that a worker has
-// put on a TCP listener, where it stays after its end and lets nobody in.
+// put on a TCP listener, where it stays after its end and drops every connection.
 func (l *Listener) SetBlocking() error {
 	// ENOENT: there is none. One that is locked (SO_LOCK_FILTER) cannot be taken off.
 	if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); isErrno(err, unix.EPERM) {
