@@ -54,7 +54,7 @@ func keepAccepted(dir string, cfg *fcgisup.Config) error {
 			return err
 		}
 	}
-	if err := writeAccepted(place, cfg.Text, mode, owner); err != nil {
+	if err := replaceOwned(place, cfg.Text, mode, int(owner.Uid), int(owner.Gid)); err != nil {
 		return err
 	}
 	return syncFolder(dir)
@@ -67,26 +67,6 @@ func sameAccess(place string, mode fs.FileMode, owner *syscall.Stat_t) bool {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && st.Uid == owner.Uid && st.Gid == owner.Gid
-}
-
-// writeAccepted gives the file its owner before it has its content and its mode.
-func writeAccepted(place string, text []byte, mode fs.FileMode, owner *syscall.Stat_t) error {
-	f, err := os.CreateTemp(filepath.Dir(place), ".new.*")
-	if err != nil {
-		return err
-	}
-	err = f.Chown(int(owner.Uid), int(owner.Gid))
-	if err == nil {
-		_, err = f.Write(text)
-	}
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), place)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // lastAccepted is the copy of a configuration file, and since when it is there. Others than root must not be able to put a
