@@ -102,7 +102,16 @@ func (r renderer) supervised(s *section) {
 	s.set("RuntimeDirectoryMode", "0755")
 	s.because("It also holds the note that the program answers no ping, so that a fresh start does not try one again.")
 	s.set("RuntimeDirectoryPreserve", "yes")
+	if !r.o.Inline {
+		s.because("For a copy of the configuration that works, used if the file is invalid at a later start.")
+		s.set("StateDirectory", stateName(app.Name))
+	}
 }
+
+// StatePath is where the supervisors of an app keep what must outlive a reboot.
+func StatePath(app string) string { return "/var/lib/" + stateName(app) }
+
+func stateName(app string) string { return "fcgisup/apps/" + app }
 
 // restartPause is short only where next to nothing can fail a start before fcgisup runs: a host in disorder is not
 // hammered by its instances. A user that is missing, or fcgisup itself, apply and doctor would have found.

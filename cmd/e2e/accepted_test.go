@@ -16,7 +16,7 @@ const acceptedConfig = `apps:
 `
 
 // TestRefusedConfiguration: an app whose configuration is invalid when its service starts, as after a reboot, runs with the
-// one that apply has accepted, and status, journal, doctor and the monitor say so until the file is corrected.
+// one that apply, or the service itself, has accepted, and status, journal, doctor and the monitor say so until the file is corrected.
 func TestRefusedConfiguration(t *testing.T) {
 	inTurn(t, long)
 	b := newBox(t)
@@ -29,7 +29,17 @@ func TestRefusedConfiguration(t *testing.T) {
 	b.reloadNginx(t)
 	b.ok(t, "kept", "/")
 
+	own := "/var/lib/fcgisup/apps/kept/%2Fetc%2Ffcgisup%2Ffcgisup.yaml"
+	within(t, time.Minute, func() error {
+		if got, err := b.try("stat", "-c", "%a %U", own); err != 0 || got != "600 www-data\n" {
+			return fmt.Errorf("%q", got)
+		}
+		return nil
+	})
 	b.write(t, "/etc/fcgisup/fcgisup.yaml", acceptedConfig+"    instance: 2\n", 0o644)
+	b.run(t, "systemctl", "restart", service("kept", 1))
+	b.ok(t, "kept", "/")
+	b.run(t, "rm", "-r", "/var/lib/fcgisup/accepted") // a host without apply has the service's own copy
 	b.run(t, "systemctl", "restart", service("kept", 1))
 	b.ok(t, "kept", "/")
 	st, err := b.full("kept")
@@ -71,7 +81,7 @@ func TestRefusedConfiguration(t *testing.T) {
 	})
 	b.run(t, "rm", "/etc/nginx/sites-enabled/kept.conf")
 	b.run(t, "fcgisup", "remove", "kept")
-	if out := b.run(t, "ls", "-A", "/var/lib/fcgisup/accepted"); out != "" {
+	if out := b.run(t, "ls", "-A", "/var/lib/fcgisup/accepted", "/var/lib/fcgisup/apps"); out != "/var/lib/fcgisup/accepted:\n\n/var/lib/fcgisup/apps:\n" {
 		t.Errorf("remove leaves %s", out)
 	}
 }

@@ -9,26 +9,43 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/units"
 )
 
-// acceptedRoot holds a copy of each configuration file as it was last accepted. A supervisor, or the monitor, that finds its
-// configuration invalid when systemd starts it uses the copy: requests would wait in the socket until the file is
-// corrected. Only root writes there.
-const acceptedRoot = "/var/lib/fcgisup/accepted"
+// acceptedCopies is a directory that holds a copy of each configuration file as it was last accepted. A supervisor, or the
+// monitor, that finds its configuration invalid when systemd starts it uses the copy: requests would wait in the socket
+// until the file is corrected.
+type acceptedCopies struct {
+	dir string
+	// uid alone may write there, root aside.
+	uid int
+}
 
-// acceptedPath is the copy of a file: its path, escaped, is the name.
-func acceptedPath(dir, path string) string { return filepath.Join(dir, url.PathEscape(path)) }
+// acceptedByRoot are the copies that apply and reload keep.
+var acceptedByRoot = acceptedCopies{dir: "/var/lib/fcgisup/accepted"}
 
-// keepAccepted copies the text of a configuration, readable by the same users as the file. It writes nothing if the copy is
-// the same.
-func keepAccepted(dir string, cfg *fcgisup.Config) error {
-	path, err := filepath.Abs(cfg.Path)
+// acceptedByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
+// hosts without apply. The app's user can change them, and gains nothing: the supervisor that reads them runs as that user.
+func (c *cli) acceptedByService(app string) (copies acceptedCopies, ok bool) {
+	dir := units.StatePath(app)
+	ok = slices.Contains(strings.Split(c.getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
+	return acceptedCopies{dir: dir, uid: os.Geteuid()}, ok
+}
+
+// path is the copy of a file: its path, escaped, is the name.
+func (a acceptedCopies) path(file string) string { return filepath.Join(a.dir, url.PathEscape(file)) }
+
+// keep copies the text of a configuration, readable by the same users as the file, or by the service's own. It writes
+// nothing if the copy is the same.
+func (a acceptedCopies) keep(path string, text []byte) error {
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
@@ -40,12 +57,15 @@ func keepAccepted(dir string, cfg *fcgisup.Config) error {
 	if !ok || !info.Mode().IsRegular() {
 		return nil // a pipe: there is nothing to find at the next start either
 	}
-	mode := info.Mode().Perm() &^ 0o022
-	place := acceptedPath(dir, path)
-	if old, err := os.ReadFile(place); err == nil && bytes.Equal(old, cfg.Text) && sameAccess(place, mode, owner) {
+	mode, uid, gid := info.Mode().Perm()&^0o022, int(owner.Uid), int(owner.Gid)
+	if a.uid != 0 {
+		mode, uid, gid = 0o600, a.uid, os.Getegid()
+	}
+	place := a.path(path)
+	if old, err := os.ReadFile(place); err == nil && bytes.Equal(old, text) && hasAccess(place, mode, uid, gid) {
 		return nil
 	}
-	for _, d := range []string{filepath.Dir(dir), dir} {
+	for _, d := range []string{filepath.Dir(a.dir), a.dir} {
 		err := os.Mkdir(d, 0o755)
 		if err == nil {
 			err = os.Chmod(d, 0o755) // whatever the umask is
@@ -54,28 +74,28 @@ func keepAccepted(dir string, cfg *fcgisup.Config) error {
 			return err
 		}
 	}
-	if err := replaceOwned(place, cfg.Text, mode, int(owner.Uid), int(owner.Gid)); err != nil {
+	if err := replaceOwned(place, text, mode, uid, gid); err != nil {
 		return err
 	}
-	return syncFolder(dir)
+	return syncFolder(a.dir)
 }
 
-func sameAccess(place string, mode fs.FileMode, owner *syscall.Stat_t) bool {
+func hasAccess(place string, mode fs.FileMode, uid, gid int) bool {
 	info, err := os.Stat(place)
 	if err != nil || info.Mode().Perm() != mode {
 		return false
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Uid == owner.Uid && st.Gid == owner.Gid
+	return ok && int(st.Uid) == uid && int(st.Gid) == gid
 }
 
-// lastAccepted is the copy of a configuration file, and since when it is there. Others than root must not be able to put a
-// file in that directory.
-func lastAccepted(dir, path string) (*fcgisup.Config, time.Time, error) {
-	if err := fcgisup.CheckTrust(dir, 0); err != nil {
+// last returns the copy of a configuration file, and the time at which it was made. Other users must not be able to put a
+// file in the directory.
+func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
+	if err := fcgisup.CheckTrust(a.dir, a.uid); err != nil {
 		return nil, time.Time{}, err
 	}
-	f, err := os.OpenFile(acceptedPath(dir, path), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(a.path(path), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -92,9 +112,9 @@ func lastAccepted(dir, path string) (*fcgisup.Config, time.Time, error) {
 	return cfg, info.ModTime(), err
 }
 
-// acceptedInstead is what a start uses in place of a configuration that was refused, and what is said of it; nil without a
-// copy, and for a person at a terminal, who corrects the file.
-func (c *cli) acceptedInstead(dir string, cause error) (*fcgisup.Config, string) {
+// acceptedInstead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
+// note about it. It returns nil without a copy, and for a person at a terminal, who corrects the file.
+func (c *cli) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
 	if c.getenv("NOTIFY_SOCKET") == "" {
 		return nil, ""
 	}
@@ -108,36 +128,42 @@ func (c *cli) acceptedInstead(dir string, cause error) (*fcgisup.Config, string)
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, ""
 	}
-	cfg, at, err := lastAccepted(dir, path)
-	if err != nil {
+	var newest *fcgisup.Config
+	var since time.Time
+	for _, place := range places {
+		if cfg, at, err := place.last(path); err == nil && at.After(since) {
+			newest, since = cfg, at
+		}
+	}
+	if newest == nil {
 		return nil, ""
 	}
 	why, _, _ := strings.Cut(cause.Error(), "\n")
-	return cfg, fmt.Sprintf("%s of %s: %s", supervisor.AcceptedNote, at.Format(time.DateTime), why)
+	return newest, fmt.Sprintf("%s of %s: %s", supervisor.AcceptedNote, since.Format(time.DateTime), why)
 }
 
-// keep is keepAccepted for a command that has succeeded, which fails for nothing that is wrong with the copy.
+// keep copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
 func (c *cli) keep(cfg *fcgisup.Config) {
 	if cfg == nil || cfg.Path == "" || !isRoot() {
 		return
 	}
-	if err := keepAccepted(acceptedRoot, cfg); err != nil {
+	if err := acceptedByRoot.keep(cfg.Path, cfg.Text); err != nil {
 		fmt.Fprintf(c.err, "fcgisup: cannot keep a copy of the configuration for a start at which it is invalid: %v\n", err)
 	}
 }
 
-// isApplied reports whether units read the file: the system's own, or one that apply has kept a copy of.
-func isApplied(dir, path string) bool {
+// applied reports whether units read the file: the system's own, or one that apply has kept a copy of.
+func (a acceptedCopies) applied(path string) bool {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return false
 	}
-	_, err = os.Lstat(acceptedPath(dir, path))
+	_, err = os.Lstat(a.path(path))
 	return err == nil || path == fcgisup.SystemConfig
 }
 
-// forgetAccepted removes the copies of configurations that no app of this host has any more.
-func forgetAccepted(dir string, records map[string]*record) error {
+// forget removes the copies of configurations that no app of this host has any more.
+func (a acceptedCopies) forget(records map[string]*record) error {
 	used := map[string]bool{}
 	for _, r := range records {
 		path := r.Config
@@ -146,14 +172,14 @@ func forgetAccepted(dir string, records map[string]*record) error {
 		}
 		used[url.PathEscape(path)] = true
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(a.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var failures []error
 	for _, e := range entries {
 		if !used[e.Name()] {
-			failures = append(failures, os.Remove(filepath.Join(dir, e.Name())))
+			failures = append(failures, os.Remove(filepath.Join(a.dir, e.Name())))
 		}
 	}
 	return errors.Join(failures...)

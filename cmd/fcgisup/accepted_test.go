@@ -31,17 +31,17 @@ func acceptedConfig(t *testing.T, mode fs.FileMode) *fcgisup.Config {
 // TestAcceptedCopy: the copy has the text and the permissions of the file, never more, and it is not written twice.
 func TestAcceptedCopy(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "state", "accepted")
+	copies := acceptedCopies{dir: filepath.Join(t.TempDir(), "state", "accepted")}
 	cfg := acceptedConfig(t, 0o640)
-	if err := keepAccepted(dir, cfg); err != nil {
+	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
-	place := acceptedPath(dir, cfg.Path)
+	place := copies.path(cfg.Path)
 	first, err := os.Stat(place)
 	if err != nil || first.Mode().Perm() != 0o640 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	if err := keepAccepted(dir, cfg); err != nil {
+	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := os.Stat(place); err != nil || !os.SameFile(first, again) {
@@ -50,19 +50,19 @@ func TestAcceptedCopy(t *testing.T) {
 	if err := os.Chmod(cfg.Path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := keepAccepted(dir, cfg); err != nil {
+	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := os.Stat(place); err != nil || now.Mode().Perm() != 0o600 {
 		t.Errorf("the copy is less secret than the file: %v, %v", now, err)
 	}
-	if err := forgetAccepted(dir, map[string]*record{"a": {Config: cfg.Path}}); err != nil {
+	if err := copies.forget(map[string]*record{"a": {Config: cfg.Path}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); err != nil {
 		t.Errorf("one in use is gone: %v", err)
 	}
-	if err := forgetAccepted(dir, nil); err != nil {
+	if err := copies.forget(nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
@@ -81,33 +81,33 @@ func TestAcceptedInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(state) })
-	dir := filepath.Join(state, "accepted")
+	copies := acceptedCopies{dir: filepath.Join(state, "accepted")}
 	cfg := acceptedConfig(t, 0o644)
-	if err := keepAccepted(dir, cfg); err != nil {
+	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	under := map[string]string{"NOTIFY_SOCKET": "/run/x"}
 	c := &cli{config: cfg.Path}
 	c.getenv = func(key string) string { return under[key] }
 	cause := errors.New(cfg.Path + ":2:3: unknown key\n" + cfg.Path + ":3:1: another")
-	got, note := c.acceptedInstead(dir, cause)
+	got, note := c.acceptedInstead(cause, copies)
 	if got == nil || got.Path != cfg.Path || len(got.Apps) != 1 {
 		t.Fatalf("%+v", got)
 	}
 	if want := supervisor.AcceptedNote + " of " + time.Now().Format("2006-01-02"); !strings.HasPrefix(note, want) || !strings.HasSuffix(note, ":2:3: unknown key") {
 		t.Errorf("%q", note)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil {
+	if err := os.Chmod(copies.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := c.acceptedInstead(dir, cause); got != nil {
+	if got, _ := c.acceptedInstead(cause, copies); got != nil {
 		t.Error("a copy that others can replace is used")
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := os.Chmod(copies.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	under["NOTIFY_SOCKET"] = ""
-	if got, _ := c.acceptedInstead(dir, cause); got != nil {
+	if got, _ := c.acceptedInstead(cause, copies); got != nil {
 		t.Error("a person at a terminal is not shown the error")
 	}
 }

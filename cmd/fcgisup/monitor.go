@@ -108,7 +108,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	var refused string
 	if err != nil {
 		var other *fcgisup.Config
-		if other, refused = m.acceptedInstead(acceptedRoot, err); other == nil {
+		if other, refused = m.acceptedInstead(err, acceptedByRoot); other == nil {
 			return err
 		}
 		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")

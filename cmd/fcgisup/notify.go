@@ -21,6 +21,9 @@ type notifier struct {
 	*voice
 	sup *supervisor.Supervisor
 
+	// working is called again and again while a worker is ready, not before the beginning is over.
+	working func()
+
 	// reloads has room for one that waits.
 	reloads chan struct{}
 
@@ -29,8 +32,8 @@ type notifier struct {
 	ended  bool
 }
 
-func newNotifier(sup *supervisor.Supervisor, log *slog.Logger) *notifier {
-	return &notifier{voice: newVoice(log), sup: sup, reloads: make(chan struct{}, 1)}
+func newNotifier(sup *supervisor.Supervisor, log *slog.Logger, working func()) *notifier {
+	return &notifier{voice: newVoice(log), sup: sup, working: working, reloads: make(chan struct{}, 1)}
 }
 
 // run says READY once the beginning is over, then STATUS when it changes, and
@@ -54,7 +57,12 @@ func (n *notifier) run(ctx context.Context) {
 		select {
 		case <-n.sup.Changed():
 			n.changed()
+			if begun == nil {
+				n.works()
+			}
 		case <-begun:
+			begun = nil
+			n.works()
 			debug.SetGCPercent(gcPercent)
 			releasePages()
 		case <-beat:
@@ -84,6 +92,13 @@ const releaseEvery = 20
 // beatAgain is the pause after a beat that could not be sent, for want of a
 // descriptor or of a reader: with one missed the next, in time, would come too late.
 const beatAgain = time.Second
+
+func (n *notifier) works() {
+	ready := func(w supervisor.WorkerStatus) bool { return w.State == supervisor.Ready }
+	if slices.ContainsFunc(n.sup.Published(), func(st supervisor.Status) bool { return slices.ContainsFunc(st.Workers, ready) }) {
+		n.working()
+	}
+}
 
 // watchdog is one beat; false if systemd was not told.
 func (n *notifier) watchdog(ctx context.Context, patience time.Duration) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 func (c *cli) removeCommand() *cobra.Command {
@@ -39,7 +40,7 @@ the configuration has the app, the next apply brings it back.`,
 			if err != nil {
 				return err
 			}
-			return forgetAccepted(acceptedRoot, records)
+			return errors.Join(acceptedByRoot.forget(records), os.RemoveAll(units.StatePath(args[0])))
 		},
 	}
 	a.define(cmd.Flags())

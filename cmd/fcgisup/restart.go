@@ -105,7 +105,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		return c.besides(left[1:], left[0])
 	}
 	if found && target == reloadTarget {
-		if cfg, err := c.load(); err == nil && isApplied(acceptedRoot, cfg.Path) {
+		if cfg, err := c.load(); err == nil && acceptedByRoot.applied(cfg.Path) {
 			c.keep(cfg)
 		}
 	}

@@ -242,7 +242,7 @@ const firstPatience = time.Second
 func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	n := newNotifier(sup, r.log)
+	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.cli, r.log) })
 	o := &obedience{n: n, stop: stop, kill: sup.Kill, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,8 @@ type runSource struct {
 	path string
 	// text is what the file held when it was last found good.
 	text atomic.Pointer[[]byte]
+	// kept is the text that keepAccepted has seen last.
+	kept *[]byte
 	// refused is what is wrong with the configuration, if it is that.
 	refused error
 }
@@ -50,7 +53,11 @@ func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Ins
 	if s.refused == nil {
 		return a, nil, "", errors.New("the configuration was not refused")
 	}
-	cfg, note := c.acceptedInstead(acceptedRoot, s.refused)
+	places := []acceptedCopies{acceptedByRoot}
+	if own, ok := c.acceptedByService(s.app); ok {
+		places = append(places, own)
+	}
+	cfg, note := c.acceptedInstead(s.refused, places...)
 	if cfg == nil {
 		return a, nil, "", s.refused
 	}
@@ -165,6 +172,25 @@ func withOwnSocket(a fcgisup.App) fcgisup.App {
 		a.Socket.Group = a.SocketGroup()
 	}
 	return a
+}
+
+// keepAccepted keeps a copy of the configuration that the workers run with, once for each text, where systemd gave the
+// service a place for it. It does not wait for the disk.
+func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
+	text := s.text.Load()
+	if text == nil || text == s.kept || s.path == "" {
+		return
+	}
+	s.kept = text
+	copies, ok := c.acceptedByService(s.app)
+	if !ok {
+		return
+	}
+	go func() {
+		if err := copies.keep(s.path, *text); err != nil {
+			log.Warn("cannot keep a copy of the configuration for a start at which it is invalid", "error", err)
+		}
+	}()
 }
 
 // reloader reads the same app from the same file again; nil without a file.
