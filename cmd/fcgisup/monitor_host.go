@@ -200,11 +200,27 @@ func (h *hostUnits) Result(ctx context.Context, unit string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kind := "Service"
 	if strings.HasSuffix(unit, ".socket") {
-		kind = "Socket"
+		return conn.Result(ctx, unit, "Socket")
 	}
-	return conn.Result(ctx, unit, kind)
+	s, err := conn.Service(ctx, unit)
+	if err != nil {
+		return "", err
+	}
+	return resultOf(s), nil
+}
+
+// resultOf is systemd's result of a service, with the exit code and the path that its sandbox lacks where that is the reason.
+func resultOf(s units.Service) string {
+	app, _, _ := splitUnit(s.Name)
+	cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app)
+	switch {
+	case cause != "":
+		return units.Ending(s.Result, s.Exit) + "; " + cause + "; " + fix
+	case s.Result == "success":
+		return s.Result
+	}
+	return units.Ending(s.Result, s.Exit)
 }
 
 // Service asks for one service.

@@ -39,6 +39,9 @@ func (u Unit) inactive() bool { return u.Active == "" || u.Active == "inactive" 
 // up tells whether the unit runs; a reload does not interrupt it.
 func (u Unit) up() bool { return u.Active == unitActive || u.Active == unitReloading }
 
+// failing reports whether a unit has failed, or may be between two starts that do.
+func (u Unit) failing() bool { return u.Active == unitFailed || u.Active == unitActivating }
+
 // ending tells whether a stop is under way that is nobody's failure.
 func (u Unit) ending() bool {
 	return u.Active == unitDeactivating && (u.Result == "" || u.Result == "success")

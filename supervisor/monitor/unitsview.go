@@ -47,20 +47,16 @@ func (m *Monitor) lookAtUnits(run context.Context) {
 	}()
 }
 
-// results adds why units have failed to those that did since the last time.
+// results adds the reason to units that have failed since the last time, or that systemd starts again and again.
 func (m *Monitor) results(ctx context.Context, all, before map[string]Unit) {
-	var failed []string
-	for name, u := range all {
-		if u.Active == unitFailed {
-			failed = append(failed, name)
-		}
-	}
 	asked := 0
-	for _, name := range failed {
-		u := all[name]
-		if old := before[name]; old.Active == unitFailed && old.Result != "" {
+	for name, u := range all {
+		if !u.failing() {
+			continue
+		}
+		if old := before[name]; old.failing() && old.Result != "" {
 			u.Result = old.Result
-		} else if asked < failedAtOnce {
+		} else if (u.Active == unitFailed || u.Sub == subAutoRestart) && asked < failedAtOnce {
 			asked++
 			u.Result, _ = m.opt.Units.Result(ctx, name) // that it failed is what matters
 		}
