@@ -84,6 +84,27 @@ type Workers struct {
 	// Min always run once the instance is awake, Max is the limit, Spare is how
 	// many idle ones are kept ready between the two.
 	Min, Max, Spare int
+	// Auto has [Workers.Resolve] set Max, where the workers run, to PerCPU times the CPUs there; Fixed sets Min to the same.
+	Auto, Fixed bool
+	PerCPU      float64
+}
+
+// Resolve returns w with Max set by the machine, if it is automatic: PerCPU for each of the cpus, rounded down. If both are
+// known, not 0, no more than fit into the memory at perWorker each, in bytes. There is at least one, and never less than Min.
+func (w Workers) Resolve(cpus float64, memory, perWorker uint64) Workers {
+	if !w.Auto {
+		return w
+	}
+	n := min(cpus*w.PerCPU, MaxWorkers)
+	if memory > 0 && perWorker > 0 {
+		n = min(n, float64(memory/perWorker))
+	}
+	w.Max = max(int(n), w.Min, 1)
+	if w.Fixed {
+		w.Min = w.Max
+	}
+	w.Spare = min(w.Spare, w.Max)
+	return w
 }
 
 // Activation says what wakes an instance.
@@ -131,6 +152,8 @@ type Health struct {
 	Timeout time.Duration
 	// Failures in a row make a worker unhealthy.
 	Failures int
+	// ReadyQueue is the length of the queue from which on /readyz sends traffic elsewhere; 0: any queue is ready.
+	ReadyQueue int
 }
 
 // Limits are the deadlines and bounds of a worker; 0 is none unless said otherwise.
@@ -147,6 +170,8 @@ type Limits struct {
 	QueueTimeout time.Duration
 	// QueueWait is how long a request that is let into a standing queue may expect to wait.
 	QueueWait time.Duration
+	// DrainDelay is for how long after SIGTERM the sockets are still served, while /readyz says that the end is near.
+	DrainDelay time.Duration
 	// MaxAge recycles a worker, replacement first.
 	MaxAge time.Duration
 	// MaxMemory, in bytes of PSS where readable and RSS elsewhere, recycles a worker.

@@ -45,6 +45,7 @@ apps:
       interval: 1s
       timeout: 2s
       failures: 5
+      ready_queue: 9
     limits:
       start_timeout: 1s
       stop_timeout: 2s
@@ -52,6 +53,7 @@ apps:
       idle_timeout: 4s
       queue_timeout: 5m
       queue_wait: 3s
+      drain_delay: 7s
       max_age: 6h
       max_memory: 512MiB
     restart: {delay: 1s, max_delay: 2s, factor: 1.5}
@@ -81,7 +83,7 @@ func TestEveryKey(t *testing.T) {
 		Environment:     map[string]string{"A": "b", "PATH": "/bin"},
 		EnvironmentFile: "-/etc/default/all",
 		After:           []string{"a.service"}, Wants: []string{"b.service"}, Requires: []string{"c.target"},
-		Instances: 2, Workers: Workers{0, 8, 2}, Activation: Fleet,
+		Instances: 2, Workers: Workers{Min: 0, Max: 8, Spare: 2, PerCPU: 2}, Activation: Fleet,
 		Listen: Listen{Host: "127.0.0.1", Port: 9100},
 		Socket: Socket{"su", "sg", 0o600, 16},
 		Health: Health{
@@ -89,11 +91,11 @@ func TestEveryKey(t *testing.T) {
 			Params:   map[string]string{"SCRIPT_FILENAME": "/x"},
 			Address:  Listen{Path: "/run/status%i.sock"},
 			Expect:   Expect{Status: []StatusRange{{200, 299}, {304, 304}}, Body: regexp.MustCompile("^ok")},
-			Interval: time.Second, Timeout: 2 * time.Second, Failures: 5,
+			Interval: time.Second, Timeout: 2 * time.Second, Failures: 5, ReadyQueue: 9,
 		},
 		Limits: Limits{
 			StartTimeout: time.Second, StopTimeout: 2 * time.Second, RequestTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
-			QueueTimeout: 5 * time.Minute, QueueWait: 3 * time.Second, MaxAge: 6 * time.Hour, MaxMemory: 512 << 20,
+			QueueTimeout: 5 * time.Minute, QueueWait: 3 * time.Second, DrainDelay: 7 * time.Second, MaxAge: 6 * time.Hour, MaxMemory: 512 << 20,
 		},
 		Restart:    Restart{time.Second, 2 * time.Second, 1.5},
 		StopSignal: syscall.SIGUSR1,
@@ -327,4 +329,41 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWorkersResolve: automatic workers go by the CPUs and by the memory of the machine, never below what was asked for.
+func TestWorkersResolve(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, c := range []struct {
+		yaml      string
+		cpus      float64
+		memory    uint64
+		perWorker uint64
+		want      [3]int // min, max, spare
+	}{
+		{"4", 16, 0, 0, [3]int{4, 4, 0}},
+		{"auto", 2, 0, 0, [3]int{4, 4, 0}},
+		{"auto", 0.3, 0, 0, [3]int{1, 1, 0}},
+		{"auto", 8, 512 * mib, 100 * mib, [3]int{5, 5, 0}},
+		{"auto", 8, 512 * mib, 0, [3]int{16, 16, 0}},
+		{"auto", 8, 10 * mib, 100 * mib, [3]int{1, 1, 0}},
+		{"auto", 64_000, 0, 0, [3]int{MaxWorkers, MaxWorkers, 0}},
+		{"{min: 0, max: auto}", 1.5, 0, 0, [3]int{0, 3, 0}},
+		{"{max: auto, min: 3, per_cpu: 0.5}", 2, 0, 0, [3]int{3, 3, 0}},
+		{"{min: 1, max: auto, spare: 4, per_cpu: 1}", 2, 0, 0, [3]int{1, 2, 2}},
+	} {
+		cfg, err := Parse("test", []byte("apps: {a: {command: /bin/x, workers: "+c.yaml+"}}"))
+		if err != nil {
+			t.Fatal(c.yaml, err)
+		}
+		w := cfg.Apps[0].Workers.Resolve(c.cpus, c.memory, c.perWorker)
+		if got := [3]int{w.Min, w.Max, w.Spare}; got != c.want {
+			t.Errorf("%s with %v CPUs, %d bytes: %v, want %v", c.yaml, c.cpus, c.memory, got, c.want)
+		}
+	}
+	cfg, err := Parse("test", []byte("apps: {a: {command: /bin/x, workers: {max: 2, per_cpu: 3}}}"))
+	if err != nil || len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0].Error(), "workers.per_cpu: has no effect without workers: {max: auto}") {
+		t.Errorf("per_cpu alone: %v, %v", cfg.Warnings, err)
+	}
 }

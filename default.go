@@ -13,7 +13,7 @@ func Default(name string) App {
 		Directory:  "/",
 		User:       "www-data",
 		Instances:  1,
-		Workers:    Workers{Min: 1, Max: 1},
+		Workers:    Workers{Min: 1, Max: 1, PerCPU: 2},
 		Activation: Lazy,
 		Listen:     Listen{Path: "/run/" + name + "%i.sock"},
 		Socket:     Socket{User: "www-data", Mode: 0o660, Backlog: 4096},

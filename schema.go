@@ -80,7 +80,7 @@ func appFields(a *App) []field {
 		{"wants", "units to start along", unitNames(&a.Wants)},
 		{"requires", "units that must run", unitNames(&a.Requires)},
 		{"instances", "numbered copies, one socket each, 1 to 10000", number(&a.Instances, 1, MaxInstances)},
-		{"workers", "processes that share an instance's socket: a number, or min, max and spare", workers(&a.Workers)},
+		{"workers", "processes that share an instance's socket: a number, auto, or min, max and spare", workers(&a.Workers)},
 		{"activation", "lazy: an instance starts with its first request; fleet: any first request starts all; eager: at boot. Woken by a request, a pool begins with one worker and has the others within seconds", oneOf(&a.Activation, Lazy, Fleet, Eager)},
 		{"listen", "unix path with %i for the instance's number, or IP:PORT of instance 1, the others on the ports after it", listen(&a.Listen)},
 		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
@@ -94,24 +94,37 @@ func appFields(a *App) []field {
 }
 
 func workers(w *Workers) set {
-	return kindly(fmt.Sprintf("whole number, 1 to %d, or a mapping", MaxWorkers), func(d *decoder, n *yaml.Node, key string) {
+	return kindly(fmt.Sprintf("whole number, 1 to %d, auto, or a mapping", MaxWorkers), func(d *decoder, n *yaml.Node, key string) {
 		r := d.resolve(n, key)
 		if r == nil {
 			return
 		}
 		if r.Kind == yaml.ScalarNode {
-			number(&w.Max, 1, MaxWorkers)(d, n, key)
-			w.Min = w.Max
+			workersMax(w)(d, n, key)
+			if w.Fixed = w.Auto; !w.Auto {
+				w.Min = w.Max
+			}
 			return
 		}
 		section([]field{
 			{"min", "workers that always run once the instance is awake; 0 lets it sleep", number(&w.Min, 0, MaxWorkers)},
-			{"max", "the most workers", number(&w.Max, 1, MaxWorkers)},
+			{"max", "the most workers; auto: per_cpu for each CPU of the control group's quota (cpu.max), else of the machine, and no more than fit into memory.max if limits.max_memory is set", workersMax(w)},
 			{"spare", "idle workers kept ready", number(&w.Spare, 0, MaxWorkers)},
+			{"per_cpu", "workers per CPU with max: auto; may be a fraction", perCPU(&w.PerCPU)},
 		})(d, n, key)
 		if d.describing() {
 			d.about(key, func(k *Key) { k.Default = show(w.Max) })
 		}
+	})
+}
+
+func workersMax(w *Workers) set {
+	return kindly(fmt.Sprintf("whole number, 1 to %d, or auto", MaxWorkers), func(d *decoder, n *yaml.Node, key string) {
+		if r := d.resolve(n, key); r != nil && r.Kind == yaml.ScalarNode && r.Value == "auto" {
+			w.Auto, w.Max = true, max(w.Min, 1)
+			return
+		}
+		number(&w.Max, 1, MaxWorkers)(d, n, key)
 	})
 }
 
@@ -140,6 +153,7 @@ func healthFields(h *Health) []field {
 		{"interval", "from the end of one probe to the next; 0: never", duration(&h.Interval)},
 		{"timeout", "bound on the whole exchange", positiveDuration(&h.Timeout)},
 		{"failures", "in a row, until the worker is unhealthy", number(&h.Failures, 1, 1000)},
+		{"ready_queue", "connections in the queue from which on /readyz of run --metrics answers 503; 0: a long queue stays ready. When all pods are overloaded, all are out at once", number(&h.ReadyQueue, 0, 1<<31-1)},
 	}
 }
 
@@ -151,6 +165,7 @@ func limitFields(l *Limits) []field {
 		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
 		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
 		{"queue_wait", "in a queue that stands, how long a request that is let in may expect to wait; the others are refused at once, and nginx answers 503. A burst that drains within 10s is not refused. Unix sockets only. 0: off", duration(&l.QueueWait)},
+		{"drain_delay", "for how long after SIGTERM the sockets are still served while /readyz answers 503, before workers are stopped: what a load balancer needs to take notice", duration(&l.DrainDelay)},
 		{"max_age", "recycles a worker, replacement first, jittered once; 0: never", duration(&l.MaxAge)},
 		{"max_memory", "recycles a worker that has grown over this, 512MiB; 0: never", size(&l.MaxMemory)},
 	}

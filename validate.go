@@ -44,7 +44,14 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 	case len(a.Command) == 0 && !d.failed(key+".command"):
 		fail("command", "is empty")
 	}
-	if w := a.Workers; w.Max < w.Min {
+	w := a.Workers
+	if !w.Auto && w.PerCPU != Default(a.Name).Workers.PerCPU {
+		sub := key + ".workers.per_cpu"
+		d.warnAt(d.at(sub, k), sub, "has no effect without workers: {max: auto}")
+	}
+	if w.Auto {
+		// What the machine has decides.
+	} else if w.Max < w.Min {
 		fail("workers.max", "must be at least workers.min (%d)", w.Min)
 	} else if w.Spare > w.Max {
 		fail("workers.spare", "must be at most workers.max (%d)", w.Max)
@@ -74,7 +81,7 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): what is let into a standing queue is answered 504; set limits: {queue_wait: %s} or less",
 			showDuration(read), showDuration(read/2))
 	}
-	if !a.Systemd.Supervise && a.Workers.Max > 1 {
+	if !a.Systemd.Supervise && (w.Max > 1 || w.Auto) {
 		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
 	}
 }

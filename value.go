@@ -127,6 +127,16 @@ func parseSize(s string) (uint64, error) {
 	return n * unit, nil
 }
 
+func perCPU(p *float64) set {
+	return kindly(fmt.Sprintf("number above 0, up to %d", MaxWorkers), value(p, func(s string) (float64, error) {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil || math.IsNaN(v) || v <= 0 || v > MaxWorkers {
+			return 0, fmt.Errorf("%q is not a number above 0, up to %d", s, MaxWorkers)
+		}
+		return v, nil
+	}))
+}
+
 func factor(p *float64) set {
 	return kindly("number, 1 to 100", value(p, func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
