@@ -86,7 +86,7 @@ func (r renderer) supervised(s *section) {
 	s.because("Ready comes with the first worker, or when the first attempt has failed: limits.start_timeout, stop_timeout and a margin.")
 	s.set("TimeoutStartSec", total(app.Limits.StartTimeout, app.Limits.StopTimeout, margin))
 	s.because("Above limits.stop_timeout: fcgisup drains its workers and kills those that do not end.")
-	s.set("TimeoutStopSec", total(app.Limits.StopTimeout, margin))
+	s.set("TimeoutStopSec", total(app.Limits.DrainDelay, app.Limits.StopTimeout, margin))
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")
 	s.set("Restart", "always")

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/capacity"
 )
 
 // gcPercent collects garbage early: a supervisor has little, works little, and
@@ -47,6 +49,8 @@ type runner struct {
 	// program is where this program was started from; a later one is there, too.
 	program string
 	signals chan os.Signal
+	// draining is set by the first signal to stop.
+	draining atomic.Bool
 	// mu is for servers: what listens beside the instances.
 	mu      sync.Mutex
 	servers []httpServer
@@ -227,6 +231,11 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 		r.log.Error("going on without", "error", err) // the workers matter more
 	}
 	r.begun = true
+	if w := opt.App.Workers; w.Auto {
+		have := capacity.Read()
+		r.log.Info("number of workers chosen", "min", w.Min, "max", w.Max, "cpus", have.CPUs, "quota", have.Quota, "per_cpu", w.PerCPU,
+			"memory_max", have.Memory, "max_memory", opt.App.Limits.MaxMemory)
+	}
 	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
 		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
 	return r.untilStopped(ctx, sup, opt, func() { r.serveControl(serving, sup, opt.App, instances, metrics) })
@@ -243,7 +252,7 @@ func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.cli, r.log) })
-	o := &obedience{n: n, stop: stop, kill: sup.Kill, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
+	o := &obedience{n: n, stop: stop, kill: sup.Kill, draining: func() { r.draining.Store(true) }, drainDelay: r.source.drainDelay, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
 	early := r.interrupted(sup.Begun(ctx))

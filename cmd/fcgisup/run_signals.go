@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor"
 )
@@ -11,6 +12,9 @@ import (
 // obedience is what signals have asked of a supervisor, one after the other.
 type obedience struct {
 	n *notifier
+	// draining is called at the first signal to stop; drainDelay is how long the sockets are served after it.
+	draining   func()
+	drainDelay func() time.Duration
 	// stop ends it gently, kill at once.
 	stop context.CancelFunc
 	kill func()
@@ -36,11 +40,18 @@ func (o *obedience) obey(sig os.Signal) {
 		o.n.reload()
 	case o.stopping:
 		o.n.log.Warn("second signal: killing", "signal", sig.String())
+		o.stop() // limits.drain_delay is over
 		o.kill()
 	default:
-		o.n.log.Info("stopping", "signal", sig.String())
+		delay := o.drainDelay()
+		o.n.log.Info("stopping", "signal", sig.String(), "drain_delay", delay)
 		o.stopping = true
+		o.draining()
 		o.n.stopping()
-		o.stop()
+		if delay == 0 {
+			o.stop()
+			return
+		}
+		time.AfterFunc(delay, o.stop)
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
@@ -48,5 +50,45 @@ func TestSignalBeforeTheFirstWorker(t *testing.T) {
 	late.Stop()
 	if err != nil || next != nil || !stopping {
 		t.Errorf("%v, stopping %v, %v", next, stopping, err)
+	}
+}
+
+// TestDrainDelay: after the first signal sockets are served for limits.drain_delay, while the supervisor says that it drains;
+// a second signal does not wait.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		delay   time.Duration
+		again   time.Duration // until the second signal; 0: none
+		stopped time.Duration
+		killed  bool
+	}{
+		{"none", 0, 0, 0, false},
+		{"five seconds", 5 * time.Second, 0, 5 * time.Second, false},
+		{"a second signal", 5 * time.Second, time.Second, time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun, draining, killed := time.Now(), false, false
+				ctx, stop := context.WithCancel(t.Context())
+				o := &obedience{
+					n: newNotifier(nil, slog.New(slog.DiscardHandler), nil), stop: stop, kill: func() { killed = true },
+					draining: func() { draining = true }, drainDelay: func() time.Duration { return c.delay },
+				}
+				o.obey(syscall.SIGTERM)
+				if !draining {
+					t.Error("traffic is not sent elsewhere")
+				}
+				if c.again > 0 {
+					time.Sleep(c.again)
+					o.obey(syscall.SIGTERM)
+				}
+				<-ctx.Done()
+				if took := time.Since(begun); took != c.stopped || killed != c.killed {
+					t.Errorf("stopped after %v, killed %v; want %v, %v", took, killed, c.stopped, c.killed)
+				}
+			})
+		})
 	}
 }

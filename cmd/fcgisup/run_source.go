@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/capacity"
 )
 
 // runSource is what run shall run, as the command line says it.
@@ -26,7 +28,8 @@ type runSource struct {
 	// path is the configuration file that was read, absolute, for reload.
 	path string
 	// text is what the file held when it was last found good.
-	text atomic.Pointer[[]byte]
+	text  atomic.Pointer[[]byte]
+	drain atomic.Int64
 	// kept is the text that keepAccepted has seen last.
 	kept *[]byte
 	// refused is what is wrong with the configuration, if it is that.
@@ -161,8 +164,16 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 // pick is the app that is meant.
 func (s *runSource) pick(cfg *fcgisup.Config) (fcgisup.App, error) {
 	a, err := app(cfg, s.app)
+	if a.Workers.Auto {
+		have := capacity.Read()
+		a.Workers = a.Workers.Resolve(have.CPUs, have.Memory, a.Limits.MaxMemory)
+	}
+	s.drain.Store(int64(a.Limits.DrainDelay))
 	return withOwnSocket(a), err
 }
+
+// drainDelay is that of the configuration that was last found good.
+func (s *runSource) drainDelay() time.Duration { return time.Duration(s.drain.Load()) }
 
 // withOwnSocket says whose the sockets are that root makes. Others have no choice
 // (see supervisor.ListenOn), and systemd's are made.
