@@ -7,28 +7,24 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/fcgisup/fcgisup"
 )
 
-// Class says in one word why an exchange failed. The words are the values of
-// logs, JSON and metric labels; the set is closed.
-type Class string
+// Class says in one word why an exchange failed.
+type Class = fcgisup.ProbeClass
 
 // The classes, from the socket inwards.
 const (
-	Refused    Class = "refused"    // nobody listens, or the socket cannot be used as configured
-	Missing    Class = "missing"    // no such socket file
-	Full       Class = "full"       // the accept queue is full: saturated, not down
-	Timeout    Class = "timeout"    // the deadline passed before the answer was complete
-	Protocol   Class = "protocol"   // the peer does not speak FastCGI, or its answer is cut short
-	Overloaded Class = "overloaded" // the worker said OVERLOADED or CANT_MPX_CONN
-	Status     Class = "status"     // a complete answer with an unexpected status
-	Body       Class = "body"       // a complete answer whose body does not match
+	Refused    = fcgisup.ProbeRefused
+	Missing    = fcgisup.ProbeMissing
+	Full       = fcgisup.ProbeFull
+	Timeout    = fcgisup.ProbeTimeout
+	Protocol   = fcgisup.ProbeProtocol
+	Overloaded = fcgisup.ProbeOverloaded
+	Status     = fcgisup.ProbeStatus
+	Body       = fcgisup.ProbeBody
 )
-
-// Classes returns every class once, in a fixed order, for metrics that start at zero.
-func Classes() []Class {
-	return []Class{Refused, Missing, Full, Timeout, Protocol, Overloaded, Status, Body}
-}
 
 // Error is a failed exchange: its class, and the cause for people.
 type Error struct {

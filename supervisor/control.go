@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,12 +16,39 @@ const ControlName = "control.sock"
 // little old is better than none.
 const lookPatience = time.Second
 
-// Control is the supervisor's interface for commands: GET /status?instance=N, GET /metrics,
-// POST /restart?instance=N, POST /scale?instance=N&workers=W and POST /reload;
+// Supervised is what a control socket controls. Instances are numbers of the app; 0 is all of them.
+type Supervised interface {
+	// Look returns the status of instances after a fresh look at the kernel.
+	Look(ctx context.Context, instance int) []Status
+	Restart(ctx context.Context, instance int) error
+	Scale(ctx context.Context, instance, workers int) error
+	// Reload reads the configuration again; note says what of it is not applied.
+	Reload(ctx context.Context) (note string, err error)
+}
+
+// ConfigTarget is where a supervisor says which configuration it has read.
+const ConfigTarget = "/config"
+
+// ConfigRead is that answer: a sum, for the text may hold secrets.
+type ConfigRead struct {
+	Sum string `json:"sum"`
+}
+
+// Handler is a supervisor's interface for commands: GET /status?instance=N, GET /metrics,
+// POST /restart?instance=N, POST /scale?instance=N&workers=W, POST /reload and GET /config;
 // without instance it is all of them. It has no authentication
-// but the socket's mode: who can connect can restart.
-func (s *Supervisor) Control(metrics http.Handler) http.Handler {
+// but the socket's mode: who can connect can restart. config returns false for a
+// supervisor that has read no file.
+func Handler(s Supervised, metrics http.Handler, config func() (ConfigRead, bool)) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+ConfigTarget, func(w http.ResponseWriter, _ *http.Request) {
+		read, ok := config()
+		if !ok {
+			http.Error(w, "{}", http.StatusNotFound)
+			return
+		}
+		reply(w, http.StatusOK, read)
+	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		instance, err := counted(r, "instance", 0)
 		if err != nil {
@@ -59,7 +85,7 @@ func (s *Supervisor) Control(metrics http.Handler) http.Handler {
 		finish(w, s.Scale(r.Context(), instance, workers))
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		note, err := s.reload(r.Context())
+		note, err := s.Reload(r.Context())
 		if err == nil && note != "" {
 			reply(w, http.StatusOK, outcome{Note: note})
 			return
@@ -113,21 +139,4 @@ func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = encoder(w).Encode(body) // the client has gone: nobody to tell
-}
-
-// controlMode lets the supervisor's user connect, and root.
-const controlMode = 0o600
-
-// ListenControl listens on a control socket that only its owner, and root, may
-// use. A stale file is replaced, a live one is an error that names its owner.
-func ListenControl(path string) (net.Listener, error) {
-	s, err := replaceStale(path, controlBacklog, ownership{-1, -1, controlMode}, findNow)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
-	}
-	l, err := netListener(s)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the control socket %s: %w", path, err)
-	}
-	return l, nil
 }

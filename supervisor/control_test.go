@@ -30,7 +30,7 @@ func (b *bed) control() (call func(method, path string) (int, string)) {
 		b.t.Fatal(err)
 	}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })
-	server := &http.Server{Handler: b.sup.Control(metrics), ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: Handler(b.sup, metrics, func() (ConfigRead, bool) { return ConfigRead{}, false }), ReadHeaderTimeout: patience}
 	go func() { _ = server.Serve(l) }()
 	b.t.Cleanup(func() { _ = server.Close() })
 	client := &http.Client{Transport: &http.Transport{

@@ -73,7 +73,7 @@ type instance struct {
 	// arrivals has room for the one that the listener is armed for.
 	arrivals chan arrival
 	done     chan struct{}
-	status   atomic.Pointer[Status]
+	status   atomic.Pointer[published]
 	denial   atomic.Pointer[fcgisup.Denial]
 	// settled is closed once a first worker is ready or has failed, or none is wanted.
 	settled chan struct{}

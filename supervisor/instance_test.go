@@ -415,7 +415,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 func (b *bench) after(d time.Duration) *Status {
 	time.Sleep(d)
 	synctest.Wait()
-	return b.status.Load()
+	return &b.status.Load().Status
 }
 
 // end stops the instance and checks that it leaves nothing.
@@ -745,7 +745,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 			b.host.last().set(look{held: 1}) // a request came first
 			b.host.connected()
 			<-ctx.Done()
-			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		b.after(time.Second)
 		for range 20 {
@@ -770,7 +770,7 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 			b.host.connected()
 			<-ctx.Done()
 			b.host.last().set(look{orphans: 1})
-			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		b.host.last().set(look{accepting: true})
 		st := b.after(40 * time.Second)
@@ -827,7 +827,9 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 			a.Health.Interval, a.Health.Path = 0, "/"
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{polling: true}}, nil }
 		})
-		b.answer(func(context.Context) ProbeResult { return ProbeResult{Err: errors.New("no"), Class: classTimeout} })
+		b.answer(func(context.Context) ProbeResult {
+			return ProbeResult{Err: errors.New("no"), Class: fcgisup.ProbeTimeout}
+		})
 		b.want(t, b.after(20*time.Second), InstanceStarting, Starting)
 		b.answer(func(context.Context) ProbeResult { return ProbeResult{} })
 		b.want(t, b.after(10*time.Second), Up, Ready)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // Collector shows the supervisor's snapshot as metrics. All label values are
@@ -110,8 +112,8 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	for d, h := range map[*prometheus.Desc]Histogram{descStarts: st.Starts, descProbings: st.Probings} {
 		ch <- prometheus.MustNewConstHistogram(d, h.total, h.sum, h.cumulative(), st.App, number)
 	}
-	for _, class := range ProbeClasses {
-		send(descProbe, prometheus.CounterValue, float64(st.ProbeFailures[class]), class)
+	for _, class := range fcgisup.ProbeClasses {
+		send(descProbe, prometheus.CounterValue, float64(st.ProbeFailures[class]), string(class))
 	}
 	if st.Probe != nil {
 		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))

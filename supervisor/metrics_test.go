@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // exposition is what a scrape of these statuses gets.
@@ -44,7 +46,7 @@ func scraped() []Status {
 			},
 			Restarts:      map[Cause]uint64{Crash: 5, Finished: 1},
 			Probe:         &ProbeStatus{OK: true},
-			ProbeFailures: map[string]uint64{"timeout": 6},
+			ProbeFailures: map[fcgisup.ProbeClass]uint64{"timeout": 6},
 			Refused:       7, QueueLimited: 2, Cut: 8, ConfigError: "unknown key",
 		},
 	}
@@ -76,8 +78,8 @@ func TestClosedLabelSetsAreWrittenAtZero(t *testing.T) {
 	for _, c := range Causes {
 		want = append(want, `fcgisup_worker_restarts_total{app="rt",cause="`+string(c)+`",instance="1"} 0`)
 	}
-	for _, c := range ProbeClasses {
-		want = append(want, `fcgisup_probe_failures_total{app="rt",class="`+c+`",instance="1"} 0`)
+	for _, c := range fcgisup.ProbeClasses {
+		want = append(want, `fcgisup_probe_failures_total{app="rt",class="`+string(c)+`",instance="1"} 0`)
 	}
 	for _, d := range Directions {
 		want = append(want, `fcgisup_scale_events_total{app="rt",direction="`+string(d)+`",instance="1"} 0`)

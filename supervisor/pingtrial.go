@@ -12,35 +12,11 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// PingVerdict is what is known of a program and pings (FCGI_GET_VALUES). FastCGI
-// asks programs to answer them, and many do not: uWSGI ignores them, Debian's
-// ruby-fcgi raises an exception and ends. So only a program that has answered one
-// is pinged again.
-type PingVerdict string
-
-// The verdicts. The literals are those of JSON and metric labels.
-const (
-	// PingUntried is the verdict before a first ping could be tried.
-	PingUntried PingVerdict = ""
-	// PingAnswers is that of a program that has answered.
-	PingAnswers PingVerdict = "answers"
-	// PingNone is that of a program that did not answer, closed the connection, or ended.
-	PingNone PingVerdict = "none"
-)
-
 const (
 	// trialDelay is how long after readiness a first ping is tried, and tried again
 	// while requests are served: a program that dies of it must not take one along.
 	trialDelay = time.Second
-	// FirstPingTimeout bounds a first ping. A program that answers pings does so in
-	// microseconds; one that does not may hold its only worker for that long.
-	FirstPingTimeout = 2 * time.Second
-	// PingDeath is for how long after a first ping a death is its doing.
-	PingDeath = time.Second
 )
-
-// AnswersNoPing is what a status says of a program whose verdict is PingNone.
-const AnswersNoPing = "the program answers no ping; set health.path to probe it with a request"
 
 // pinged is what a verdict is about: a program as it is configured, with the
 // socket that is asked. The same command over another file is the same program:
@@ -131,23 +107,6 @@ type pingTrial struct {
 	holder int
 	// died is set once a death has been attributed.
 	died bool
-}
-
-// JudgePing tells what a first ping shows of a program, with the connections seen
-// then whose client waits for an answer, and those that nobody has accepted: a ping
-// that waited behind them says nothing. PingUntried: it never reached the program.
-func JudgePing(r ProbeResult, served, queued int) PingVerdict {
-	switch {
-	case r.Err == nil && !r.Unsupported:
-		return PingAnswers
-	case r.Err == nil:
-		return PingNone
-	case r.Class == classRefused, r.Class == classMissing, r.Class == classFull:
-		return PingUntried
-	case r.Class == classTimeout && served+queued > 0:
-		return PingUntried
-	}
-	return PingNone
 }
 
 // blames tells whether the end of a worker is put down to the ping: once, and of

@@ -13,31 +13,6 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-func TestJudgePing(t *testing.T) {
-	failed := func(class string) ProbeResult { return ProbeResult{Err: errors.New(class), Class: class} }
-	for name, c := range map[string]struct {
-		result         ProbeResult
-		served, queued int
-		want           PingVerdict
-	}{
-		"answered":                      {ProbeResult{}, 0, 0, PingAnswers},
-		"answered while others wait":    {ProbeResult{}, 1, 2, PingAnswers},
-		"closed without an answer":      {ProbeResult{Unsupported: true}, 0, 0, PingNone},
-		"no answer":                     {failed("timeout"), 0, 0, PingNone},
-		"no answer behind a request":    {failed("timeout"), 1, 0, PingUntried},
-		"no answer, never accepted":     {failed("timeout"), 0, 1, PingUntried},
-		"reset, or another record":      {failed("protocol"), 0, 1, PingNone},
-		"says that it is overloaded":    {failed("overloaded"), 0, 0, PingNone},
-		"nobody listens":                {failed("refused"), 0, 0, PingUntried},
-		"no socket at health.address":   {failed("missing"), 0, 0, PingUntried},
-		"the queue is full of requests": {failed("full"), 0, 0, PingUntried},
-	} {
-		if got := JudgePing(c.result, c.served, c.queued); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
 func TestTrialBlamesOneDeath(t *testing.T) {
 	const worker, other = 7, 8
 	late := epoch.Add(2 * time.Second)
@@ -100,7 +75,7 @@ func TestProgramThatAnswersAPingIsPingedFromThenOn(t *testing.T) {
 func TestProgramThatAnswersNoPingIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		n := b.counted(ProbeResult{Err: errors.New("no answer"), Class: classTimeout})
+		n := b.counted(ProbeResult{Err: errors.New("no answer"), Class: fcgisup.ProbeTimeout})
 		b.after(5 * time.Second)
 		b.host.last().die(1) // of itself
 		st := b.after(time.Hour)
@@ -262,7 +237,7 @@ func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 			b.host.connected()
 			<-ctx.Done()
 			b.host.last().set(look{orphans: 1})
-			return ProbeResult{Err: ctx.Err(), Class: classTimeout}
+			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		st := b.after(time.Minute)
 		b.want(t, st, Up, Ready)

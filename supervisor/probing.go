@@ -10,25 +10,6 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// Classes of probe errors that the kernel's view can excuse: they are what a
-// busy worker looks like from outside.
-const (
-	classTimeout = "timeout"
-	classFull    = "full"
-)
-
-// ProbeDenied is why no probe is sent through a socket that its supervisor may not connect to.
-const ProbeDenied = "the supervisor may not connect to the socket: socket.user, group or mode keeps it out"
-
-// Classes of probe errors that tell of the socket, and nothing of a program.
-const (
-	classRefused = "refused"
-	classMissing = "missing"
-)
-
-// ProbeClasses are the classes of probe errors, which are those of package fcgi.
-var ProbeClasses = []string{"refused", "missing", "full", "timeout", "protocol", "overloaded", "status", "body"}
-
 // health is what probes have said.
 type health struct {
 	probe *ProbeStatus // the last
@@ -144,7 +125,7 @@ func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
 	if r.Err != nil {
 		p.Class, p.Error, p.Answer = r.Class, r.Err.Error(), fcgisup.Printable(string(r.Answer))
 		i.probeFail[r.Class]++
-		if (r.Class == classTimeout || r.Class == classFull) && len(i.guilty()) == 0 {
+		if (r.Class == fcgisup.ProbeTimeout || r.Class == fcgisup.ProbeFull) && len(i.guilty()) == 0 {
 			p.OK, p.Skipped = true, "it waited behind requests that are being served"
 		}
 	}
@@ -201,14 +182,14 @@ func (i *instance) condemn(now time.Time) {
 	last := *i.probe
 	last.Failures = 0
 	i.probe = &last
-	if last.Class != classTimeout && last.Class != classFull {
+	if last.Class != fcgisup.ProbeTimeout && last.Class != fcgisup.ProbeFull {
 		if i.roll == nil {
 			i.beginRoll(Probe, i.app, i.launch, make(chan error, 1), now)
 		}
 		return
 	}
 	for _, s := range i.guilty() {
-		s.why = last.Class + ": " + last.Error
+		s.why = string(last.Class) + ": " + last.Error
 		s.evidence = s.proc.evidence()
 		i.happen(s, event{kind: unhealthy, cause: Probe}, now)
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -12,8 +13,8 @@ import (
 type tally struct {
 	restarts  map[Cause]uint64
 	scaled    map[Direction]uint64
-	probeFail map[string]uint64 // by class
-	failure   *Failure          // the last
+	probeFail map[fcgisup.ProbeClass]uint64 // by class
+	failure   *Failure                      // the last
 	cut       uint64
 	refused   uint64
 	// limited counts how often the queue was.
@@ -23,7 +24,15 @@ type tally struct {
 }
 
 func newTally() tally {
-	return tally{restarts: map[Cause]uint64{}, scaled: map[Direction]uint64{}, probeFail: map[string]uint64{}}
+	return tally{restarts: map[Cause]uint64{}, scaled: map[Direction]uint64{}, probeFail: map[fcgisup.ProbeClass]uint64{}}
+}
+
+// published is a status with what it is completed from when a client asks.
+type published struct {
+	Status
+	board scoreboard.Board
+	// openQueue is the limit of the queue that does not stand, where it is limited now.
+	openQueue int
 }
 
 // publish makes what others may see.
@@ -32,7 +41,7 @@ func (i *instance) publish(now time.Time) {
 		i.log.Info("instance", "from", i.state, "to", s)
 		i.state, i.since = s, now
 	}
-	st := &Status{
+	st := &published{board: i.board, Status: Status{
 		App: i.in.App, Instance: i.in.Number, Address: i.in.Address.Addr,
 		State: i.state, Since: i.since,
 		Abandoned:     i.board.AbandonedTotal,
@@ -41,17 +50,16 @@ func (i *instance) publish(now time.Time) {
 		LastFailure:   i.failure,
 		Denial:        i.denial.Load(),
 		Probe:         i.probe,
-		ProbeFailures: zeroed(ProbeClasses, i.probeFail),
+		ProbeFailures: zeroed(fcgisup.ProbeClasses, i.probeFail),
 		Refused:       i.refused,
 		QueueLimited:  i.limited,
 		Cut:           i.cut,
 		Scaled:        zeroed(Directions, i.scaled),
 		Rolling:       i.roll != nil,
 		ConfigError:   i.configErr,
-		board:         i.board,
 		Starts:        i.starts,
 		Probings:      i.probings,
-	}
+	}}
 	if i.bound.set > 0 {
 		st.openQueue = i.bound.open
 	}
@@ -71,7 +79,7 @@ type headline struct {
 	failure        *Failure
 }
 
-func (st *Status) headline() headline {
+func (st *published) headline() headline {
 	h := headline{state: st.State, workers: len(st.Workers), failure: st.LastFailure}
 	for _, w := range st.Workers {
 		if w.State == Ready {
@@ -117,17 +125,19 @@ func (i *instance) workerStatus(s *slot) WorkerStatus {
 func (s *Supervisor) Published() []Status {
 	all := make([]Status, len(s.instances))
 	for n, i := range s.instances {
-		all[n] = *i.status.Load()
+		all[n] = i.status.Load().Status
 	}
 	return all
 }
 
 // Snapshot is Published with queues and ages.
 func (s *Supervisor) Snapshot() []Status {
-	all := s.Published()
+	all := make([]Status, len(s.instances))
 	queue := queues(len(all))
-	for n := range all {
-		all[n].complete(queue(s.sockets[n].listener()))
+	for n, i := range s.instances {
+		st := *i.status.Load()
+		st.complete(queue(s.sockets[n].listener()))
+		all[n] = st.Status
 	}
 	return all
 }
@@ -159,7 +169,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []Status {
 		}
 		st.weigh(procs)
 		st.bound()
-		all = append(all, st)
+		all = append(all, st.Status)
 	}
 	return all
 }
@@ -197,7 +207,7 @@ func queues(listeners int) func(*scoreboard.Listener) (scoreboard.Queue, error) 
 }
 
 // complete adds what is read from the kernel only when somebody asks, and ages.
-func (st *Status) complete(q scoreboard.Queue, err error) {
+func (st *published) complete(q scoreboard.Queue, err error) {
 	now := time.Now()
 	if err != nil {
 		st.Missing = append(st.Missing, "queue: "+err.Error())
@@ -243,7 +253,7 @@ func seconds(now, then time.Time) *float64 {
 }
 
 // weigh adds the memory of each worker. The slice is the caller's own by now.
-func (st *Status) weigh(procs map[int]process) {
+func (st *published) weigh(procs map[int]process) {
 	if len(procs) == 0 {
 		return
 	}
@@ -262,4 +272,36 @@ func (st *Status) weigh(procs map[int]process) {
 		workers[n].MemoryBytes, workers[n].MemoryKind = &bytes, string(kind)
 	}
 	st.Workers = workers
+}
+
+// instanceState derives the state of an instance from its slots.
+func (i *instance) instanceState() InstanceState {
+	if i.leaving {
+		return InstanceStopping
+	}
+	if i.socket.broken != "" {
+		return InstanceFailing
+	}
+	if i.ready() {
+		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
+			return Saturated
+		}
+		return Up
+	}
+	state := Sleeping
+	for _, s := range i.slots {
+		switch s.m.state {
+		case Failing:
+			return InstanceFailing
+		case Starting, Backoff, Draining, Stopping, Killing:
+			if s.m.attempt >= failingAfter {
+				return InstanceFailing
+			}
+			if i.awake {
+				state = InstanceStarting
+			}
+		case Ready, Stopped:
+		}
+	}
+	return state
 }

@@ -21,7 +21,7 @@ func (b *bench) overload(t *testing.T, d time.Duration, come, leave int) *Status
 		b.host.mu.Unlock()
 		b.after(100 * time.Millisecond)
 	}
-	return b.status.Load()
+	return &b.status.Load().Status
 }
 
 // limits are those that the queue was given, less repetitions.
@@ -65,8 +65,9 @@ func TestStandingQueueIsLimitedAndOpensAgain(t *testing.T) {
 		if st.QueueLimited != 1 {
 			t.Errorf("limited %d times", st.QueueLimited)
 		}
-		st.complete(scoreboard.Queue{Length: 9, Capacity: scoreboard.KnownLimit(7)}, nil)
-		if *st.QueueLimit != 7 || *st.Backlog != 16 {
+		asked := *b.status.Load()
+		asked.complete(scoreboard.Queue{Length: 9, Capacity: scoreboard.KnownLimit(7)}, nil)
+		if st := asked; *st.QueueLimit != 7 || *st.Backlog != 16 {
 			t.Errorf("limit %d, backlog %d", *st.QueueLimit, *st.Backlog)
 		}
 		b.overload(t, 15*time.Second, 0, 2)

@@ -34,7 +34,7 @@ type HandedInstance struct {
 	Generation  int
 	Slots       []HandedSlot
 	Restarts    map[Cause]uint64
-	ProbeFails  map[string]uint64
+	ProbeFails  map[fcgisup.ProbeClass]uint64
 	Scaled      map[Direction]uint64
 	LastFailure *Failure
 	Cut         uint64

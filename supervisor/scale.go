@@ -173,18 +173,6 @@ func (i *instance) taken() int {
 	return n
 }
 
-// Direction is a way to scale.
-type Direction string
-
-// The directions.
-const (
-	Upward   Direction = "up"
-	Downward Direction = "down"
-)
-
-// Directions are both.
-var Directions = []Direction{Upward, Downward}
-
 // fill makes the number of workers what it should be.
 func (i *instance) fill(now time.Time) {
 	if !i.awake || i.leaving {

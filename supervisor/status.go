@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // InstanceState is an instance as a whole: the literal in JSON, labels and logs.
@@ -65,7 +64,7 @@ type Status struct {
 	Denial *fcgisup.Denial `json:"denial,omitempty"`
 	Probe  *ProbeStatus    `json:"probe,omitempty"`
 	// ProbeFailures counts failed probes by class.
-	ProbeFailures map[string]uint64 `json:"probe_failures"`
+	ProbeFailures map[fcgisup.ProbeClass]uint64 `json:"probe_failures"`
 	// Refused counts requests answered 503 because no worker could live.
 	Refused uint64 `json:"refused"`
 	// QueueLimited counts how often the queue was limited because it stood.
@@ -85,10 +84,6 @@ type Status struct {
 	// Starts are from spawn to ready; Probings are whole probes.
 	Starts   Histogram `json:"starts,omitzero"`
 	Probings Histogram `json:"probings,omitzero"`
-
-	board scoreboard.Board
-	// openQueue is the limit of the queue that does not stand, where it is limited now.
-	openQueue int
 }
 
 // AcceptedNote begins a ConfigError that holds since the start.
@@ -138,8 +133,8 @@ type ProbeStatus struct {
 	// Skipped says why none was sent: it would have waited behind real requests.
 	Skipped string `json:"skipped,omitempty"`
 	// Class is that of the error: refused, missing, full, timeout, protocol, overloaded, status, body.
-	Class string `json:"class,omitempty"`
-	Error string `json:"error,omitempty"`
+	Class fcgisup.ProbeClass `json:"class,omitempty"`
+	Error string             `json:"error,omitempty"`
 	// Status is the HTTP status, 0 for a ping.
 	Status int `json:"status,omitempty"`
 	// Answer is how a wrong answer begins, at most 200 bytes of it, made printable.
@@ -150,49 +145,4 @@ type ProbeStatus struct {
 	DurationSeconds float64     `json:"duration_seconds"`
 	// Failures counts failures in a row.
 	Failures int `json:"failures"`
-}
-
-// ProbeResult is what a probe function found.
-type ProbeResult struct {
-	// Err is nil for the expected answer.
-	Err error
-	// Class classifies Err.
-	Class  string
-	Status int
-	// Answer is how the answer begins.
-	Answer []byte
-	// Unsupported tells that a ping was answered by closing the connection.
-	Unsupported bool
-}
-
-// instanceState derives the state of an instance from its slots.
-func (i *instance) instanceState() InstanceState {
-	if i.leaving {
-		return InstanceStopping
-	}
-	if i.socket.broken != "" {
-		return InstanceFailing
-	}
-	if i.ready() {
-		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
-			return Saturated
-		}
-		return Up
-	}
-	state := Sleeping
-	for _, s := range i.slots {
-		switch s.m.state {
-		case Failing:
-			return InstanceFailing
-		case Starting, Backoff, Draining, Stopping, Killing:
-			if s.m.attempt >= failingAfter {
-				return InstanceFailing
-			}
-			if i.awake {
-				state = InstanceStarting
-			}
-		case Ready, Stopped:
-		}
-	}
-	return state
 }

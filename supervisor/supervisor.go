@@ -229,13 +229,8 @@ func (s *Supervisor) Scale(ctx context.Context, number, workers int) error {
 // Reload applies the configuration as it is now. Workers are replaced, as by
 // Restart, only if what they are started with has changed. A configuration that
 // cannot be read changes nothing; the error is kept in the status.
-func (s *Supervisor) Reload(ctx context.Context) error {
-	_, err := s.reload(ctx)
-	return err
-}
-
-// reload is Reload; note tells what of the configuration it does not apply.
-func (s *Supervisor) reload(ctx context.Context) (note string, err error) {
+// Note is what of the configuration it does not apply.
+func (s *Supervisor) Reload(ctx context.Context) (note string, err error) {
 	if s.opt.Reload == nil {
 		return "", errors.New("cannot reload: this supervisor was started without a configuration file")
 	}

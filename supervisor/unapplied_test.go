@@ -24,7 +24,7 @@ func TestAReloadNamesWhatItDoesNotApply(t *testing.T) {
 			next := b.app
 			change(&next)
 			b.next.Store(&next)
-			note, err := b.sup.reload(t.Context())
+			note, err := b.sup.Reload(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

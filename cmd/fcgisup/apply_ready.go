@@ -166,7 +166,7 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 		asking, cancel := context.WithTimeout(ctx, app.Health.Timeout)
 		result := probe(asking, app, app.Instance(n))
 		cancel()
-		if result.Err == nil || slices.Contains([]fcgi.Class{fcgi.Full, fcgi.Overloaded}, fcgi.Class(result.Class)) {
+		if result.Err == nil || slices.Contains([]fcgi.Class{fcgi.Full, fcgi.Overloaded}, result.Class) {
 			return nil
 		}
 		serves, failed := consult(ctx, app, n)

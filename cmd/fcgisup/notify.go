@@ -150,10 +150,10 @@ func (n *notifier) reloading(ctx context.Context) {
 			return
 		}
 		n.say(daemon.SdNotifyReloading)
-		err := n.sup.Reload(ctx)
+		_, err := n.sup.Reload(ctx)
 		for errors.Is(err, supervisor.ErrBusy) && ctx.Err() == nil {
 			time.Sleep(busyPause)
-			err = n.sup.Reload(ctx)
+			_, err = n.sup.Reload(ctx)
 		}
 		if err != nil {
 			n.log.Error("reload failed", "error", err)

@@ -11,7 +11,7 @@ import (
 // probe asks an instance what its health: section says.
 func probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult {
 	response, err := fcgi.Probe(ctx, probeRequest(app, in))
-	return supervisor.ProbeResult{Err: err, Class: string(fcgi.ClassOf(err)), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
+	return supervisor.ProbeResult{Err: err, Class: fcgi.ClassOf(err), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
 }
 
 func probeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {

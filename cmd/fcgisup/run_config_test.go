@@ -32,7 +32,7 @@ func TestConfigRead(t *testing.T) {
 			r.source.text.Store(&text)
 		}
 		w := httptest.NewRecorder()
-		r.controls(&supervisor.Supervisor{}, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, configTarget, nil))
+		r.controls(&supervisor.Supervisor{}, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, supervisor.ConfigTarget, nil))
 		if w.Code != test.code || strings.Contains(w.Body.String(), want) != test.same {
 			t.Errorf("with %q it answers %d %s, the sum is %s", test.text, w.Code, w.Body, want)
 		}

@@ -29,7 +29,7 @@ func (s *statuser) asleep(roots string) []supervisor.Status {
 			st := supervisor.Status{
 				App: in.App, Instance: in.Number, Address: in.Address.Addr, State: supervisor.Sleeping,
 				Workers: []supervisor.WorkerStatus{}, Restarts: map[supervisor.Cause]uint64{},
-				ProbeFailures: map[string]uint64{}, Scaled: map[supervisor.Direction]uint64{},
+				ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[supervisor.Direction]uint64{},
 			}
 			if s.which.has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)

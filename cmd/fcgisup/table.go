@@ -190,7 +190,7 @@ func probeText(st supervisor.Status) string {
 	case p.Skipped != "":
 		return "busy"
 	case !p.OK:
-		return p.Class
+		return string(p.Class)
 	}
 	return "ok"
 }

@@ -109,7 +109,7 @@ func withoutWords(p supervisor.ProbeStatus) string {
 	if p.Status != 0 {
 		return fmt.Sprintf("%s (HTTP status %d)", p.Class, p.Status)
 	}
-	return p.Class
+	return string(p.Class)
 }
 
 // settle adds what the past says.

@@ -145,7 +145,7 @@ func failsProbes(f facts) string {
 	case p.OK:
 		return ""
 	case p.Failures == 0, p.Failures >= f.failures, f.before == Down:
-		return "probes fail: " + foreign(orElse(p.Error, p.Class))
+		return "probes fail: " + foreign(orElse(p.Error, string(p.Class)))
 	}
 	return ""
 }

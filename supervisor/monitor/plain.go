@@ -24,15 +24,6 @@ const (
 	restartMargin = 30 * time.Second
 )
 
-// Classes of probe errors that matter here, which are those of package fcgi.
-const (
-	classRefused    = "refused"
-	classMissing    = "missing"
-	classFull       = "full"
-	classTimeout    = "timeout"
-	classOverloaded = "overloaded"
-)
-
 // plain is what the monitor knows of an instance that systemd runs itself.
 type plain struct {
 	probe *supervisor.ProbeStatus
@@ -223,7 +214,7 @@ func (p *plain) take(g *probing, now time.Time) string {
 		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), g.app.Limits.RequestTimeout)
 		return p.bad
 	case g.standing:
-		g.result = supervisor.ProbeResult{Class: classTimeout, Err: errStanding}
+		g.result = supervisor.ProbeResult{Class: fcgisup.ProbeTimeout, Err: errStanding}
 	case g.trial || g.verdict != supervisor.PingAnswers:
 		p.takeTrial(g, now)
 		return ""
@@ -250,7 +241,7 @@ func (p *plain) take(g *probing, now time.Time) string {
 		return ""
 	}
 	p.bad = "probes fail: " + status.Error
-	if crashed || slices.Contains([]string{classRefused, classMissing}, g.result.Class) {
+	if crashed || slices.Contains([]fcgisup.ProbeClass{fcgisup.ProbeRefused, fcgisup.ProbeMissing}, g.result.Class) {
 		return "" // systemd restarts it already; or it is its socket's fault
 	}
 	return p.bad
@@ -258,13 +249,13 @@ func (p *plain) take(g *probing, now time.Time) string {
 
 // excuse tells why a failed probe says nothing of the service.
 func (g *probing) excuse(p *plain, now time.Time) string {
-	full := g.result.Class == classTimeout || g.result.Class == classFull
+	full := g.result.Class == fcgisup.ProbeTimeout || g.result.Class == fcgisup.ProbeFull
 	switch {
 	case g.result.Err == nil:
 		return ""
 	case errors.Is(g.result.Err, fs.ErrPermission):
 		return "the monitor may not connect"
-	case g.result.Class == classOverloaded:
+	case g.result.Class == fcgisup.ProbeOverloaded:
 		return "it says that it is overloaded"
 	case full && g.unseen != nil:
 		return "whether it is busy cannot be known: " + foreign(g.unseen.Error())

@@ -9,10 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
-var hangs = supervisor.ProbeResult{Err: errHangs, Class: classTimeout}
+var hangs = supervisor.ProbeResult{Err: errHangs, Class: fcgisup.ProbeTimeout}
 
 // plainBed is a host with one plain service that has answered well.
 func plainBed(t *testing.T) *bed {
@@ -222,10 +223,10 @@ func TestPlainNotItsFault(t *testing.T) {
 		result supervisor.ProbeResult
 		health Health
 	}{
-		"no such file":  {supervisor.ProbeResult{Err: fs.ErrNotExist, Class: classMissing}, Down},
-		"refused":       {supervisor.ProbeResult{Err: errors.New("refused"), Class: classRefused}, Down},
-		"no permission": {supervisor.ProbeResult{Err: fmt.Errorf("no: %w", fs.ErrPermission), Class: classRefused}, Up},
-		"overloaded":    {supervisor.ProbeResult{Err: errors.New("overloaded"), Class: classOverloaded}, Up},
+		"no such file":  {supervisor.ProbeResult{Err: fs.ErrNotExist, Class: fcgisup.ProbeMissing}, Down},
+		"refused":       {supervisor.ProbeResult{Err: errors.New("refused"), Class: fcgisup.ProbeRefused}, Down},
+		"no permission": {supervisor.ProbeResult{Err: fmt.Errorf("no: %w", fs.ErrPermission), Class: fcgisup.ProbeRefused}, Up},
+		"overloaded":    {supervisor.ProbeResult{Err: errors.New("overloaded"), Class: fcgisup.ProbeOverloaded}, Up},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

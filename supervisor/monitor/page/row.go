@@ -166,7 +166,7 @@ func tested(p *supervisor.ProbeStatus) (text string, ok bool) {
 	case p.Failures > 1:
 		return fmt.Sprintf("%s ×%d", p.Class, p.Failures), false
 	}
-	return p.Class, false
+	return string(p.Class), false
 }
 
 func notes(in *monitor.Instance) []string {
