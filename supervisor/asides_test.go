@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // A worker's memory that is locked for ever costs the loop a moment, once, and shows
@@ -11,7 +13,7 @@ import (
 func TestAWorkerWhoseMemoryIsLockedHoldsNobodyUp(t *testing.T) {
 	b := run(t, "serve")
 	b.ask("pid")
-	g := b.spawner.group(b.worker(Ready).PID)
+	g := b.spawner.group(b.worker(control.Ready).PID)
 	release := make(chan struct{})
 	defer close(release)
 	begun := time.Now()

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"slices"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // maxLookers bounds the threads that a file system can hold which does not answer,
@@ -130,7 +132,7 @@ func (i *instance) noteAttempt(s *slot) {
 }
 
 // waits tells whether the slot's next attempt is yet to come.
-func (s *slot) waits() bool { return s.m.state == Backoff || s.m.state == Failing }
+func (s *slot) waits() bool { return s.m.state == control.Backoff || s.m.state == control.Failing }
 
 // waitsLong tells whether it waits for so long that a change of its program ends that.
 func (s *slot) waitsLong() bool { return s.waits() && s.m.deadline.Sub(s.m.since) > programEvery }
@@ -175,7 +177,7 @@ func (i *instance) renew(s *slot, v *programSight) {
 	}
 	// The same command with another environment file answers pings as it did.
 	address := i.app.Health.Address
-	if known := i.opt.pings.verdict(pinged{v.launch, address}); known != PingUntried {
+	if known := i.opt.pings.verdict(pinged{v.launch, address}); known != control.PingUntried {
 		i.opt.pings.conclude(pinged{*v.fresh, address}, known)
 	}
 	if i.launch.Equal(v.launch) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // patience bounds every wait of these tests; it is reached only by what is broken.
@@ -131,9 +132,9 @@ func prepare(t *testing.T, role string, changes ...func(*fcgisup.App)) *bed {
 	}
 	sup, err := New(Options{
 		App: b.app, Sockets: b.sockets, Spawner: b.spawner, Environ: os.Environ(),
-		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) ProbeResult {
+		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) control.ProbeResult {
 			b.probes.Add(1)
-			return ProbeResult{Err: errors.New("these workers speak no FastCGI"), Class: "protocol"}
+			return control.ProbeResult{Err: errors.New("these workers speak no FastCGI"), Class: "protocol"}
 		},
 		Unavailable: func(_ context.Context, conn net.Conn, retry time.Duration) error {
 			_, err := fmt.Fprintf(conn, "503\n%d\nend\n", int(retry.Seconds()))
@@ -198,7 +199,7 @@ func (b *bed) stop() {
 
 func (b *bed) address() fcgisup.Address { return b.app.Instance(1).Address }
 
-func (b *bed) status() Status { return b.sup.Snapshot()[0] }
+func (b *bed) status() control.Status { return b.sup.Snapshot()[0] }
 
 func (b *bed) lines() []string {
 	b.mu.Lock()
@@ -285,9 +286,9 @@ func receive(conn net.Conn) (received, error) {
 }
 
 // worker waits until the first worker is in a state.
-func (b *bed) worker(want State) WorkerStatus {
+func (b *bed) worker(want control.State) control.WorkerStatus {
 	b.t.Helper()
-	var w WorkerStatus
+	var w control.WorkerStatus
 	eventually(b.t, "a worker is "+string(want), func() bool {
 		for _, w = range b.status().Workers {
 			if w.State == want {
@@ -300,9 +301,9 @@ func (b *bed) worker(want State) WorkerStatus {
 }
 
 // is waits until the instance is in a state.
-func (b *bed) is(want InstanceState) Status {
+func (b *bed) is(want control.InstanceState) control.Status {
 	b.t.Helper()
-	var st Status
+	var st control.Status
 	eventually(b.t, "the instance is "+string(want), func() bool {
 		st = b.status()
 		return st.State == want

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // hostile are texts that take the most room in JSON, or more bytes shown than given.
@@ -17,18 +18,18 @@ func TestTailIsBounded(t *testing.T) {
 		var kept tail
 		follow(strings.NewReader(strings.Repeat(strings.Repeat(what, 5000)+"\n", 200)), kept.add)
 		lines := kept.Lines()
-		if len(lines) != MaxFailureLines {
+		if len(lines) != control.MaxFailureLines {
 			t.Errorf("%q: %d lines", what, len(lines))
 		}
 		for _, line := range lines {
-			if len(line) > MaxFailureLine || !strings.HasSuffix(line, "…") || line != fcgisup.Printable(line) {
+			if len(line) > control.MaxFailureLine || !strings.HasSuffix(line, "…") || line != fcgisup.Printable(line) {
 				t.Fatalf("%q: %d bytes, %.40q", what, len(line), line)
 			}
 		}
 	}
 	var kept tail
-	kept.add([]byte(strings.Repeat("x", MaxFailureLine)))
-	if got := kept.Lines()[0]; len(got) != MaxFailureLine || strings.HasSuffix(got, "…") {
+	kept.add([]byte(strings.Repeat("x", control.MaxFailureLine)))
+	if got := kept.Lines()[0]; len(got) != control.MaxFailureLine || strings.HasSuffix(got, "…") {
 		t.Errorf("what just fits was cut: %d bytes", len(got))
 	}
 }
@@ -45,14 +46,14 @@ func TestEvidenceIsBounded(t *testing.T) {
 			}
 			return all
 		})
-		if len(lines) > MaxFailureLines || asked > MaxFailureLines+1 {
+		if len(lines) > control.MaxFailureLines || asked > control.MaxFailureLines+1 {
 			t.Errorf("%d lines each: %d lines of %d processes", each, len(lines), asked)
 		}
-		if last := lines[len(lines)-1]; each < MaxFailureLines && !strings.HasSuffix(last, fmt.Sprintf("… %d more processes", 3000-asked+1)) {
+		if last := lines[len(lines)-1]; each < control.MaxFailureLines && !strings.HasSuffix(last, fmt.Sprintf("… %d more processes", 3000-asked+1)) {
 			t.Errorf("%d lines each: asked about %d, and %q", each, asked, last)
 		}
 		for _, line := range lines {
-			if len(line) > MaxFailureLine {
+			if len(line) > control.MaxFailureLine {
 				t.Fatalf("%d bytes", len(line))
 			}
 		}

@@ -19,18 +19,19 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // control serves the control interface on its socket; call asks it.
 func (b *bed) control() (call func(method, path string) (int, string)) {
 	b.t.Helper()
-	path := filepath.Join(b.t.TempDir(), ControlName)
+	path := filepath.Join(b.t.TempDir(), control.ControlName)
 	l, err := ListenControl(path)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })
-	server := &http.Server{Handler: Handler(b.sup, metrics, func() (ConfigRead, bool) { return ConfigRead{}, false }), ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: control.Handler(b.sup, metrics, func() (control.ConfigRead, bool) { return control.ConfigRead{}, false }), ReadHeaderTimeout: patience}
 	go func() { _ = server.Serve(l) }()
 	b.t.Cleanup(func() { _ = server.Close() })
 	client := &http.Client{Transport: &http.Transport{
@@ -81,10 +82,10 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 	b := run(t, "serve")
 	call := b.control()
 	first := b.ask("hello").pid
-	b.worker(Ready)
+	b.worker(control.Ready)
 	kill9(t, first)
 	eventually(t, "the crash is noted", func() bool { return b.status().LastFailure != nil })
-	b.worker(Ready)
+	b.worker(control.Ready)
 	code, body := call("GET", "/status")
 	var all []map[string]any
 	if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK || len(all) != 1 {
@@ -98,7 +99,7 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 		"workers.memory_bytes", "workers.generation", "restarts", "last_failure", "last_failure.at",
 		"last_failure.cause", "last_failure.pid", "last_failure.detail",
 	}
-	for _, c := range Causes {
+	for _, c := range control.Causes {
 		want = append(want, "restarts."+string(c))
 	}
 	for _, name := range want {
@@ -115,13 +116,13 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 // All names there are, so that none is lost or changed by chance.
 func TestStatusNames(t *testing.T) {
 	n, f, u, yes, now := 1, 1.5, uint64(2), true, time.Unix(0, 0).UTC()
-	full := Status{
+	full := control.Status{
 		Queue: &n, QueueLimit: &n, Backlog: &n, QueueHeadSeconds: &f, InFlight: &n, OldestRequestSeconds: &f, Orphaned: &n,
-		Workers: []WorkerStatus{{
+		Workers: []control.WorkerStatus{{
 			Busy: &yes, RequestsSeen: &u, MemoryBytes: &u, MemoryKind: "pss", Attempt: 1, Next: &now,
 		}},
-		LastFailure: &Failure{PID: 1, Output: []string{"x"}, Evidence: []string{"x"}},
-		Probe:       &ProbeStatus{Skipped: "x", Class: "x", Error: "x", Status: 1},
+		LastFailure: &control.Failure{PID: 1, Output: []string{"x"}, Evidence: []string{"x"}},
+		Probe:       &control.ProbeStatus{Skipped: "x", Class: "x", Error: "x", Status: 1},
 		Rolling:     true, ConfigError: "x", Missing: []string{"x"},
 	}
 	text, err := json.Marshal(full)
@@ -147,7 +148,7 @@ func TestStatusNames(t *testing.T) {
 func TestControlRestartsAndReloads(t *testing.T) {
 	b := run(t, "serve", atOnce)
 	call := b.control()
-	old := b.worker(Ready).PID
+	old := b.worker(control.Ready).PID
 	if code, body := call("POST", "/restart?instance=1"); code != http.StatusOK || body != "{}" {
 		t.Errorf("restart: %d %s", code, body)
 	}
@@ -165,7 +166,7 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	}
 	eventually(t, "the status tells why", func() bool {
 		st := b.status()
-		return strings.Contains(st.ConfigError, "unknown key") && st.State == Up
+		return strings.Contains(st.ConfigError, "unknown key") && st.State == control.Up
 	})
 
 	same := b.ask("hello").pid
@@ -183,7 +184,7 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	}
 	eventually(t, "the status tells no more", func() bool {
 		st := b.status()
-		return st.ConfigError == "" && st.Restarts[Reload] == 1
+		return st.ConfigError == "" && st.Restarts[control.Reload] == 1
 	})
 }
 
@@ -199,7 +200,7 @@ func TestStatusOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ask := func(path string) (all []Status) {
+	ask := func(path string) (all []control.Status) {
 		t.Helper()
 		code, body := call("GET", path)
 		if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK {
@@ -209,14 +210,14 @@ func TestStatusOfMany(t *testing.T) {
 	}
 	eventually(t, "its request is in flight", func() bool {
 		st := ask("/status")[awake-1]
-		return st.State == Up && *st.InFlight == 1 && *st.Queue == 0
+		return st.State == control.Up && *st.InFlight == 1 && *st.Queue == 0
 	})
 	all := ask("/status")
 	if len(all) != 2*fewListeners {
 		t.Fatalf("%d instances", len(all))
 	}
 	for n, st := range all {
-		if st.Instance != n+1 || st.Queue == nil || st.Backlog == nil || st.InFlight == nil || len(st.Missing) > 0 || (st.State == Sleeping) != (n+1 != awake) {
+		if st.Instance != n+1 || st.Queue == nil || st.Backlog == nil || st.InFlight == nil || len(st.Missing) > 0 || (st.State == control.Sleeping) != (n+1 != awake) {
 			t.Errorf("%+v", st)
 		}
 		alone := ask("/status?instance=" + strconv.Itoa(n+1))
@@ -227,7 +228,7 @@ func TestStatusOfMany(t *testing.T) {
 		for w := range alone[0].Workers {
 			alone[0].Workers[w].MemoryBytes = st.Workers[w].MemoryBytes
 		}
-		if diff := cmp.Diff(st, alone[0], cmp.AllowUnexported(Histogram{}), cmpopts.IgnoreUnexported(Status{})); diff != "" {
+		if diff := cmp.Diff(st, alone[0], cmp.AllowUnexported(control.Histogram{}), cmpopts.IgnoreUnexported(control.Status{})); diff != "" {
 			t.Errorf("among all, and alone: %s", diff)
 		}
 	}
@@ -268,7 +269,7 @@ func TestControlRefuses(t *testing.T) {
 func TestReplacementThatFailsIsAConflictAndChangesNothing(t *testing.T) {
 	b := run(t, "serve", atOnce)
 	call := b.control()
-	old := b.worker(Ready).PID
+	old := b.worker(control.Ready).PID
 	app := b.app
 	app.Command = []string{"/bin/false"}
 	b.next.Store(&app)
@@ -282,7 +283,7 @@ func TestReplacementThatFailsIsAConflictAndChangesNothing(t *testing.T) {
 }
 
 func TestListenControl(t *testing.T) {
-	path := filepath.Join(t.TempDir(), ControlName)
+	path := filepath.Join(t.TempDir(), control.ControlName)
 	l, err := ListenControl(path)
 	if err != nil {
 		t.Fatal(err)
@@ -303,21 +304,21 @@ func TestListenControl(t *testing.T) {
 	}
 	_, err = ListenControl(path)
 	wantError(t, err, "not a socket")
-	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", ControlName))
+	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", control.ControlName))
 	wantError(t, err, "cannot listen on the control socket")
 }
 
 func TestControlScales(t *testing.T) {
 	b := run(t, "serve", atOnce)
 	call := b.control()
-	b.worker(Ready)
+	b.worker(control.Ready)
 	if code, body := call("POST", "/scale?instance=1&workers=3"); code != http.StatusOK || body != "{}" {
 		t.Errorf("scale up: %d %s", code, body)
 	}
 	ready := func(n int) func() bool {
 		return func() bool {
 			st := b.status()
-			return len(st.Workers) == n && !slices.ContainsFunc(st.Workers, func(w WorkerStatus) bool { return w.State != Ready })
+			return len(st.Workers) == n && !slices.ContainsFunc(st.Workers, func(w control.WorkerStatus) bool { return w.State != control.Ready })
 		}
 	}
 	eventually(t, "three workers", ready(3))

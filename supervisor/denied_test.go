@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestProbeThatMayNotConnectIsNoFailure: whose socket it is was decided by the
@@ -14,15 +16,15 @@ import (
 func TestProbeThatMayNotConnectIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		b.answer(func(context.Context) ProbeResult {
-			return ProbeResult{Err: fmt.Errorf("cannot connect: %w", fs.ErrPermission), Class: "refused"}
+		b.answer(func(context.Context) control.ProbeResult {
+			return control.ProbeResult{Err: fmt.Errorf("cannot connect: %w", fs.ErrPermission), Class: "refused"}
 		})
 		st := b.after(10 * time.Minute)
-		b.want(t, st, Up, Ready)
+		b.want(t, st, control.Up, control.Ready)
 		if b.host.spawned() != 1 || st.ProbeFailures["refused"] != 0 {
 			t.Errorf("%d spawns, failures %v", b.host.spawned(), st.ProbeFailures)
 		}
-		if st.Probe != nil && (!st.Probe.OK || st.Probe.Skipped != ProbeDenied) {
+		if st.Probe != nil && (!st.Probe.OK || st.Probe.Skipped != control.ProbeDenied) {
 			t.Errorf("%+v", st.Probe)
 		}
 		b.end(t)

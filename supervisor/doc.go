@@ -9,8 +9,8 @@
 // program that fails.
 //
 // The rules are pure: machine.go says what one worker slot does on an event,
-// pool.go how many slots an instance needs, arrivals.go how long requests have
+// scale.go how many slots an instance needs, arrivals.go how long requests have
 // waited. One goroutine per instance (instance.go) owns all of that instance's
-// state and performs the effects; what others may see is a [Status], published
+// state and performs the effects; what others may see is a control.Status, published
 // after every step.
 package supervisor

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // An instance that does not answer ends no handover later than its context, and all
@@ -19,7 +20,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	})
 	eventually(t, "both are up", func() bool {
 		all := b.sup.Snapshot()
-		return all[0].State == Up && all[1].State == Up
+		return all[0].State == control.Up && all[1].State == control.Up
 	})
 	blocked, unblock := make(chan struct{}), make(chan struct{})
 	b.sup.instances[1].post(func(time.Time) { close(blocked); <-unblock })
@@ -48,7 +49,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	}
 	eventually(t, "the first instance replaces its worker", func() bool {
 		st := b.sup.Snapshot()[0]
-		return st.State == Up && len(st.Workers) == 1 && st.Workers[0].PID != pid
+		return st.State == control.Up && len(st.Workers) == 1 && st.Workers[0].PID != pid
 	})
 	r := b.ask("pid")
 	if r.pid == 0 || r.pid == os.Getpid() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -103,7 +104,7 @@ type instance struct {
 	// replies wait until what they tell of is published.
 	replies replies
 
-	state InstanceState
+	state control.InstanceState
 	since time.Time
 }
 
@@ -125,7 +126,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		pool:     pool{launch: l, generation: 1},
 		tally:    newTally(),
 		answers:  make(chan struct{}, maxAnswers),
-		state:    Sleeping,
+		state:    control.Sleeping,
 		since:    time.Now(),
 		news:     func() {},
 	}
@@ -323,7 +324,7 @@ func (i *instance) tick(now time.Time) {
 		if d := s.m.deadline; !d.IsZero() && !now.Before(d) {
 			i.happen(s, event{kind: deadline}, now)
 		}
-		if s.m.state == Starting && !now.Before(s.lookAt) {
+		if s.m.state == control.Starting && !now.Before(s.lookAt) {
 			i.lookAtStarting(s, now)
 		}
 	}
@@ -338,7 +339,7 @@ func (i *instance) tick(now time.Time) {
 	i.tickTrialEnd(now)
 	i.tickProbe(now)
 	i.tickProgram(now)
-	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == Stopped && !s.m.up })
+	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == control.Stopped && !s.m.up })
 }
 
 // next is when tick is due again without news.
@@ -351,7 +352,7 @@ func (i *instance) next() time.Time {
 	}
 	for _, s := range i.slots {
 		soonest(s.m.deadline)
-		if s.m.state == Starting {
+		if s.m.state == control.Starting {
 			soonest(s.lookAt)
 		}
 	}
@@ -383,7 +384,7 @@ func (i *instance) next() time.Time {
 
 // add makes a slot and starts it.
 func (i *instance) add(l Launch, now time.Time) *slot {
-	s := &slot{m: machine{state: Stopped}, launch: l, generation: i.generation}
+	s := &slot{m: machine{state: control.Stopped}, launch: l, generation: i.generation}
 	i.slots = append(i.slots, s)
 	i.happen(s, event{kind: start}, now)
 	return s
@@ -391,7 +392,7 @@ func (i *instance) add(l Launch, now time.Time) *slot {
 
 // ready tells whether any worker accepts.
 func (i *instance) ready() bool {
-	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == Ready })
+	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == control.Ready })
 }
 
 // alive tells whether any worker has a process.

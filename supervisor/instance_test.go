@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -361,22 +362,22 @@ type bench struct {
 	host   *fakeHost
 	cancel context.CancelFunc
 	mu     sync.Mutex // probe
-	probe  func(ctx context.Context) ProbeResult
+	probe  func(ctx context.Context) control.ProbeResult
 }
 
 // answer sets what probes find from now on.
-func (b *bench) answer(f func(ctx context.Context) ProbeResult) {
+func (b *bench) answer(f func(ctx context.Context) control.ProbeResult) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.probe = f
 }
 
-func (b *bench) asked(ctx context.Context) ProbeResult {
+func (b *bench) asked(ctx context.Context) control.ProbeResult {
 	b.mu.Lock()
 	f := b.probe
 	b.mu.Unlock()
 	if f == nil {
-		return ProbeResult{}
+		return control.ProbeResult{}
 	}
 	return f(ctx)
 }
@@ -395,7 +396,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		pings: &pingBook{}, siblings: 1, looking: &sync.Mutex{}, lookers: make(chan struct{}, maxLookers),
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
-		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) ProbeResult {
+		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) control.ProbeResult {
 			return b.asked(ctx)
 		},
 		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
@@ -412,7 +413,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 }
 
 // after lets virtual time pass, and everything happen that is due.
-func (b *bench) after(d time.Duration) *Status {
+func (b *bench) after(d time.Duration) *control.Status {
 	time.Sleep(d)
 	synctest.Wait()
 	return &b.status.Load().Status
@@ -433,9 +434,9 @@ func (b *bench) end(t *testing.T) {
 	}
 }
 
-func (b *bench) want(t *testing.T, st *Status, state InstanceState, workers ...State) {
+func (b *bench) want(t *testing.T, st *control.Status, state control.InstanceState, workers ...control.State) {
 	t.Helper()
-	var got []State
+	var got []control.State
 	for _, w := range st.Workers {
 		got = append(got, w.State)
 	}
@@ -448,7 +449,7 @@ func TestSleepsUntilTheFirstConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		st := b.after(time.Hour)
-		b.want(t, st, Sleeping)
+		b.want(t, st, control.Sleeping)
 		if n := b.host.spawned(); n != 0 {
 			t.Fatalf("%d spawns while asleep", n)
 		}
@@ -458,7 +459,7 @@ func TestSleepsUntilTheFirstConnection(t *testing.T) {
 			t.Error("asleep and not settled: systemd would wait for READY")
 		}
 		b.host.connect()
-		b.want(t, b.after(time.Second), Up, Ready)
+		b.want(t, b.after(time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -468,7 +469,7 @@ func TestEagerStartsAtOnceWithAllWorkers(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
 			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 3, Max: 3}
 		})
-		b.want(t, b.after(time.Second), Up, Ready, Ready, Ready)
+		b.want(t, b.after(time.Second), control.Up, control.Ready, control.Ready, control.Ready)
 		b.end(t)
 	})
 }
@@ -479,12 +480,12 @@ func TestCrashIsReplacedAtOnceAndRemembered(t *testing.T) {
 		b.after(time.Minute)
 		b.host.last().die(3)
 		st := b.after(10 * time.Millisecond)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Crash] != 1 || st.LastFailure == nil {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Crash] != 1 || st.LastFailure == nil {
 			t.Fatalf("restarts %v, last failure %v", st.Restarts, st.LastFailure)
 		}
 		f := *st.LastFailure
-		if f.Detail != "exit status 3" || f.Cause != Crash || f.PID != 101 || !slices.Equal(f.Output, []string{"last words"}) {
+		if f.Detail != "exit status 3" || f.Cause != control.Crash || f.PID != 101 || !slices.Equal(f.Output, []string{"last words"}) {
 			t.Errorf("last failure %+v", f)
 		}
 		b.end(t)
@@ -503,7 +504,7 @@ func TestBackoffGrowsToItsLimitAndNeverGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, failingHost)
 		st := b.after(2 * time.Hour)
-		if st.State != InstanceFailing || st.Workers[0].State != Failing {
+		if st.State != control.InstanceFailing || st.Workers[0].State != control.Failing {
 			t.Fatalf("%s, %+v", st.State, st.Workers)
 		}
 		b.host.mu.Lock()
@@ -522,7 +523,7 @@ func TestBackoffGrowsToItsLimitAndNeverGivesUp(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.make = nil // mended
 		b.host.mu.Unlock()
-		b.want(t, b.after(31*time.Second), Up, Ready)
+		b.want(t, b.after(31*time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -539,8 +540,8 @@ func TestSpawnErrorIsAFailureLikeAnyOther(t *testing.T) {
 			}
 		})
 		st := b.after(10 * time.Second)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[SpawnError] != 4 || st.LastFailure.Detail != "no such file" {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.SpawnError] != 4 || st.LastFailure.Detail != "no such file" {
 			t.Errorf("%v, %+v", st.Restarts, st.LastFailure)
 		}
 		b.end(t)
@@ -561,8 +562,8 @@ func TestStartTimeoutKillsWhatNeverAccepts(t *testing.T) {
 			}
 		})
 		st := b.after(60*time.Second + 40*time.Second)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[StartTimeout] != 1 {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.StartTimeout] != 1 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		signals := deaf.got()
@@ -601,7 +602,7 @@ func TestNo503WhileAWorkerIsStarting(t *testing.T) {
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{}, nil }
 		})
 		b.host.connect()
-		if st := b.after(50 * time.Second); st.Refused != 0 || st.State != InstanceStarting {
+		if st := b.after(50 * time.Second); st.Refused != 0 || st.State != control.InstanceStarting {
 			t.Fatalf("%d answered in state %s", st.Refused, st.State)
 		}
 		b.end(t)
@@ -619,7 +620,7 @@ func TestStopWaitsForTheGateThenCountsWhatItCuts(t *testing.T) {
 		b.after(time.Second)
 		b.cancel()
 		p := b.host.last()
-		if st := b.after(29 * time.Second); st.State != InstanceStopping || len(p.got()) != 0 {
+		if st := b.after(29 * time.Second); st.State != control.InstanceStopping || len(p.got()) != 0 {
 			t.Fatalf("%s, signals %v: a busy worker was signalled before stop_timeout", st.State, p.got())
 		}
 		<-b.done
@@ -665,12 +666,12 @@ func TestRestartIsReplacementFirst(t *testing.T) {
 		})
 		b.after(time.Second)
 		reply := make(chan error, 1)
-		b.post(func(now time.Time) { b.beginRoll(Operator, b.app, b.launch, reply, now) })
-		b.want(t, b.after(500*time.Millisecond), Up, Ready, Ready, Starting)
-		b.want(t, b.after(time.Second), Up, Ready, Ready, Starting) // one is replaced, the next under way
+		b.post(func(now time.Time) { b.beginRoll(control.Operator, b.app, b.launch, reply, now) })
+		b.want(t, b.after(500*time.Millisecond), control.Up, control.Ready, control.Ready, control.Starting)
+		b.want(t, b.after(time.Second), control.Up, control.Ready, control.Ready, control.Starting) // one is replaced, the next under way
 		st := b.after(time.Second)
-		b.want(t, st, Up, Ready, Ready)
-		if err := <-reply; err != nil || st.Restarts[Operator] != 2 {
+		b.want(t, st, control.Up, control.Ready, control.Ready)
+		if err := <-reply; err != nil || st.Restarts[control.Operator] != 2 {
 			t.Errorf("%v, restarts %v", err, st.Restarts)
 		}
 		if st.Workers[0].Generation != 2 || st.Workers[1].Generation != 2 {
@@ -694,12 +695,12 @@ func TestAbortedRestartLeavesTheOldGenerationServing(t *testing.T) {
 		b.after(time.Second)
 		reply := make(chan error, 1)
 		broken := Launch{Argv: []string{"/bin/broken"}, StopSignal: syscall.SIGTERM}
-		b.post(func(now time.Time) { b.beginRoll(Reload, b.app, broken, reply, now) })
+		b.post(func(now time.Time) { b.beginRoll(control.Reload, b.app, broken, reply, now) })
 		st := b.after(time.Second)
 		if err := <-reply; err == nil {
 			t.Fatal("no error")
 		}
-		b.want(t, st, Up, Ready, Ready)
+		b.want(t, st, control.Up, control.Ready, control.Ready)
 		if st.Workers[0].PID != 101 || st.Workers[1].PID != 102 {
 			t.Errorf("%+v: the old ones were replaced", st.Workers)
 		}
@@ -722,7 +723,7 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
 		var asked atomic.Int32
-		b.answer(func(context.Context) ProbeResult { asked.Add(1); return ProbeResult{} })
+		b.answer(func(context.Context) control.ProbeResult { asked.Add(1); return control.ProbeResult{} })
 		b.after(time.Second)
 		b.host.last().set(look{held: 1})
 		b.host.connected()
@@ -741,18 +742,18 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
-		b.answer(func(ctx context.Context) ProbeResult {
+		b.answer(func(ctx context.Context) control.ProbeResult {
 			b.host.last().set(look{held: 1}) // a request came first
 			b.host.connected()
 			<-ctx.Done()
-			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
+			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		b.after(time.Second)
 		for range 20 {
 			b.after(15 * time.Second) // each probe takes 5 s and comes 10 s after the last
 			b.host.last().set(look{accepting: true})
 		}
-		if st := b.after(0); st.Restarts[Probe] != 0 || b.host.spawned() != 1 {
+		if st := b.after(0); st.Restarts[control.Probe] != 0 || b.host.spawned() != 1 {
 			t.Errorf("a busy worker was replaced: %v", st.Restarts)
 		}
 		b.end(t)
@@ -762,24 +763,24 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
-		b.answer(func(ctx context.Context) ProbeResult {
+		b.answer(func(ctx context.Context) control.ProbeResult {
 			if b.host.spawned() > 1 {
-				return ProbeResult{}
+				return control.ProbeResult{}
 			}
 			b.host.last().set(look{held: 1}) // it takes the probe and sits on it
 			b.host.connected()
 			<-ctx.Done()
 			b.host.last().set(look{orphans: 1})
-			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
+			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		b.host.last().set(look{accepting: true})
 		st := b.after(40 * time.Second)
-		if st.Restarts[Probe] != 0 || st.Probe.Failures != 2 {
+		if st.Restarts[control.Probe] != 0 || st.Probe.Failures != 2 {
 			t.Fatalf("after two failures: restarts %v, %+v", st.Restarts, st.Probe)
 		}
 		st = b.after(10 * time.Second)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Probe] != 1 || b.host.spawned() != 2 || st.LastFailure.Cause != Probe {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Probe] != 1 || b.host.spawned() != 2 || st.LastFailure.Cause != control.Probe {
 			t.Errorf("restarts %v, %+v", st.Restarts, st.LastFailure)
 		}
 		b.end(t)
@@ -789,15 +790,15 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 func TestWrongAnswersReplaceGently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
-		b.answer(func(context.Context) ProbeResult {
+		b.answer(func(context.Context) control.ProbeResult {
 			if b.host.spawned() > 1 {
-				return ProbeResult{Status: 200}
+				return control.ProbeResult{Status: 200}
 			}
-			return ProbeResult{Err: errors.New("status 500"), Class: "status", Status: 500}
+			return control.ProbeResult{Err: errors.New("status 500"), Class: "status", Status: 500}
 		})
 		st := b.after(time.Minute)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Probe] != 1 || b.host.spawned() != 2 || st.ProbeFailures["status"] != 3 {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Probe] != 1 || b.host.spawned() != 2 || st.ProbeFailures["status"] != 3 {
 			t.Errorf("restarts %v, %d spawns, failures %v", st.Restarts, b.host.spawned(), st.ProbeFailures)
 		}
 		b.end(t)
@@ -827,12 +828,12 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 			a.Health.Interval, a.Health.Path = 0, "/"
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{polling: true}}, nil }
 		})
-		b.answer(func(context.Context) ProbeResult {
-			return ProbeResult{Err: errors.New("no"), Class: fcgisup.ProbeTimeout}
+		b.answer(func(context.Context) control.ProbeResult {
+			return control.ProbeResult{Err: errors.New("no"), Class: fcgisup.ProbeTimeout}
 		})
-		b.want(t, b.after(20*time.Second), InstanceStarting, Starting)
-		b.answer(func(context.Context) ProbeResult { return ProbeResult{} })
-		b.want(t, b.after(10*time.Second), Up, Ready)
+		b.want(t, b.after(20*time.Second), control.InstanceStarting, control.Starting)
+		b.answer(func(context.Context) control.ProbeResult { return control.ProbeResult{} })
+		b.want(t, b.after(10*time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -855,13 +856,13 @@ func TestReadinessIsEarned(t *testing.T) {
 				})
 				for n := range 40 {
 					b.host.last().set(looks[n%len(looks)])
-					b.want(t, b.after(100*time.Millisecond), InstanceStarting, Starting)
+					b.want(t, b.after(100*time.Millisecond), control.InstanceStarting, control.Starting)
 				}
 				if b.host.spawned() != 1 {
 					t.Errorf("%d workers were started", b.host.spawned())
 				}
 				b.host.last().set(look{accepting: true})
-				b.want(t, b.after(time.Second), Up, Ready)
+				b.want(t, b.after(time.Second), control.Up, control.Ready)
 				b.end(t)
 			})
 		})
@@ -877,11 +878,11 @@ func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {
 		changed.Health.Interval = 5 * time.Second
 		changed.Limits.MaxAge = time.Hour
 		b.post(func(now time.Time) { b.configure(changed, now) })
-		b.want(t, b.after(time.Second), Up, Ready, Ready)
+		b.want(t, b.after(time.Second), control.Up, control.Ready, control.Ready)
 		if st := b.after(10 * time.Second); st.Probe == nil || b.host.spawned() != 2 {
 			t.Errorf("probe %v, %d spawns", st.Probe, b.host.spawned())
 		}
-		if st := b.after(2 * time.Hour); st.Restarts[Age] == 0 {
+		if st := b.after(2 * time.Hour); st.Restarts[control.Age] == 0 {
 			t.Error("max_age came to nothing")
 		}
 		b.end(t)
@@ -917,7 +918,7 @@ func TestOneRequestPerProcess(t *testing.T) {
 		b.host.mu.Unlock()
 		b.host.connect()
 		st := b.after(10 * time.Second)
-		if st.Restarts[Finished] < 15 || st.Restarts[Crash] > 1 {
+		if st.Restarts[control.Finished] < 15 || st.Restarts[control.Crash] > 1 {
 			t.Errorf("restarts %v, want about one finished for each request", st.Restarts)
 		}
 		b.end(t)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // The wanted values are those of systemd 252, but for I: a backslash at the end
@@ -158,7 +159,7 @@ func TestWorkerSeesItsEnvironmentFolderAndThreeDescriptors(t *testing.T) {
 
 func TestDirectoryThatIsNotThereIsASpawnError(t *testing.T) {
 	b := run(t, "serve", atOnce, func(a *fcgisup.App) { a.Directory = "/nonexistent" })
-	if f := b.is(InstanceFailing).LastFailure; f.Cause != SpawnError || !strings.Contains(f.Detail, "no such file") {
+	if f := b.is(control.InstanceFailing).LastFailure; f.Cause != control.SpawnError || !strings.Contains(f.Detail, "no such file") {
 		t.Errorf("last failure %+v", f)
 	}
 }
@@ -203,7 +204,7 @@ func TestRootDropsToUserGroupAndSupplementaryGroups(t *testing.T) {
 		a.User, a.Group = u.Username, "nogroup"
 		a.Command = []string{"/bin/sh", "-c", `echo "$(id -u) $(id -g) $USER $LOGNAME $HOME"; id -G; exit 1`}
 	})
-	out := b.is(InstanceFailing).LastFailure.Output
+	out := b.is(control.InstanceFailing).LastFailure.Output
 	if len(out) != 2 {
 		t.Fatalf("output %q", out)
 	}
@@ -223,7 +224,7 @@ func TestSwitchedWorkerServesAndIsWatchedAndStopped(t *testing.T) {
 	}
 	b := run(t, "serve", func(a *fcgisup.App) { a.User = "nobody"; delete(a.Environment, markVariable) })
 	b.ask("hello")
-	b.worker(Ready)
+	b.worker(control.Ready)
 	if err := b.sup.Restart(t.Context(), 1); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,10 @@
 package supervisor
 
-import "time"
+import (
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
+)
 
 // leave begins the end: no new requests where the socket is ours, then no workers.
 func (i *instance) leave(now time.Time) {
@@ -30,7 +34,7 @@ func (i *instance) tickLeaving(now time.Time) {
 	}
 	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, event{kind: stop, cause: Operator}, now)
+		i.happen(s, event{kind: stop, cause: control.Operator}, now)
 	}
 }
 
@@ -39,6 +43,6 @@ func (i *instance) killAll(now time.Time) {
 	i.leave(now)
 	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, event{kind: kill, cause: Operator}, now)
+		i.happen(s, event{kind: kill, cause: control.Operator}, now)
 	}
 }

@@ -1,6 +1,10 @@
 package supervisor
 
-import "time"
+import (
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
+)
 
 const (
 	// failingAfter failures before readiness, in a row, make a slot failing.
@@ -46,7 +50,7 @@ type event struct {
 	kind kind
 	// cause comes with stop, kill and unhealthy, and with exited and orphaned if it is
 	// known better than by the exit status.
-	cause Cause
+	cause control.Cause
 	// clean comes with exited and orphaned: exit status 0.
 	clean bool
 	// settled comes with changed: the new program has held still, so what the old one did wrong does not count.
@@ -69,10 +73,10 @@ const (
 // machine is one worker slot. Its goal (up) and its fact (state) are apart:
 // operators change the goal, events change the fact.
 type machine struct {
-	state State
+	state control.State
 	up    bool
 	// cause is why the process is being stopped, or why the last one went.
-	cause Cause
+	cause control.Cause
 	// attempt counts failures in a row before readiness.
 	attempt int
 	// proven tells whether the present process, or the last one, has been ready.
@@ -90,9 +94,9 @@ type machine struct {
 // alive tells whether the slot has a process.
 func (m machine) alive() bool {
 	switch m.state {
-	case Starting, Ready, Draining, Stopping, Killing:
+	case control.Starting, control.Ready, control.Draining, control.Stopping, control.Killing:
 		return true
-	case Backoff, Failing, Stopped:
+	case control.Backoff, control.Failing, control.Stopped:
 	}
 	return false
 }
@@ -107,23 +111,23 @@ func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
 	case kill:
 		return m.onKill(ev.cause, now)
 	case ready:
-		if m.state == Starting {
+		if m.state == control.Starting {
 			m.attempt, m.proven = 0, true
-			return m.enter(Ready, now, time.Time{}), nil
+			return m.enter(control.Ready, now, time.Time{}), nil
 		}
 	case unhealthy:
-		if m.state == Ready {
+		if m.state == control.Ready {
 			m.cause = ev.cause
 			return m.signal(now, now.Add(l.stop))
 		}
 	case released:
-		if m.state == Draining {
+		if m.state == control.Draining {
 			m.stopBy = later(m.stopBy, now.Add(lastWord))
-			return m.enter(Stopping, now, earlier(now.Add(resend), m.stopBy)), nil
+			return m.enter(control.Stopping, now, earlier(now.Add(resend), m.stopBy)), nil
 		}
 	case spawnFailed:
-		if m.state == Starting {
-			m.cause = SpawnError
+		if m.state == control.Starting {
+			m.cause = control.SpawnError
 			return m.failed(now, l)
 		}
 	case exited:
@@ -146,31 +150,31 @@ func (m machine) onStart(now time.Time, l limits) (machine, []effect) {
 	return m.spawn(now, l)
 }
 
-func (m machine) onStop(cause Cause, now time.Time, l limits) (machine, []effect) {
+func (m machine) onStop(cause control.Cause, now time.Time, l limits) (machine, []effect) {
 	m.up = false
 	switch m.state {
-	case Starting, Ready:
+	case control.Starting, control.Ready:
 		m.cause = cause
 		m.stopBy = now.Add(l.stop)
-		return m.enter(Draining, now, m.stopBy), []effect{doGate}
-	case Backoff, Failing:
+		return m.enter(control.Draining, now, m.stopBy), []effect{doGate}
+	case control.Backoff, control.Failing:
 		m.attempt = 0
-		return m.enter(Stopped, now, time.Time{}), nil
-	case Draining, Stopping, Killing, Stopped:
+		return m.enter(control.Stopped, now, time.Time{}), nil
+	case control.Draining, control.Stopping, control.Killing, control.Stopped:
 	}
 	return m, nil
 }
 
-func (m machine) onKill(cause Cause, now time.Time) (machine, []effect) {
+func (m machine) onKill(cause control.Cause, now time.Time) (machine, []effect) {
 	m.up = false
 	switch m.state {
-	case Starting, Ready, Draining, Stopping:
+	case control.Starting, control.Ready, control.Draining, control.Stopping:
 		m.cause = cause
-		return m.enter(Killing, now, now.Add(rekill)), []effect{doKill}
-	case Backoff, Failing:
+		return m.enter(control.Killing, now, now.Add(rekill)), []effect{doKill}
+	case control.Backoff, control.Failing:
 		m.attempt = 0
-		return m.enter(Stopped, now, time.Time{}), nil
-	case Killing, Stopped:
+		return m.enter(control.Stopped, now, time.Time{}), nil
+	case control.Killing, control.Stopped:
 	}
 	return m, nil
 }
@@ -179,13 +183,13 @@ func (m machine) onExited(ev event, now time.Time, l limits) (machine, []effect)
 	if !m.alive() {
 		return m, nil
 	}
-	if m.state == Starting || m.state == Ready {
+	if m.state == control.Starting || m.state == control.Ready {
 		m.cause = lost(m.state, ev)
 	}
 	switch {
 	case !m.up:
 		m.attempt = 0
-		return m.enter(Stopped, now, time.Time{}), nil
+		return m.enter(control.Stopped, now, time.Time{}), nil
 	case !m.proven:
 		return m.failed(now, l)
 	}
@@ -196,21 +200,21 @@ func (m machine) onExited(ev event, now time.Time, l limits) (machine, []effect)
 // they may go on serving without it.
 func (m machine) onOrphaned(ev event, now time.Time, l limits) (machine, []effect) {
 	switch m.state {
-	case Starting:
+	case control.Starting:
 		m.cause = lost(m.state, ev)
 		return m.signal(now, now.Add(l.stop))
-	case Ready:
+	case control.Ready:
 		m.cause = lost(m.state, ev)
 		m.stopBy = now.Add(l.stop)
-		return m.enter(Draining, now, m.stopBy), []effect{doGate}
-	case Draining, Stopping, Killing, Backoff, Failing, Stopped:
+		return m.enter(control.Draining, now, m.stopBy), []effect{doGate}
+	case control.Draining, control.Stopping, control.Killing, control.Backoff, control.Failing, control.Stopped:
 	}
 	return m, nil
 }
 
 // onChanged ends a wait: another program deserves an attempt of its own.
 func (m machine) onChanged(settled bool, now time.Time, l limits) (machine, []effect) {
-	if m.state != Backoff && m.state != Failing {
+	if m.state != control.Backoff && m.state != control.Failing {
 		return m, nil
 	}
 	if settled {
@@ -220,14 +224,14 @@ func (m machine) onChanged(settled bool, now time.Time, l limits) (machine, []ef
 }
 
 // lost names the end of a process that nobody asked to end.
-func lost(s State, ev event) Cause {
+func lost(s control.State, ev event) control.Cause {
 	switch {
-	case s == Ready && ev.cause != None:
+	case s == control.Ready && ev.cause != control.None:
 		return ev.cause
-	case s == Ready && ev.clean:
-		return Finished
+	case s == control.Ready && ev.clean:
+		return control.Finished
 	}
-	return Crash
+	return control.Crash
 }
 
 func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
@@ -235,24 +239,24 @@ func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
 		return m, nil
 	}
 	switch m.state {
-	case Starting:
-		m.cause = StartTimeout
+	case control.Starting:
+		m.cause = control.StartTimeout
 		return m.signal(now, now.Add(l.stop))
-	case Draining:
+	case control.Draining:
 		m, effects := m.signal(now, now.Add(lastWord))
 		return m, append(effects, doCount)
-	case Stopping:
+	case control.Stopping:
 		if now.Before(m.stopBy) {
 			m.deadline = earlier(now.Add(resend), m.stopBy)
 			return m, []effect{doSignal}
 		}
-		return m.enter(Killing, now, now.Add(rekill)), []effect{doKill}
-	case Killing:
+		return m.enter(control.Killing, now, now.Add(rekill)), []effect{doKill}
+	case control.Killing:
 		m.deadline = now.Add(rekill)
 		return m, []effect{doKill}
-	case Backoff, Failing:
+	case control.Backoff, control.Failing:
 		return m.spawn(now, l)
-	case Ready, Stopped:
+	case control.Ready, control.Stopped:
 	}
 	return m, nil
 }
@@ -260,19 +264,19 @@ func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
 // signal asks the process to stop, again and again until by.
 func (m machine) signal(now, by time.Time) (machine, []effect) {
 	m.stopBy = by
-	return m.enter(Stopping, now, earlier(now.Add(resend), by)), []effect{doSignal}
+	return m.enter(control.Stopping, now, earlier(now.Add(resend), by)), []effect{doSignal}
 }
 
 func (m machine) spawn(now time.Time, l limits) (machine, []effect) {
 	m.spawned, m.proven = now, false
-	return m.enter(Starting, now, now.Add(l.start)), []effect{doSpawn}
+	return m.enter(control.Starting, now, now.Add(l.start)), []effect{doSpawn}
 }
 
 // replace follows a process that had been ready: at once, unless it was so
 // short that a loop of such would be a busy one.
 func (m machine) replace(now time.Time, l limits) (machine, []effect) {
 	if again := m.spawned.Add(l.pause); again.After(now) {
-		return m.enter(Backoff, now, again), nil
+		return m.enter(control.Backoff, now, again), nil
 	}
 	return m.spawn(now, l)
 }
@@ -280,14 +284,14 @@ func (m machine) replace(now time.Time, l limits) (machine, []effect) {
 // failed follows an attempt that never became ready.
 func (m machine) failed(now time.Time, l limits) (machine, []effect) {
 	m.attempt++
-	wait := Backoff
+	wait := control.Backoff
 	if m.attempt >= failingAfter {
-		wait = Failing
+		wait = control.Failing
 	}
 	return m.enter(wait, now, now.Add(l.delay(m.attempt))), nil
 }
 
-func (m machine) enter(s State, now, deadline time.Time) machine {
+func (m machine) enter(s control.State, now, deadline time.Time) machine {
 	m.state, m.since, m.deadline = s, now, deadline
 	return m
 }

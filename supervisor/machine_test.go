@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
@@ -57,7 +59,7 @@ func (w world) can(k kind) bool {
 	case exited, orphaned, ready, unhealthy:
 		return w.process
 	case spawnFailed:
-		return w.process && w.m.state == Starting
+		return w.process && w.m.state == control.Starting
 	case released:
 		return w.gate
 	case deadline:
@@ -83,7 +85,7 @@ func (w world) do(ev event, now time.Time) (world, time.Time, string) {
 	if broken := w.apply(effects); broken != "" {
 		return w, now, broken
 	}
-	waiting := w.m.state != Ready && w.m.state != Stopped
+	waiting := w.m.state != control.Ready && w.m.state != control.Stopped
 	switch {
 	case w.m.alive() != w.process:
 		return w, now, fmt.Sprintf("state %s with process %t", w.m.state, w.process)
@@ -120,11 +122,11 @@ func events() []event {
 	for _, k := range kinds {
 		switch k {
 		case stop:
-			all = append(all, event{kind: k, cause: Operator}, event{kind: k, cause: Scale})
+			all = append(all, event{kind: k, cause: control.Operator}, event{kind: k, cause: control.Scale})
 		case kill:
-			all = append(all, event{kind: k, cause: Operator})
+			all = append(all, event{kind: k, cause: control.Operator})
 		case unhealthy:
-			all = append(all, event{kind: k, cause: Probe}, event{kind: k, cause: Stuck})
+			all = append(all, event{kind: k, cause: control.Probe}, event{kind: k, cause: control.Stuck})
 		case exited, orphaned:
 			all = append(all, event{kind: k}, event{kind: k, clean: true})
 		case changed:
@@ -145,7 +147,7 @@ type place struct {
 // explore visits every reachable world; events come at once, or a second late.
 func explore(t *testing.T, visit func(place)) int {
 	t.Helper()
-	first := place{w: world{m: machine{state: Stopped}}, now: epoch}
+	first := place{w: world{m: machine{state: control.Stopped}}, now: epoch}
 	seen := map[string]bool{first.w.key(first.now): true}
 	todo := []place{first}
 	for len(todo) > 0 {
@@ -193,19 +195,19 @@ func TestStep(t *testing.T) {
 // stopEnds lets the process ignore everything but KILL.
 func stopEnds(t *testing.T, p place) {
 	t.Helper()
-	w, now, broken := p.w.do(event{kind: stop, cause: Operator}, p.now)
+	w, now, broken := p.w.do(event{kind: stop, cause: control.Operator}, p.now)
 	limit := now.Add(testLimits.stop + lastWord)
 	for i := 0; w.process && broken == ""; i++ {
 		if i > 100 {
 			t.Fatalf("stop does not end after %q", p.trace)
 		}
-		if w.m.state == Killing {
+		if w.m.state == control.Killing {
 			w, now, broken = w.do(event{kind: exited}, now)
 			continue
 		}
 		w, now, broken = w.do(event{kind: deadline}, now)
 	}
-	if broken != "" || w.m.state != Stopped {
+	if broken != "" || w.m.state != control.Stopped {
 		t.Fatalf("stop ends in %s (%s) after %q", w.m.state, broken, p.trace)
 	}
 	if now.After(limit) {
@@ -221,7 +223,7 @@ func startEnds(t *testing.T, p place) {
 		switch {
 		case broken != "":
 			t.Fatalf("%s after %q", broken, p.trace)
-		case w.m.state == Starting:
+		case w.m.state == control.Starting:
 			return
 		case w.process:
 			w, now, broken = w.do(event{kind: exited}, now)
@@ -242,7 +244,7 @@ func TestStepTable(t *testing.T) {
 		fmt.Fprintf(&b, " | %-18s", ev.name)
 	}
 	fmt.Fprintln(&b)
-	for _, s := range States {
+	for _, s := range control.States {
 		fmt.Fprintf(&b, "%-10s", s)
 		for _, ev := range tableEvents {
 			fmt.Fprintf(&b, " | %-18s", cell(s, ev.event))
@@ -257,26 +259,26 @@ var tableEvents = []struct {
 	event
 }{
 	{"start", event{kind: start}},
-	{"stop", event{kind: stop, cause: Operator}},
-	{"kill", event{kind: kill, cause: Operator}},
+	{"stop", event{kind: stop, cause: control.Operator}},
+	{"kill", event{kind: kill, cause: control.Operator}},
 	{"ready", event{kind: ready}},
-	{"unhealthy", event{kind: unhealthy, cause: Probe}},
+	{"unhealthy", event{kind: unhealthy, cause: control.Probe}},
 	{"released", event{kind: released}},
 	{"spawn-failed", event{kind: spawnFailed}},
 	{"exited", event{kind: exited}},
-	{"exited, goal down", event{kind: exited, cause: Operator}},
+	{"exited, goal down", event{kind: exited, cause: control.Operator}},
 	{"orphaned", event{kind: orphaned}},
 	{"changed", event{kind: changed}},
 	{"deadline", event{kind: deadline}},
 }
 
-func cell(s State, ev event) string {
+func cell(s control.State, ev event) string {
 	now := epoch.Add(time.Hour)
-	m := machine{state: s, up: s != Stopped, since: epoch, spawned: epoch, proven: s != Starting}
-	if ev.kind == exited && ev.cause == Operator {
+	m := machine{state: s, up: s != control.Stopped, since: epoch, spawned: epoch, proven: s != control.Starting}
+	if ev.kind == exited && ev.cause == control.Operator {
 		m.up = false
 	}
-	if s != Ready && s != Stopped {
+	if s != control.Ready && s != control.Stopped {
 		m.deadline, m.stopBy = now, now
 	}
 	after, effects := step(m, ev, now, testLimits)
@@ -311,71 +313,71 @@ func TestStories(t *testing.T) {
 	type told struct {
 		ev   event
 		wait time.Duration
-		want State
+		want control.State
 	}
 	for name, story := range map[string][]told{
 		"three failures before readiness are failing, never given up": {
-			{event{kind: start}, 0, Starting},
-			{event{kind: exited}, 0, Backoff},
-			{event{kind: deadline}, time.Second, Starting},
-			{event{kind: exited}, 0, Backoff},
-			{event{kind: deadline}, time.Second, Starting},
-			{event{kind: exited}, 0, Failing},
-			{event{kind: deadline}, 2 * time.Second, Starting},
-			{event{kind: ready}, 0, Ready},
+			{event{kind: start}, 0, control.Starting},
+			{event{kind: exited}, 0, control.Backoff},
+			{event{kind: deadline}, time.Second, control.Starting},
+			{event{kind: exited}, 0, control.Backoff},
+			{event{kind: deadline}, time.Second, control.Starting},
+			{event{kind: exited}, 0, control.Failing},
+			{event{kind: deadline}, 2 * time.Second, control.Starting},
+			{event{kind: ready}, 0, control.Ready},
 		},
 		"exit 0 before readiness is a failure": {
-			{event{kind: start}, 0, Starting}, {event{kind: exited, clean: true}, 0, Backoff},
+			{event{kind: start}, 0, control.Starting}, {event{kind: exited, clean: true}, 0, control.Backoff},
 		},
 		"exit 0 after readiness is replaced at once": {
-			{event{kind: start}, 0, Starting},
-			{event{kind: ready}, time.Second, Ready},
-			{event{kind: exited, clean: true}, time.Second, Starting},
+			{event{kind: start}, 0, control.Starting},
+			{event{kind: ready}, time.Second, control.Ready},
+			{event{kind: exited, clean: true}, time.Second, control.Starting},
 		},
 		"a crash after readiness is replaced at once": {
-			{event{kind: start}, 0, Starting}, {event{kind: ready}, time.Second, Ready}, {event{kind: exited}, time.Second, Starting},
+			{event{kind: start}, 0, control.Starting}, {event{kind: ready}, time.Second, control.Ready}, {event{kind: exited}, time.Second, control.Starting},
 		},
 		"a crash right after readiness waits for the pause": {
-			{event{kind: start}, 0, Starting}, {event{kind: ready}, 0, Ready}, {event{kind: exited}, 0, Backoff},
+			{event{kind: start}, 0, control.Starting}, {event{kind: ready}, 0, control.Ready}, {event{kind: exited}, 0, control.Backoff},
 		},
 		"the group outlives its leader before readiness: a failure": {
-			{event{kind: start}, 0, Starting}, {event{kind: orphaned, clean: true}, 0, Stopping}, {event{kind: exited}, 0, Backoff},
+			{event{kind: start}, 0, control.Starting}, {event{kind: orphaned, clean: true}, 0, control.Stopping}, {event{kind: exited}, 0, control.Backoff},
 		},
 		"start timeout": {
-			{event{kind: start}, 0, Starting}, {event{kind: deadline}, 3 * time.Second, Stopping}, {event{kind: exited}, 0, Backoff},
+			{event{kind: start}, 0, control.Starting}, {event{kind: deadline}, 3 * time.Second, control.Stopping}, {event{kind: exited}, 0, control.Backoff},
 		},
 		"a second thought during draining restarts after the exit": {
-			{event{kind: start}, 0, Starting},
-			{event{kind: ready}, time.Second, Ready},
-			{event{kind: stop, cause: Operator}, 0, Draining},
-			{event{kind: start}, 0, Draining},
-			{event{kind: released}, 0, Stopping},
-			{event{kind: exited, clean: true}, 0, Starting},
+			{event{kind: start}, 0, control.Starting},
+			{event{kind: ready}, time.Second, control.Ready},
+			{event{kind: stop, cause: control.Operator}, 0, control.Draining},
+			{event{kind: start}, 0, control.Draining},
+			{event{kind: released}, 0, control.Stopping},
+			{event{kind: exited, clean: true}, 0, control.Starting},
 		},
 		"a changed program is tried at once, and one that settled is counted anew": {
-			{event{kind: start}, 0, Starting},
-			{event{kind: exited}, 0, Backoff},
-			{event{kind: deadline}, time.Second, Starting},
-			{event{kind: exited}, 0, Backoff},
-			{event{kind: changed}, 0, Starting},
-			{event{kind: exited}, 0, Failing},
-			{event{kind: changed}, 0, Starting},
-			{event{kind: exited}, 0, Failing},
-			{event{kind: changed, settled: true}, 0, Starting},
-			{event{kind: exited}, 0, Backoff},
+			{event{kind: start}, 0, control.Starting},
+			{event{kind: exited}, 0, control.Backoff},
+			{event{kind: deadline}, time.Second, control.Starting},
+			{event{kind: exited}, 0, control.Backoff},
+			{event{kind: changed}, 0, control.Starting},
+			{event{kind: exited}, 0, control.Failing},
+			{event{kind: changed}, 0, control.Starting},
+			{event{kind: exited}, 0, control.Failing},
+			{event{kind: changed, settled: true}, 0, control.Starting},
+			{event{kind: exited}, 0, control.Backoff},
 		},
 		"a program that changes under its worker disturbs nobody": {
-			{event{kind: start}, 0, Starting},
-			{event{kind: changed}, 0, Starting},
-			{event{kind: ready}, 0, Ready},
-			{event{kind: changed, settled: true}, time.Second, Ready},
+			{event{kind: start}, 0, control.Starting},
+			{event{kind: changed}, 0, control.Starting},
+			{event{kind: ready}, 0, control.Ready},
+			{event{kind: changed, settled: true}, time.Second, control.Ready},
 		},
 		"an early deadline is nobody's": {
-			{event{kind: start}, 0, Starting}, {event{kind: deadline}, time.Second, Starting},
+			{event{kind: start}, 0, control.Starting}, {event{kind: deadline}, time.Second, control.Starting},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, now := machine{state: Stopped}, epoch
+			m, now := machine{state: control.Stopped}, epoch
 			for i, s := range story {
 				now = now.Add(s.wait)
 				m, _ = step(m, s.ev, now, testLimits)

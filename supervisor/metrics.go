@@ -7,22 +7,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // Collector shows the supervisor's snapshot as metrics. All label values are
 // closed sets, written at zero, so that a rate never begins in the middle.
 func (s *Supervisor) Collector() prometheus.Collector {
-	return NewCollector(func() []Status {
-		ctx, cancel := context.WithTimeout(context.Background(), lookPatience)
+	return NewCollector(func() []control.Status {
+		ctx, cancel := context.WithTimeout(context.Background(), control.LookTimeout)
 		defer cancel()
 		return s.Look(ctx, 0)
 	})
 }
 
 // NewCollector shows instances from anywhere as metrics, see [Supervisor.Collector].
-func NewCollector(snapshot func() []Status) prometheus.Collector { return collector{snapshot} }
+func NewCollector(snapshot func() []control.Status) prometheus.Collector { return collector{snapshot} }
 
-type collector struct{ snapshot func() []Status }
+type collector struct{ snapshot func() []control.Status }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("fcgisup_"+name, help, append([]string{"app", "instance"}, labels...), nil)
@@ -71,22 +72,22 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func collect(st Status, ch chan<- prometheus.Metric) {
+func collect(st control.Status, ch chan<- prometheus.Metric) {
 	number := strconv.Itoa(st.Instance)
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, append([]string{st.App, number}, labels...)...)
 	}
-	for _, s := range InstanceStates {
+	for _, s := range control.InstanceStates {
 		send(descState, prometheus.GaugeValue, oneIf(s == st.State), string(s))
 	}
-	byState := map[State]int{}
+	byState := map[control.State]int{}
 	for _, w := range st.Workers {
 		byState[w.State]++
 	}
-	for _, s := range States {
+	for _, s := range control.States {
 		send(descWorkers, prometheus.GaugeValue, float64(byState[s]), string(s))
 	}
-	for _, cause := range Causes {
+	for _, cause := range control.Causes {
 		send(descRestarts, prometheus.CounterValue, float64(st.Restarts[cause]), string(cause))
 	}
 	some := func(d *prometheus.Desc, v *float64) {
@@ -106,11 +107,11 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	send(descBusy, prometheus.GaugeValue, busy)
 	some(descMemory, memory)
 	send(descAbandon, prometheus.CounterValue, float64(st.Abandoned))
-	for _, d := range Directions {
+	for _, d := range control.Directions {
 		send(descScaled, prometheus.CounterValue, float64(st.Scaled[d]), string(d))
 	}
-	for d, h := range map[*prometheus.Desc]Histogram{descStarts: st.Starts, descProbings: st.Probings} {
-		ch <- prometheus.MustNewConstHistogram(d, h.total, h.sum, h.cumulative(), st.App, number)
+	for d, h := range map[*prometheus.Desc]control.Histogram{descStarts: st.Starts, descProbings: st.Probings} {
+		ch <- prometheus.MustNewConstHistogram(d, h.Total, h.Sum, h.Cumulative(), st.App, number)
 	}
 	for _, class := range fcgisup.ProbeClasses {
 		send(descProbe, prometheus.CounterValue, float64(st.ProbeFailures[class]), string(class))
@@ -118,7 +119,7 @@ func collect(st Status, ch chan<- prometheus.Metric) {
 	if st.Probe != nil {
 		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))
 	}
-	send(descProbeNo, prometheus.GaugeValue, oneIf(st.Probe != nil && st.Probe.Ping == PingNone))
+	send(descProbeNo, prometheus.GaugeValue, oneIf(st.Probe != nil && st.Probe.Ping == control.PingNone))
 	send(descShed, prometheus.CounterValue, float64(st.Refused))
 	send(descCut, prometheus.CounterValue, float64(st.Cut))
 	send(descConfig, prometheus.GaugeValue, oneIf(st.ConfigError == ""))
@@ -134,7 +135,7 @@ func number64(n *int) *float64 {
 
 // weights are how many workers are busy, and the memory of all, which is known
 // only if that of each is.
-func weights(workers []WorkerStatus) (busy float64, memory *float64) {
+func weights(workers []control.WorkerStatus) (busy float64, memory *float64) {
 	sum := 0.0
 	memory = &sum
 	for _, w := range workers {

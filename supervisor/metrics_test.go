@@ -11,13 +11,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // exposition is what a scrape of these statuses gets.
-func exposition(t *testing.T, all ...Status) string {
+func exposition(t *testing.T, all ...control.Status) string {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
-	if err := registry.Register(collector{func() []Status { return all }}); err != nil {
+	if err := registry.Register(collector{func() []control.Status { return all }}); err != nil {
 		t.Fatal(err)
 	}
 	return scrape(registry)
@@ -32,20 +33,20 @@ func scrape(g prometheus.Gatherer) string {
 }
 
 // scraped is an instance about which everything is known, and one that has done nothing yet.
-func scraped() []Status {
+func scraped() []control.Status {
 	n, head, oldest, yes, memory := 3, 0.25, 1.5, true, uint64(1<<20)
-	return []Status{
-		{App: "rt", Instance: 1, State: Sleeping},
+	return []control.Status{
+		{App: "rt", Instance: 1, State: control.Sleeping},
 		{
-			App: "rt", Instance: 2, State: Saturated,
+			App: "rt", Instance: 2, State: control.Saturated,
 			Queue: &n, QueueLimit: &n, Backlog: &n, QueueHeadSeconds: &head, InFlight: &n, OldestRequestSeconds: &oldest, Orphaned: &n, Abandoned: 4,
-			Workers: []WorkerStatus{
-				{State: Ready, Busy: &yes, MemoryBytes: &memory},
-				{State: Ready, Busy: &yes, MemoryBytes: &memory},
-				{State: Backoff},
+			Workers: []control.WorkerStatus{
+				{State: control.Ready, Busy: &yes, MemoryBytes: &memory},
+				{State: control.Ready, Busy: &yes, MemoryBytes: &memory},
+				{State: control.Backoff},
 			},
-			Restarts:      map[Cause]uint64{Crash: 5, Finished: 1},
-			Probe:         &ProbeStatus{OK: true},
+			Restarts:      map[control.Cause]uint64{control.Crash: 5, control.Finished: 1},
+			Probe:         &control.ProbeStatus{OK: true},
 			ProbeFailures: map[fcgisup.ProbeClass]uint64{"timeout": 6},
 			Refused:       7, QueueLimited: 2, Cut: 8, ConfigError: "unknown key",
 		},
@@ -67,21 +68,21 @@ func TestMetricsAreCleanOfLint(t *testing.T) {
 }
 
 func TestClosedLabelSetsAreWrittenAtZero(t *testing.T) {
-	text := exposition(t, Status{App: "rt", Instance: 1, State: Sleeping})
+	text := exposition(t, control.Status{App: "rt", Instance: 1, State: control.Sleeping})
 	var want []string
-	for _, s := range InstanceStates {
+	for _, s := range control.InstanceStates {
 		want = append(want, `fcgisup_instance_state{app="rt",instance="1",state="`+string(s)+`"} `)
 	}
-	for _, s := range States {
+	for _, s := range control.States {
 		want = append(want, `fcgisup_workers{app="rt",instance="1",state="`+string(s)+`"} 0`)
 	}
-	for _, c := range Causes {
+	for _, c := range control.Causes {
 		want = append(want, `fcgisup_worker_restarts_total{app="rt",cause="`+string(c)+`",instance="1"} 0`)
 	}
 	for _, c := range fcgisup.ProbeClasses {
 		want = append(want, `fcgisup_probe_failures_total{app="rt",class="`+string(c)+`",instance="1"} 0`)
 	}
-	for _, d := range Directions {
+	for _, d := range control.Directions {
 		want = append(want, `fcgisup_scale_events_total{app="rt",direction="`+string(d)+`",instance="1"} 0`)
 	}
 	for _, line := range want {
@@ -99,7 +100,7 @@ func TestClosedLabelSetsAreWrittenAtZero(t *testing.T) {
 func TestCollectorReadsTheRealThing(t *testing.T) {
 	b := run(t, "serve")
 	b.ask("hello")
-	b.worker(Ready)
+	b.worker(control.Ready)
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(b.sup.Collector()); err != nil {
 		t.Fatal(err)

@@ -8,13 +8,14 @@ import (
 	"sync"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
 	// lineLimit cuts what a worker writes into lines of a size that journald takes whole.
 	lineLimit = 8 << 10
 	// tailLines of the last output are kept for the failure that may follow.
-	tailLines = MaxFailureLines
+	tailLines = control.MaxFailureLines
 )
 
 // tail keeps the last lines that a worker wrote, as they are: of a flood, few are
@@ -41,7 +42,7 @@ func (t *tail) add(line []byte) {
 		t.lines = append(t.lines, nil)
 	}
 	// One byte more than is shown says that there was more.
-	t.lines[t.next] = append(t.lines[t.next][:0], line[:min(len(line), MaxFailureLine+1)]...)
+	t.lines[t.next] = append(t.lines[t.next][:0], line[:min(len(line), control.MaxFailureLine+1)]...)
 	t.next = (t.next + 1) % tailLines
 }
 
@@ -51,7 +52,7 @@ func (t *tail) Lines() []string {
 	defer t.mu.Unlock()
 	var lines []string
 	for n := range t.lines {
-		lines = append(lines, fcgisup.PrintableAtMost(string(t.lines[(t.next+n)%len(t.lines)]), MaxFailureLine))
+		lines = append(lines, fcgisup.PrintableAtMost(string(t.lines[(t.next+n)%len(t.lines)]), control.MaxFailureLine))
 	}
 	return lines
 }

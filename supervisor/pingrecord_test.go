@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func notPingable(command string) pinged {
@@ -22,20 +24,20 @@ func TestPingRecordOutlivesTheProcess(t *testing.T) {
 	own, other := filepath.Join(dir, "1"), filepath.Join(dir, "2")
 	of := notPingable("/a")
 	b := pingBook{record: pingRecord{own, nil}}
-	if v := b.verdict(of); v != PingUntried {
+	if v := b.verdict(of); v != control.PingUntried {
 		t.Fatalf("before a ping: %q", v)
 	}
-	if err := b.conclude(of, PingNone); err != nil {
+	if err := b.conclude(of, control.PingNone); err != nil {
 		t.Fatal(err)
 	}
 	for name, record := range map[string]pingRecord{"the same": {own, nil}, "a sibling": {other, []string{own}}} {
 		next := pingBook{record: record}
-		if v := next.verdict(of); v != PingNone {
+		if v := next.verdict(of); v != control.PingNone {
 			t.Errorf("%s: the next knows %q", name, v)
 		}
 		changed := of
 		changed.launch.Env = []string{"PASSWORD=another"}
-		if v := next.verdict(changed); v != PingUntried {
+		if v := next.verdict(changed); v != control.PingUntried {
 			t.Errorf("%s: of another program the next knows %q", name, v)
 		}
 	}
@@ -53,9 +55,9 @@ func TestPingRecordIsBounded(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pings")
 	b := pingBook{record: pingRecord{path, nil}}
-	_ = b.conclude(notPingable("/answers"), PingAnswers)
+	_ = b.conclude(notPingable("/answers"), control.PingAnswers)
 	for n := range 10 * maxPinged {
-		if err := b.conclude(notPingable(fmt.Sprint("/", n)), PingNone); err != nil {
+		if err := b.conclude(notPingable(fmt.Sprint("/", n)), control.PingNone); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,15 +89,15 @@ func TestPingRecordThatIsNoRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := pingBook{record: pingRecord{path, nil}}
-		if v := b.verdict(of); v != PingUntried {
+		if v := b.verdict(of); v != control.PingUntried {
 			t.Errorf("%s: %q", name, v)
 		}
-		if err := b.conclude(of, PingNone); err != nil || !readPingRecord(path).has(of) {
+		if err := b.conclude(of, control.PingNone); err != nil || !readPingRecord(path).has(of) {
 			t.Errorf("%s is not replaced: %v", name, err)
 		}
 	}
 	b := pingBook{record: pingRecord{filepath.Join(t.TempDir(), "missing", "pings"), nil}}
-	if err := b.conclude(of, PingNone); err == nil || b.verdict(of) != PingNone {
+	if err := b.conclude(of, control.PingNone); err == nil || b.verdict(of) != control.PingNone {
 		t.Errorf("without a directory: %v, %q", err, b.verdict(of))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -40,7 +41,7 @@ type pingBook struct {
 
 type pingEntry struct {
 	of      pinged
-	verdict PingVerdict
+	verdict control.PingVerdict
 	// by is the instance that is trying.
 	by *instance
 }
@@ -58,13 +59,13 @@ func (b *pingBook) entry(of pinged) *pingEntry {
 	}
 	e := pingEntry{of: of}
 	if b.record.has(of) {
-		e.verdict = PingNone
+		e.verdict = control.PingNone
 	}
 	b.entries = append(b.entries, e)
 	return &b.entries[len(b.entries)-1]
 }
 
-func (b *pingBook) verdict(of pinged) PingVerdict {
+func (b *pingBook) verdict(of pinged) control.PingVerdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.entry(of).verdict
@@ -75,7 +76,7 @@ func (b *pingBook) begin(of pinged, i *instance) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entry(of)
-	if e.verdict != PingUntried || e.by != nil && e.by != i {
+	if e.verdict != control.PingUntried || e.by != nil && e.by != i {
 		return false
 	}
 	e.by = i
@@ -84,12 +85,12 @@ func (b *pingBook) begin(of pinged, i *instance) bool {
 
 // conclude ends a trial; PingUntried leaves the next one to the instance that comes first. An
 // error says that a new supervisor will try again.
-func (b *pingBook) conclude(of pinged, v PingVerdict) error {
+func (b *pingBook) conclude(of pinged, v control.PingVerdict) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entry(of)
 	e.verdict, e.by = v, nil
-	if v != PingNone {
+	if v != control.PingNone {
 		return nil
 	}
 	return b.record.add(of)
@@ -99,7 +100,7 @@ func (b *pingBook) conclude(of pinged, v PingVerdict) error {
 type pingTrial struct {
 	of pinged
 	// verdict is what came of it, if answered is set.
-	verdict  PingVerdict
+	verdict  control.PingVerdict
 	answered bool
 	// until is when that stands, and deaths are not attributed any more.
 	until time.Time
@@ -116,7 +117,7 @@ func (t *pingTrial) blames(worker int, clean bool, now time.Time) bool {
 	switch {
 	case t == nil, t.died, t.answered && now.After(t.until):
 		return false
-	case t.answered && t.verdict == PingAnswers && clean:
+	case t.answered && t.verdict == control.PingAnswers && clean:
 		return false
 	}
 	return t.holder == 0 || t.holder == worker
@@ -129,11 +130,11 @@ func (i *instance) pings() bool { return i.app.Health.Path == "" }
 func (i *instance) pinged() pinged { return pinged{i.launch, i.app.Health.Address} }
 
 // pingVerdict is what is known of the program; that of requests is PingAnswers.
-func (i *instance) pingVerdict() PingVerdict { return i.opt.pings.verdict(i.pinged()) }
+func (i *instance) pingVerdict() control.PingVerdict { return i.opt.pings.verdict(i.pinged()) }
 
 // mayAsk tells whether a worker started like this may be sent a probe.
 func (i *instance) mayAsk(l Launch) bool {
-	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == PingAnswers
+	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
 }
 
 // mixed tells whether a worker lives that was started otherwise than new ones
@@ -148,7 +149,7 @@ func (i *instance) mixed() bool {
 // have become ready, or the configuration another.
 func (i *instance) planProbe(now time.Time) {
 	i.probeAt = time.Time{}
-	if i.probe != nil && i.probe.Ping != PingUntried && (!i.pings() || i.pingVerdict() != i.probe.Ping) {
+	if i.probe != nil && i.probe.Ping != control.PingUntried && (!i.pings() || i.pingVerdict() != i.probe.Ping) {
 		i.probe = nil // it is about another program
 	}
 	interval := i.app.Health.Interval
@@ -160,13 +161,13 @@ func (i *instance) planProbe(now time.Time) {
 		return
 	}
 	switch i.pingVerdict() {
-	case PingAnswers:
+	case control.PingAnswers:
 		i.probeAt = now.Add(interval)
-	case PingUntried:
+	case control.PingUntried:
 		i.probeAt = now.Add(min(interval, trialDelay))
-	case PingNone:
-		if i.probe == nil || i.probe.Ping != PingNone {
-			i.probe = &ProbeStatus{At: now, OK: true, Skipped: AnswersNoPing, Ping: PingNone}
+	case control.PingNone:
+		if i.probe == nil || i.probe.Ping != control.PingNone {
+			i.probe = &control.ProbeStatus{At: now, OK: true, Skipped: control.AnswersNoPing, Ping: control.PingNone}
 		}
 	}
 }
@@ -179,14 +180,14 @@ func (i *instance) tickTrial(now time.Time) {
 	}
 	t := &pingTrial{of: i.pinged()}
 	i.trial = t
-	i.sendProbe(now, min(i.app.Health.Timeout, FirstPingTimeout), func(now time.Time, r ProbeResult, took time.Duration) {
+	i.sendProbe(now, min(i.app.Health.Timeout, control.FirstPingTimeout), func(now time.Time, r control.ProbeResult, took time.Duration) {
 		if errors.Is(r.Err, fs.ErrPermission) {
 			t.answered = true
 			i.endTrial(now)
-			i.probed(now, ProbeStatus{At: now, OK: true, Skipped: ProbeDenied, Class: r.Class, Error: r.Err.Error()})
+			i.probed(now, control.ProbeStatus{At: now, OK: true, Skipped: control.ProbeDenied, Class: r.Class, Error: r.Err.Error()})
 			return
 		}
-		i.probings.observe(took)
+		i.probings.Observe(took)
 		i.observe(now, now)
 		served := 0
 		for _, c := range i.board.Requests {
@@ -194,8 +195,8 @@ func (i *instance) tickTrial(now time.Time) {
 				served++
 			}
 		}
-		t.verdict, t.answered, t.until = JudgePing(r, served, i.board.Queue.Length), true, now.Add(PingDeath)
-		if t.verdict == PingUntried && !t.died {
+		t.verdict, t.answered, t.until = control.JudgePing(r, served, i.board.Queue.Length), true, now.Add(control.PingDeath)
+		if t.verdict == control.PingUntried && !t.died {
 			i.endTrial(now)
 		}
 	})
@@ -221,30 +222,30 @@ func (i *instance) seeTrial() {
 }
 
 // blame returns the cause of the end of a worker that a ping has ended.
-func (i *instance) blame(s *slot, clean bool, now time.Time) Cause {
-	if s.m.state != Ready {
-		return None
+func (i *instance) blame(s *slot, clean bool, now time.Time) control.Cause {
+	if s.m.state != control.Ready {
+		return control.None
 	}
 	if i.diedOfLaterPing(s, clean, now) {
 		i.log.Warn("a worker ended at a ping, although the program has answered one: the next is tried as a first one is")
-		_ = i.opt.pings.conclude(i.pinged(), PingUntried)
-		return Pinged
+		_ = i.opt.pings.conclude(i.pinged(), control.PingUntried)
+		return control.Pinged
 	}
 	if !i.trial.blames(s.id, clean, now) || !s.launch.Equal(i.trial.of.launch) {
-		return None
+		return control.None
 	}
 	i.trial.died = true
-	return Pinged
+	return control.Pinged
 }
 
 // diedOfLaterPing reports whether a worker ends at a ping that is not answered, of a
 // program that has answered pings. Its file may have been replaced since: the next
 // ping decides, as after a start, so this is put down to pings only once.
 func (i *instance) diedOfLaterPing(s *slot, clean bool, now time.Time) bool {
-	if i.trial != nil || clean || !i.pings() || i.pingVerdict() != PingAnswers || !s.launch.Equal(i.launch) {
+	if i.trial != nil || clean || !i.pings() || i.pingVerdict() != control.PingAnswers || !s.launch.Equal(i.launch) {
 		return false
 	}
-	return i.probing || i.probe != nil && !i.probe.OK && !i.probe.At.Before(i.probeBegin) && now.Sub(i.probeBegin) <= PingDeath
+	return i.probing || i.probe != nil && !i.probe.OK && !i.probe.At.Before(i.probeBegin) && now.Sub(i.probeBegin) <= control.PingDeath
 }
 
 // tickTrialEnd ends a trial when its time is over.
@@ -267,21 +268,21 @@ func (i *instance) endTrial(now time.Time) {
 	t := i.trial
 	i.trial = nil
 	if t.died {
-		t.verdict = PingNone
+		t.verdict = control.PingNone
 	}
 	if err := i.opt.pings.conclude(t.of, t.verdict); err != nil {
 		i.log.Info("cannot record that the program answers no ping; the next supervisor tries another", "error", err)
 	}
-	if t.verdict == PingNone {
+	if t.verdict == control.PingNone {
 		i.freeFromTrial(now)
 	}
 	switch {
 	case t.died:
 		i.log.Warn("a worker ended at the first ping: the program is not pinged again; health.path would probe it with a request")
-	case t.verdict == PingNone:
+	case t.verdict == control.PingNone:
 		i.log.Info("the program answers no ping and is not pinged again; health.path would probe it with a request")
-	case t.verdict == PingAnswers && t.of.equal(i.pinged()) && i.pings():
-		i.probed(now, ProbeStatus{At: now, OK: true, Ping: PingAnswers})
+	case t.verdict == control.PingAnswers && t.of.equal(i.pinged()) && i.pings():
+		i.probed(now, control.ProbeStatus{At: now, OK: true, Ping: control.PingAnswers})
 	}
 	i.planProbe(now)
 }
@@ -294,15 +295,15 @@ func (i *instance) freeFromTrial(now time.Time) {
 		ours := func(r scoreboard.Request) bool {
 			return r.Gone && i.fromProbe(r.Since) && slices.Contains(r.Workers, s.id)
 		}
-		if s.m.state == Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.accepts() {
-			i.happen(s, event{kind: unhealthy, cause: Pinged}, now)
+		if s.m.state == control.Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.accepts() {
+			i.happen(s, event{kind: unhealthy, cause: control.Pinged}, now)
 		}
 	}
 }
 
 // sendProbe asks the instance once; then gets the result in the instance's
 // goroutine, unless that is ending.
-func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now time.Time, r ProbeResult, took time.Duration)) {
+func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now time.Time, r control.ProbeResult, took time.Duration)) {
 	i.probing, i.probeBegin = true, now
 	app := i.app
 	go func() {

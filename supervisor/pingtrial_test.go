@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func TestTrialBlamesOneDeath(t *testing.T) {
@@ -18,8 +19,8 @@ func TestTrialBlamesOneDeath(t *testing.T) {
 	late := epoch.Add(2 * time.Second)
 	var none *pingTrial
 	out := &pingTrial{}
-	refused := &pingTrial{answered: true, verdict: PingNone, until: epoch.Add(time.Second)}
-	good := &pingTrial{answered: true, verdict: PingAnswers, until: epoch.Add(time.Second)}
+	refused := &pingTrial{answered: true, verdict: control.PingNone, until: epoch.Add(time.Second)}
+	good := &pingTrial{answered: true, verdict: control.PingAnswers, until: epoch.Add(time.Second)}
 	seen := &pingTrial{holder: worker}
 	for name, c := range map[string]struct {
 		trial  *pingTrial
@@ -46,26 +47,26 @@ func TestTrialBlamesOneDeath(t *testing.T) {
 }
 
 // counted makes pings find a result, and counts them.
-func (b *bench) counted(r ProbeResult) *atomic.Int32 {
+func (b *bench) counted(r control.ProbeResult) *atomic.Int32 {
 	n := new(atomic.Int32)
-	b.answer(func(context.Context) ProbeResult { n.Add(1); return r })
+	b.answer(func(context.Context) control.ProbeResult { n.Add(1); return r })
 	return n
 }
 
 func TestProgramThatAnswersAPingIsPingedFromThenOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		n := b.counted(ProbeResult{})
+		n := b.counted(control.ProbeResult{})
 		st := b.after(4 * time.Second)
-		if n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingAnswers || !st.Probe.OK {
+		if n.Load() != 1 || st.Probe == nil || st.Probe.Ping != control.PingAnswers || !st.Probe.OK {
 			t.Fatalf("%d pings, %+v", n.Load(), st.Probe)
 		}
 		b.after(50 * time.Second)
 		if n.Load() < 5 {
 			t.Errorf("%d pings in a minute", n.Load())
 		}
-		b.counted(ProbeResult{Err: errors.New("no answer"), Class: "protocol"}) // from now on the usual rules
-		if st := b.after(time.Minute); st.Restarts[Probe] == 0 {
+		b.counted(control.ProbeResult{Err: errors.New("no answer"), Class: "protocol"}) // from now on the usual rules
+		if st := b.after(time.Minute); st.Restarts[control.Probe] == 0 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -75,14 +76,14 @@ func TestProgramThatAnswersAPingIsPingedFromThenOn(t *testing.T) {
 func TestProgramThatAnswersNoPingIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		n := b.counted(ProbeResult{Err: errors.New("no answer"), Class: fcgisup.ProbeTimeout})
+		n := b.counted(control.ProbeResult{Err: errors.New("no answer"), Class: fcgisup.ProbeTimeout})
 		b.after(5 * time.Second)
 		b.host.last().die(1) // of itself
 		st := b.after(time.Hour)
-		if n.Load() != 1 || st.Restarts[Probe] != 0 || st.Restarts[Pinged] != 0 || st.Restarts[Crash] != 1 {
+		if n.Load() != 1 || st.Restarts[control.Probe] != 0 || st.Restarts[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 {
 			t.Errorf("%d pings, restarts %v", n.Load(), st.Restarts)
 		}
-		if p := st.Probe; p == nil || p.Ping != PingNone || !p.OK || p.Failures != 0 {
+		if p := st.Probe; p == nil || p.Ping != control.PingNone || !p.OK || p.Failures != 0 {
 			t.Errorf("%+v", p)
 		}
 		b.end(t)
@@ -93,18 +94,18 @@ func TestDeathByPingIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		pings := 0
-		b.answer(func(context.Context) ProbeResult {
+		b.answer(func(context.Context) control.ProbeResult {
 			pings++
 			b.host.last().die(1)
-			return ProbeResult{Err: errors.New("reset"), Class: "protocol"}
+			return control.ProbeResult{Err: errors.New("reset"), Class: "protocol"}
 		})
 		st := b.after(time.Hour)
-		b.want(t, st, Up, Ready)
-		if pings != 1 || b.host.spawned() != 2 || st.Restarts[Pinged] != 1 || st.Restarts[Crash] != 0 || st.LastFailure != nil {
+		b.want(t, st, control.Up, control.Ready)
+		if pings != 1 || b.host.spawned() != 2 || st.Restarts[control.Pinged] != 1 || st.Restarts[control.Crash] != 0 || st.LastFailure != nil {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.LastFailure)
 		}
 		b.host.last().die(1)
-		if st := b.after(time.Hour); st.Restarts[Crash] != 1 || pings != 1 {
+		if st := b.after(time.Hour); st.Restarts[control.Crash] != 1 || pings != 1 {
 			t.Errorf("%d pings, restarts %v: a later crash is a crash", pings, st.Restarts)
 		}
 		b.end(t)
@@ -116,16 +117,16 @@ func TestDeathByALaterPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		pings := 0
-		b.answer(func(context.Context) ProbeResult {
+		b.answer(func(context.Context) control.ProbeResult {
 			if pings++; pings <= 3 {
-				return ProbeResult{}
+				return control.ProbeResult{}
 			}
 			b.host.last().die(1)
-			return ProbeResult{Err: errors.New("reset"), Class: "protocol"}
+			return control.ProbeResult{Err: errors.New("reset"), Class: "protocol"}
 		})
 		st := b.after(time.Hour)
-		b.want(t, st, Up, Ready)
-		if pings != 5 || b.host.spawned() != 3 || st.Restarts[Pinged] != 2 || st.Restarts[Crash] != 0 || st.Probe.Ping != PingNone {
+		b.want(t, st, control.Up, control.Ready)
+		if pings != 5 || b.host.spawned() != 3 || st.Restarts[control.Pinged] != 2 || st.Restarts[control.Crash] != 0 || st.Probe.Ping != control.PingNone {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.Probe)
 		}
 		b.end(t)
@@ -136,9 +137,9 @@ func TestDeathByALaterPing(t *testing.T) {
 func TestCrashBesideAPingIsACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		n := b.counted(ProbeResult{})
+		n := b.counted(control.ProbeResult{})
 		st := b.after(30 * time.Second)
-		if st.Probe.Ping != PingAnswers || !st.Probe.OK {
+		if st.Probe.Ping != control.PingAnswers || !st.Probe.OK {
 			t.Fatalf("%+v", st.Probe)
 		}
 		before := n.Load()
@@ -146,7 +147,7 @@ func TestCrashBesideAPingIsACrash(t *testing.T) {
 			b.after(10 * time.Millisecond)
 		}
 		b.host.last().die(1)
-		if st := b.after(time.Second); st.Restarts[Crash] != 1 || st.Restarts[Pinged] != 0 {
+		if st := b.after(time.Second); st.Restarts[control.Crash] != 1 || st.Restarts[control.Pinged] != 0 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -159,14 +160,14 @@ func TestOnlyOneOfSeveralDeathsIsThePings(t *testing.T) {
 			a.Activation = fcgisup.Eager
 			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
 		})
-		b.answer(func(context.Context) ProbeResult {
+		b.answer(func(context.Context) control.ProbeResult {
 			for _, p := range slices.Clone(b.host.procs)[:2] {
 				p.die(1)
 			}
-			return ProbeResult{Unsupported: true}
+			return control.ProbeResult{Unsupported: true}
 		})
 		st := b.after(time.Minute)
-		if st.Restarts[Pinged] != 1 || st.Restarts[Crash] != 1 {
+		if st.Restarts[control.Pinged] != 1 || st.Restarts[control.Crash] != 1 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -179,7 +180,7 @@ func TestNoFirstPingWhileSomebodyIsServed(t *testing.T) {
 			a.Activation = fcgisup.Eager
 			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
 		})
-		n := b.counted(ProbeResult{})
+		n := b.counted(control.ProbeResult{})
 		b.host.last().set(look{held: 1})
 		b.host.connected()
 		if b.after(time.Minute); n.Load() != 0 {
@@ -196,11 +197,11 @@ func TestNoFirstPingWhileSomebodyIsServed(t *testing.T) {
 func TestVerdictOfPingsOutlivesAReloadOfTheSameCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		n := b.counted(ProbeResult{Unsupported: true})
+		n := b.counted(control.ProbeResult{Unsupported: true})
 		b.after(5 * time.Second)
 		roll := func(app fcgisup.App, l Launch) {
 			reply := make(chan error, 1)
-			b.post(func(now time.Time) { b.beginRoll(Reload, app, l, reply, now) })
+			b.post(func(now time.Time) { b.beginRoll(control.Reload, app, l, reply, now) })
 			if err := <-reply; err != nil {
 				t.Fatal(err)
 			}
@@ -208,20 +209,20 @@ func TestVerdictOfPingsOutlivesAReloadOfTheSameCommand(t *testing.T) {
 		app := b.app
 		app.Limits.StopTimeout = time.Second
 		roll(app, b.launch)
-		if st := b.after(time.Minute); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingNone {
+		if st := b.after(time.Minute); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != control.PingNone {
 			t.Fatalf("%d pings, %+v", n.Load(), st.Probe)
 		}
 		asks := app
 		asks.Health.Path = "/"
 		roll(asks, b.launch)
-		if st := b.after(15 * time.Second); st.Probe == nil || st.Probe.Ping != PingUntried || n.Load() < 2 {
+		if st := b.after(15 * time.Second); st.Probe == nil || st.Probe.Ping != control.PingUntried || n.Load() < 2 {
 			t.Fatalf("%d probes, %+v: with a path it is probed", n.Load(), st.Probe)
 		}
-		n = b.counted(ProbeResult{})
+		n = b.counted(control.ProbeResult{})
 		changed := b.launch
 		changed.Argv = []string{"/bin/other"}
 		roll(app, changed)
-		if st := b.after(5 * time.Second); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != PingAnswers {
+		if st := b.after(5 * time.Second); n.Load() != 1 || st.Probe == nil || st.Probe.Ping != control.PingAnswers {
 			t.Errorf("%d pings, %+v: another command deserves its own", n.Load(), st.Probe)
 		}
 		b.end(t)
@@ -232,16 +233,16 @@ func TestVerdictOfPingsOutlivesAReloadOfTheSameCommand(t *testing.T) {
 func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		b.answer(func(ctx context.Context) ProbeResult {
+		b.answer(func(ctx context.Context) control.ProbeResult {
 			b.host.last().set(look{held: 1})
 			b.host.connected()
 			<-ctx.Done()
 			b.host.last().set(look{orphans: 1})
-			return ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
+			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		st := b.after(time.Minute)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Pinged] != 1 || st.LastFailure != nil || st.Probe.Ping != PingNone {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Pinged] != 1 || st.LastFailure != nil || st.Probe.Ping != control.PingNone {
 			t.Errorf("restarts %v, %+v", st.Restarts, st.Probe)
 		}
 		b.end(t)
@@ -255,14 +256,14 @@ func TestPingBookHasOneTrialAtATime(t *testing.T) {
 	if !b.begin(of, one) || b.begin(of, two) || !b.begin(of, one) {
 		t.Error("two try at the same time")
 	}
-	b.conclude(of, PingUntried)
+	b.conclude(of, control.PingUntried)
 	if !b.begin(of, two) {
 		t.Error("nobody tries again")
 	}
-	b.conclude(of, PingNone)
+	b.conclude(of, control.PingNone)
 	other := of
 	other.launch.Dir = "/srv"
-	if b.begin(of, one) || b.verdict(of) != PingNone || b.verdict(other) != PingUntried {
+	if b.begin(of, one) || b.verdict(of) != control.PingNone || b.verdict(other) != control.PingUntried {
 		t.Error("the verdict is not that of this program alone")
 	}
 	for n := range 2 * maxPinged {
@@ -277,7 +278,7 @@ func TestPingBookHasOneTrialAtATime(t *testing.T) {
 func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
-		b.counted(ProbeResult{Unsupported: true})
+		b.counted(control.ProbeResult{Unsupported: true})
 		b.after(5 * time.Second)
 		var m HandedInstance
 		done := make(chan struct{})
@@ -286,7 +287,7 @@ func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log, pings: &pingBook{}})
 		m.Slots = nil
 		heir.recall(m, nil)
-		if v := heir.pingVerdict(); v != PingNone {
+		if v := heir.pingVerdict(); v != control.PingNone {
 			t.Errorf("the successor knows %q", v)
 		}
 		b.end(t)

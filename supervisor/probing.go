@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // health is what probes have said.
 type health struct {
-	probe *ProbeStatus // the last
+	probe *control.ProbeStatus // the last
 	// probeAt is when the next is due, probing tells that one is under way;
 	// probeBegin and probeEnd are of the last.
 	probeAt              time.Time
@@ -62,13 +63,13 @@ func (i *instance) tickProbe(now time.Time) {
 	}
 	if i.pings() {
 		switch i.pingVerdict() {
-		case PingUntried:
+		case control.PingUntried:
 			i.tickTrial(now)
 			return
-		case PingNone: // another instance has tried
+		case control.PingNone: // another instance has tried
 			i.planProbe(now)
 			return
-		case PingAnswers:
+		case control.PingAnswers:
 			if i.mixed() {
 				i.probeAt = now.Add(trialDelay)
 				return
@@ -76,9 +77,9 @@ func (i *instance) tickProbe(now time.Time) {
 		}
 	}
 	if h.Address.IsZero() && !i.anyIdle(now) {
-		p := ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"}
+		p := control.ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"}
 		if i.pings() {
-			p.Ping = PingAnswers
+			p.Ping = control.PingAnswers
 		}
 		i.probed(now, p)
 		return
@@ -95,7 +96,7 @@ func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
 		i.observe(now, now.Add(-listAge))
 	}
-	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != Ready })
+	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != control.Ready })
 	if slices.ContainsFunc(ready, func(s *slot) bool { return !i.serves(s) }) {
 		return true
 	}
@@ -111,14 +112,14 @@ func (i *instance) serves(s *slot) bool {
 
 // judge turns a probe's result into a verdict. The kernel comes first: a worker
 // that serves somebody is busy, not dead.
-func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
-	i.probings.observe(took)
-	p := ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
+func (i *instance) judge(now time.Time, r control.ProbeResult, took time.Duration) {
+	i.probings.Observe(took)
+	p := control.ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
 	if i.pings() {
-		p.Ping = PingAnswers
+		p.Ping = control.PingAnswers
 	}
 	if errors.Is(r.Err, fs.ErrPermission) { // the socket's owner and mode keep us out, and say nothing of a worker
-		p.OK, p.Skipped, p.Class, p.Error = true, ProbeDenied, r.Class, r.Err.Error()
+		p.OK, p.Skipped, p.Class, p.Error = true, control.ProbeDenied, r.Class, r.Err.Error()
 		i.probed(now, p)
 		return
 	}
@@ -140,14 +141,14 @@ func (i *instance) judge(now time.Time, r ProbeResult, took time.Duration) {
 }
 
 // probed records a probe and plans the next.
-func (i *instance) probed(now time.Time, p ProbeStatus) {
+func (i *instance) probed(now time.Time, p control.ProbeStatus) {
 	if !p.OK {
 		p.Failures = 1
 		if i.probe != nil {
 			p.Failures += i.probe.Failures
 		}
 	}
-	p.Error = shown(p.Error)
+	p.Error = control.Shown(p.Error)
 	i.probe = &p
 	i.probeAt = now.Add(i.app.Health.Interval)
 }
@@ -158,7 +159,7 @@ func (i *instance) probed(now time.Time, p ProbeStatus) {
 func (i *instance) guilty() []*slot {
 	var orphaned, free []*slot
 	for _, s := range i.slots {
-		if s.m.state != Ready {
+		if s.m.state != control.Ready {
 			continue
 		}
 		switch l := s.proc.look(); {
@@ -184,13 +185,13 @@ func (i *instance) condemn(now time.Time) {
 	i.probe = &last
 	if last.Class != fcgisup.ProbeTimeout && last.Class != fcgisup.ProbeFull {
 		if i.roll == nil {
-			i.beginRoll(Probe, i.app, i.launch, make(chan error, 1), now)
+			i.beginRoll(control.Probe, i.app, i.launch, make(chan error, 1), now)
 		}
 		return
 	}
 	for _, s := range i.guilty() {
 		s.why = string(last.Class) + ": " + last.Error
 		s.evidence = s.proc.evidence()
-		i.happen(s, event{kind: unhealthy, cause: Probe}, now)
+		i.happen(s, event{kind: unhealthy, cause: control.Probe}, now)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -242,7 +243,7 @@ func (g *group) evidence() []string {
 		}
 		return nil
 	})
-	return shownLines(append(lines, err.Error()))
+	return control.ShownLines(append(lines, err.Error()))
 }
 
 // evidenceOf asks about no more processes than are shown: a worker may have thousands.
@@ -250,13 +251,13 @@ func evidenceOf(pids []int, ask func(pid int) []string) []string {
 	var lines []string
 	for n, pid := range pids {
 		next := ask(pid)
-		if n > 0 && len(lines)+len(next) >= MaxFailureLines {
+		if n > 0 && len(lines)+len(next) >= control.MaxFailureLines {
 			lines = append(lines, fmt.Sprintf("… %d more processes", len(pids)-n))
 			break
 		}
 		lines = append(lines, next...)
 	}
-	return shownLines(lines)
+	return control.ShownLines(lines)
 }
 
 // testimony is a process in a line, and each of its threads in another.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // folderVariable and workerVariable tell a supervisor in another process where
@@ -39,8 +40,8 @@ func another() (*Supervisor, error) {
 	}
 	return New(Options{
 		App: app, Sockets: map[fcgisup.Instance]*Socket{in: s}, Spawner: NewSpawner(), Environ: os.Environ(),
-		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) ProbeResult {
-			return ProbeResult{Err: errors.New("no FastCGI here"), Class: "protocol"}
+		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) control.ProbeResult {
+			return control.ProbeResult{Err: errors.New("no FastCGI here"), Class: "protocol"}
 		},
 		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
 		Output:      func(fcgisup.Instance, string) {},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -61,7 +62,7 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 		t.Run(test.role, func(t *testing.T) {
 			restarts := test.restarts
 			b := run(t, test.role, append(test.changes, atOnce)...)
-			b.worker(Ready)
+			b.worker(control.Ready)
 			served, finish := b.load(4)
 			defer finish()
 			for n := range restarts {
@@ -72,7 +73,7 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 				}
 			}
 			want := uint64(restarts * b.app.Workers.Max)
-			eventually(t, "all restarts are counted", func() bool { return b.status().Restarts[Operator] == want })
+			eventually(t, "all restarts are counted", func() bool { return b.status().Restarts[control.Operator] == want })
 			if n := b.status().Cut; n != 0 {
 				t.Errorf("%d cut", n)
 			}
@@ -85,12 +86,12 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 
 func TestBusyWorkerKeepsItsRequestThroughRestartAndStop(t *testing.T) {
 	b := run(t, "serve", atOnce)
-	old := b.worker(Ready).PID
+	old := b.worker(control.Ready).PID
 	long := b.later("sleep 700ms")
 	eventually(t, "the worker has it", func() bool { return b.holds(old) == 1 })
 	restarted := make(chan error, 1)
 	go func() { restarted <- b.sup.Restart(t.Context(), 0) }()
-	b.worker(Draining)
+	b.worker(control.Draining)
 	if fresh := b.ask("hello").pid; fresh == old {
 		t.Error("the draining worker took another request")
 	}
@@ -113,7 +114,7 @@ func TestBusyWorkerKeepsItsRequestThroughRestartAndStop(t *testing.T) {
 // libfcgi answers 200 to the half that it has.
 func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
 	b := run(t, "serve", atOnce)
-	pid := b.worker(Ready).PID
+	pid := b.worker(control.Ready).PID
 	conn, err := net.Dial("unix", b.address().Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
 	}
 	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
 	go func() {
-		for alive := time.Now().Add(patience); time.Now().Before(alive) && b.status().State != InstanceStopping; {
+		for alive := time.Now().Add(patience); time.Now().Before(alive) && b.status().State != control.InstanceStopping; {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -142,7 +143,7 @@ func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
 // Nobody answers what waits in the queue of our own socket once it is closed.
 func TestWhatWaitsIsServedBeforeStop(t *testing.T) {
 	b := run(t, "serve", atOnce)
-	pid := b.worker(Ready).PID
+	pid := b.worker(control.Ready).PID
 	first := b.later("sleep 300ms")
 	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
 	second, third := b.later("hello"), b.later("hello")
@@ -161,11 +162,11 @@ func (b *bed) holds(pid int) int {
 // A worker that ignores the signal goes on accepting until it is killed.
 func TestKillThatCutsIsCounted(t *testing.T) {
 	b := run(t, "ignore-term", atOnce, stopTimeout(4*time.Second))
-	old := b.worker(Ready).PID
+	old := b.worker(control.Ready).PID
 	restarted := make(chan error, 1)
 	go func() { restarted <- b.sup.Restart(t.Context(), 0) }()
-	b.worker(Stopping)
-	fresh := b.worker(Ready).PID
+	b.worker(control.Stopping)
+	fresh := b.worker(control.Ready).PID
 	for b.holds(old) == 0 { // one goes to each; the kernel decides about the order
 		b.later("sleep 1m")
 		eventually(t, "a worker has it", func() bool { return b.holds(old)+b.holds(fresh) > 0 })
@@ -180,14 +181,14 @@ func TestKillThatCutsIsCounted(t *testing.T) {
 
 func TestWhatALeaderLeavesFinishesItsRequests(t *testing.T) {
 	b := run(t, "leader-leaves-late", atOnce)
-	leader := b.worker(Ready).PID
+	leader := b.worker(control.Ready).PID
 	server := b.ask("hello").pid
 	long := b.later("sleep 1s")
 	eventually(t, "the leader has left", func() bool { return !alive(leader) })
 	if r := long(); r.pid != server {
 		t.Errorf("answered by %d, not by %d", r.pid, server)
 	}
-	eventually(t, "the rest is replaced", func() bool { return b.status().Restarts[Finished] >= 1 })
+	eventually(t, "the rest is replaced", func() bool { return b.status().Restarts[control.Finished] >= 1 })
 	if st := b.status(); st.Cut != 0 {
 		t.Errorf("%d counted as cut", st.Cut)
 	}
@@ -202,7 +203,7 @@ func TestIgnoredSignalsEndInKill(t *testing.T) {
 				const timeout = 400 * time.Millisecond
 				b := run(t, role, stopTimeout(timeout))
 				server := b.ask("hello").pid
-				leader := b.worker(Ready).PID
+				leader := b.worker(control.Ready).PID
 				if busy {
 					b.later("sleep 1m")
 					eventually(t, "the worker has it", func() bool { return b.holds(leader) == 1 })
@@ -216,7 +217,7 @@ func TestIgnoredSignalsEndInKill(t *testing.T) {
 				if want := map[bool]uint64{true: 1}[busy]; st.Cut != want {
 					t.Errorf("%d counted as cut, want %d", st.Cut, want)
 				}
-				if st.Restarts[Operator] != 1 {
+				if st.Restarts[control.Operator] != 1 {
 					t.Errorf("restarts %v", st.Restarts)
 				}
 				gone(t, leader, server)

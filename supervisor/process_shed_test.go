@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // jealous is a host that tells when something is accepted while a worker lives.
@@ -51,7 +52,7 @@ func TestFailingProgramIsAnsweredForAndMendedServesByItself(t *testing.T) {
 					t.Errorf("answered 503 after %s", d)
 				}
 			}
-			b.is(InstanceFailing)
+			b.is(control.InstanceFailing)
 			eventually(t, "all three are counted", func() bool { return b.status().Refused == 3 })
 			waiting := b.later("hello") // within queue_timeout the mended program comes
 			if err := os.WriteFile(b.app.Environment[markVariable], nil, 0o600); err != nil {
@@ -60,7 +61,7 @@ func TestFailingProgramIsAnsweredForAndMendedServesByItself(t *testing.T) {
 			if r := waiting(); r.pid == 503 {
 				t.Log("the mended program came later than queue_timeout")
 			}
-			b.is(Up)
+			b.is(control.Up)
 			if r := b.ask("hello"); r.pid < 2 || r.pid == 503 {
 				t.Errorf("answer %+v", r)
 			}
@@ -110,7 +111,7 @@ func TestFleetWakesTogetherAndLazyInstancesAlone(t *testing.T) {
 			up := func() int {
 				n := 0
 				for _, st := range b.sup.Snapshot() {
-					if st.State == Up {
+					if st.State == control.Up {
 						n++
 					}
 				}
@@ -127,7 +128,7 @@ func TestFleetWakesTogetherAndLazyInstancesAlone(t *testing.T) {
 
 func TestSecondStopKillsBusyWorkers(t *testing.T) {
 	b := run(t, "ignore-term", atOnce)
-	pid := b.worker(Ready).PID
+	pid := b.worker(control.Ready).PID
 	b.later("sleep 1m")
 	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
 	begin := time.Now()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // atOnce wakes an instance without a request.
@@ -33,22 +34,22 @@ func TestFirstConnectionStartsOneProcessAndACrashTheNext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := run(t, "serve", change)
 			time.Sleep(50 * time.Millisecond)
-			if st := b.status(); st.State != Sleeping || len(st.Workers) > 0 || b.spawns() > 0 {
+			if st := b.status(); st.State != control.Sleeping || len(st.Workers) > 0 || b.spawns() > 0 {
 				t.Fatalf("before the first connection: %s, %d workers, %d spawns", st.State, len(st.Workers), b.spawns())
 			}
 			first := b.ask("hello").pid
 			if second := b.ask("hello").pid; second != first || b.spawns() != 1 {
 				t.Errorf("answered by %d and %d after %d spawns", first, second, b.spawns())
 			}
-			b.worker(Ready)
+			b.worker(control.Ready)
 			kill9(t, first)
 			gone(t, first) // until then it may still take a connection with it
 			if next := b.ask("hello").pid; next == first {
 				t.Error("answered by a dead process")
 			}
-			eventually(t, "the crash is counted", func() bool { return b.status().Restarts[Crash] == 1 })
+			eventually(t, "the crash is counted", func() bool { return b.status().Restarts[control.Crash] == 1 })
 			f := b.status().LastFailure
-			if f == nil || f.PID != first || f.Cause != Crash || f.Detail != "signal killed" {
+			if f == nil || f.PID != first || f.Cause != control.Crash || f.Detail != "signal killed" {
 				t.Errorf("last failure %+v", f)
 			}
 			if b.spawns() != 2 || b.probes.Load() != 0 {
@@ -63,7 +64,7 @@ func TestFirstConnectionStartsOneProcessAndACrashTheNext(t *testing.T) {
 func TestLastLinesAreKeptWithTheFailure(t *testing.T) {
 	b := run(t, "crash-after-n", func(a *fcgisup.App) { a.Environment[numberVariable] = "1" })
 	pid := b.ask("hello").pid
-	var f *Failure
+	var f *control.Failure
 	eventually(t, "the crash is noted", func() bool {
 		f = b.status().LastFailure
 		return f != nil
@@ -85,8 +86,8 @@ func TestNormalEndIsReplacedAndNoFailure(t *testing.T) {
 	for range 5 {
 		b.ask("sleep 150ms") // long enough to be seen
 	}
-	eventually(t, "five ends are counted", func() bool { return b.status().Restarts[Finished] >= 5 })
-	if st := b.status(); st.LastFailure != nil || st.Restarts[Crash] != 0 {
+	eventually(t, "five ends are counted", func() bool { return b.status().Restarts[control.Finished] >= 5 })
+	if st := b.status(); st.LastFailure != nil || st.Restarts[control.Crash] != 0 {
 		t.Errorf("exit 0 after readiness: %v, last failure %+v", st.Restarts, st.LastFailure)
 	}
 	slices.Sort(b.pids)
@@ -100,7 +101,7 @@ func TestReadinessIsSeenInTheKernel(t *testing.T) {
 		for name, change := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
 			t.Run(role+"/"+name, func(t *testing.T) {
 				b := run(t, role, change, atOnce)
-				b.worker(Ready)
+				b.worker(control.Ready)
 				if b.spawns() != 1 || b.probes.Load() != 0 {
 					t.Errorf("%d spawns, %d probes; looking is enough", b.spawns(), b.probes.Load())
 				}
@@ -117,7 +118,7 @@ func TestReadinessIsSeenInTheKernel(t *testing.T) {
 func TestNonblockingListenerIsMadeBlockingBeforeTheNextSpawn(t *testing.T) {
 	b := run(t, "sets-nonblock-and-exits")
 	first := b.ask("hello").pid
-	b.worker(Ready)
+	b.worker(control.Ready)
 	if r := b.ask("flags"); r.pid == first || r.text != "false" {
 		t.Errorf("the next worker (%d after %d) finds O_NONBLOCK %s", r.pid, first, r.text)
 	}
@@ -130,33 +131,33 @@ func TestNonblockingListenerIsMadeBlockingBeforeTheNextSpawn(t *testing.T) {
 func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
 	tests := []struct {
 		role, detail string
-		cause        Cause
+		cause        control.Cause
 	}{
-		{"exit-1", "exit status 1", Crash},
-		{"exit-0", "exit status 0", Crash},
-		{"leader-leaves", "exit status 0", Crash},
-		{"never-accept", "not ready within 300ms, then signal terminated", StartTimeout},
-		{"closes-fd-0", "not ready within 300ms, then signal terminated", StartTimeout},
+		{"exit-1", "exit status 1", control.Crash},
+		{"exit-0", "exit status 0", control.Crash},
+		{"leader-leaves", "exit status 0", control.Crash},
+		{"never-accept", "not ready within 300ms, then signal terminated", control.StartTimeout},
+		{"closes-fd-0", "not ready within 300ms, then signal terminated", control.StartTimeout},
 	}
 	for _, test := range tests {
 		t.Run(test.role, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
 			limit := 20 * time.Second // far above what an attempt takes here
-			if test.cause == StartTimeout {
+			if test.cause == control.StartTimeout {
 				limit = 300 * time.Millisecond
 			}
 			b := run(t, test.role, atOnce, startTimeout(limit), func(a *fcgisup.App) {
 				a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 4}
 			})
-			st := b.is(InstanceFailing)
+			st := b.is(control.InstanceFailing)
 			if f := st.LastFailure; f.Cause != test.cause || !strings.HasPrefix(f.Detail, test.detail) {
 				t.Errorf("last failure %+v", f)
 			}
 			if n := b.spawns(); n != failingAfter {
 				t.Errorf("%d spawns until failing", n)
 			}
-			if w := st.Workers[0]; w.State != Failing || w.Attempt != failingAfter || w.Next == nil || w.PID != 0 {
+			if w := st.Workers[0]; w.State != control.Failing || w.Attempt != failingAfter || w.Next == nil || w.PID != 0 {
 				t.Errorf("worker %+v", w)
 			}
 			// 100 ms and 400 ms, less a tenth of jitter, lie between the three.
@@ -179,7 +180,7 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 	b := run(t, "double-fork-away", atOnce, func(a *fcgisup.App) {
 		a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 10}
 	})
-	st := b.is(InstanceFailing)
+	st := b.is(control.InstanceFailing)
 	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != failingAfter {
 		t.Errorf("%d spawns, last failure %+v", b.spawns(), st.LastFailure)
 	}
@@ -196,7 +197,7 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
 	b := run(t, "leader-leaves-late", atOnce, func(a *fcgisup.App) { a.Restart.Delay = 400 * time.Millisecond })
 	begin := time.Now()
-	eventually(t, "it is replaced twice", func() bool { return b.status().Restarts[Finished] >= 2 })
+	eventually(t, "it is replaced twice", func() bool { return b.status().Restarts[control.Finished] >= 2 })
 	if d := time.Since(begin); d < 750*time.Millisecond || b.spawns() > 3 {
 		t.Errorf("%d spawns within %s", b.spawns(), d)
 	}
@@ -211,9 +212,9 @@ func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
 func TestWorkerThatNeverReadsIsUpUntilItIsStoppedByForce(t *testing.T) {
 	b := run(t, "accept-and-hang", stopTimeout(300*time.Millisecond))
 	b.later("hello")
-	pid := b.worker(Ready).PID
+	pid := b.worker(control.Ready).PID
 	time.Sleep(300 * time.Millisecond)
-	if st := b.status(); st.State != Up || b.spawns() != 1 {
+	if st := b.status(); st.State != control.Up || b.spawns() != 1 {
 		t.Errorf("%s after %d spawns", st.State, b.spawns())
 	}
 	b.stop()
@@ -248,7 +249,7 @@ func TestOneRequestPerProcessUnderLoad(t *testing.T) {
 			eventually(t, "forty are served", func() bool { return served.Load() >= 40 })
 			finish()
 			st := b.status()
-			if st.Restarts[Finished] < 20 || st.Restarts[Crash] > st.Restarts[Finished]/10 || st.Refused > 0 {
+			if st.Restarts[control.Finished] < 20 || st.Restarts[control.Crash] > st.Restarts[control.Finished]/10 || st.Refused > 0 {
 				t.Errorf("restarts %v, %d refused: want them to count as finished", st.Restarts, st.Refused)
 			}
 		})

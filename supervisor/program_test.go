@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // failed lets a program fail for an hour: the waits are max_delay by then.
@@ -26,7 +27,7 @@ func failed(t *testing.T, changes ...func(*fcgisup.App, *fakeHost)) *bench {
 		}
 	})
 	st := b.after(time.Hour)
-	if st.State != InstanceFailing || time.Until(*st.Workers[0].Next) > 30*time.Second {
+	if st.State != control.InstanceFailing || time.Until(*st.Workers[0].Next) > 30*time.Second {
 		t.Fatalf("after an hour: %s, %+v", st.State, st.Workers[0])
 	}
 	for time.Until(*b.status.Load().Workers[0].Next) < 20*time.Second { // the wait has just begun
@@ -56,7 +57,7 @@ func TestMendedProgramIsTriedWithinASecond(t *testing.T) {
 		b := failed(t, func(a *fcgisup.App, _ *fakeHost) { a.Workers = fcgisup.Workers{Min: 2, Max: 2} })
 		b.host.mend()
 		b.host.deploy()
-		b.want(t, b.after(programEvery+50*time.Millisecond), Up, Ready, Ready)
+		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready, control.Ready)
 		b.end(t)
 	})
 }
@@ -67,8 +68,8 @@ func TestUnchangedProgramWaitsForItsTurn(t *testing.T) {
 		b := failed(t)
 		b.host.mend()
 		next := *b.status.Load().Workers[0].Next
-		b.want(t, b.after(time.Until(next)-time.Second), InstanceFailing, Failing)
-		b.want(t, b.after(2*time.Second), Up, Ready)
+		b.want(t, b.after(time.Until(next)-time.Second), control.InstanceFailing, control.Failing)
+		b.want(t, b.after(2*time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -79,7 +80,7 @@ func TestProgramIsLookedAtOnlyWhileAWorkerWaits(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) { a.Limits.IdleTimeout = time.Minute })
 		b.after(time.Hour)
 		b.host.connected()
-		b.want(t, b.after(time.Hour), Sleeping)
+		b.want(t, b.after(time.Hour), control.Sleeping)
 		_ = b.do(t.Context(), func(time.Time) {
 			if !b.programAt.IsZero() {
 				t.Error("it is about to look while nothing waits")
@@ -111,7 +112,7 @@ func TestChangeThatHoldsStillIsCountedAnew(t *testing.T) {
 			t.Errorf("%d attempts in 10 s after a change", n)
 		}
 		b.host.mend()
-		b.want(t, b.after(10*time.Second), Up, Ready)
+		b.want(t, b.after(10*time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -189,13 +190,13 @@ func TestGapEnds(t *testing.T) {
 		}
 		noise()
 		b.host.mend()
-		b.want(t, b.after(31*time.Second), Up, Ready) // by a regular attempt at the latest
+		b.want(t, b.after(31*time.Second), control.Up, control.Ready) // by a regular attempt at the latest
 
 		b.host.fail()
 		b.after(time.Hour)
 		b.host.mend()
 		b.host.deploy()
-		b.want(t, b.after(programEvery+50*time.Millisecond), Up, Ready)
+		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 
 		b.host.fail()
 		b.after(time.Hour)
@@ -204,7 +205,7 @@ func TestGapEnds(t *testing.T) {
 		b.after(time.Hour)
 		b.host.mend()
 		b.host.deploy()
-		b.want(t, b.after(programEvery+50*time.Millisecond), Up, Ready)
+		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 		b.end(t)
 	})
 }
@@ -240,7 +241,7 @@ func TestEnvironmentFileIsReadInShortWaits(t *testing.T) {
 					b.host.connect()
 					b.after(at * time.Millisecond)
 					change()
-					b.want(t, b.after(2500*time.Millisecond), Up, Ready)
+					b.want(t, b.after(2500*time.Millisecond), control.Up, control.Ready)
 					b.end(t)
 				})
 			})
@@ -269,7 +270,7 @@ func TestLookThatNeverEndsHoldsNobodyUp(t *testing.T) {
 			t.Errorf("answered %t, %d attempts, %d looks", answered, n, hung)
 		}
 		b.host.mend()
-		b.want(t, b.after(30*time.Second), Up, Ready, Ready, Ready)
+		b.want(t, b.after(30*time.Second), control.Up, control.Ready, control.Ready, control.Ready)
 		close(dead)
 		b.end(t)
 	})
@@ -305,7 +306,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		next.cancel = cancel
 		go next.run(ctx)
-		next.want(t, next.after(programEvery+50*time.Millisecond), Up, Ready)
+		next.want(t, next.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 		next.end(t)
 	})
 }
@@ -313,11 +314,13 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 // TestRestartTriesAtOnce: who knows better than the wait.
 func TestRestartTriesAtOnce(t *testing.T) {
 	for name, ask := range map[string]func(b *bench, reply chan<- error, now time.Time){
-		"restart": func(b *bench, reply chan<- error, now time.Time) { b.beginRoll(Operator, b.app, b.launch, reply, now) },
+		"restart": func(b *bench, reply chan<- error, now time.Time) {
+			b.beginRoll(control.Operator, b.app, b.launch, reply, now)
+		},
 		"reload": func(b *bench, reply chan<- error, now time.Time) {
 			l := b.launch
 			l.Argv = []string{"/bin/other"}
-			b.beginRoll(Reload, b.app, l, reply, now)
+			b.beginRoll(control.Reload, b.app, l, reply, now)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,7 +328,7 @@ func TestRestartTriesAtOnce(t *testing.T) {
 				b := failed(t)
 				reply := make(chan error, 1)
 				b.post(func(now time.Time) { ask(b, reply, now) })
-				if st := b.after(50 * time.Millisecond); st.State != InstanceFailing && st.State != InstanceStarting {
+				if st := b.after(50 * time.Millisecond); st.State != control.InstanceFailing && st.State != control.InstanceStarting {
 					t.Errorf("after a %s in vain: %s", name, st.State)
 				}
 				if err := <-reply; err == nil {
@@ -335,7 +338,7 @@ func TestRestartTriesAtOnce(t *testing.T) {
 				b.host.mend()
 				reply = make(chan error, 1)
 				b.post(func(now time.Time) { ask(b, reply, now) })
-				b.want(t, b.after(50*time.Millisecond), Up, Ready)
+				b.want(t, b.after(50*time.Millisecond), control.Up, control.Ready)
 				if err := <-reply; err != nil {
 					t.Error(err)
 				}
@@ -472,7 +475,7 @@ func TestReplacedScriptServesSoon(t *testing.T) {
 				a.EnvironmentFile = filepath.Join(dir, "env")
 				a.Restart = fcgisup.Restart{Delay: 25 * time.Second, MaxDelay: 25 * time.Second, Factor: 1}
 			})
-			b.worker(Backoff)
+			b.worker(control.Backoff)
 			swap(t, filepath.Join(dir, test.file), test.good)
 			begin := time.Now()
 			b.ask("hello")

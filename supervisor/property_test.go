@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -67,7 +68,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 		i.slots = append(i.slots, randomSlot(r, i, h, now, when))
 	}
 	if r.IntN(3) == 0 {
-		i.roll = &roll{cause: Operator, launch: i.launch, reply: make(chan error, 1)}
+		i.roll = &roll{cause: control.Operator, launch: i.launch, reply: make(chan error, 1)}
 		for _, s := range i.slots {
 			if r.IntN(2) == 0 {
 				i.roll.todo = append(i.roll.todo, s)
@@ -86,11 +87,11 @@ func spin(t *testing.T, r *rand.Rand) string {
 }
 
 func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func() time.Time) *slot {
-	state := States[r.IntN(len(States))]
+	state := control.States[r.IntN(len(control.States))]
 	i.spawns++
 	s := &slot{id: i.spawns, launch: i.launch, m: machine{state: state, up: r.IntN(2) == 0, attempt: r.IntN(5), proven: r.IntN(2) == 0}}
 	s.m.since, s.m.spawned = now.Add(-time.Minute), now.Add(-time.Minute)
-	if state != Ready && state != Stopped { // each of these has a deadline, machine_test.go
+	if state != control.Ready && state != control.Stopped { // each of these has a deadline, machine_test.go
 		s.m.deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
 		s.m.stopBy = now.Add(pick(r, -time.Hour, 0, time.Hour))
 	}
@@ -128,7 +129,7 @@ func (i *instance) cancelAll() {
 }
 
 func states(slots []*slot) string {
-	var all []State
+	var all []control.State
 	for _, s := range slots {
 		all = append(all, s.m.state)
 	}

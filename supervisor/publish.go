@@ -6,30 +6,31 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // tally counts what has happened.
 type tally struct {
-	restarts  map[Cause]uint64
-	scaled    map[Direction]uint64
+	restarts  map[control.Cause]uint64
+	scaled    map[control.Direction]uint64
 	probeFail map[fcgisup.ProbeClass]uint64 // by class
-	failure   *Failure                      // the last
+	failure   *control.Failure              // the last
 	cut       uint64
 	refused   uint64
 	// limited counts how often the queue was.
 	limited uint64
 	// starts and probings are durations in seconds.
-	starts, probings Histogram
+	starts, probings control.Histogram
 }
 
 func newTally() tally {
-	return tally{restarts: map[Cause]uint64{}, scaled: map[Direction]uint64{}, probeFail: map[fcgisup.ProbeClass]uint64{}}
+	return tally{restarts: map[control.Cause]uint64{}, scaled: map[control.Direction]uint64{}, probeFail: map[fcgisup.ProbeClass]uint64{}}
 }
 
 // published is a status with what it is completed from when a client asks.
 type published struct {
-	Status
+	control.Status
 	board scoreboard.Board
 	// openQueue is the limit of the queue that does not stand, where it is limited now.
 	openQueue int
@@ -41,12 +42,12 @@ func (i *instance) publish(now time.Time) {
 		i.log.Info("instance", "from", i.state, "to", s)
 		i.state, i.since = s, now
 	}
-	st := &published{board: i.board, Status: Status{
+	st := &published{board: i.board, Status: control.Status{
 		App: i.in.App, Instance: i.in.Number, Address: i.in.Address.Addr,
 		State: i.state, Since: i.since,
 		Abandoned:     i.board.AbandonedTotal,
-		Workers:       make([]WorkerStatus, 0, len(i.slots)),
-		Restarts:      zeroed(Causes, i.restarts),
+		Workers:       make([]control.WorkerStatus, 0, len(i.slots)),
+		Restarts:      zeroed(control.Causes, i.restarts),
 		LastFailure:   i.failure,
 		Denial:        i.denial.Load(),
 		Probe:         i.probe,
@@ -54,7 +55,7 @@ func (i *instance) publish(now time.Time) {
 		Refused:       i.refused,
 		QueueLimited:  i.limited,
 		Cut:           i.cut,
-		Scaled:        zeroed(Directions, i.scaled),
+		Scaled:        zeroed(control.Directions, i.scaled),
 		Rolling:       i.roll != nil,
 		ConfigError:   i.configErr,
 		Starts:        i.starts,
@@ -73,16 +74,16 @@ func (i *instance) publish(now time.Time) {
 
 // headline is what is news of a status when it changes.
 type headline struct {
-	state          InstanceState
+	state          control.InstanceState
 	workers, ready int
 	restarts       uint64
-	failure        *Failure
+	failure        *control.Failure
 }
 
 func (st *published) headline() headline {
 	h := headline{state: st.State, workers: len(st.Workers), failure: st.LastFailure}
 	for _, w := range st.Workers {
-		if w.State == Ready {
+		if w.State == control.Ready {
 			h.ready++
 		}
 	}
@@ -101,9 +102,9 @@ func zeroed[K ~string](keys []K, counts map[K]uint64) map[K]uint64 {
 	return all
 }
 
-func (i *instance) workerStatus(s *slot) WorkerStatus {
-	w := WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
-	if s.m.state == Backoff || s.m.state == Failing {
+func (i *instance) workerStatus(s *slot) control.WorkerStatus {
+	w := control.WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
+	if s.m.state == control.Backoff || s.m.state == control.Failing {
 		next := s.m.deadline
 		w.Next = &next
 	}
@@ -122,8 +123,8 @@ func (i *instance) workerStatus(s *slot) WorkerStatus {
 
 // Published is every instance's status, by number, as of its last step, without
 // what is read from the kernel only when somebody asks.
-func (s *Supervisor) Published() []Status {
-	all := make([]Status, len(s.instances))
+func (s *Supervisor) Published() []control.Status {
+	all := make([]control.Status, len(s.instances))
 	for n, i := range s.instances {
 		all[n] = i.status.Load().Status
 	}
@@ -131,8 +132,8 @@ func (s *Supervisor) Published() []Status {
 }
 
 // Snapshot is Published with queues and ages.
-func (s *Supervisor) Snapshot() []Status {
-	all := make([]Status, len(s.instances))
+func (s *Supervisor) Snapshot() []control.Status {
+	all := make([]control.Status, len(s.instances))
 	queue := queues(len(all))
 	for n, i := range s.instances {
 		st := *i.status.Load()
@@ -145,9 +146,9 @@ func (s *Supervisor) Snapshot() []Status {
 // Look is Snapshot after a fresh look at the kernel, with the workers' memory, of
 // one instance, 0 for all of them. One that does not answer until ctx ends shows
 // its last status. The look that is fresh for one is for all.
-func (s *Supervisor) Look(ctx context.Context, number int) []Status {
+func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 	begun := time.Now()
-	all := make([]Status, 0, len(s.instances))
+	all := make([]control.Status, 0, len(s.instances))
 	queue := queues(len(s.instances))
 	if number != 0 {
 		queue = (*scoreboard.Listener).Queue
@@ -158,7 +159,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []Status {
 		}
 		st := *i.status.Load()
 		var procs map[int]process
-		if st.State != Sleeping || len(st.Workers) > 0 {
+		if st.State != control.Sleeping || len(st.Workers) > 0 {
 			procs = i.lookNow(ctx, begun)
 			st = *i.status.Load()
 		}
@@ -168,7 +169,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []Status {
 			st.complete(queue(s.sockets[n].listener()))
 		}
 		st.weigh(procs)
-		st.bound()
+		st.Bound()
 		all = append(all, st.Status)
 	}
 	return all
@@ -257,7 +258,7 @@ func (st *published) weigh(procs map[int]process) {
 	if len(procs) == 0 {
 		return
 	}
-	workers := make([]WorkerStatus, len(st.Workers))
+	workers := make([]control.WorkerStatus, len(st.Workers))
 	copy(workers, st.Workers)
 	for n, w := range workers {
 		p := procs[w.PID]
@@ -275,32 +276,32 @@ func (st *published) weigh(procs map[int]process) {
 }
 
 // instanceState derives the state of an instance from its slots.
-func (i *instance) instanceState() InstanceState {
+func (i *instance) instanceState() control.InstanceState {
 	if i.leaving {
-		return InstanceStopping
+		return control.InstanceStopping
 	}
 	if i.socket.broken != "" {
-		return InstanceFailing
+		return control.InstanceFailing
 	}
 	if i.ready() {
 		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
-			return Saturated
+			return control.Saturated
 		}
-		return Up
+		return control.Up
 	}
-	state := Sleeping
+	state := control.Sleeping
 	for _, s := range i.slots {
 		switch s.m.state {
-		case Failing:
-			return InstanceFailing
-		case Starting, Backoff, Draining, Stopping, Killing:
+		case control.Failing:
+			return control.InstanceFailing
+		case control.Starting, control.Backoff, control.Draining, control.Stopping, control.Killing:
 			if s.m.attempt >= failingAfter {
-				return InstanceFailing
+				return control.InstanceFailing
 			}
 			if i.awake {
-				state = InstanceStarting
+				state = control.InstanceStarting
 			}
-		case Ready, Stopped:
+		case control.Ready, control.Stopped:
 		}
 	}
 	return state

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/queue"
 )
 
@@ -94,7 +95,7 @@ func (i *instance) mayBound(now time.Time) bool {
 	}
 	starting := 0
 	for _, s := range i.slots {
-		if s.m.state == Starting && s.m.up && s.m.attempt < failingAfter {
+		if s.m.state == control.Starting && s.m.up && s.m.attempt < failingAfter {
 			starting++
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // overload has so many come and leave every 100 ms.
-func (b *bench) overload(t *testing.T, d time.Duration, come, leave int) *Status {
+func (b *bench) overload(t *testing.T, d time.Duration, come, leave int) *control.Status {
 	t.Helper()
 	for range d / (100 * time.Millisecond) {
 		b.host.mu.Lock()
@@ -130,7 +131,7 @@ func TestShortMemoryLimitsThePool(t *testing.T) {
 func TestRestartOpensTheQueue(t *testing.T) {
 	for name, act := range map[string]func(b *bench){
 		"restart": func(b *bench) {
-			b.post(func(now time.Time) { b.beginRoll(Operator, b.app, b.launch, make(chan error, 1), now) })
+			b.post(func(now time.Time) { b.beginRoll(control.Operator, b.app, b.launch, make(chan error, 1), now) })
 		},
 		"stop":  func(b *bench) { b.cancel() },
 		"sleep": func(b *bench) { b.post(b.sleep) },

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
@@ -97,23 +98,23 @@ func (i *instance) tickRecycle(now time.Time) {
 }
 
 // overripe finds a worker over one of the limits.
-func (i *instance) overripe(now time.Time) (*slot, Cause) {
+func (i *instance) overripe(now time.Time) (*slot, control.Cause) {
 	limit := i.app.Limits.MaxMemory
 	for _, s := range i.slots {
-		if s.m.state != Ready || !s.m.up {
+		if s.m.state != control.Ready || !s.m.up {
 			continue
 		}
 		if !s.expires.IsZero() && !now.Before(s.expires) {
-			return s, Age
+			return s, control.Age
 		}
 		if limit == 0 {
 			continue
 		}
 		if bytes, _, err := s.proc.memory(); err == nil && bytes > limit {
-			return s, Memory
+			return s, control.Memory
 		}
 	}
-	return nil, None
+	return nil, control.None
 }
 
 // planRecycle is when to look for the next: zero without limits or workers.
@@ -123,7 +124,7 @@ func (i *instance) planRecycle(now time.Time) time.Time {
 		next = now.Add(weighEvery)
 	}
 	for _, s := range i.slots {
-		if s.m.state != Ready || s.expires.IsZero() {
+		if s.m.state != control.Ready || s.expires.IsZero() {
 			continue
 		}
 		if at := later(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -128,7 +129,7 @@ func (i *instance) checkSocket(now time.Time) {
 	i.watching = false
 	if err == nil {
 		i.log.Warn("the listening socket was made again", "reason", why)
-		i.failure = &Failure{At: now, Cause: ListenSocket, Detail: why.Error() + "; it was made again"}
+		i.failure = &control.Failure{At: now, Cause: control.ListenSocket, Detail: why.Error() + "; it was made again"}
 		i.socket.shut, i.socket.moveAt = false, time.Time{}
 		i.socketWorks(now)
 		return
@@ -138,7 +139,7 @@ func (i *instance) checkSocket(now time.Time) {
 	if text != i.socket.broken {
 		i.log.Error("the listening socket is broken", "reason", why, "error", i.socketHint(err))
 		i.socket.broken = text
-		i.failure = &Failure{At: now, Cause: ListenSocket, Detail: text}
+		i.failure = &control.Failure{At: now, Cause: control.ListenSocket, Detail: text}
 	}
 }
 
@@ -176,5 +177,5 @@ func (i *instance) moveWorkers(now time.Time) {
 		return
 	}
 	i.socket.moveAt = now.Add(socketRetry)
-	i.roll = &roll{cause: ListenSocket, launch: i.launch, todo: old, reply: make(chan error, 1)}
+	i.roll = &roll{cause: control.ListenSocket, launch: i.launch, todo: old, reply: make(chan error, 1)}
 }

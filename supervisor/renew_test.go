@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func ownSocket(t *testing.T, listen string) (*Socket, fcgisup.Socket) {
@@ -163,7 +164,7 @@ func TestWorkersMoveToTheFreshSocket(t *testing.T) {
 			b.host.spoil(bad)
 			time.Sleep(3 * socketEvery)
 			st := b.status.Load()
-			if st.State != Up || len(st.Workers) != 2 || b.host.spawned() != 4 || b.host.renewals != 1 {
+			if st.State != control.Up || len(st.Workers) != 2 || b.host.spawned() != 4 || b.host.renewals != 1 {
 				t.Errorf("%s: %s, %d workers, %d spawned, %d renewals", bad, st.State, len(st.Workers), b.host.spawned(), b.host.renewals)
 			}
 			for _, p := range b.host.procs[2:] {
@@ -171,7 +172,7 @@ func TestWorkersMoveToTheFreshSocket(t *testing.T) {
 					t.Errorf("%s: a worker has the former socket", bad)
 				}
 			}
-			if st.LastFailure == nil || st.LastFailure.Cause != ListenSocket {
+			if st.LastFailure == nil || st.LastFailure.Cause != control.ListenSocket {
 				t.Errorf("%s: %+v", bad, st.LastFailure)
 			}
 		})
@@ -190,7 +191,7 @@ func TestASocketThatCannotBeMadeAgainFailsAtRest(t *testing.T) {
 		b.host.connected() // epoll
 		time.Sleep(10 * socketRetry)
 		st := b.status.Load()
-		if st.State != InstanceFailing || st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, "somebody else's") {
+		if st.State != control.InstanceFailing || st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, "somebody else's") {
 			t.Errorf("%s, %+v", st.State, st.LastFailure)
 		}
 		if n := b.host.renewals; n < 9 || n > 12 {
@@ -198,12 +199,12 @@ func TestASocketThatCannotBeMadeAgainFailsAtRest(t *testing.T) {
 		}
 		b.host.last().die(1)
 		time.Sleep(time.Second)
-		if st := b.status.Load(); st.LastFailure.Cause != ListenSocket {
+		if st := b.status.Load(); st.LastFailure.Cause != control.ListenSocket {
 			t.Errorf("a worker's failure hides the socket's: %+v", st.LastFailure)
 		}
 		b.host.spoil("")
 		time.Sleep(2 * socketRetry)
-		if st := b.status.Load(); st.State != Up {
+		if st := b.status.Load(); st.State != control.Up {
 			t.Errorf("%s once it works again", st.State)
 		}
 	})
@@ -237,7 +238,7 @@ func TestWithoutEpollAnInstanceStaysAwakeAndLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) { a.Limits.IdleTimeout = time.Minute })
 		synctest.Wait()
-		if st := b.status.Load(); st.State != Sleeping {
+		if st := b.status.Load(); st.State != control.Sleeping {
 			t.Fatal(st.State)
 		}
 		b.host.mu.Lock()
@@ -245,7 +246,7 @@ func TestWithoutEpollAnInstanceStaysAwakeAndLooks(t *testing.T) {
 		b.host.mu.Unlock()
 		f(errors.New("epoll has ended"))
 		time.Sleep(10 * time.Minute)
-		if st := b.status.Load(); st.State != Up {
+		if st := b.status.Load(); st.State != control.Up {
 			t.Errorf("%s; an instance that nothing can wake must not sleep", st.State)
 		}
 		b.host.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // HandoverVersion is the form of Handover; a program takes over only its own.
@@ -33,16 +34,16 @@ type HandedInstance struct {
 	Want        int
 	Generation  int
 	Slots       []HandedSlot
-	Restarts    map[Cause]uint64
+	Restarts    map[control.Cause]uint64
 	ProbeFails  map[fcgisup.ProbeClass]uint64
-	Scaled      map[Direction]uint64
-	LastFailure *Failure
+	Scaled      map[control.Direction]uint64
+	LastFailure *control.Failure
 	Cut         uint64
 	Refused     uint64
 	// QueueLimited is 0 from a program that did not limit queues.
 	QueueLimited uint64
 	// Ping is what is known of pings and the program that Launch starts, asked at PingAddress.
-	Ping        PingVerdict
+	Ping        control.PingVerdict
 	Launch      Launch
 	PingAddress fcgisup.Listen
 }
@@ -55,9 +56,9 @@ type BoundFile struct {
 
 // HandedSlot is one worker slot: its machine, and its process if it has one.
 type HandedSlot struct {
-	State      State
+	State      control.State
 	Up         bool
-	Cause      Cause
+	Cause      control.Cause
 	Attempt    int
 	Proven     bool
 	Since      time.Time
@@ -260,7 +261,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		i.scaled[d] = n
 	}
 	i.resumed = true
-	if m.Ping != PingUntried {
+	if m.Ping != control.PingUntried {
 		_ = i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping) // the predecessor has said what failed
 	}
 	for _, one := range m.Slots {
@@ -289,13 +290,13 @@ func (i *instance) resume(now time.Time) {
 	}
 	for _, s := range i.slots {
 		switch s.m.state {
-		case Starting:
+		case control.Starting:
 			s.lookAt = now
-		case Draining:
+		case control.Draining:
 			i.perform(s, doGate, now)
-		case Ready:
+		case control.Ready:
 			i.planProbe(now)
-		case Stopping, Killing, Backoff, Failing, Stopped:
+		case control.Stopping, control.Killing, control.Backoff, control.Failing, control.Stopped:
 		}
 	}
 	i.recycleAt = i.planRecycle(now)

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // roll replaces an instance's workers one by one, each only when its
 // replacement is ready. It ends at the first replacement that does not come up;
 // the workers not yet replaced go on.
 type roll struct {
-	cause  Cause
+	cause  control.Cause
 	launch Launch
 	// todo are the workers still to be replaced.
 	todo []*slot
@@ -40,7 +41,7 @@ func (r *replies) send() {
 }
 
 // beginRoll starts one; reply (buffered) gets its outcome.
-func (i *instance) beginRoll(cause Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
+func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
 	switch {
 	case i.leaving:
 		reply <- errStopped
@@ -65,7 +66,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 	aged := app.Limits.MaxAge != i.app.Limits.MaxAge
 	i.app = app
 	for _, s := range i.slots {
-		if aged && s.m.state == Ready {
+		if aged && s.m.state == control.Ready {
 			s.expires = i.expiry(s.m.since)
 		}
 	}
@@ -116,7 +117,7 @@ func (i *instance) stepRoll(now time.Time) bool {
 	case r.fresh.m.attempt > 0:
 		i.abortRoll(r, now)
 		return false
-	case !r.proven && r.fresh.m.state != Ready:
+	case !r.proven && r.fresh.m.state != control.Ready:
 		return false
 	case !r.proven:
 		r.proven, r.fresh.spare = true, false
@@ -125,7 +126,7 @@ func (i *instance) stepRoll(now time.Time) bool {
 			i.happen(r.old, event{kind: stop, cause: r.cause}, now)
 		}
 		return true
-	case r.old != nil && r.old.m.state != Stopped:
+	case r.old != nil && r.old.m.state != control.Stopped:
 		return false // one at a time
 	}
 	r.old, r.fresh, r.proven = nil, nil, false
@@ -151,7 +152,7 @@ func (i *instance) beginPair(r *roll, now time.Time) {
 	if !s.m.up || !slices.Contains(i.slots, s) {
 		return
 	}
-	if s.m.state == Ready {
+	if s.m.state == control.Ready {
 		r.old = s
 	} else {
 		i.happen(s, event{kind: stop, cause: r.cause}, now)

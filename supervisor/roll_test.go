@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestReloadIsOverOnlyWithTheNewGeneration: a reload that also asks for more workers has the pool grow before the new
@@ -26,12 +27,12 @@ func TestReloadIsOverOnlyWithTheNewGeneration(t *testing.T) {
 		more, next := b.app, Launch{Argv: []string{"/bin/next"}, StopSignal: syscall.SIGTERM}
 		more.Workers = fcgisup.Workers{Min: 3, Max: 3}
 		reply := make(chan error, 1)
-		b.post(func(now time.Time) { b.beginRoll(Reload, more, next, reply, now) })
+		b.post(func(now time.Time) { b.beginRoll(control.Reload, more, next, reply, now) })
 		st := b.after(10 * time.Second)
 		if err := <-reply; err != nil {
 			t.Fatal(err)
 		}
-		b.want(t, st, Up, Ready, Ready, Ready)
+		b.want(t, st, control.Up, control.Ready, control.Ready, control.Ready)
 		for _, s := range b.slots {
 			if !slices.Equal(s.launch.Argv, next.Argv) {
 				t.Errorf("after the reload a worker was started by %v, want %v", s.launch.Argv, next.Argv)

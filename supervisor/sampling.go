@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -175,7 +176,7 @@ func (i *instance) view(s *slot) scoreboard.WorkerView {
 // busy counts the ready workers that hold a connection, idle those that hold none.
 func (i *instance) busy() (busy, idle int) {
 	for _, s := range i.slots {
-		if s.m.state != Ready {
+		if s.m.state != control.Ready {
 			continue
 		}
 		switch i.view(s).Activity {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -124,10 +125,10 @@ func (i *instance) scale(now time.Time) {
 	i.want = i.scaler.observe(now, w, l)
 	switch {
 	case i.want > have:
-		i.scaled[Upward]++
+		i.scaled[control.Upward]++
 		i.log.Info("scaling up", "workers", have, "wanted", i.want, "busy", l.busy, "queue", l.queue)
 	case i.want < have:
-		i.scaled[Downward]++
+		i.scaled[control.Downward]++
 		i.log.Info("scaling down", "workers", have, "wanted", i.want, "window", scaleWindow)
 	}
 	if i.want == 0 {
@@ -201,7 +202,7 @@ func (i *instance) retireOne(now time.Time) {
 		}
 		rank := 0
 		switch {
-		case s.m.state != Ready:
+		case s.m.state != control.Ready:
 			rank = 2
 		case i.view(s).Requests == 0:
 			rank = 1
@@ -211,7 +212,7 @@ func (i *instance) retireOne(now time.Time) {
 		}
 	}
 	if victim != nil {
-		i.happen(victim, event{kind: stop, cause: Scale}, now)
+		i.happen(victim, event{kind: stop, cause: control.Scale}, now)
 	}
 }
 
@@ -247,7 +248,7 @@ func (i *instance) sleep(now time.Time) {
 	i.scaler = scaler{}
 	i.sampleAt, i.probeAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, event{kind: stop, cause: Idle}, now)
+		i.happen(s, event{kind: stop, cause: control.Idle}, now)
 	}
 	i.watch()
 }

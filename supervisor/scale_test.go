@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // decide lets a scaler decide every second, and its decisions come true.
@@ -91,12 +92,12 @@ func elastic(a *fcgisup.App, _ *fakeHost) {
 func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, elastic)
-		b.want(t, b.after(5*time.Second), Up, Ready)
+		b.want(t, b.after(5*time.Second), control.Up, control.Ready)
 		b.host.last().set(look{held: 1})
 		b.host.connect()
 		b.host.connect()
 		st := b.after(2 * time.Second)
-		if len(st.Workers) < 3 || st.Scaled[Upward] == 0 {
+		if len(st.Workers) < 3 || st.Scaled[control.Upward] == 0 {
 			t.Fatalf("%d workers, scaled %v", len(st.Workers), st.Scaled)
 		}
 		b.host.mu.Lock()
@@ -110,8 +111,8 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 			t.Errorf("%d workers before the window is over", len(st.Workers))
 		}
 		st = b.after(30 * time.Second)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Scale] == 0 || st.Scaled[Downward] == 0 {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Scale] == 0 || st.Scaled[control.Downward] == 0 {
 			t.Errorf("restarts %v, scaled %v", st.Restarts, st.Scaled)
 		}
 		b.end(t)
@@ -129,8 +130,8 @@ func TestIdleInstanceSleepsAndWakes(t *testing.T) {
 			b.host.mu.Lock()
 			b.host.waiting = 0
 			b.host.mu.Unlock()
-			b.want(t, b.after(50*time.Second), Up, Ready)
-			b.want(t, b.after(15*time.Second), Sleeping)
+			b.want(t, b.after(50*time.Second), control.Up, control.Ready)
+			b.want(t, b.after(15*time.Second), control.Sleeping)
 			if n := b.host.spawned(); n != round+1 {
 				t.Fatalf("%d spawns in round %d", n, round)
 			}
@@ -150,7 +151,7 @@ func TestSleepyInstanceIsAwakeForWhoeverComesWhileItStops(t *testing.T) {
 		})
 		b.after(61 * time.Second)
 		b.host.connect()
-		b.want(t, b.after(time.Second), Up, Draining, Ready)
+		b.want(t, b.after(time.Second), control.Up, control.Draining, control.Ready)
 		b.end(t)
 	})
 }
@@ -166,8 +167,8 @@ func TestMinZeroSleepsAfterTheWindow(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.waiting = 0
 		b.host.mu.Unlock()
-		b.want(t, b.after(20*time.Second), Up, Ready)
-		b.want(t, b.after(30*time.Second), Sleeping)
+		b.want(t, b.after(20*time.Second), control.Up, control.Ready)
+		b.want(t, b.after(30*time.Second), control.Sleeping)
 		b.end(t)
 	})
 }

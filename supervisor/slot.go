@@ -6,6 +6,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // pauses between looks at a starting worker: an eighth of its age, so that one that
@@ -74,20 +76,20 @@ func (i *instance) happen(s *slot, ev event, now time.Time) {
 	}
 	if s.m.state != before.state {
 		i.logTransition(s, before, pid)
-		if before.state == Draining && s.endGate != nil {
+		if before.state == control.Draining && s.endGate != nil {
 			s.endGate()
 			s.endGate = nil
 		}
-		if s.m.state == Ready {
+		if s.m.state == control.Ready {
 			i.onReady(s, now)
 		}
 		if s.waits() {
 			i.programAt = now
 		}
-		if before.state == Draining && ev.kind == released {
+		if before.state == control.Draining && ev.kind == released {
 			s.released = true
 		}
-		if s.m.state == Killing && ev.kind == deadline {
+		if s.m.state == control.Killing && ev.kind == deadline {
 			i.countKilled(s)
 		}
 	}
@@ -187,7 +189,7 @@ func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 // between two looks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
 func (i *instance) took(s *slot) bool {
-	if s.m.state != Starting {
+	if s.m.state != control.Starting {
 		return false
 	}
 	i.lookAtQueue(s)
@@ -217,7 +219,7 @@ func (i *instance) about(s *slot, id int, ev event, now time.Time) {
 func (i *instance) ended(s *slot, before machine, now time.Time) {
 	i.restarts[s.m.cause]++
 	reason := ""
-	if !before.proven && (s.m.cause == Crash || s.m.cause == StartTimeout) {
+	if !before.proven && (s.m.cause == control.Crash || s.m.cause == control.StartTimeout) {
 		reason = i.whyUnready(s)
 	}
 	if !before.proven {
@@ -227,8 +229,8 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 		}
 	}
 	switch s.m.cause {
-	case Crash, SpawnError, StartTimeout, Probe, Stuck:
-		f := &Failure{At: now, Cause: s.m.cause, PID: s.pid(), Detail: s.why}
+	case control.Crash, control.SpawnError, control.StartTimeout, control.Probe, control.Stuck:
+		f := &control.Failure{At: now, Cause: s.m.cause, PID: s.pid(), Detail: s.why}
 		if f.Detail == "" {
 			f.Detail = s.exit.String()
 		}
@@ -236,25 +238,25 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 			f.Output = s.proc.lines()
 		}
 		f.Evidence = s.evidence
-		if s.m.cause == StartTimeout {
+		if s.m.cause == control.StartTimeout {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		if reason != "" {
 			f.Detail += ": " + reason
 		}
-		f.Detail = shown(f.Detail)
+		f.Detail = control.Shown(f.Detail)
 		if i.socket.broken == "" { // else that is the reason, also for what workers make of it
 			i.failure = f
 		}
 		i.noteDenial(f.Detail, now)
-	case None, Age, Memory, Operator, Reload, Idle, Scale, ListenSocket, Finished, Pinged:
+	case control.None, control.Age, control.Memory, control.Operator, control.Reload, control.Idle, control.Scale, control.ListenSocket, control.Finished, control.Pinged:
 	}
 	s.proc = nil
 }
 
 func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
-	i.starts.observe(now.Sub(s.m.spawned))
+	i.starts.Observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
 	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0
 	s.expires = i.expiry(now)
@@ -273,19 +275,19 @@ func (i *instance) logTransition(s *slot, before machine, pid int) {
 	if pid != 0 {
 		args = append(args, "pid", pid)
 	}
-	if s.m.cause != None && s.m.state != Ready && (s.m.state != Starting || before.state != Stopped) {
+	if s.m.cause != control.None && s.m.state != control.Ready && (s.m.state != control.Starting || before.state != control.Stopped) {
 		args = append(args, "cause", s.m.cause)
 	}
 	switch s.m.state {
-	case Backoff, Failing:
+	case control.Backoff, control.Failing:
 		level = slog.LevelWarn
 		args = append(args, "attempt", s.m.attempt, "next_in", s.m.deadline.Sub(s.m.since).Round(time.Millisecond))
 		if i.failure != nil {
 			args = append(args, "detail", i.failure.Detail)
 		}
-	case Killing:
+	case control.Killing:
 		level = slog.LevelWarn
-	case Starting, Ready, Draining, Stopping, Stopped:
+	case control.Starting, control.Ready, control.Draining, control.Stopping, control.Stopped:
 	}
 	i.log.Log(context.Background(), level, "worker", args...)
 }

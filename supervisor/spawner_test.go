@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // The orphans of a group become zombies of whoever inherits them. As long as
@@ -21,7 +23,7 @@ func TestZombiesOfOthersDoNotKeepAGroupAlive(t *testing.T) {
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
 	b := run(t, "fork-grandchild")
 	grandchild := b.ask("hello").pid
-	leader := b.worker(Ready).PID
+	leader := b.worker(control.Ready).PID
 	if leader == grandchild {
 		t.Fatal("the leader serves")
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestSpawnFailureNamesTheObstacle: beside the kernel's error, the message names the file that it is about.
@@ -95,7 +96,7 @@ func TestKernelMeansTheObstacle(t *testing.T) {
 	b := run(t, "serve", atOnce, func(a *fcgisup.App) { a.Command = []string{path} })
 	eventually(t, "the failure is noted", func() bool { return b.status().LastFailure != nil })
 	want := "cannot execute " + path + ": no such file or directory: the first line of " + path + " ends in CR LF"
-	if f := b.status().LastFailure; f.Cause != SpawnError || !strings.HasPrefix(f.Detail, want) {
+	if f := b.status().LastFailure; f.Cause != control.SpawnError || !strings.HasPrefix(f.Detail, want) {
 		t.Errorf("last failure %+v", f)
 	}
 }

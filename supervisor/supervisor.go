@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -26,7 +27,7 @@ type Options struct {
 	// Environ is what workers inherit, as os.Environ has it.
 	Environ []string
 	// Probe asks an instance once; ctx bounds the whole exchange.
-	Probe func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) ProbeResult
+	Probe func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult
 	// Unavailable answers 503 on an accepted connection; ctx bounds it.
 	Unavailable func(ctx context.Context, conn net.Conn, retryAfter time.Duration) error
 	// ConfigError is why App is not what the configuration says now, until the next reload. It begins with [AcceptedNote].
@@ -119,7 +120,7 @@ func New(opt Options) (*Supervisor, error) {
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
 		}
-		i.news, i.configErr = s.tellChanged, shownError(opt.ConfigError)
+		i.news, i.configErr = s.tellChanged, control.ShownError(opt.ConfigError)
 		for _, m := range opt.Resume.Instances {
 			if m.Number == in.Number {
 				i.recall(m, h)
@@ -208,7 +209,7 @@ func (s *Supervisor) Kill() {
 // other, replacement first. It stops at the first that does not come up.
 func (s *Supervisor) Restart(ctx context.Context, number int) error {
 	return s.rollEach(ctx, number, func(i *instance, now time.Time, reply chan<- error) {
-		i.beginRoll(Operator, i.app, i.launch, reply, now)
+		i.beginRoll(control.Operator, i.app, i.launch, reply, now)
 	})
 }
 
@@ -255,14 +256,14 @@ func (s *Supervisor) Reload(ctx context.Context) (note string, err error) {
 			reply <- nil
 			return
 		}
-		i.beginRoll(Reload, app, launch, reply, now)
+		i.beginRoll(control.Reload, app, launch, reply, now)
 	})
 }
 
 func (s *Supervisor) noteConfig(ctx context.Context, text string) {
 	for _, i := range s.instances {
 		_ = i.do(ctx, func(now time.Time) {
-			i.configErr = shownError(text)
+			i.configErr = control.ShownError(text)
 			i.publish(now)
 		})
 	}

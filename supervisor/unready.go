@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -58,7 +59,7 @@ const mostNamed = 4
 // noteUnready keeps what can be seen only while the worker lives: right before it
 // is told to end, or when its first process has left others.
 func (i *instance) noteUnready(s *slot, before machine, ev event) {
-	if before.state != Starting || s.proc == nil || ev.kind != deadline && ev.kind != orphaned || s.m.state == Starting {
+	if before.state != control.Starting || s.proc == nil || ev.kind != deadline && ev.kind != orphaned || s.m.state == control.Starting {
 		return
 	}
 	var members []string
@@ -71,7 +72,7 @@ func (i *instance) noteUnready(s *slot, before machine, ev event) {
 // whyUnready is [unready.reason] of a slot whose worker has ended.
 func (i *instance) whyUnready(s *slot) string {
 	u := s.seen
-	if s.m.cause == StartTimeout {
+	if s.m.cause == control.StartTimeout {
 		u.timeout = i.app.Limits.StartTimeout
 	}
 	u.clean = s.exit.Clean()

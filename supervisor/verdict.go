@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -13,7 +14,7 @@ import (
 // workers that were stopped with a request.
 func (i *instance) judgeRequests(now time.Time) {
 	for _, s := range i.slots {
-		if s.m.state != Ready {
+		if s.m.state != control.Ready {
 			continue
 		}
 		v := i.view(s)
@@ -108,5 +109,5 @@ func (i *instance) condemnStuck(s *slot, why string, now time.Time) {
 	s.why = why
 	s.evidence = s.proc.evidence()
 	i.log.Warn("worker is stuck", "pid", s.pid(), "detail", why, "evidence", s.evidence)
-	i.happen(s, event{kind: unhealthy, cause: Stuck}, now)
+	i.happen(s, event{kind: unhealthy, cause: control.Stuck}, now)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func limited(a *fcgisup.App, _ *fakeHost) {
@@ -23,7 +24,7 @@ func TestLongRequestIsAllowedUnlessForbidden(t *testing.T) {
 		b.host.last().set(look{held: 1})
 		b.host.connect() // somebody waits behind it
 		st := b.after(time.Hour)
-		b.want(t, st, Saturated, Ready)
+		b.want(t, st, control.Saturated, control.Ready)
 		if n := b.host.spawned(); n != 1 {
 			t.Errorf("%d spawns: the worker was replaced for a long request", n)
 		}
@@ -39,11 +40,11 @@ func TestStuckRequestIsReplacedWithEvidence(t *testing.T) {
 		p := b.host.last()
 		p.set(look{held: 1})
 		b.host.connect() // wakes the watch
-		if st := b.after(2500 * time.Millisecond); st.Restarts[Stuck] != 0 {
+		if st := b.after(2500 * time.Millisecond); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("before request_timeout")
 		}
 		st := b.after(2 * time.Second)
-		if st.Restarts[Stuck] != 1 || st.LastFailure.Cause != Stuck || !slices.Equal(st.LastFailure.Evidence, []string{"state S"}) {
+		if st.Restarts[control.Stuck] != 1 || st.LastFailure.Cause != control.Stuck || !slices.Equal(st.LastFailure.Evidence, []string{"state S"}) {
 			t.Fatalf("restarts %v, %+v", st.Restarts, st.LastFailure)
 		}
 		if sig := p.got(); sig[0] != syscall.SIGTERM {
@@ -66,11 +67,11 @@ func TestConnectionKeptAliveIsNoStuckRequest(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.waiting = 0
 		b.host.mu.Unlock()
-		if st := b.after(time.Hour); st.Restarts[Stuck] != 0 {
+		if st := b.after(time.Hour); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("killed for a connection at rest")
 		}
 		b.host.connect() // now somebody waits for it
-		if st := b.after(10 * time.Second); st.Restarts[Stuck] != 1 {
+		if st := b.after(10 * time.Second); st.Restarts[control.Stuck] != 1 {
 			t.Error("a connection at rest keeps others waiting for ever")
 		}
 		b.end(t)
@@ -83,17 +84,17 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 		b.after(time.Second)
 		b.host.last().set(look{}) // holds nothing, accepts nothing
 		b.host.connect()
-		if st := b.after(25 * time.Second); st.Restarts[Stuck] != 0 {
+		if st := b.after(25 * time.Second); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("too early: it may work on after an answer")
 		}
 		b.host.pressedBy(true)
-		if st := b.after(time.Minute); st.Restarts[Stuck] != 0 {
+		if st := b.after(time.Minute); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("memory is short: it may wait for its pages")
 		}
 		b.host.pressedBy(false)
 		st := b.after(10 * time.Second)
-		b.want(t, st, Up, Ready)
-		if st.Restarts[Stuck] != 1 {
+		b.want(t, st, control.Up, control.Ready)
+		if st.Restarts[control.Stuck] != 1 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -112,7 +113,7 @@ func TestSlowStartIsNoStuckWorker(t *testing.T) {
 		})
 		b.host.connect()
 		for _, w := range b.after(time.Minute).Workers {
-			if w.State != Starting && w.State != Stopped {
+			if w.State != control.Starting && w.State != control.Stopped {
 				t.Errorf("%+v", w)
 			}
 		}
@@ -120,10 +121,10 @@ func TestSlowStartIsNoStuckWorker(t *testing.T) {
 		first.set(look{accepting: true})
 		b.after(100 * time.Millisecond)
 		first.set(look{}) // at work before it accepts again
-		if st := b.after(20 * time.Second); st.Restarts[Stuck] != 0 {
+		if st := b.after(20 * time.Second); st.Restarts[control.Stuck] != 0 {
 			t.Fatalf("stuck at once: %+v", st.LastFailure)
 		}
-		if st := b.after(20 * time.Second); st.Restarts[Stuck] == 0 {
+		if st := b.after(20 * time.Second); st.Restarts[control.Stuck] == 0 {
 			t.Error("never stuck")
 		}
 		b.end(t)
@@ -144,12 +145,12 @@ func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
 			p.halt(true)
 			b.after(25 * time.Second)
 			p.halt(false)
-			if st := b.after(10 * time.Second); st.Restarts[Stuck] != 0 {
+			if st := b.after(10 * time.Second); st.Restarts[control.Stuck] != 0 {
 				t.Fatalf("replaced after a while of being stopped: %+v", st.LastFailure)
 			}
 		}
 		p.halt(true)
-		if st := b.after(35 * time.Second); st.Restarts[Stuck] != 1 {
+		if st := b.after(35 * time.Second); st.Restarts[control.Stuck] != 1 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -163,18 +164,18 @@ func TestOldAndLargeWorkersAreReplacedOneByOne(t *testing.T) {
 			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
 			a.Limits.MaxAge = time.Hour
 		})
-		if st := b.after(53 * time.Minute); st.Restarts[Age] != 0 {
+		if st := b.after(53 * time.Minute); st.Restarts[control.Age] != 0 {
 			t.Fatal("recycled before nine tenths of max_age")
 		}
 		st := b.after(8 * time.Minute)
-		b.want(t, st, Up, Ready, Ready, Ready)
-		if st.Restarts[Age] != 3 {
+		b.want(t, st, control.Up, control.Ready, control.Ready, control.Ready)
+		if st.Restarts[control.Age] != 3 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.post(func(time.Time) { b.app.Limits.MaxAge, b.app.Limits.MaxMemory = 0, 1<<19 }) // all weigh 1 MiB
 		b.post(func(now time.Time) { b.recycleAt = b.planRecycle(now) })
 		st = b.after(2 * time.Minute)
-		if st.Restarts[Memory] < 3 || len(st.Workers) > 4 {
+		if st.Restarts[control.Memory] < 3 || len(st.Workers) > 4 {
 			t.Errorf("restarts %v, %d workers", st.Restarts, len(st.Workers))
 		}
 		b.end(t)

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"runtime"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // coldFor is how long a pool that a request has woken may hold workers back. What
@@ -19,7 +21,7 @@ func (i *instance) mayStart(now time.Time) bool {
 	}
 	starting := 0
 	for _, s := range i.slots {
-		if s.m.state == Starting {
+		if s.m.state == control.Starting {
 			starting++
 		}
 	}

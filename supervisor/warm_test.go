@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestColdPool: a request that wakes a pool does not wait for workers that it does not need.
@@ -91,7 +92,7 @@ func TestColdPool(t *testing.T) {
 			if n := len(st.Workers); n != 2 {
 				t.Errorf("%d workers, want one that is ready and one that starts", n)
 			}
-			if n := st.Scaled[Upward]; n != 0 {
+			if n := st.Scaled[control.Upward]; n != 0 {
 				t.Errorf("scaled up %d times", n)
 			}
 			b.end(t)

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // The bounds of the scoreboard's job. That of one sample is measured in supervisor/scoreboard.
@@ -114,11 +114,11 @@ func askUntil(ctx context.Context, socket, target string) {
 }
 
 // statuses asks the control socket in the runtime directory.
-func statuses(b *testing.B, dir string) []supervisor.Status {
+func statuses(b *testing.B, dir string) []control.Status {
 	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, supervisor.ControlName))
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, control.ControlName))
 		},
 	}}
 	response, err := client.Get("http://fcgisup/status")
@@ -126,7 +126,7 @@ func statuses(b *testing.B, dir string) []supervisor.Status {
 		b.Fatal(err)
 	}
 	defer response.Body.Close()
-	var all []supervisor.Status
+	var all []control.Status
 	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
 		b.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func BenchmarkReplace(b *testing.B) {
 			time.Sleep(50 * time.Millisecond)
 			w := statuses(b, dir)[0].Workers[0]
 			old = w.PID
-			return w.State == supervisor.Ready && time.Since(w.Since) > 1200*time.Millisecond
+			return w.State == control.Ready && time.Since(w.Since) > 1200*time.Millisecond
 		})
 		if err := os.Remove(stamp); err != nil {
 			b.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // check exits as Nagios plugins do.
@@ -99,8 +99,8 @@ func TestCheckBusyIsNotDead(t *testing.T) {
 func TestCheckSaysWhatTheSupervisorKnows(t *testing.T) {
 	inTurn(t, light)
 	s := newConfigured(t, "broken", "command: [/bin/false]\nrestart: {delay: 10ms, max_delay: 20ms}\nactivation: eager\nhealth: {timeout: 1s}")
-	s.until(t, 20*time.Second, func(st supervisor.Status) error {
-		if st.State != supervisor.InstanceFailing {
+	s.until(t, 20*time.Second, func(st control.Status) error {
+		if st.State != control.InstanceFailing {
 			return fmt.Errorf("%s", st.State)
 		}
 		return nil

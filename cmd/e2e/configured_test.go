@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // rounds is how often a test repeats what it is about: fewer than issues ask for in daily use, as many as
@@ -92,7 +92,7 @@ func (s *supervised) fcgisup(args ...string) (string, error) {
 }
 
 // all is the status of every instance.
-func (s *supervised) all(t *testing.T) []supervisor.Status {
+func (s *supervised) all(t *testing.T) []control.Status {
 	t.Helper()
 	s.alive(t)
 	all, err := fetchStatus(t.Context(), s.control)
@@ -103,7 +103,7 @@ func (s *supervised) all(t *testing.T) []supervisor.Status {
 }
 
 // one is the status of the only instance.
-func (s *supervised) one(t *testing.T) supervisor.Status {
+func (s *supervised) one(t *testing.T) control.Status {
 	t.Helper()
 	all := s.all(t)
 	if len(all) != 1 {
@@ -113,9 +113,9 @@ func (s *supervised) one(t *testing.T) supervisor.Status {
 }
 
 // until waits for a status of the only instance that check has no complaint of.
-func (s *supervised) until(t *testing.T, limit time.Duration, check func(st supervisor.Status) error) supervisor.Status {
+func (s *supervised) until(t *testing.T, limit time.Duration, check func(st control.Status) error) control.Status {
 	t.Helper()
-	var st supervisor.Status
+	var st control.Status
 	pause := 10 * time.Millisecond
 	for end := time.Now().Add(max(limit, waitLimit)); ; time.Sleep(pause) {
 		st = s.one(t)
@@ -131,7 +131,7 @@ func (s *supervised) until(t *testing.T, limit time.Duration, check func(st supe
 }
 
 // describe is a status for a failing test's reader.
-func describe(st supervisor.Status) string {
+func describe(st control.Status) string {
 	text := fmt.Sprintf("%s, restarts %v, last failure %+v, probe %+v, missing %v, refused %d, cut %d, workers",
 		st.State, st.Restarts, st.LastFailure, st.Probe, st.Missing, st.Refused, st.Cut)
 	for _, w := range st.Workers {
@@ -141,34 +141,34 @@ func describe(st supervisor.Status) string {
 }
 
 // pids are the workers that are ready, by pid.
-func pids(st supervisor.Status) []int {
+func pids(st control.Status) []int {
 	var all []int
 	for _, w := range st.Workers {
-		if w.State == supervisor.Ready {
+		if w.State == control.Ready {
 			all = append(all, w.PID)
 		}
 	}
 	return all
 }
 
-func isUp(st supervisor.Status) error {
-	if st.State != supervisor.Up {
+func isUp(st control.Status) error {
+	if st.State != control.Up {
 		return fmt.Errorf("the instance is %s", st.State)
 	}
 	return nil
 }
 
 // pinged reports an error until the result of the first ping is known: until then, the end of a worker is put down to it.
-func pinged(st supervisor.Status) error {
-	if st.Probe == nil || st.Probe.Ping == supervisor.PingUntried {
+func pinged(st control.Status) error {
+	if st.Probe == nil || st.Probe.Ping == control.PingUntried {
 		return fmt.Errorf("not pinged yet: %+v", st.Probe)
 	}
 	return nil
 }
 
 // settled tells whether n workers are ready and there is no other.
-func settled(n int) func(st supervisor.Status) error {
-	return func(st supervisor.Status) error {
+func settled(n int) func(st control.Status) error {
+	return func(st control.Status) error {
 		if len(st.Workers) != n || len(pids(st)) != n {
 			return fmt.Errorf("%d workers, %d of them ready; want %d", len(st.Workers), len(pids(st)), n)
 		}

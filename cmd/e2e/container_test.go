@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // image is what the last stage of .package/Dockerfile says. No registry is asked: this machine's own files are taken for
@@ -176,7 +176,7 @@ func (c *container) said() string {
 	return string(text)
 }
 
-func (c *container) status() ([]supervisor.Status, error) {
+func (c *container) status() ([]control.Status, error) {
 	return fetchStatus(context.Background(), c.path("run/fcgisup/hello/control.sock"))
 }
 
@@ -220,7 +220,7 @@ func TestContainer(t *testing.T) {
 
 	c.healthy(t, true)
 	for _, st := range c.all(t) {
-		if st.State != supervisor.Sleeping {
+		if st.State != control.Sleeping {
 			t.Errorf("the health check has woken %s", describe(st))
 		}
 	}
@@ -237,7 +237,7 @@ func TestContainer(t *testing.T) {
 	c.drains(t)
 }
 
-func (c *container) all(t *testing.T) []supervisor.Status {
+func (c *container) all(t *testing.T) []control.Status {
 	t.Helper()
 	all, err := c.status()
 	if err != nil {
@@ -266,21 +266,21 @@ func (c *container) failsAndRecovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = c.try("curl", "-sS", "http://127.0.0.1:8080/kill")
-	c.soon(t, supervisor.InstanceFailing)
+	c.soon(t, control.InstanceFailing)
 	c.healthy(t, false)
 	if err := os.WriteFile(program, []byte(forksOrphan), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.soon(t, supervisor.Up)
+	c.soon(t, control.Up)
 	c.healthy(t, true)
 }
 
 // soon waits until an instance is in the state.
-func (c *container) soon(t *testing.T, state supervisor.InstanceState) {
+func (c *container) soon(t *testing.T, state control.InstanceState) {
 	t.Helper()
 	within(t, 20*time.Second, func() error {
 		all := c.all(t)
-		if !slices.ContainsFunc(all, func(st supervisor.Status) bool { return st.State == state }) {
+		if !slices.ContainsFunc(all, func(st control.Status) bool { return st.State == state }) {
 			return fmt.Errorf("none is %s:\n%s", state, c.said())
 		}
 		return nil

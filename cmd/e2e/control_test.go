@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // Exit codes are part of the contract, so they are written here and not asked of the program.
@@ -29,7 +29,7 @@ func controlClient(path string) *http.Client {
 }
 
 // fetchStatus asks the control API for all instances.
-func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) {
+func fetchStatus(ctx context.Context, path string) ([]control.Status, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://fcgisup/status", nil)
 	if err != nil {
 		return nil, err
@@ -42,6 +42,6 @@ func fetchStatus(ctx context.Context, path string) ([]supervisor.Status, error) 
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("GET /status: %s", response.Status)
 	}
-	var all []supervisor.Status
+	var all []control.Status
 	return all, json.NewDecoder(response.Body).Decode(&all)
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // deploy does what the README tells an admin to do: configuration, gen, copy, enable, reload nginx.
@@ -79,12 +79,12 @@ func (b *box) ask(address string) (int, error) {
 }
 
 // status is what a supervisor says of an instance, or else `fcgisup status --json`.
-func (b *box) status(app string, n int) (supervisor.Status, error) {
+func (b *box) status(app string, n int) (control.Status, error) {
 	all := b.told(app, n)
 	if all == nil {
 		out, code := b.try("fcgisup", "status", app, "--json")
 		if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil {
-			return supervisor.Status{}, fmt.Errorf("fcgisup status: exit %d, %w: %s", code, err, out)
+			return control.Status{}, fmt.Errorf("fcgisup status: exit %d, %w: %s", code, err, out)
 		}
 	}
 	for _, one := range all {
@@ -92,7 +92,7 @@ func (b *box) status(app string, n int) (supervisor.Status, error) {
 			return one, nil
 		}
 	}
-	return supervisor.Status{}, fmt.Errorf("nothing of %s@%d in %+v", app, n, all)
+	return control.Status{}, fmt.Errorf("nothing of %s@%d in %+v", app, n, all)
 }
 
 // load asks again and again from several sides at once until it is stopped.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // backWithin is the window of 30 s for which the workers of a peak are kept, and a margin: one goes at each look.
@@ -55,7 +55,7 @@ func (s *supervised) peak(t *testing.T, ask func() error) {
 func (s *supervised) shrinks(t *testing.T, most int) {
 	t.Helper()
 	begin := time.Now()
-	st := s.until(t, backWithin, func(st supervisor.Status) error {
+	st := s.until(t, backWithin, func(st control.Status) error {
 		if n := len(st.Workers); n > most {
 			return fmt.Errorf("%d workers", n)
 		}
@@ -72,13 +72,13 @@ func (s *supervised) shrinks(t *testing.T, most int) {
 func (s *supervised) scaled(t *testing.T) {
 	t.Helper()
 	st := s.one(t)
-	if st.Cut != 0 || st.Restarts[supervisor.Scale] == 0 || st.Scaled[supervisor.Upward] == 0 || st.Scaled[supervisor.Downward] == 0 {
+	if st.Cut != 0 || st.Restarts[control.Scale] == 0 || st.Scaled[control.Upward] == 0 || st.Scaled[control.Downward] == 0 {
 		t.Errorf("%s, scaled %v", describe(st), st.Scaled)
 	}
-	if up := s.metric(t, `fcgisup_scale_events_total{app="pool",direction="up",instance="1"}`); up != float64(st.Scaled[supervisor.Upward]) {
+	if up := s.metric(t, `fcgisup_scale_events_total{app="pool",direction="up",instance="1"}`); up != float64(st.Scaled[control.Upward]) {
 		t.Errorf("metric says %g times up, status %v", up, st.Scaled)
 	}
-	if ended, gone := st.Restarts[supervisor.Scale], st.Restarts[supervisor.Crash]+st.Restarts[supervisor.Finished]; gone > 0 {
+	if ended, gone := st.Restarts[control.Scale], st.Restarts[control.Crash]+st.Restarts[control.Finished]; gone > 0 {
 		t.Errorf("%d ended to scale, %d by themselves", ended, gone)
 	}
 }
@@ -91,7 +91,7 @@ func TestQueueMakesGrow(t *testing.T) {
 	s.hello(t, nil)
 	release := filepath.Join(s.dir, "release")
 	long := s.sends("/until?" + release)
-	s.until(t, 5*time.Second, func(st supervisor.Status) error {
+	s.until(t, 5*time.Second, func(st control.Status) error {
 		if *st.InFlight != 1 {
 			return fmt.Errorf("in flight %d", *st.InFlight)
 		}

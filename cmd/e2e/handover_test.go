@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // takeovers counts the programs that have taken over so far.
@@ -46,7 +46,7 @@ func TestHandover(t *testing.T) {
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil { // a crash to be remembered
 		t.Fatal(err)
 	}
-	st := s.until(t, 20*time.Second, func(st supervisor.Status) error {
+	st := s.until(t, 20*time.Second, func(st control.Status) error {
 		if slices.Contains(pids(st), first) {
 			return errors.New("not replaced yet")
 		}
@@ -69,7 +69,7 @@ func TestHandover(t *testing.T) {
 	if now := pids(st); !slices.Equal(now, before) {
 		t.Errorf("workers were %v, now %v\n%s", before, now, s.log())
 	}
-	if st.Restarts[supervisor.Crash] != 1 || st.LastFailure == nil || st.LastFailure.PID != first {
+	if st.Restarts[control.Crash] != 1 || st.LastFailure == nil || st.LastFailure.PID != first {
 		t.Errorf("the crash of %d is forgotten: %s", first, describe(st))
 	}
 	if now, err := os.Stat(s.address); err != nil || !os.SameFile(socket, now) {
@@ -91,8 +91,8 @@ func (s *supervised) livesOn(t *testing.T) {
 		return nil
 	})
 	_, _ = fcgiAsk(s.network, s.address, "/exit", nil, nil)
-	st := s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Crash] != 2 || len(pids(st)) != 3 {
+	st := s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.Restarts[control.Crash] != 2 || len(pids(st)) != 3 {
 			return fmt.Errorf("%s; want a second crash and three workers", describe(st))
 		}
 		return nil
@@ -117,14 +117,14 @@ func TestHandoverInMidLife(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "swap", fmt.Sprintf("command: [%s]\nlimits: {idle_timeout: 1s}\nhealth: {interval: 200ms}", appPath(t, "hello.pl")))
 	long := s.sends("/sleep?ms=8000")
-	s.until(t, 20*time.Second, func(st supervisor.Status) error {
+	s.until(t, 20*time.Second, func(st control.Status) error {
 		if len(pids(st)) != 1 || *st.InFlight != 1 {
 			return errors.New("not served yet")
 		}
 		return nil
 	})
 	s.handOver(t, syscall.SIGUSR2)
-	st := s.until(t, 6*time.Second, func(st supervisor.Status) error {
+	st := s.until(t, 6*time.Second, func(st control.Status) error {
 		if st.InFlight == nil || *st.InFlight != 1 || len(st.Workers) == 0 || st.Workers[0].Busy == nil || !*st.Workers[0].Busy {
 			return fmt.Errorf("%s", describe(st))
 		}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // keepers are web servers that keep their FastCGI connections. In text DIR stands for the test's directory, where they
@@ -128,7 +128,7 @@ func TestStalledUploadIsNotKept(t *testing.T) {
 		}
 		restarted <- err
 	}()
-	s.until(t, 15*time.Second, func(st supervisor.Status) error {
+	s.until(t, 15*time.Second, func(st control.Status) error {
 		if !st.Rolling {
 			return fmt.Errorf("no restart under way")
 		}
@@ -143,7 +143,7 @@ func TestStalledUploadIsNotKept(t *testing.T) {
 	if err := <-restarted; err != nil {
 		t.Fatal(err)
 	}
-	if st := s.one(t); st.Cut != 0 || st.Restarts[supervisor.Stuck] != 0 || st.Workers[0].PID == worker {
+	if st := s.one(t); st.Cut != 0 || st.Restarts[control.Stuck] != 0 || st.Workers[0].PID == worker {
 		t.Errorf("%s\n%s", describe(st), s.log())
 	}
 }
@@ -177,8 +177,8 @@ func (s *supervised) throughFront(t *testing.T, other int) (pid int) {
 }
 
 // keptBy checks that the worker, which is the only one, is held by a kept connection and by nothing else.
-func keptBy(worker int) func(st supervisor.Status) error {
-	return func(st supervisor.Status) error {
+func keptBy(worker int) func(st control.Status) error {
+	return func(st control.Status) error {
 		if err := unharmed(st, worker); err != nil {
 			return err
 		}
@@ -191,8 +191,8 @@ func keptBy(worker int) func(st supervisor.Status) error {
 }
 
 // busyWith checks that the worker, which is the only one, serves a request and has no kept connection.
-func busyWith(worker int) func(st supervisor.Status) error {
-	return func(st supervisor.Status) error {
+func busyWith(worker int) func(st control.Status) error {
+	return func(st control.Status) error {
 		if err := unharmed(st, worker); err != nil {
 			return err
 		}
@@ -205,8 +205,8 @@ func busyWith(worker int) func(st supervisor.Status) error {
 }
 
 // unharmed checks that the worker is the only one and that none was stuck.
-func unharmed(st supervisor.Status, worker int) error {
-	if len(st.Workers) != 1 || st.Workers[0].PID != worker || st.Restarts[supervisor.Stuck] != 0 {
+func unharmed(st control.Status, worker int) error {
+	if len(st.Workers) != 1 || st.Workers[0].PID != worker || st.Restarts[control.Stuck] != 0 {
 		return fmt.Errorf("want worker %d alone: %s", worker, describe(st))
 	}
 	return nil
@@ -217,7 +217,7 @@ func (s *supervised) staysKept(t *testing.T, worker int, long time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		out, err := s.fcgisup("status", "--json")
-		var all []supervisor.Status
+		var all []control.Status
 		if err != nil || json.Unmarshal([]byte(out), &all) != nil || len(all) != 1 {
 			t.Fatalf("status --json: %v\n%s", err, out)
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // perlScript is a FastCGI program whose body runs for each request.
@@ -34,12 +34,12 @@ func TestJobInTheBackgroundIsNoRequest(t *testing.T) {
 	}
 	end := time.Now().Add(5 * time.Second) // request_timeout, several times
 	for time.Now().Before(end) {
-		if st := s.one(t); st.Restarts[supervisor.Stuck] != 0 {
+		if st := s.one(t); st.Restarts[control.Stuck] != 0 {
 			t.Fatalf("%s\n%s", describe(st), s.log())
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	s.until(t, 10*time.Second, func(st supervisor.Status) error {
+	s.until(t, 10*time.Second, func(st control.Status) error {
 		if st.InFlight == nil || *st.InFlight != 0 || st.Workers[0].Busy == nil || *st.Workers[0].Busy {
 			return fmt.Errorf("%s", describe(st))
 		}

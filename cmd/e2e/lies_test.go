@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // lieKeys: everything that a lie could make the supervisor wait for is short, but an honest start has time.
@@ -112,8 +112,8 @@ func lieForks(t *testing.T) {
 	if err := syscall.Kill(parent, syscall.SIGKILL); err != nil { // its children serve on, nobody's
 		t.Fatal(err)
 	}
-	s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Crash] != 1 || len(pids(st)) != 1 || !dead(child) {
+	s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.Restarts[control.Crash] != 1 || len(pids(st)) != 1 || !dead(child) {
 			return fmt.Errorf("%s; child %d dead: %t", describe(st), child, dead(child))
 		}
 		return nil
@@ -125,13 +125,13 @@ func lieNeverReady(t *testing.T) {
 	_, lie := filepath.Split(t.Name())
 	s := newLiar(t, lie, "")
 	s.becomes503(t)
-	st := s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.State != supervisor.InstanceFailing || st.Restarts[supervisor.StartTimeout] < 3 {
+	st := s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.State != control.InstanceFailing || st.Restarts[control.StartTimeout] < 3 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil
 	})
-	if st.LastFailure.Cause != supervisor.StartTimeout || !strings.Contains(st.LastFailure.Detail, "not ready within 1s") {
+	if st.LastFailure.Cause != control.StartTimeout || !strings.Contains(st.LastFailure.Detail, "not ready within 1s") {
 		t.Errorf("last failure %+v", st.LastFailure)
 	}
 	s.honest(t, "")
@@ -150,7 +150,7 @@ func lieDeaf(t *testing.T) {
 		t.Errorf("answered by the deaf worker %d", by)
 	}
 	st := s.one(t)
-	if n := st.Restarts[supervisor.Stuck] + st.Restarts[supervisor.Probe]; n != 1 || next.took > 20*time.Second {
+	if n := st.Restarts[control.Stuck] + st.Restarts[control.Probe]; n != 1 || next.took > 20*time.Second {
 		t.Errorf("answered after %v; %s", next.took, describe(st))
 	}
 	s.stop(t, st.Workers[0].PID)
@@ -187,7 +187,7 @@ func lieFlag(t *testing.T) {
 		}
 	}
 	st := s.until(t, 10*time.Second, settled(2))
-	if st.Restarts[supervisor.Finished] == 0 {
+	if st.Restarts[control.Finished] == 0 {
 		t.Errorf("nobody ended: the lie has lost its effect: %s", describe(st))
 	}
 	t.Logf("%s", describe(st))
@@ -201,8 +201,8 @@ func lieNeverReads(t *testing.T) {
 	if page, err := fcgiAnswer(conn); err == nil {
 		t.Errorf("answer %q", page)
 	}
-	st := s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Stuck] == 0 {
+	st := s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.Restarts[control.Stuck] == 0 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil
@@ -221,7 +221,7 @@ func lieNeverReadsUnlimited(t *testing.T) {
 	st := s.until(t, 10*time.Second, isUp)
 	pid := st.Workers[0].PID
 	skipped := map[time.Time]bool{}
-	s.until(t, 20*time.Second, func(st supervisor.Status) error {
+	s.until(t, 20*time.Second, func(st control.Status) error {
 		if len(st.Workers) != 1 || st.Workers[0].PID != pid {
 			t.Fatalf("while its client waits: %s", describe(st))
 		}
@@ -234,8 +234,8 @@ func lieNeverReadsUnlimited(t *testing.T) {
 		return nil
 	})
 	conn.Close()
-	s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Probe] == 0 {
+	s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.Restarts[control.Probe] == 0 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil
@@ -253,8 +253,8 @@ func lieDeserts(t *testing.T) {
 	// Whoever answers, the child or a 503, is right.
 	_, _ = fcgiAsk(s.network, s.address, "/", nil, nil)
 	begin := time.Now()
-	st := s.until(t, 20*time.Second, func(st supervisor.Status) error {
-		if n := st.Restarts[supervisor.Crash] + st.Restarts[supervisor.Finished]; n < 4 || st.LastFailure == nil && st.Restarts[supervisor.Finished] == 0 {
+	st := s.until(t, 20*time.Second, func(st control.Status) error {
+		if n := st.Restarts[control.Crash] + st.Restarts[control.Finished]; n < 4 || st.LastFailure == nil && st.Restarts[control.Finished] == 0 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil
@@ -277,8 +277,8 @@ func lieDaemon(t *testing.T) {
 	if _, err := fcgiAsk(s.network, s.address, "/", nil, nil); err == nil {
 		t.Log("the first request was served by a daemon before it was killed")
 	}
-	st := s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.State != supervisor.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: it went into the background") {
+	st := s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.State != control.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: it went into the background") {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // shutDown calls shutdown(2) on a worker's listener, as the worker might.
@@ -55,7 +55,7 @@ func TestSocketIsMadeAgain(t *testing.T) {
 			}
 			slow <- err
 		}()
-		s.until(t, 10*time.Second, func(st supervisor.Status) error {
+		s.until(t, 10*time.Second, func(st control.Status) error {
 			if st.InFlight == nil || *st.InFlight != 1 {
 				return errors.New("the slow request is not under way")
 			}
@@ -73,7 +73,7 @@ func TestSocketIsMadeAgain(t *testing.T) {
 			t.Errorf("%s: the request under way: %v\n%s", name, err, s.log())
 		}
 		st := s.until(t, 20*time.Second, settled(1))
-		if st.LastFailure == nil || st.LastFailure.Cause != supervisor.ListenSocket {
+		if st.LastFailure == nil || st.LastFailure.Cause != control.ListenSocket {
 			t.Errorf("%s: %+v", name, st.LastFailure)
 		}
 	}

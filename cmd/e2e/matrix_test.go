@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // exchange is a request in the middle of which its worker is to be replaced.
@@ -93,7 +93,7 @@ func TestReplacedMidway(t *testing.T) {
 				s.replaceMidway(t, p, e)
 			}
 			st := s.one(t)
-			if st.Cut != 0 || st.Restarts[supervisor.Operator] != uint64(len(exchanges)) {
+			if st.Cut != 0 || st.Restarts[control.Operator] != uint64(len(exchanges)) {
 				t.Errorf("%s; want %d by the operator, none cut", describe(st), len(exchanges))
 			}
 		})
@@ -105,7 +105,7 @@ func (s *supervised) replaceMidway(t *testing.T, p program, e exchange) {
 	before := pids(s.until(t, 10*time.Second, settled(1)))
 	seen, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- e.run(s, p.params(t), func() { <-seen }) }()
-	s.until(t, 5*time.Second, func(st supervisor.Status) error {
+	s.until(t, 5*time.Second, func(st control.Status) error {
 		if *st.InFlight != 1 {
 			return fmt.Errorf("in flight %d", *st.InFlight)
 		}

@@ -18,7 +18,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -33,7 +33,7 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "shown", fmt.Sprintf("command: [%s]\nhealth: {interval: 100ms}", appPath(t, "hello.pl")))
 	s.hello(t, nil)
-	s.until(t, 10*time.Second, func(st supervisor.Status) error {
+	s.until(t, 10*time.Second, func(st control.Status) error {
 		if st.Probe == nil {
 			return errors.New("no probe yet")
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // asksFromElsewhere asks a unix socket from another network namespace, as a web server in a container does. The kernel
@@ -60,7 +60,7 @@ func TestClientInAnotherNetwork(t *testing.T) {
 		pid := s.hello(t, nil)
 		s.until(t, 10*time.Second, isUp)
 		far := s.asksFromElsewhere(t, "/sleep", "ms=4000")
-		s.until(t, 3*time.Second, func(st supervisor.Status) error {
+		s.until(t, 3*time.Second, func(st control.Status) error {
 			w := st.Workers[0]
 			if *st.InFlight != 1 || w.Busy == nil || !*w.Busy || w.PID != pid {
 				return fmt.Errorf("in flight %d; %s", *st.InFlight, describe(st))
@@ -70,7 +70,7 @@ func TestClientInAnotherNetwork(t *testing.T) {
 		if o := <-far; o.err != nil || !strings.Contains(o.page, "slept 4000") {
 			t.Errorf("over probes: %q, %v\n%s", o.page, o.err, s.log())
 		}
-		if st := s.one(t); st.Workers[0].PID != pid || st.Restarts[supervisor.Probe]+st.Restarts[supervisor.Stuck] != 0 {
+		if st := s.one(t); st.Workers[0].PID != pid || st.Restarts[control.Probe]+st.Restarts[control.Stuck] != 0 {
 			t.Errorf("%s", describe(st))
 		}
 	})

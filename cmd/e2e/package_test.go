@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -223,7 +223,7 @@ func (b *box) runningApps(t *testing.T) string {
 }
 
 // settledWeb waits until both workers of an instance are up. It asks the supervisor without the program, which may be gone.
-func (b *box) settledWeb(t *testing.T, n int) (st supervisor.Status) {
+func (b *box) settledWeb(t *testing.T, n int) (st control.Status) {
 	t.Helper()
 	within(t, 20*time.Second, func() error {
 		all, err := fetchStatus(t.Context(), b.path(fmt.Sprintf("/run/fcgisup/web-%d/control.sock", n)))
@@ -333,7 +333,7 @@ func (b *box) packageRemoved(t *testing.T) {
 	}
 	b.run(t, "kill", "-KILL", strconv.Itoa(worker))
 	within(t, 20*time.Second, func() error {
-		if st := b.settledWeb(t, 1); slices.Contains(pids(st), worker) || st.Restarts[supervisor.Crash] != 1 {
+		if st := b.settledWeb(t, 1); slices.Contains(pids(st), worker) || st.Restarts[control.Crash] != 1 {
 			return fmt.Errorf("a killed worker is not replaced: %s", describe(st))
 		}
 		return nil

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // unpingable are programs that answer every request and no ping.
@@ -27,11 +27,11 @@ func unpingable(t *testing.T) []program {
 }
 
 // noPing: the supervisor has found that the program answers none.
-func noPing(st supervisor.Status) error {
+func noPing(st control.Status) error {
 	if err := isUp(st); err != nil {
 		return err
 	}
-	if st.Probe == nil || st.Probe.Ping != supervisor.PingNone {
+	if st.Probe == nil || st.Probe.Ping != control.PingNone {
 		return fmt.Errorf("probe %+v", st.Probe)
 	}
 	return nil
@@ -48,7 +48,7 @@ func TestProgramThatAnswersNoPingIsNotHarmed(t *testing.T) {
 			keys := command + "\nactivation: eager\nhealth: {interval: 200ms, timeout: 3s, failures: 2}"
 			s := newConfigured(t, p.name, keys)
 			s.until(t, 60*time.Second, noPing)
-			pings := s.until(t, 20*time.Second, isUp).Restarts[supervisor.Pinged]
+			pings := s.until(t, 20*time.Second, isUp).Restarts[control.Pinged]
 			if pings > 1 {
 				t.Fatalf("%d workers ended at a ping", pings)
 			}
@@ -59,15 +59,15 @@ func TestProgramThatAnswersNoPingIsNotHarmed(t *testing.T) {
 			if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			s.until(t, 60*time.Second, func(st supervisor.Status) error {
-				if st.Restarts[supervisor.Crash] != 1 || len(st.Workers) != 1 || st.Workers[0].PID == worker {
+			s.until(t, 60*time.Second, func(st control.Status) error {
+				if st.Restarts[control.Crash] != 1 || len(st.Workers) != 1 || st.Workers[0].PID == worker {
 					return errors.New(describe(st))
 				}
 				return noPing(st)
 			})
 			time.Sleep(2 * time.Second) // some intervals
 			st := s.one(t)
-			if st.Restarts[supervisor.Pinged] != pings || st.Restarts[supervisor.Probe]+st.Restarts[supervisor.Stuck] != 0 || st.Restarts[supervisor.Crash] != 1 {
+			if st.Restarts[control.Pinged] != pings || st.Restarts[control.Probe]+st.Restarts[control.Stuck] != 0 || st.Restarts[control.Crash] != 1 {
 				t.Errorf("restarts %v\n%s", st.Restarts, s.log())
 			}
 			if f := st.LastFailure; f == nil || f.PID != worker {
@@ -96,8 +96,8 @@ func TestCheckPingsWhatAnswersPings(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "pingable", fmt.Sprintf("command: [%s]\nactivation: eager\nlisten: DIR/a%%i.sock", appPath(t, "hello.pl")))
-	s.until(t, 30*time.Second, func(st supervisor.Status) error {
-		if st.Probe == nil || st.Probe.Ping != supervisor.PingAnswers {
+	s.until(t, 30*time.Second, func(st control.Status) error {
+		if st.Probe == nil || st.Probe.Ping != control.PingAnswers {
 			return fmt.Errorf("%+v", st.Probe)
 		}
 		return nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestRecycledByAge: workers that began together are replaced under load, one at a time in the whole app, each only
@@ -35,9 +35,9 @@ func TestRecycledByAge(t *testing.T) {
 			return err
 		}))
 	}
-	var all []supervisor.Status
+	var all []control.Status
 	twice := func() bool { // both workers of both
-		return !slices.ContainsFunc(all, func(st supervisor.Status) bool { return st.Restarts[supervisor.Age] < 2 })
+		return !slices.ContainsFunc(all, func(st control.Status) bool { return st.Restarts[control.Age] < 2 })
 	}
 	for end := time.Now().Add(2 * time.Minute); len(all) == 0 || !twice(); time.Sleep(10 * time.Millisecond) {
 		all = s.all(t)
@@ -61,7 +61,7 @@ func TestRecycledByAge(t *testing.T) {
 		l.end(t, fmt.Sprintf("instance %d", n+1))
 	}
 	for _, st := range all {
-		if n := st.Restarts[supervisor.Age]; n < 2 || st.Cut != 0 || st.Restarts[supervisor.Crash] != 0 {
+		if n := st.Restarts[control.Age]; n < 2 || st.Cut != 0 || st.Restarts[control.Crash] != 0 {
 			t.Errorf("%s; want both by age and nothing else", describe(st))
 		}
 	}
@@ -82,8 +82,8 @@ func TestRecycledByMemory(t *testing.T) {
 	}
 	requests := startLoad(1, s.asks("/sleep?ms=20", nil))
 	begin := time.Now()
-	st = s.until(t, time.Minute, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Memory] != 1 {
+	st = s.until(t, time.Minute, func(st control.Status) error {
+		if st.Restarts[control.Memory] != 1 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return settled(1)(st)
@@ -109,8 +109,8 @@ func TestShedIsCounted(t *testing.T) {
 		})
 	}
 	asked.Wait()
-	st := s.until(t, 5*time.Second, func(st supervisor.Status) error {
-		if st.Refused != 20 || st.State != supervisor.InstanceFailing {
+	st := s.until(t, 5*time.Second, func(st control.Status) error {
+		if st.Refused != 20 || st.State != control.InstanceFailing {
 			return fmt.Errorf("refused %d; %s", st.Refused, st.State)
 		}
 		return nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestScoreboard: three workers, eight requests that wait for a file: the kernel knows who is served and who waits.
@@ -48,8 +48,8 @@ func TestScoreboard(t *testing.T) {
 					t.Errorf("worker %d served none of eight; all: %v", w.PID, served)
 				}
 			}
-			s.until(t, 5*time.Second, func(st supervisor.Status) error {
-				if *st.Queue != 0 || *st.InFlight != 0 || *st.OldestRequestSeconds != 0 || *st.QueueHeadSeconds != 0 || st.State != supervisor.Up {
+			s.until(t, 5*time.Second, func(st control.Status) error {
+				if *st.Queue != 0 || *st.InFlight != 0 || *st.OldestRequestSeconds != 0 || *st.QueueHeadSeconds != 0 || st.State != control.Up {
 					return fmt.Errorf("afterwards %s, queue %d, in flight %d", st.State, *st.Queue, *st.InFlight)
 				}
 				return nil
@@ -69,7 +69,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // eightAtThree is the middle of TestScoreboard, at least a second old.
-func eightAtThree(st supervisor.Status) error {
+func eightAtThree(st control.Status) error {
 	if len(st.Missing) > 0 || st.Queue == nil || st.Backlog == nil || st.InFlight == nil ||
 		st.OldestRequestSeconds == nil || st.QueueHeadSeconds == nil || st.Orphaned == nil {
 		return fmt.Errorf("fields are missing: %v", st.Missing)
@@ -80,7 +80,7 @@ func eightAtThree(st supervisor.Status) error {
 			busy++
 		}
 	}
-	if *st.Queue != 5 || *st.InFlight != 3 || busy != 3 || st.State != supervisor.Saturated || *st.OldestRequestSeconds < 1 {
+	if *st.Queue != 5 || *st.InFlight != 3 || busy != 3 || st.State != control.Saturated || *st.OldestRequestSeconds < 1 {
 		return fmt.Errorf("%s, queue %d, in flight %d, busy %d, oldest %.1f s; want saturated, 5, 3, 3",
 			st.State, *st.Queue, *st.InFlight, busy, *st.OldestRequestSeconds)
 	}
@@ -88,7 +88,7 @@ func eightAtThree(st supervisor.Status) error {
 }
 
 // boardIsTold checks the rest of the status of requests that began then, and that metrics and top say the same.
-func (s *supervised) boardIsTold(t *testing.T, st supervisor.Status, begin time.Time) {
+func (s *supervised) boardIsTold(t *testing.T, st control.Status, begin time.Time) {
 	t.Helper()
 	longest := time.Since(begin).Seconds()
 	if *st.Backlog != 511 || *st.Orphaned != 0 || *st.QueueHeadSeconds < 0.5 || *st.QueueHeadSeconds > longest || *st.OldestRequestSeconds > longest {
@@ -146,7 +146,7 @@ func TestAbandoned(t *testing.T) {
 			}
 			s.hello(t, nil)
 			served := s.hold(t, fcgiRequest("/sleep?ms=3000", nil, nil))
-			s.until(t, 2*time.Second, func(st supervisor.Status) error {
+			s.until(t, 2*time.Second, func(st control.Status) error {
 				if *st.InFlight != 1 {
 					return fmt.Errorf("in flight %d", *st.InFlight)
 				}
@@ -158,7 +158,7 @@ func TestAbandoned(t *testing.T) {
 				conn.Close()
 			}
 			served.Close()
-			s.until(t, 2*time.Second, func(st supervisor.Status) error {
+			s.until(t, 2*time.Second, func(st control.Status) error {
 				if *st.Orphaned != 1 || *st.InFlight != 1 || st.Abandoned != 2 {
 					return fmt.Errorf("orphaned %d of %d in flight, abandoned %d; want 1 of 1, 2", *st.Orphaned, *st.InFlight, st.Abandoned)
 				}
@@ -188,7 +188,7 @@ func TestGroupIsOneWorker(t *testing.T) {
 		_, err := fcgiAsk(s.network, s.address, "/sleep?ms=2000", nil, params)
 		answer <- err
 	}()
-	st = s.until(t, 2*time.Second, func(st supervisor.Status) error {
+	st = s.until(t, 2*time.Second, func(st control.Status) error {
 		if *st.InFlight != 1 || st.Workers[0].Busy == nil || !*st.Workers[0].Busy {
 			return fmt.Errorf("in flight %d, worker %+v", *st.InFlight, st.Workers[0])
 		}

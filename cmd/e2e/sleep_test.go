@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // sleepKeys: an app that goes to sleep almost as soon as nobody asks it.
@@ -33,7 +33,7 @@ func TestSleepAndWake(t *testing.T) {
 				// From well before to well after, a millisecond at a time.
 				time.Sleep(280*time.Millisecond + time.Duration(asked*7%60)*time.Millisecond)
 				if asked%5 == 0 {
-					slept = s.one(t).Restarts[supervisor.Idle]
+					slept = s.one(t).Restarts[control.Idle]
 				}
 				if time.Since(begin) > time.Minute+time.Duration(n)*2*time.Second {
 					t.Fatalf("slept %d times only\n%s", slept, s.log())
@@ -45,18 +45,18 @@ func TestSleepAndWake(t *testing.T) {
 				t.Errorf("asleep with children %s", children)
 			}
 			time.Sleep(500 * time.Millisecond) // five probes
-			if now := s.one(t); now.State != supervisor.Sleeping || now.Restarts[supervisor.Idle] != st.Restarts[supervisor.Idle] {
+			if now := s.one(t); now.State != control.Sleeping || now.Restarts[control.Idle] != st.Restarts[control.Idle] {
 				t.Errorf("something woke it: %s", describe(now))
 			}
-			if st.Cut != 0 || st.Restarts[supervisor.Crash] != 0 {
+			if st.Cut != 0 || st.Restarts[control.Crash] != 0 {
 				t.Errorf("%s", describe(st))
 			}
 		})
 	}
 }
 
-func sleeps(st supervisor.Status) error {
-	if st.State != supervisor.Sleeping || len(st.Workers) != 0 {
+func sleeps(st control.Status) error {
+	if st.State != control.Sleeping || len(st.Workers) != 0 {
 		return fmt.Errorf("%s", describe(st))
 	}
 	return nil

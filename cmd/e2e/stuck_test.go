@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -49,7 +49,7 @@ func TestBusyIsNotDead(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	s := newConfigured(t, "busy", fmt.Sprintf("command: [%s]\nhealth: {path: /, interval: 1s, timeout: 1s, failures: 2}", appPath(t, "hello.pl")))
 	pid := s.hello(t, nil)
-	s.until(t, 10*time.Second, func(st supervisor.Status) error {
+	s.until(t, 10*time.Second, func(st control.Status) error {
 		if st.Probe == nil || !st.Probe.OK || st.Probe.Skipped != "" {
 			return fmt.Errorf("no good probe yet: %+v", st.Probe)
 		}
@@ -57,8 +57,8 @@ func TestBusyIsNotDead(t *testing.T) {
 	})
 
 	long := s.sends("/sleep?ms=12000")
-	s.until(t, 5*time.Second, func(st supervisor.Status) error {
-		if st.InFlight == nil || *st.InFlight != 1 || st.State != supervisor.Up {
+	s.until(t, 5*time.Second, func(st control.Status) error {
+		if st.InFlight == nil || *st.InFlight != 1 || st.State != control.Up {
 			return fmt.Errorf("%s, in flight %v; want up with one: nobody waits", st.State, st.InFlight)
 		}
 		return nil
@@ -68,7 +68,7 @@ func TestBusyIsNotDead(t *testing.T) {
 	last := time.Time{}
 	for {
 		st := s.one(t)
-		if st.State != supervisor.Saturated && st.State != supervisor.Up {
+		if st.State != control.Saturated && st.State != control.Up {
 			t.Fatalf("while it serves the instance is %s\n%s", describe(st), s.log())
 		}
 		if st.Probe.Skipped != "" && st.Probe.At.After(last) {
@@ -81,7 +81,7 @@ func TestBusyIsNotDead(t *testing.T) {
 		if len(long) == 1 {
 			break
 		}
-		if st.State != supervisor.Saturated && st.QueueHeadSeconds != nil && *st.QueueHeadSeconds > 1 {
+		if st.State != control.Saturated && st.QueueHeadSeconds != nil && *st.QueueHeadSeconds > 1 {
 			t.Errorf("somebody waits for %.1f s, and the instance is %s", *st.QueueHeadSeconds, st.State)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -95,8 +95,8 @@ func TestBusyIsNotDead(t *testing.T) {
 	if skipped < 5 || worst < 8 {
 		t.Errorf("%d probes were seen skipped, the head of the queue waited %.1f s at most; want several, and about 12 s", skipped, worst)
 	}
-	st := s.until(t, 10*time.Second, func(st supervisor.Status) error {
-		if st.State != supervisor.Up || st.Probe.Skipped != "" || !st.Probe.OK {
+	st := s.until(t, 10*time.Second, func(st control.Status) error {
+		if st.State != control.Up || st.Probe.Skipped != "" || !st.Probe.OK {
 			return fmt.Errorf("afterwards %s, probe %+v", st.State, st.Probe)
 		}
 		return nil
@@ -117,14 +117,14 @@ const stuckKeys = "command: [%s]\nhealth: {interval: 1s, timeout: 1s, failures: 
 // replacedAsStuck waits until a worker was ended as stuck, and checks what is told of it.
 func (s *supervised) replacedAsStuck(t *testing.T, pid int) {
 	t.Helper()
-	st := s.until(t, 20*time.Second, func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Stuck] != 1 {
-			return fmt.Errorf("%d ended as stuck", st.Restarts[supervisor.Stuck])
+	st := s.until(t, 20*time.Second, func(st control.Status) error {
+		if st.Restarts[control.Stuck] != 1 {
+			return fmt.Errorf("%d ended as stuck", st.Restarts[control.Stuck])
 		}
 		return nil
 	})
 	f := st.LastFailure
-	if f == nil || f.Cause != supervisor.Stuck || f.PID != pid || !strings.Contains(f.Detail, "request_timeout") {
+	if f == nil || f.Cause != control.Stuck || f.PID != pid || !strings.Contains(f.Detail, "request_timeout") {
 		t.Fatalf("last failure %+v; want worker %d, stuck by request_timeout", f, pid)
 	}
 	evidence := strings.Join(f.Evidence, "\n")
@@ -156,7 +156,7 @@ func TestStuckIsReplaced(t *testing.T) {
 			pid := s.hello(t, nil)
 			begin := time.Now()
 			long := s.sends("/sleep?ms=29000")
-			s.until(t, 5*time.Second, func(st supervisor.Status) error {
+			s.until(t, 5*time.Second, func(st control.Status) error {
 				if st.InFlight == nil || *st.InFlight != 1 {
 					return fmt.Errorf("in flight %v", st.InFlight)
 				}
@@ -247,7 +247,7 @@ func TestStoppedWorkerIsStuck(t *testing.T) {
 			s.until(t, 10*time.Second, isUp) // before that it would be one that does not start
 			if busy {
 				s.sends("/sleep?ms=29000")
-				s.until(t, 10*time.Second, func(st supervisor.Status) error {
+				s.until(t, 10*time.Second, func(st control.Status) error {
 					if st.OldestRequestSeconds == nil || *st.OldestRequestSeconds < 1 { // younger ones may be probes
 						return errors.New(describe(st))
 					}
@@ -292,7 +292,7 @@ func suspend(t *testing.T, pid int) {
 func (s *supervised) replacedAsStopped(t *testing.T, pid int) {
 	t.Helper()
 	st := s.one(t)
-	if n := st.Restarts[supervisor.Stuck] + st.Restarts[supervisor.Probe]; n == 0 {
+	if n := st.Restarts[control.Stuck] + st.Restarts[control.Probe]; n == 0 {
 		t.Fatalf("the stopped worker was not replaced: %s", describe(st))
 	}
 	if evidence := strings.Join(st.LastFailure.Evidence, "\n"); !strings.Contains(evidence, fmt.Sprintf("process %d (", pid)) || !strings.Contains(evidence, "state T") {

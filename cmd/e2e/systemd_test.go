@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // sandboxConfig: everything runs as www-data in the generated sandbox: strict.
@@ -82,23 +82,23 @@ func TestSandboxed(t *testing.T) {
 }
 
 // full is the whole status of an app's only instance.
-func (b *box) full(app string) (supervisor.Status, error) {
+func (b *box) full(app string) (control.Status, error) {
 	if all := b.told(app, 1); len(all) == 1 {
 		return all[0], nil
 	}
 	out, code := b.try("fcgisup", "status", app, "--json")
-	var all []supervisor.Status
+	var all []control.Status
 	if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil || len(all) != 1 {
-		return supervisor.Status{}, fmt.Errorf("fcgisup status %s: exit %d, %w: %s", app, code, err, out)
+		return control.Status{}, fmt.Errorf("fcgisup status %s: exit %d, %w: %s", app, code, err, out)
 	}
 	return all[0], nil
 }
 
 // told is what the supervisor of an instance says, asked without a process in the box: tests that wait ask it often. It is
 // empty while none runs.
-func (b *box) told(app string, n int) []supervisor.Status {
+func (b *box) told(app string, n int) []control.Status {
 	for _, name := range []string{fmt.Sprintf("%s-%d", app, n), app} {
-		all, err := fetchStatus(context.Background(), b.path("/run/fcgisup/"+name+"/"+supervisor.ControlName))
+		all, err := fetchStatus(context.Background(), b.path("/run/fcgisup/"+name+"/"+control.ControlName))
 		if err == nil {
 			return all
 		}
@@ -107,7 +107,7 @@ func (b *box) told(app string, n int) []supervisor.Status {
 }
 
 // soon waits for a status that check has no complaint of.
-func (b *box) soon(t *testing.T, app string, check func(st supervisor.Status) error) (st supervisor.Status) {
+func (b *box) soon(t *testing.T, app string, check func(st control.Status) error) (st control.Status) {
 	t.Helper()
 	within(t, 20*time.Second, func() (err error) {
 		if st, err = b.full(app); err == nil {
@@ -175,8 +175,8 @@ func (b *box) hang(t *testing.T) {
 	b.soon(t, "hang", isUp)
 	hung := make(chan struct{})
 	go func() { _, _ = b.get("hang", "/sleep?ms=20000"); close(hung) }()
-	st := b.soon(t, "hang", func(st supervisor.Status) error {
-		if st.Restarts[supervisor.Stuck] != 1 {
+	st := b.soon(t, "hang", func(st control.Status) error {
+		if st.Restarts[control.Stuck] != 1 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil
@@ -276,8 +276,8 @@ func (b *box) shutDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	const repair = "systemctl restart shut-fastcgi@1.socket"
-	b.soon(t, "shut", func(st supervisor.Status) error {
-		if f := st.LastFailure; st.State != supervisor.InstanceFailing || f == nil || f.Cause != supervisor.ListenSocket || !strings.Contains(f.Detail, repair) {
+	b.soon(t, "shut", func(st control.Status) error {
+		if f := st.LastFailure; st.State != control.InstanceFailing || f == nil || f.Cause != control.ListenSocket || !strings.Contains(f.Detail, repair) {
 			return fmt.Errorf("%s, %+v", st.State, f)
 		}
 		return nil
@@ -322,8 +322,8 @@ func (b *box) onePing(t *testing.T) {
 // strays: daemons that a program makes of itself are ended in the sandbox, too, and stop leaves none.
 func (b *box) strays(t *testing.T) {
 	_, _ = b.direct("stray", "/") // wakes it; a daemon may answer before it is found
-	b.soon(t, "stray", func(st supervisor.Status) error {
-		if st.State != supervisor.InstanceFailing {
+	b.soon(t, "stray", func(st control.Status) error {
+		if st.State != control.InstanceFailing {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil

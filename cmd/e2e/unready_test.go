@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestProgramThatNeverGetsReadySaysWhy: in status and in the log, by real programs that people configure by mistake.
@@ -31,7 +31,7 @@ func TestProgramThatNeverGetsReadySaysWhy(t *testing.T) {
 			inTurn(t, light)
 			needFiles(t, c.needs)
 			s := newConfigured(t, c.name, "command: "+c.command+"\nactivation: eager\nlimits: {start_timeout: 3s, stop_timeout: 1s}\nrestart: {delay: 10s, max_delay: 10s}")
-			s.until(t, 40*time.Second, func(st supervisor.Status) error {
+			s.until(t, 40*time.Second, func(st control.Status) error {
 				if st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, c.want) {
 					return fmt.Errorf("%s", describe(st))
 				}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -139,7 +139,7 @@ func (c *cli) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.C
 		return nil, ""
 	}
 	why, _, _ := strings.Cut(cause.Error(), "\n")
-	return newest, fmt.Sprintf("%s of %s: %s", supervisor.AcceptedNote, since.Format(time.DateTime), why)
+	return newest, fmt.Sprintf("%s of %s: %s", control.AcceptedNote, since.Format(time.DateTime), why)
 }
 
 // keep copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const acceptedText = "apps:\n  a: {command: [/bin/true], listen: /run/a.sock}\n"
@@ -94,7 +94,7 @@ func TestAcceptedInstead(t *testing.T) {
 	if got == nil || got.Path != cfg.Path || len(got.Apps) != 1 {
 		t.Fatalf("%+v", got)
 	}
-	if want := supervisor.AcceptedNote + " of " + time.Now().Format("2006-01-02"); !strings.HasPrefix(note, want) || !strings.HasSuffix(note, ":2:3: unknown key") {
+	if want := control.AcceptedNote + " of " + time.Now().Format("2006-01-02"); !strings.HasPrefix(note, want) || !strings.HasSuffix(note, ":2:3: unknown key") {
 		t.Errorf("%q", note)
 	}
 	if err := os.Chmod(copies.dir, 0o777); err != nil {

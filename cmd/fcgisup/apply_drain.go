@@ -14,6 +14,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -128,7 +129,7 @@ func clearRuntime(root, app string, above int) error {
 		if err != nil || n <= above {
 			continue
 		}
-		path := filepath.Join(dir, supervisor.ControlName)
+		path := filepath.Join(dir, control.ControlName)
 		if _, err := os.Lstat(path); err == nil && !abandoned(survey, path) {
 			continue
 		}

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // controlIn makes a control socket in a directory below root; left leaves only its file.
 func controlIn(t *testing.T, root, dir string, left bool) string {
 	t.Helper()
-	path := filepath.Join(root, dir, supervisor.ControlName)
+	path := filepath.Join(root, dir, control.ControlName)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}

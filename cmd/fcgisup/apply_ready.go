@@ -15,11 +15,11 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func controlOf(app string, n int) string {
-	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", app, n), supervisor.ControlName)
+	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", app, n), control.ControlName)
 }
 
 // comesUp waits until a restarted instance has found its state, and fails if
@@ -30,18 +30,18 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	}
 	var last error
 	err := poll(ctx, func() (bool, error) {
-		var all []supervisor.Status
+		var all []control.Status
 		if all, last = fetchStatus(ctx, nil, controlOf(app.Name, n)); last != nil {
 			states, err := a.systemd.List(ctx, unitName(app.Name, n, "service"))
 			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
 		for _, st := range aboutInstance(app, n, all) {
 			switch st.State {
-			case supervisor.Up, supervisor.Saturated, supervisor.Sleeping:
+			case control.Up, control.Saturated, control.Sleeping:
 				return true, nil
-			case supervisor.InstanceFailing:
+			case control.InstanceFailing:
 				return false, whyFailing(st)
-			case supervisor.InstanceStarting, supervisor.InstanceStopping:
+			case control.InstanceStarting, control.InstanceStopping:
 			}
 		}
 		return false, nil
@@ -56,11 +56,11 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 }
 
 // aboutInstance is what a supervisor says of the instance that it was asked about.
-func aboutInstance(app fcgisup.App, n int, all []supervisor.Status) []supervisor.Status {
-	return slices.DeleteFunc(all, func(st supervisor.Status) bool { return st.App != app.Name || st.Instance != n })
+func aboutInstance(app fcgisup.App, n int, all []control.Status) []control.Status {
+	return slices.DeleteFunc(all, func(st control.Status) bool { return st.App != app.Name || st.Instance != n })
 }
 
-func whyFailing(st supervisor.Status) error {
+func whyFailing(st control.Status) error {
 	if st.LastFailure == nil {
 		return errors.New("it is failing")
 	}
@@ -86,11 +86,11 @@ func (e *supervisorError) Unwrap() error { return e.cause }
 
 // rereads has a supervisor read its configuration again. One that has gone to
 // sleep since will read it when it wakes.
-func rereads(ctx context.Context, control string, limit time.Duration) error {
+func rereads(ctx context.Context, socket string, limit time.Duration) error {
 	within, cancel := context.WithTimeout(ctx, beginPatience)
 	defer cancel()
 	err := poll(within, func() (bool, error) {
-		_, err := fetchStatus(within, nil, control)
+		_, err := fetchStatus(within, nil, socket)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 			return false, nil
 		}
@@ -102,14 +102,14 @@ func rereads(ctx context.Context, control string, limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return post(ctx, control, limit)
+	return post(ctx, socket, limit)
 }
 
 // post waits as long as workers may take to be replaced.
 func post(ctx context.Context, path string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return control(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
+	return askFor(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
 }
 
 // probed are the instances that shall answer now: eager ones, unless they may sleep.
@@ -196,11 +196,11 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 			}
 			for _, st := range aboutInstance(app, n, all) {
 				switch st.State {
-				case supervisor.Up, supervisor.Saturated:
+				case control.Up, control.Saturated:
 					return true, nil
-				case supervisor.InstanceFailing:
+				case control.InstanceFailing:
 					return false, whyFailing(st)
-				case supervisor.Sleeping, supervisor.InstanceStarting, supervisor.InstanceStopping:
+				case control.Sleeping, control.InstanceStarting, control.InstanceStopping:
 					why = errors.New("it is " + string(st.State))
 				}
 			}
@@ -247,9 +247,9 @@ func consult(ctx context.Context, app fcgisup.App, n int) (serves bool, failed e
 	}
 	for _, st := range aboutInstance(app, n, all) {
 		switch st.State {
-		case supervisor.InstanceFailing:
+		case control.InstanceFailing:
 			return false, whyFailing(st)
-		case supervisor.Saturated:
+		case control.Saturated:
 			return true, nil
 		default:
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // Exit codes of check, which are those of a Nagios plugin.
@@ -129,7 +129,7 @@ type target struct {
 	status func(ctx context.Context, anew bool) told
 	asleep func() bool
 	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
-	failure func(ctx context.Context) *supervisor.Failure
+	failure func(ctx context.Context) *control.Failure
 	// host tells of who listens, whoever that is.
 	host *surveyor
 	// acceptors tell of those who hold the listeners of this host.
@@ -169,11 +169,11 @@ func (t target) ask(ctx context.Context) checked {
 	r := checked{Instance: t.name, Address: t.request.Address}
 	before, st, known := t.look(ctx, false)
 	switch {
-	case st != nil && st.State == supervisor.Sleeping:
+	case st != nil && st.State == control.Sleeping:
 		r.Sleeping = true
 	case st == nil && t.asleep != nil && t.asleep():
 		r.sleeps(ctx, t)
-	case known && st != nil && st.State == supervisor.Saturated && before.served > 0:
+	case known && st != nil && st.State == control.Saturated && before.served > 0:
 		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
 	case t.request.Path == "" && !t.pinged(st):
 		r.askNothing(ctx, t, st)
@@ -208,8 +208,8 @@ func (r *checked) probe(ctx context.Context, t target) {
 }
 
 // explain adds why no worker lives, which its supervisor knows and a probe does not.
-func (r *checked) explain(st *supervisor.Status) {
-	if r.err == nil || st == nil || st.State != supervisor.InstanceFailing || st.LastFailure == nil {
+func (r *checked) explain(st *control.Status) {
+	if r.err == nil || st == nil || st.State != control.InstanceFailing || st.LastFailure == nil {
 		return
 	}
 	r.code = nagiosCritical
@@ -253,11 +253,11 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		}
 		r.Network, r.Address = a.Network, a.Addr
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
-		t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.at(ctx, a) }
+		t.failure = func(ctx context.Context) *control.Failure { return k.starters.at(ctx, a) }
 		if in, ok := supervised[a]; ok {
 			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
 			t.asleep = func() bool { return k.asleep(in) }
-			t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.of(ctx, in) }
+			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
 		}
 		all = append(all, t)
 	}
@@ -321,7 +321,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}
-			t.failure = func(ctx context.Context) *supervisor.Failure { return k.starters.of(ctx, in) }
+			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
 			if k.changed("timeout") {
 				t.timeout = k.timeout
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -30,7 +30,7 @@ type backlog struct {
 // look tells what a backend is doing, anew or recently; ok is whether that can be
 // known here. The supervisor sees what the kernel tells no other: clients of other
 // namespaces.
-func (t target) look(ctx context.Context, anew bool) (backlog, *supervisor.Status, bool) {
+func (t target) look(ctx context.Context, anew bool) (backlog, *control.Status, bool) {
 	if t.status != nil {
 		if told := t.status(ctx, anew); told.Status != nil {
 			st := told.Status

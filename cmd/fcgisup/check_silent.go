@@ -10,18 +10,18 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // pinged tells whether a target may be sent a ping: only a program that its
 // supervisor has seen answering one, since others end when they get it.
-func (t target) pinged(st *supervisor.Status) bool {
-	return st != nil && st.Probe != nil && st.Probe.Ping == supervisor.PingAnswers
+func (t target) pinged(st *control.Status) bool {
+	return st != nil && st.Probe != nil && st.Probe.Ping == control.PingAnswers
 }
 
 // askNothing judges a target that is asked neither by a request nor by a ping:
 // by its supervisor's word, and by what the kernel shows of its socket.
-func (r *checked) askNothing(ctx context.Context, t target, st *supervisor.Status) {
+func (r *checked) askNothing(ctx context.Context, t target, st *control.Status) {
 	r.Note = "answers no ping as far as is known; use --path"
 	if st != nil && answersNoPing(*st) {
 		r.Note = "answers no ping; use --path"
@@ -56,7 +56,7 @@ func (r *checked) askNothing(ctx context.Context, t target, st *supervisor.Statu
 	switch {
 	case err != nil:
 		r.unknown(err.Error())
-	case reception.accepts, st != nil && (reception.hidden || reception.unclear) && st.State == supervisor.Up:
+	case reception.accepts, st != nil && (reception.hidden || reception.unclear) && st.State == control.Up:
 		r.Note += " (a worker accepts)"
 	case st == nil && reception.sleeps():
 		r.sleeps(ctx, t)
@@ -73,7 +73,7 @@ func (r *checked) askNothing(ctx context.Context, t target, st *supervisor.Statu
 func (r *checked) sleeps(ctx context.Context, t target) {
 	if t.failure != nil {
 		if failure := t.failure(ctx); failure != nil {
-			r.askSupervisor(&supervisor.Status{State: supervisor.InstanceFailing, LastFailure: failure})
+			r.askSupervisor(&control.Status{State: control.InstanceFailing, LastFailure: failure})
 			return
 		}
 	}
@@ -81,17 +81,17 @@ func (r *checked) sleeps(ctx context.Context, t target) {
 }
 
 // askSupervisor judges by the state of a supervised instance, where that is enough.
-func (r *checked) askSupervisor(st *supervisor.Status) bool {
+func (r *checked) askSupervisor(st *control.Status) bool {
 	if st == nil {
 		return false
 	}
 	switch st.State {
-	case supervisor.InstanceFailing:
+	case control.InstanceFailing:
 		r.Note = ""
 		r.err, r.Class, r.code = errors.New("failing"), string(fcgi.Timeout), nagiosCritical
 		r.Error = "no worker lives"
 		r.explain(st)
-	case supervisor.InstanceStarting, supervisor.InstanceStopping:
+	case control.InstanceStarting, control.InstanceStopping:
 		r.unknown("no worker is ready: the instance is " + string(st.State))
 	default:
 		return false

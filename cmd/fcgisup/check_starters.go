@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -30,14 +30,14 @@ type starter interface {
 }
 
 // of returns the failure of an instance's service.
-func (s *starters) of(ctx context.Context, in fcgisup.Instance) *supervisor.Failure {
+func (s *starters) of(ctx context.Context, in fcgisup.Instance) *control.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failure(ctx, unitName(in.App, in.Number, "service"), in.App)
 }
 
 // at returns the failure of the service whose socket unit listens on an address.
-func (s *starters) at(ctx context.Context, address fcgisup.Address) *supervisor.Failure {
+func (s *starters) at(ctx context.Context, address fcgisup.Address) *control.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reach(ctx); s.systemd == nil {
@@ -59,7 +59,7 @@ func (s *starters) at(ctx context.Context, address fcgisup.Address) *supervisor.
 }
 
 // failure must be called with mu held.
-func (s *starters) failure(ctx context.Context, unit, app string) *supervisor.Failure {
+func (s *starters) failure(ctx context.Context, unit, app string) *control.Failure {
 	if s.reach(ctx); s.systemd == nil || !mayFail(s.active[unit]) {
 		return nil
 	}

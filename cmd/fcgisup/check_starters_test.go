@@ -7,7 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -34,18 +34,18 @@ func TestCheckFailingStarts(t *testing.T) {
 		fakeServices{"rt-fastcgi@1.service": again, "rt-fastcgi@2.service": idle, "hand.service": again, "idle.service": idle},
 		[]units.SocketUnit{socket("hand", "/run/hand.sock"), socket("idle", "/run/idle.sock")},
 	}}}
-	instance := func(n int) func(ctx context.Context) *supervisor.Failure {
-		return func(ctx context.Context) *supervisor.Failure {
+	instance := func(n int) func(ctx context.Context) *control.Failure {
+		return func(ctx context.Context) *control.Failure {
 			return k.starters.of(ctx, fcgisup.Instance{App: "rt", Number: n})
 		}
 	}
-	address := func(path string) func(ctx context.Context) *supervisor.Failure {
-		return func(ctx context.Context) *supervisor.Failure {
+	address := func(path string) func(ctx context.Context) *control.Failure {
+		return func(ctx context.Context) *control.Failure {
 			return k.starters.at(ctx, fcgisup.Address{Network: "unix", Addr: path})
 		}
 	}
 	for name, test := range map[string]struct {
-		failure func(ctx context.Context) *supervisor.Failure
+		failure func(ctx context.Context) *control.Failure
 		code    int
 		says    string
 	}{

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // checkOf is what check says of the folder's configuration, and its exit code.
@@ -28,17 +28,17 @@ func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 // TestCheckControl: a supervisor that is named must be there, for those that sleep behind it would be woken.
 func TestCheckControl(t *testing.T) {
 	t.Parallel()
-	dir, all := manyInstances(t, 2, supervisor.Sleeping, 0)
+	dir, all := manyInstances(t, 2, control.Sleeping, 0)
 	countingAt(t, dir, "many", all)
-	config, control := filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "many", supervisor.ControlName)
+	config, socket := filepath.Join(dir, "fcgisup.yaml"), filepath.Join(dir, "many", control.ControlName)
 	for _, test := range []struct {
 		args []string
 		code int
 		says string
 	}{
-		{[]string{"--config", config, "--control", control}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
-		{[]string{"--config", config, "--control", control + ".none"}, nagiosUnknown, "cannot reach the supervisor at " + control + ".none: "},
-		{[]string{"--control", control, filepath.Join(dir, "a1.sock")}, nagiosUnknown, "--control and ADDRESS exclude each other"},
+		{[]string{"--config", config, "--control", socket}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
+		{[]string{"--config", config, "--control", socket + ".none"}, nagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
+		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, nagiosUnknown, "--control and ADDRESS exclude each other"},
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), append([]string{"check"}, test.args...), stdio{strings.NewReader(""), &out, &out}); code != test.code || !strings.Contains(out.String(), test.says) {

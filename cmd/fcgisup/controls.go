@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -29,7 +29,7 @@ func controlPaths(explicit string) ([]string, error) {
 	if explicit != "" {
 		return []string{explicit}, nil
 	}
-	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", supervisor.ControlName))
+	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", control.ControlName))
 	if err != nil {
 		return nil, fmt.Errorf("internal error: %w", err)
 	}
@@ -68,7 +68,7 @@ func controlClient(path string) *http.Client {
 }
 
 func dialControl(ctx context.Context, path string) (net.Conn, error) {
-	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == supervisor.ControlName {
+	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == control.ControlName {
 		return dialOwned(ctx, controlRoot, filepath.Base(folder))
 	}
 	return (&net.Dialer{}).DialContext(ctx, "unix", path) // an operator has named it
@@ -78,7 +78,7 @@ func dialControl(ctx context.Context, path string) (net.Conn, error) {
 const statusPatience = 5 * time.Second
 
 // fetchStatus asks a supervisor about all its instances, with these apps configured.
-func fetchStatus(ctx context.Context, apps []fcgisup.App, path string) ([]supervisor.Status, error) {
+func fetchStatus(ctx context.Context, apps []fcgisup.App, path string) ([]control.Status, error) {
 	return statusFrom(ctx, path, statusTarget, speaker(apps, path))
 }
 
@@ -94,8 +94,8 @@ func speaker(apps []fcgisup.App, path string) func(app string, number int) bool 
 }
 
 // fetchStatuses asks many supervisors; each has an answer or a failure at its place.
-func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]supervisor.Status, failures []error) {
-	answers, failures = make([][]supervisor.Status, len(paths)), make([]error, len(paths))
+func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]control.Status, failures []error) {
+	answers, failures = make([][]control.Status, len(paths)), make([]error, len(paths))
 	var group errgroup.Group
 	group.SetLimit(checkAtOnce)
 	for i, path := range paths {
@@ -110,16 +110,16 @@ func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (ans
 
 // fetchStatusOf asks about one, a number of its app. A supervisor of an earlier
 // version tells all.
-func fetchStatusOf(ctx context.Context, apps []fcgisup.App, path string, number int) ([]supervisor.Status, error) {
+func fetchStatusOf(ctx context.Context, apps []fcgisup.App, path string, number int) ([]control.Status, error) {
 	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number), speaker(apps, path))
 }
 
 const statusTarget = "/status"
 
-func statusFrom(ctx context.Context, path, target string, may func(app string, number int) bool) ([]supervisor.Status, error) {
+func statusFrom(ctx context.Context, path, target string, may func(app string, number int) bool) ([]control.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
-	var all []supervisor.Status
+	var all []control.Status
 	err := ask(ctx, path, http.MethodGet, target, func(answer io.Reader) (err error) {
 		all, err = readStatus(answer, may)
 		return err
@@ -133,8 +133,8 @@ const longestError = 64 << 10
 // longestRefusal bounds what of it is shown, in bytes.
 const longestRefusal = 4 << 10
 
-// control asks a supervisor; into gets the answer's JSON.
-func control(ctx context.Context, path, method, target string, into any) error {
+// askFor asks a supervisor; into gets the answer's JSON.
+func askFor(ctx context.Context, path, method, target string, into any) error {
 	return ask(ctx, path, method, target, func(answer io.Reader) error {
 		if err := json.NewDecoder(answer).Decode(into); !errors.Is(err, io.EOF) {
 			return err
@@ -161,7 +161,7 @@ func ask(ctx context.Context, path, method, target string, read func(io.Reader) 
 		}
 		return errors.New(refusal(said.Error))
 	}
-	if err := read(io.LimitReader(resp.Body, supervisor.MaxAnswerSize)); err != nil {
+	if err := read(io.LimitReader(resp.Body, control.MaxAnswerSize)); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil
@@ -206,7 +206,7 @@ func parseSelection(s string) (selection, error) {
 	return selection{name, n}, nil
 }
 
-func (s selection) has(st supervisor.Status) bool {
+func (s selection) has(st control.Status) bool {
 	return (s.app == "" || s.app == st.App) && (s.instance == 0 || s.instance == st.Instance)
 }
 

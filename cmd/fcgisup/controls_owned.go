@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // errNoSocket is a control socket that is something else.
@@ -25,7 +25,7 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	for _, step := range []struct {
 		name  string
 		flags int
-	}{{root, unix.O_DIRECTORY}, {folder, unix.O_DIRECTORY | unix.O_NOFOLLOW}, {supervisor.ControlName, unix.O_NOFOLLOW}} {
+	}{{root, unix.O_DIRECTORY}, {folder, unix.O_DIRECTORY | unix.O_NOFOLLOW}, {control.ControlName, unix.O_NOFOLLOW}} {
 		next, err := unix.Openat(fd, step.name, unix.O_PATH|unix.O_CLOEXEC|step.flags, 0)
 		if fd != unix.AT_FDCWD {
 			_ = unix.Close(fd)

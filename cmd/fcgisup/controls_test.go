@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // listOfInstances are the first instances of rt.
@@ -63,12 +63,12 @@ func TestStatusAnswer(t *testing.T) {
 		"null":                   {`null`, -1},
 		"something else in it":   {`[1]`, -1},
 		"one that does not end":  {`[{"app":"rt"}`, -1},
-		"more than it may be":    {"[" + strings.Repeat(" ", supervisor.MaxAnswerSize) + "]", -1},
+		"more than it may be":    {"[" + strings.Repeat(" ", control.MaxAnswerSize) + "]", -1},
 		"not in the order asked": {`][`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := answering(t, c.body)
-			var all []supervisor.Status // without statusPatience: a race detector may need more
+			var all []control.Status // without statusPatience: a race detector may need more
 			err := ask(t.Context(), path, http.MethodGet, statusTarget, func(answer io.Reader) (err error) {
 				all, err = readStatus(answer, speaker(nil, path))
 				return err
@@ -89,7 +89,7 @@ func TestDialOwned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at := func(folder string) string { return filepath.Join(root, folder, supervisor.ControlName) }
+	at := func(folder string) string { return filepath.Join(root, folder, control.ControlName) }
 	for _, path := range []string{other, at("rt-1")} {
 		l, err := net.Listen("unix", path)
 		if err != nil {
@@ -166,7 +166,7 @@ func TestHeard(t *testing.T) {
 		{"new-1", "rt", 1, false},
 		{"-1", "", 1, false},
 	} {
-		may := speaker(apps, filepath.Join(controlRoot, c.folder, supervisor.ControlName))
+		may := speaker(apps, filepath.Join(controlRoot, c.folder, control.ControlName))
 		if may(c.app, c.number) != c.want {
 			t.Errorf("%s speaks for %s@%d: %v", c.folder, c.app, c.number, !c.want)
 		}
@@ -206,7 +206,7 @@ func answering(t *testing.T, body string) string {
 
 // TestShortStatus: what people read is cut, and is not kept whole.
 func TestShortStatus(t *testing.T) {
-	long := strings.Repeat("ä", supervisor.MaxConfigError)
+	long := strings.Repeat("ä", control.MaxConfigError)
 	lines := `["first"` + strings.Repeat(`,"x"`, 2*mostLines) + `]`
 	all, err := fetchStatus(t.Context(), nil, answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
 		"last_failure":{"output":`+lines+`,"evidence":["`+long+`"]}}]`))
@@ -214,7 +214,7 @@ func TestShortStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := all[0]
-	if len(st.ConfigError) > supervisor.MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > supervisor.MaxConfigError {
+	if len(st.ConfigError) > control.MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > control.MaxConfigError {
 		t.Errorf("%d, %d, %d, %d", len(st.ConfigError), len(st.Missing), len(st.LastFailure.Output), len(st.LastFailure.Evidence[0]))
 	}
 }
@@ -252,7 +252,7 @@ func TestDialForeign(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, supervisor.ControlName)
+	path := filepath.Join(dir, control.ControlName)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

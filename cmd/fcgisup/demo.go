@@ -22,6 +22,7 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -205,7 +206,7 @@ func (d *demo) murder(ctx context.Context, pid int) error {
 	back := func(up int) bool {
 		total := uint64(0)
 		for _, st := range d.sup.Snapshot() {
-			total += st.Restarts[supervisor.Crash]
+			total += st.Restarts[control.Crash]
 		}
 		return up == demoInstances && total == 1
 	}
@@ -256,7 +257,7 @@ func (d *demo) await(ctx context.Context, what string, done func(up int) bool) e
 	for {
 		up := 0
 		for _, st := range d.sup.Snapshot() {
-			if st.State == supervisor.Up {
+			if st.State == control.Up {
 				up++
 			}
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -34,9 +34,9 @@ type facts struct {
 	web *webFacts
 
 	// failing are the instances whose supervisors say so.
-	failing []supervisor.Status
+	failing []control.Status
 	// denied are the instances of which a worker was refused something, perhaps by the sandbox.
-	denied  []supervisor.Status
+	denied  []control.Status
 	monitor monitorFacts
 
 	// somaxconn caps every backlog; 0 is not known.

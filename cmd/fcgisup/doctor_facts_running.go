@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -44,7 +44,7 @@ func (f *facts) gatherFailing(ctx context.Context) {
 	denied := false
 	for i := range paths {
 		for _, st := range answers[i] {
-			if st.State == supervisor.InstanceFailing {
+			if st.State == control.InstanceFailing {
 				f.failing = append(f.failing, st)
 			}
 			if st.Denial != nil {
@@ -128,19 +128,19 @@ func inMonitorEnvironment(name string) bool {
 }
 
 // lastWordsOf is why an instance failed last, in a sentence without its end.
-func lastWordsOf(st supervisor.Status) string {
+func lastWordsOf(st control.Status) string {
 	last := st.LastFailure
 	if last == nil {
 		return "none of its workers lives"
 	}
-	if last.Cause == supervisor.ListenSocket {
+	if last.Cause == control.ListenSocket {
 		return strings.TrimRight(last.Detail, ".\n ")
 	}
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
 	switch text := firstLines(last); {
 	case text != "":
 		why += "; it printed: " + text
-	case last.Cause != supervisor.SpawnError: // else it has not begun
+	case last.Cause != control.SpawnError: // else it has not begun
 		why += "; it printed nothing, but what it wrote to FastCGI's error stream is in the error log of nginx"
 	}
 	return strings.TrimRight(why, ".\n ")

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -17,7 +17,7 @@ func findFailing(f *facts) (found []finding) {
 		if f.systemd {
 			mend += "; journalctl -u '" + st.App + "-fastcgi@*.service' has all"
 		}
-		if last := st.LastFailure; last != nil && last.Cause == supervisor.ListenSocket {
+		if last := st.LastFailure; last != nil && last.Cause == control.ListenSocket {
 			mend = "free the path, and fcgisup makes the socket again"
 			if f.systemd {
 				mend = "systemctl restart " + unitName(st.App, st.Instance, "socket")

@@ -17,7 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -93,12 +93,12 @@ func TestDoctorRules(t *testing.T) {
 			f.writable = []writable{{subject: "app rt", path: "/e", trust: &fcgisup.TrustError{Path: "/e"}}}
 		}, "warning writable-by-others app rt"},
 		{"failing", func(f *facts) {
-			last := &supervisor.Failure{Cause: "exit", Detail: "exit status 1", Output: []string{"no such module."}}
-			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}, {App: "rt", Instance: 2, LastFailure: last}}
+			last := &control.Failure{Cause: "exit", Detail: "exit status 1", Output: []string{"no such module."}}
+			f.failing = []control.Status{{App: "rt", Instance: 1, LastFailure: last}, {App: "rt", Instance: 2, LastFailure: last}}
 		}, "error instance-failing rt@{1..2}"},
 		{"failing for its socket", func(f *facts) {
-			last := &supervisor.Failure{Cause: supervisor.ListenSocket, Detail: "clients are refused: systemctl restart rt-fastcgi@1.socket makes it again"}
-			f.failing = []supervisor.Status{{App: "rt", Instance: 1, LastFailure: last}}
+			last := &control.Failure{Cause: control.ListenSocket, Detail: "clients are refused: systemctl restart rt-fastcgi@1.socket makes it again"}
+			f.failing = []control.Status{{App: "rt", Instance: 1, LastFailure: last}}
 		}, "error instance-failing rt@1"},
 		{"strict takes", func(f *facts) {
 			f.apps[0].Systemd.Sandbox, f.apps[0].needs = fcgisup.Strict, sandboxNeeds{helpers: []string{"/usr/sbin/postdrop"}}
@@ -107,9 +107,9 @@ func TestDoctorRules(t *testing.T) {
 			f.apps[0].needs.missing = []configured{{"systemd.service.ReadWritePaths", "/none"}}
 		}, "warning path-missing app rt"},
 		{"denied", func(f *facts) {
-			f.denied = []supervisor.Status{{App: "rt", Instance: 1, Denial: &fcgisup.Denial{Directive: "ProtectSystem=full", Path: "/etc/rt/x", Fix: "y"}}}
+			f.denied = []control.Status{{App: "rt", Instance: 1, Denial: &fcgisup.Denial{Directive: "ProtectSystem=full", Path: "/etc/rt/x", Fix: "y"}}}
 		}, "warning sandbox-denial rt@1"},
-		{"failing without a reason", func(f *facts) { f.failing = []supervisor.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
+		{"failing without a reason", func(f *facts) { f.failing = []control.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
 		{"started again and again", func(f *facts) {
 			f.sockets[0].service.Active, f.sockets[0].service.Sub, f.sockets[0].service.Result = "activating", "auto-restart", "exit-code"
 			f.sockets[1].service.Active, f.sockets[1].service.Sub, f.sockets[1].service.Result = "activating", "auto-restart", "success"

@@ -16,20 +16,20 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
 // largestStatus is what the code can make at most: each field that there is, at its
 // largest, with the texts that take the most room in JSON.
-func largestStatus() supervisor.Status {
-	var st supervisor.Status
+func largestStatus() control.Status {
+	var st control.Status
 	enlarge(reflect.ValueOf(&st).Elem())
 	st.App, st.Instance = strings.Repeat("a", 64), fcgisup.MaxInstances
-	st.Address, st.State = "/"+strings.Repeat(`"`, 106), supervisor.InstanceFailing
-	st.ConfigError = strings.Repeat(`"`, supervisor.MaxConfigError)
+	st.Address, st.State = "/"+strings.Repeat(`"`, 106), control.InstanceFailing
+	st.ConfigError = strings.Repeat(`"`, control.MaxConfigError)
 	for n := range st.Workers {
-		st.Workers[n].State, st.Workers[n].MemoryKind = supervisor.Starting, "pss"
+		st.Workers[n].State, st.Workers[n].MemoryKind = control.Starting, "pss"
 	}
 	return st
 }
@@ -37,7 +37,7 @@ func largestStatus() supervisor.Status {
 func enlarge(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(strings.Repeat(`"`, supervisor.MaxStatusText))
+		v.SetString(strings.Repeat(`"`, control.MaxStatusText))
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		enlarge(v.Elem())
@@ -52,8 +52,8 @@ func enlarge(v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
-		size := supervisor.MaxFailureLines
-		if v.Type() == reflect.TypeFor[[]supervisor.WorkerStatus]() {
+		size := control.MaxFailureLines
+		if v.Type() == reflect.TypeFor[[]control.WorkerStatus]() {
 			size = fcgisup.MaxWorkers
 		}
 		v.Set(reflect.MakeSlice(v.Type(), size, size))
@@ -83,9 +83,9 @@ func enlarge(v reflect.Value) {
 }
 
 // controlSocketOf answers every request of a control socket with these instances.
-func controlSocketOf(t *testing.T, all []supervisor.Status) (path string) {
+func controlSocketOf(t *testing.T, all []control.Status) (path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), supervisor.ControlName)
+	path = filepath.Join(t.TempDir(), control.ControlName)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func controlSocketOf(t *testing.T, all []supervisor.Status) (path string) {
 // TestEveryReaderTakesTheLargestStatus: what a worker does, or prints, hides nothing.
 func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	st := largestStatus()
-	path := controlSocketOf(t, []supervisor.Status{st})
+	path := controlSocketOf(t, []control.Status{st})
 	all, err := fetchStatus(t.Context(), nil, path)
 	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0].LastFailure, st.LastFailure) || len(all[0].Workers) != fcgisup.MaxWorkers {
 		t.Fatalf("%d instances, %v", len(all), err)
@@ -137,7 +137,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	}
 	m := monitor.New(monitor.Options{
 		Interval: time.Hour, Log: slog.New(slog.DiscardHandler),
-		Status: func(ctx context.Context, path string, apps []fcgisup.App) ([]supervisor.Status, error) {
+		Status: func(ctx context.Context, path string, apps []fcgisup.App) ([]control.Status, error) {
 			return fetchStatus(ctx, apps, path)
 		},
 		Sockets:   func() ([]string, error) { return []string{path}, nil },

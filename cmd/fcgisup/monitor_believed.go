@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // status asks a supervisor. Below controlRoot it may speak of no more than its
 // directory's name says: that is its app's user's, who must not speak for other apps.
-func (m *monitoring) status(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error) {
+func (m *monitoring) status(ctx context.Context, socket string, apps []fcgisup.App) ([]control.Status, error) {
 	may := func(string, int) bool { return true }
 	if !slices.Contains(m.controls, socket) {
 		may = fewStrangers(apps, speaks(apps, filepath.Base(filepath.Dir(socket))))

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // notifier tells systemd how we are, sd_notify(3). Without systemd it only reloads.
@@ -94,8 +95,8 @@ const releaseEvery = 20
 const beatAgain = time.Second
 
 func (n *notifier) works() {
-	ready := func(w supervisor.WorkerStatus) bool { return w.State == supervisor.Ready }
-	if slices.ContainsFunc(n.sup.Published(), func(st supervisor.Status) bool { return slices.ContainsFunc(st.Workers, ready) }) {
+	ready := func(w control.WorkerStatus) bool { return w.State == control.Ready }
+	if slices.ContainsFunc(n.sup.Published(), func(st control.Status) bool { return slices.ContainsFunc(st.Workers, ready) }) {
 		n.working()
 	}
 }
@@ -167,14 +168,14 @@ func (n *notifier) reloading(ctx context.Context) {
 func (n *notifier) statusLine() string { return "STATUS=" + summary(n.sup.Published()) }
 
 // summary is a line for people: "up: 1 of 1 workers ready, 3 restarts".
-func summary(all []supervisor.Status) string {
-	states := map[supervisor.InstanceState]int{}
+func summary(all []control.Status) string {
+	states := map[control.InstanceState]int{}
 	ready, slots, restarts := 0, 0, uint64(0)
 	for _, st := range all {
 		states[st.State]++
 		slots += len(st.Workers)
 		for _, w := range st.Workers {
-			if w.State == supervisor.Ready {
+			if w.State == control.Ready {
 				ready++
 			}
 		}
@@ -183,7 +184,7 @@ func summary(all []supervisor.Status) string {
 		}
 	}
 	var parts []string
-	for _, s := range supervisor.InstanceStates {
+	for _, s := range control.InstanceStates {
 		if n := states[s]; n > 0 && len(all) == 1 {
 			parts = append(parts, string(s))
 		} else if n > 0 {
@@ -203,6 +204,6 @@ func summary(all []supervisor.Status) string {
 	return strings.ReplaceAll(line, "\n", " ")
 }
 
-func failing(st supervisor.Status) bool {
-	return st.State == supervisor.InstanceFailing && st.LastFailure != nil
+func failing(st control.Status) bool {
+	return st.State == control.InstanceFailing && st.LastFailure != nil
 }

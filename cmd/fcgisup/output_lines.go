@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -16,7 +16,7 @@ const (
 
 // firstLines quotes what a program printed before it failed: the first lines that
 // are not blank, for the reason mostly stands there and what follows is a trace.
-func firstLines(f *supervisor.Failure) string {
+func firstLines(f *control.Failure) string {
 	if f == nil {
 		return ""
 	}
@@ -31,11 +31,11 @@ func firstLines(f *supervisor.Failure) string {
 
 // outputs says below the table what the programs of failing instances printed,
 // those that printed the same together.
-func outputs(w io.Writer, all []supervisor.Status) error {
+func outputs(w io.Writer, all []control.Status) error {
 	which := map[string][]string{}
 	var texts []string
 	for _, st := range all {
-		if text := firstLines(st.LastFailure); text != "" && st.State == supervisor.InstanceFailing {
+		if text := firstLines(st.LastFailure); text != "" && st.State == control.InstanceFailing {
 			if which[text] == nil {
 				texts = append(texts, text)
 			}

@@ -5,13 +5,13 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // probe asks an instance what its health: section says.
-func probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult {
+func probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult {
 	response, err := fcgi.Probe(ctx, probeRequest(app, in))
-	return supervisor.ProbeResult{Err: err, Class: fcgi.ClassOf(err), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
+	return control.ProbeResult{Err: err, Class: fcgi.ClassOf(err), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
 }
 
 func probeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {

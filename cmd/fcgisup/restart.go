@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func (c *cli) restartCommand() *cobra.Command {
@@ -138,7 +138,7 @@ func (c *cli) configured() []fcgisup.App {
 
 // statusOfApp asks a supervisor that may be the app's: where root made its
 // directory, that one and the socket are root's or the app's user's.
-func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, app *fcgisup.App) ([]supervisor.Status, error) {
+func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, app *fcgisup.App) ([]control.Status, error) {
 	if app != nil && filepath.Dir(filepath.Dir(path)) == controlRoot {
 		if err := ownedByApp(filepath.Dir(path), *app); err != nil {
 			return nil, fmt.Errorf("cannot ask the supervisor at %s: %w", path, err)
@@ -198,7 +198,7 @@ func (c *cli) post(ctx context.Context, path, target string, in selection, done 
 	var answer struct{ Note string }
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := control(within, path, http.MethodPost, url, &answer)
+	err := askFor(within, path, http.MethodPost, url, &answer)
 	if ctx.Err() != nil {
 		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.app))
 	}
@@ -207,7 +207,7 @@ func (c *cli) post(ctx context.Context, path, target string, in selection, done 
 	}
 	fmt.Fprintf(c.out, "%s %s\n", in, done)
 	if answer.Note != "" {
-		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, supervisor.MaxConfigError))
+		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, control.MaxConfigError))
 	}
 	return nil
 }

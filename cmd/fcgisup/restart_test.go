@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestInterruptedRestart: who stops waiting is told that the supervisor does not stop.
 func TestInterruptedRestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), supervisor.ControlName)
+	path := filepath.Join(t.TempDir(), control.ControlName)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestClosedServersLeaveNoSocket, not even one that has not begun to serve, as when the next listener fails.
 func TestClosedServersLeaveNoSocket(t *testing.T) {
 	r := &runner{log: slog.New(slog.DiscardHandler)}
-	path := filepath.Join(t.TempDir(), supervisor.ControlName)
+	path := filepath.Join(t.TempDir(), control.ControlName)
 	for range 100 {
 		l, err := supervisor.ListenControl(path)
 		if err != nil {

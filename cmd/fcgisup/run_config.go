@@ -7,29 +7,30 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // controls is what the control socket serves.
 func (r *runner) controls(sup *supervisor.Supervisor, metrics http.Handler) http.Handler {
-	return supervisor.Handler(sup, metrics, r.source.read)
+	return control.Handler(sup, metrics, r.source.read)
 }
 
 // read is of the file's text as it was last found good; an app of the command line has none.
-func (s *runSource) read() (supervisor.ConfigRead, bool) {
+func (s *runSource) read() (control.ConfigRead, bool) {
 	text := s.text.Load()
 	if text == nil {
-		return supervisor.ConfigRead{}, false
+		return control.ConfigRead{}, false
 	}
 	cfg, err := fcgisup.Parse("the configuration", *text)
 	if err != nil {
-		return supervisor.ConfigRead{}, false
+		return control.ConfigRead{}, false
 	}
 	a, err := app(cfg, s.app)
 	if err != nil {
-		return supervisor.ConfigRead{}, false
+		return control.ConfigRead{}, false
 	}
 	sum, err := configSum(a)
-	return supervisor.ConfigRead{Sum: sum}, err == nil
+	return control.ConfigRead{Sum: sum}, err == nil
 }
 
 // configPatience bounds the question to one supervisor: without an answer it is merely reloaded.
@@ -39,8 +40,8 @@ const configPatience = 2 * time.Second
 func configOf(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, configPatience)
 	defer cancel()
-	var said supervisor.ConfigRead
-	if err := control(ctx, path, http.MethodGet, supervisor.ConfigTarget, &said); err != nil {
+	var said control.ConfigRead
+	if err := askFor(ctx, path, http.MethodGet, control.ConfigTarget, &said); err != nil {
 		return ""
 	}
 	return said.Sum

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestConfigRead: a supervisor tells the sum that apply makes of the same app, wherever in the file other things change.
@@ -32,7 +33,7 @@ func TestConfigRead(t *testing.T) {
 			r.source.text.Store(&text)
 		}
 		w := httptest.NewRecorder()
-		r.controls(&supervisor.Supervisor{}, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, supervisor.ConfigTarget, nil))
+		r.controls(&supervisor.Supervisor{}, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, control.ConfigTarget, nil))
 		if w.Code != test.code || strings.Contains(w.Body.String(), want) != test.same {
 			t.Errorf("with %q it answers %d %s, the sum is %s", test.text, w.Code, w.Body, want)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // runSource is what run shall run, as the command line says it.
@@ -232,7 +233,7 @@ const controlRoot = "/run/fcgisup"
 func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
 	if dir := r.getenv("RUNTIME_DIRECTORY"); dir != "" {
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
-		return filepath.Join(dir, supervisor.ControlName)
+		return filepath.Join(dir, control.ControlName)
 	}
 	dir := r.ownDir(a, instances)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -241,7 +242,7 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 		}
 		return ""
 	}
-	return filepath.Join(dir, supervisor.ControlName)
+	return filepath.Join(dir, control.ControlName)
 }
 
 // ownDir is the directory of a supervisor that systemd gives none.

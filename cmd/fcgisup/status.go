@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -31,7 +31,7 @@ type statuser struct {
 	watch   bool
 	which   selection
 	// show prints the page.
-	show func(w io.Writer, all []supervisor.Status, now time.Time, colour bool) error
+	show func(w io.Writer, all []control.Status, now time.Time, colour bool) error
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -79,7 +79,7 @@ func (s *statuser) once(ctx context.Context) error {
 }
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
-func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
+func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 	sleepers := s.asleep(controlRoot)
 	if len(sleepers) > 0 {
 		if systemd, err := units.Connect(ctx); err == nil {
@@ -101,7 +101,7 @@ func (s *statuser) fetch(ctx context.Context) ([]supervisor.Status, error) {
 			all = append(all, st)
 		}
 	}
-	slices.SortFunc(all, func(a, b supervisor.Status) int {
+	slices.SortFunc(all, func(a, b control.Status) int {
 		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Instance, b.Instance))
 	})
 	err = errors.Join(failures...)

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -15,21 +15,21 @@ import (
 // speaks for, and whose socket somebody, which is systemd, holds for them: nothing
 // is connected to, which would wake them. It is silent about a configuration that
 // cannot be had: status goes without one.
-func (s *statuser) asleep(roots string) []supervisor.Status {
+func (s *statuser) asleep(roots string) []control.Status {
 	if s.control != "" {
 		return nil
 	}
-	var all []supervisor.Status
+	var all []control.Status
 	survey := scoreboard.NewSurvey()
 	for _, a := range s.configuredApps() {
 		if !a.Systemd.Supervise {
 			continue
 		}
 		for _, in := range a.Expand() {
-			st := supervisor.Status{
-				App: in.App, Instance: in.Number, Address: in.Address.Addr, State: supervisor.Sleeping,
-				Workers: []supervisor.WorkerStatus{}, Restarts: map[supervisor.Cause]uint64{},
-				ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[supervisor.Direction]uint64{},
+			st := control.Status{
+				App: in.App, Instance: in.Number, Address: in.Address.Addr, State: control.Sleeping,
+				Workers: []control.WorkerStatus{}, Restarts: map[control.Cause]uint64{},
+				ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[control.Direction]uint64{},
 			}
 			if s.which.has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)
@@ -48,7 +48,7 @@ func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bo
 }
 
 // held tells whether somebody listens, and fills in what is known of the queue.
-func held(survey *scoreboard.Survey, a fcgisup.Address, st *supervisor.Status) bool {
+func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool {
 	l, err := survey.Find(a.Network, a.Addr)
 	if errors.Is(err, scoreboard.ErrUnsupported) && a.Network == "unix" {
 		info, err := os.Stat(a.Addr)
@@ -78,7 +78,7 @@ func (s *statuser) nobody() error {
 	}
 	for _, a := range apps {
 		for _, in := range a.Expand() {
-			if s.which.has(supervisor.Status{App: in.App, Instance: in.Number}) {
+			if s.which.has(control.Status{App: in.App, Instance: in.Number}) {
 				return hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
 			}
 		}

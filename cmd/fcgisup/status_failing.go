@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -18,7 +18,7 @@ type services interface {
 // findFailingServices corrects instances that seem to sleep: those whose service has
 // failed, or is started again and again and never gets as far as a supervisor.
 // What systemd cannot be asked stays as it is.
-func findFailingServices(ctx context.Context, systemd services, all []supervisor.Status) {
+func findFailingServices(ctx context.Context, systemd services, all []control.Status) {
 	states, err := systemd.List(ctx, "*-fastcgi@*.service")
 	if err != nil {
 		return
@@ -33,7 +33,7 @@ func findFailingServices(ctx context.Context, systemd services, all []supervisor
 			continue
 		}
 		if failure := failureOf(ctx, systemd, unit, st.App); failure != nil {
-			all[i].State, all[i].Since, all[i].LastFailure = supervisor.InstanceFailing, failure.At, failure
+			all[i].State, all[i].Since, all[i].LastFailure = control.InstanceFailing, failure.At, failure
 		}
 	}
 }
@@ -45,7 +45,7 @@ func mayFail(active string) bool {
 
 // failureOf returns why a service never gets as far as a supervisor, nil if it does or if
 // systemd does not say. The app is empty for a unit that gen has not made.
-func failureOf(ctx context.Context, systemd services, unit, app string) *supervisor.Failure {
+func failureOf(ctx context.Context, systemd services, unit, app string) *control.Failure {
 	s, err := systemd.Service(ctx, unit)
 	if err != nil {
 		return nil
@@ -58,7 +58,7 @@ func failureOf(ctx context.Context, systemd services, unit, app string) *supervi
 	if cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app); cause != "" {
 		how, next = how+"; "+cause, fix
 	}
-	return &supervisor.Failure{At: s.Began, Cause: supervisor.SpawnError, Detail: how + "; " + next}
+	return &control.Failure{At: s.Began, Cause: control.SpawnError, Detail: how + "; " + next}
 }
 
 // deniedMounts is why systemd cannot set up the mounts of a service that fails, and what to

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -40,17 +40,17 @@ func TestFailingServices(t *testing.T) {
 		1: "systemd starts its service again and again (7 times): exit code 226/NAMESPACE; the sandbox may forbid this: systemd cannot set up the mounts",
 		3: "its service has failed: timeout; ", 5: "systemd has started its service again 9 times; ",
 	}
-	var all []supervisor.Status
+	var all []control.Status
 	for n := 1; n <= 8; n++ {
-		all = append(all, supervisor.Status{App: "a", Instance: n, State: supervisor.Sleeping})
+		all = append(all, control.Status{App: "a", Instance: n, State: control.Sleeping})
 	}
 	findFailingServices(t.Context(), systemd, all)
 	for _, st := range all {
 		says := want[st.Instance]
 		switch {
-		case says == "" && (st.State != supervisor.Sleeping || st.LastFailure != nil):
+		case says == "" && (st.State != control.Sleeping || st.LastFailure != nil):
 			t.Errorf("%d is %s, %+v", st.Instance, st.State, st.LastFailure)
-		case says != "" && (st.State != supervisor.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, says)):
+		case says != "" && (st.State != control.InstanceFailing || !strings.HasPrefix(st.LastFailure.Detail, says)):
 			t.Errorf("%d is %s, %+v, want %s", st.Instance, st.State, st.LastFailure, says)
 		}
 	}
@@ -75,18 +75,18 @@ func TestDeniedMounts(t *testing.T) {
 
 // TestFirstLines: the reason is quoted, not the end of its trace, and blank lines are not.
 func TestFirstLines(t *testing.T) {
-	f := &supervisor.Failure{Output: []string{"", "  ", "Can't locate FCGI.pm\x1b[31m", "", " at x line 1", "BEGIN failed", "more"}}
+	f := &control.Failure{Output: []string{"", "  ", "Can't locate FCGI.pm\x1b[31m", "", " at x line 1", "BEGIN failed", "more"}}
 	if got, want := firstLines(f), "Can't locate FCGI.pm"; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, " / at x line 1 / BEGIN failed") {
 		t.Errorf("%q", got)
 	}
-	if got := firstLines(nil) + firstLines(&supervisor.Failure{Output: []string{""}}); got != "" {
+	if got := firstLines(nil) + firstLines(&control.Failure{Output: []string{""}}); got != "" {
 		t.Errorf("%q of nothing", got)
 	}
 	var b strings.Builder
-	failing := supervisor.Status{App: "a", Instance: 1, State: supervisor.InstanceFailing, LastFailure: &supervisor.Failure{Output: []string{"x"}}}
+	failing := control.Status{App: "a", Instance: 1, State: control.InstanceFailing, LastFailure: &control.Failure{Output: []string{"x"}}}
 	second := failing
 	second.Instance = 2
-	if err := outputs(&b, []supervisor.Status{failing, {App: "b", State: supervisor.Up, LastFailure: failing.LastFailure}, second}); err != nil || b.String() != "a@1, a@2 printed: x\n" {
+	if err := outputs(&b, []control.Status{failing, {App: "b", State: control.Up, LastFailure: failing.LastFailure}, second}); err != nil || b.String() != "a@1, a@2 printed: x\n" {
 		t.Errorf("%q, %v", &b, err)
 	}
 }

@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // controlsOf are the control sockets that may speak for an instance: that of its
 // own supervisor, as systemd makes it, and that of all instances of its app.
 func controlsOf(root string, in fcgisup.Instance) []string {
 	return []string{
-		filepath.Join(root, fmt.Sprintf("%s-%d", in.App, in.Number), supervisor.ControlName),
-		filepath.Join(root, in.App, supervisor.ControlName),
+		filepath.Join(root, fmt.Sprintf("%s-%d", in.App, in.Number), control.ControlName),
+		filepath.Join(root, in.App, control.ControlName),
 	}
 }
 
@@ -38,7 +38,7 @@ type supervisors struct {
 
 // told is what a supervisor has said of an instance.
 type told struct {
-	*supervisor.Status
+	*control.Status
 	// at is when it was asked: what is said was so then, or later.
 	at time.Time
 }
@@ -52,7 +52,7 @@ type subject struct {
 // testimony is all that a supervisor has told.
 type testimony struct {
 	once        sync.Once
-	all         map[subject]*supervisor.Status
+	all         map[subject]*control.Status
 	err         error
 	begun, came time.Time
 	// fresh is how long it stands: until then it is hardly older than it came.
@@ -102,7 +102,7 @@ func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instanc
 		return first
 	}
 	st := s.askedAlone(ctx, path, in)
-	if st.Status == nil && !anew && first.State == supervisor.Sleeping {
+	if st.Status == nil && !anew && first.State == control.Sleeping {
 		return first
 	}
 	return st
@@ -116,13 +116,13 @@ func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
 		if s.told == nil {
 			s.told = map[string]*testimony{}
 		}
-		t = &testimony{all: map[subject]*supervisor.Status{}}
+		t = &testimony{all: map[subject]*control.Status{}}
 		s.told[path] = t
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
 		t.begun = time.Now()
-		var all []supervisor.Status
+		var all []control.Status
 		if all, t.err = fetchStatus(ctx, s.apps, path); t.err != nil {
 			return
 		}

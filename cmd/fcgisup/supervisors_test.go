@@ -16,13 +16,13 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // counting is a supervisor that counts what it is asked.
 type counting struct {
 	mu             sync.Mutex
-	all            []supervisor.Status
+	all            []control.Status
 	requests, told int
 	// deaf fails, old knows no ?instance.
 	deaf, old bool
@@ -32,7 +32,7 @@ func (s *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
-	answer := []supervisor.Status{}
+	answer := []control.Status{}
 	for _, st := range s.all {
 		if which := r.URL.Query().Get("instance"); s.old || which == "" || which == strconv.Itoa(st.Instance) {
 			answer = append(answer, st)
@@ -53,12 +53,12 @@ func (s *counting) count() (requests, told int) {
 }
 
 // countingAt speaks for instances behind a control socket of folder.
-func countingAt(t *testing.T, root, folder string, all []supervisor.Status) *counting {
+func countingAt(t *testing.T, root, folder string, all []control.Status) *counting {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("unix", filepath.Join(root, folder, supervisor.ControlName))
+	l, err := net.Listen("unix", filepath.Join(root, folder, control.ControlName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func countingAt(t *testing.T, root, folder string, all []supervisor.Status) *cou
 }
 
 // manyInstances are n of an app that somebody listens for and nobody serves.
-func manyInstances(t *testing.T, n int, state supervisor.InstanceState, inFlight int) (dir string, all []supervisor.Status) {
+func manyInstances(t *testing.T, n int, state control.InstanceState, inFlight int) (dir string, all []control.Status) {
 	t.Helper()
 	dir = t.TempDir()
 	for i := range n {
@@ -81,7 +81,7 @@ func manyInstances(t *testing.T, n int, state supervisor.InstanceState, inFlight
 		}
 		t.Cleanup(func() { _ = l.Close() })
 		none := 0
-		all = append(all, supervisor.Status{App: "many", Instance: i + 1, Address: address, State: state, InFlight: &inFlight, Queue: &none})
+		all = append(all, control.Status{App: "many", Instance: i + 1, Address: address, State: state, InFlight: &inFlight, Queue: &none})
 	}
 	text := fmt.Sprintf("apps:\n  many:\n    command: /bin/false\n    instances: %d\n    listen: %s/a%%i.sock\n    health: {path: /, timeout: 100ms}\n", n, dir)
 	if err := os.WriteFile(filepath.Join(dir, "fcgisup.yaml"), []byte(text), 0o644); err != nil {
@@ -96,14 +96,14 @@ func TestCheckManyAsksLittle(t *testing.T) {
 	t.Parallel()
 	const n = 100
 	for _, c := range []struct {
-		state    supervisor.InstanceState
+		state    control.InstanceState
 		inFlight int
 		result   string
 	}{
-		{supervisor.Sleeping, 0, "OK"},
-		{supervisor.Saturated, 1, "WARNING"},
-		{supervisor.Up, 1, "WARNING"}, // looked at before and after a probe that times out
-		{supervisor.Up, 0, "CRITICAL"},
+		{control.Sleeping, 0, "OK"},
+		{control.Saturated, 1, "WARNING"},
+		{control.Up, 1, "WARNING"}, // looked at before and after a probe that times out
+		{control.Up, 0, "CRITICAL"},
 	} {
 		t.Run(fmt.Sprint(c.state, c.inFlight), func(t *testing.T) {
 			dir, all := manyInstances(t, n, c.state, c.inFlight)
@@ -113,7 +113,7 @@ func TestCheckManyAsksLittle(t *testing.T) {
 				t.Fatalf("%d results", len(results))
 			}
 			for _, r := range results {
-				if r.Result != c.result || r.Sleeping != (c.state == supervisor.Sleeping) {
+				if r.Result != c.result || r.Sleeping != (c.state == control.Sleeping) {
 					t.Fatalf("%+v, want %s", r, c.result)
 				}
 			}
@@ -129,38 +129,38 @@ func TestCheckManyAsksLittle(t *testing.T) {
 func TestSupervisorsOf(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	st := func(number int, state supervisor.InstanceState) supervisor.Status {
-		return supervisor.Status{App: "rt", Instance: number, State: state}
+	st := func(number int, state control.InstanceState) control.Status {
+		return control.Status{App: "rt", Instance: number, State: state}
 	}
-	whole := countingAt(t, root, "rt", []supervisor.Status{st(1, supervisor.Up), st(2, supervisor.Up), {App: "other", Instance: 3, State: supervisor.Up}})
-	countingAt(t, root, "rt-1", []supervisor.Status{st(1, supervisor.Saturated)})
+	whole := countingAt(t, root, "rt", []control.Status{st(1, control.Up), st(2, control.Up), {App: "other", Instance: 3, State: control.Up}})
+	countingAt(t, root, "rt-1", []control.Status{st(1, control.Saturated)})
 	deaf := countingAt(t, root, "mute", nil)
 	deaf.deaf = true
 	silent := countingAt(t, root, "rt-2", nil)
-	extra := countingAt(t, root, "extra", []supervisor.Status{st(4, supervisor.Sleeping)})
-	s := &supervisors{root: root, extra: filepath.Join(root, "extra", supervisor.ControlName)}
-	is := func(number int, anew bool, want supervisor.InstanceState) {
+	extra := countingAt(t, root, "extra", []control.Status{st(4, control.Sleeping)})
+	s := &supervisors{root: root, extra: filepath.Join(root, "extra", control.ControlName)}
+	is := func(number int, anew bool, want control.InstanceState) {
 		t.Helper()
 		got := s.of(t.Context(), fcgisup.Instance{App: "rt", Number: number}, anew)
 		if got.Status == nil && want != "" || got.Status != nil && got.State != want {
 			t.Errorf("instance %d is %+v, want %q", number, got, want)
 		}
 	}
-	is(1, false, supervisor.Saturated) // by its own
-	s.told[s.extra].fresh = time.Hour  // however slow the rest is
-	is(2, false, supervisor.Up)
+	is(1, false, control.Saturated)   // by its own
+	s.told[s.extra].fresh = time.Hour // however slow the rest is
+	is(2, false, control.Up)
 	is(3, false, "") // another app's
-	is(4, false, supervisor.Sleeping)
+	is(4, false, control.Sleeping)
 	for _, old := range []bool{false, true} {
 		whole.mu.Lock()
 		whole.old = old
-		whole.all = []supervisor.Status{st(1, supervisor.Up), st(2, supervisor.InstanceFailing)}
+		whole.all = []control.Status{st(1, control.Up), st(2, control.InstanceFailing)}
 		whole.mu.Unlock()
-		is(2, true, supervisor.InstanceFailing)
+		is(2, true, control.InstanceFailing)
 	}
 	time.Sleep(2 * leastFresh)
-	s.told[filepath.Join(root, "rt", supervisor.ControlName)].fresh = leastFresh // however slow it was
-	is(2, false, supervisor.InstanceFailing)
+	s.told[filepath.Join(root, "rt", control.ControlName)].fresh = leastFresh // however slow it was
+	is(2, false, control.InstanceFailing)
 	for n := range 3 {
 		if got := s.of(t.Context(), fcgisup.Instance{App: "mute", Number: n + 1}, n == 2); got.Status != nil {
 			t.Errorf("mute is %+v", got)
@@ -182,7 +182,7 @@ func TestSupervisorsOf(t *testing.T) {
 	extra.deaf = true
 	extra.mu.Unlock()
 	s.told[s.extra].fresh = 0
-	is(4, false, supervisor.Sleeping) // it is not woken because its supervisor is asked again
+	is(4, false, control.Sleeping) // it is not woken because its supervisor is asked again
 	is(4, true, "")
 }
 
@@ -219,7 +219,7 @@ func TestCheckGoesByWhatIsRecent(t *testing.T) {
 	} {
 		tg := target{request: fcgi.Request{Network: "unix", Address: path, Path: "/"}, timeout: 100 * time.Millisecond}
 		tg.status = func(_ context.Context, anew bool) told {
-			st := &supervisor.Status{Address: path, State: supervisor.Up, InFlight: new(int), Queue: new(int)}
+			st := &control.Status{Address: path, State: control.Up, InFlight: new(int), Queue: new(int)}
 			if !anew {
 				return told{st, time.Now().Add(-c.age)}
 			}

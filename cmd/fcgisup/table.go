@@ -10,21 +10,21 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // colours of the states that want attention; the others stay plain.
-var colours = map[supervisor.InstanceState]string{
-	supervisor.Up:               "32",
-	supervisor.Saturated:        "33",
-	supervisor.InstanceStarting: "33",
-	supervisor.InstanceStopping: "33",
-	supervisor.InstanceFailing:  "31",
+var colours = map[control.InstanceState]string{
+	control.Up:               "32",
+	control.Saturated:        "33",
+	control.InstanceStarting: "33",
+	control.InstanceStopping: "33",
+	control.InstanceFailing:  "31",
 }
 
 // table prints a line per instance in aligned columns. Colour comes after the
 // alignment, since its codes have a width for a tabwriter but none on a screen.
-func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) error {
+func table(w io.Writer, all []control.Status, now time.Time, colour bool) error {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
@@ -50,7 +50,7 @@ func table(w io.Writer, all []supervisor.Status, now time.Time, colour bool) err
 }
 
 // denials says below the table what the sandbox may have refused, and how to permit it.
-func denials(w io.Writer, all []supervisor.Status, now time.Time) error {
+func denials(w io.Writer, all []control.Status, now time.Time) error {
 	for _, st := range all {
 		if st.Denial == nil {
 			continue
@@ -64,7 +64,7 @@ func denials(w io.Writer, all []supervisor.Status, now time.Time) error {
 
 // refusals names below the table the instances whose last reload was refused,
 // those with the same reason together.
-func refusals(w io.Writer, all []supervisor.Status) error {
+func refusals(w io.Writer, all []control.Status) error {
 	which := map[string][]string{}
 	var reasons []string
 	for _, st := range all {
@@ -77,7 +77,7 @@ func refusals(w io.Writer, all []supervisor.Status) error {
 	}
 	for _, why := range reasons {
 		line := strings.Join(strings.Fields(strings.ReplaceAll(why, "\n", "; ")), " ")
-		if !strings.HasPrefix(line, supervisor.AcceptedNote) {
+		if !strings.HasPrefix(line, control.AcceptedNote) {
 			line = "the configuration was refused: " + line + "; the old one is in force"
 		}
 		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(which[why], ", "), line); err != nil {
@@ -114,21 +114,21 @@ func ago(now, then time.Time) string {
 }
 
 // workersText is how many are ready of how many there are.
-func workersText(st supervisor.Status) string {
+func workersText(st control.Status) string {
 	return fmt.Sprintf("%d/%d", ready(st), len(st.Workers))
 }
 
-func ready(st supervisor.Status) int {
+func ready(st control.Status) int {
 	n := 0
 	for _, w := range st.Workers {
-		if w.State == supervisor.Ready {
+		if w.State == control.Ready {
 			n++
 		}
 	}
 	return n
 }
 
-func queueText(st supervisor.Status) string {
+func queueText(st control.Status) string {
 	if st.Queue == nil {
 		return "?"
 	}
@@ -143,7 +143,7 @@ func queueText(st supervisor.Status) string {
 }
 
 // inFlightText adds the idle connections that clients keep, as "1+2 kept".
-func inFlightText(st supervisor.Status) string {
+func inFlightText(st control.Status) string {
 	if st.Kept == 0 || st.InFlight == nil {
 		return numberText(st.InFlight)
 	}
@@ -170,7 +170,7 @@ func secondsText(s *float64) string {
 	return age(time.Unix(0, 0).Add(time.Duration(*s*float64(time.Second))), time.Unix(0, 0))
 }
 
-func restarts(st supervisor.Status) uint64 {
+func restarts(st control.Status) uint64 {
 	var n uint64
 	for _, count := range st.Restarts {
 		n += count
@@ -180,12 +180,12 @@ func restarts(st supervisor.Status) uint64 {
 
 // probeText is the last probe's verdict. Of workers that have gone it says nothing
 // about what is there now.
-func probeText(st supervisor.Status) string {
+func probeText(st control.Status) string {
 	p := st.Probe
 	switch {
 	case p == nil, ready(st) == 0:
 		return "-"
-	case p.Ping == supervisor.PingNone:
+	case p.Ping == control.PingNone:
 		return "none"
 	case p.Skipped != "":
 		return "busy"
@@ -198,7 +198,7 @@ func probeText(st supervisor.Status) string {
 // tableText bounds a reason in a table, in bytes; --json has all of it.
 const tableText = 200
 
-func failureText(st supervisor.Status, now time.Time) string {
+func failureText(st control.Status, now time.Time) string {
 	f := st.LastFailure
 	switch {
 	case f == nil && st.Denial != nil:

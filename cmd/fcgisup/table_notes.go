@@ -5,20 +5,20 @@ import (
 	"io"
 	"strings"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // notes says below the table what a word in it cannot, once for all instances that
 // it is true of.
-func notes(w io.Writer, all []supervisor.Status) error {
+func notes(w io.Writer, all []control.Status) error {
 	for _, note := range []struct {
 		text string
-		of   func(supervisor.Status) bool
+		of   func(control.Status) bool
 	}{
 		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", answersNoPing},
 		{
 			"IN FLIGHT kept: idle connections that the web server keeps for later; each holds a worker that serves one at a time (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
-			func(st supervisor.Status) bool { return st.Kept > 0 },
+			func(st control.Status) bool { return st.Kept > 0 },
 		},
 	} {
 		var names []string
@@ -38,7 +38,7 @@ func notes(w io.Writer, all []supervisor.Status) error {
 }
 
 // wrongAnswers shows how the answers begin that failed the last probes.
-func wrongAnswers(w io.Writer, all []supervisor.Status) error {
+func wrongAnswers(w io.Writer, all []control.Status) error {
 	for _, st := range all {
 		if st.Probe == nil || st.Probe.OK || st.Probe.Answer == "" {
 			continue
@@ -51,6 +51,6 @@ func wrongAnswers(w io.Writer, all []supervisor.Status) error {
 }
 
 // answersNoPing tells whether the supervisor has found that pings are not answered.
-func answersNoPing(st supervisor.Status) bool {
-	return st.Probe != nil && st.Probe.Ping == supervisor.PingNone
+func answersNoPing(st control.Status) bool {
+	return st.Probe != nil && st.Probe.Ping == control.PingNone
 }

@@ -5,18 +5,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestTableTellsOfRefusedConfigurations, once for each reason, and of no probe that nobody there has answered.
 func TestTableTellsOfRefusedConfigurations(t *testing.T) {
-	up := []supervisor.WorkerStatus{{PID: 1, State: supervisor.Ready}}
-	asked := &supervisor.ProbeStatus{OK: true}
+	up := []control.WorkerStatus{{PID: 1, State: control.Ready}}
+	asked := &control.ProbeStatus{OK: true}
 	refused := "cannot reload, going on as before: a.yaml:3:5: unknown key\na.yaml:4:5: apps.b: too many"
-	all := []supervisor.Status{
-		{App: "a", Instance: 1, State: supervisor.Up, Workers: up, Probe: asked, ConfigError: refused},
-		{App: "a", Instance: 2, State: supervisor.Up, Workers: up, Probe: asked, ConfigError: refused},
-		{App: "b", Instance: 1, State: supervisor.InstanceFailing, Probe: asked},
+	all := []control.Status{
+		{App: "a", Instance: 1, State: control.Up, Workers: up, Probe: asked, ConfigError: refused},
+		{App: "a", Instance: 2, State: control.Up, Workers: up, Probe: asked, ConfigError: refused},
+		{App: "b", Instance: 1, State: control.InstanceFailing, Probe: asked},
 	}
 	var text strings.Builder
 	if err := table(&text, all, time.Now(), false); err != nil {
@@ -35,9 +35,9 @@ func TestTableTellsOfRefusedConfigurations(t *testing.T) {
 // TestTableShowsWrongAnswers: how the answer to a failed probe begins stands below the table, and nothing of a good one.
 func TestTableShowsWrongAnswers(t *testing.T) {
 	t.Parallel()
-	all := []supervisor.Status{
-		{App: "a", Instance: 1, State: supervisor.Up, Probe: &supervisor.ProbeStatus{Class: "status", Error: "status 500, expected 200-399", Answer: `Status: 500\r\n\r\nno database`}},
-		{App: "a", Instance: 2, State: supervisor.Up, Probe: &supervisor.ProbeStatus{OK: true, Answer: "fine"}},
+	all := []control.Status{
+		{App: "a", Instance: 1, State: control.Up, Probe: &control.ProbeStatus{Class: "status", Error: "status 500, expected 200-399", Answer: `Status: 500\r\n\r\nno database`}},
+		{App: "a", Instance: 2, State: control.Up, Probe: &control.ProbeStatus{OK: true, Answer: "fine"}},
 	}
 	var text strings.Builder
 	if err := table(&text, all, time.Now(), false); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func (c *cli) topCommand() *cobra.Command {
@@ -43,7 +43,7 @@ the programs are not asked. A connection that nginx keeps alive looks busy.`,
 }
 
 // workerTable prints a line per worker slot.
-func workerTable(w io.Writer, all []supervisor.Status, now time.Time, _ bool) error {
+func workerTable(w io.Writer, all []control.Status, now time.Time, _ bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "INSTANCE\tPID\tSTATE\tBUSY\tSINCE\tREQUESTS SEEN\tMEMORY\tGENERATION")
 	for _, st := range all {
@@ -65,7 +65,7 @@ func pidText(pid int) string {
 	return strconv.Itoa(pid)
 }
 
-func busyText(p supervisor.WorkerStatus) string {
+func busyText(p control.WorkerStatus) string {
 	switch {
 	case p.Busy == nil:
 		return "?"
@@ -84,7 +84,7 @@ func countText(n *uint64) string {
 	return strconv.FormatUint(*n, 10)
 }
 
-func memoryText(p supervisor.WorkerStatus) string {
+func memoryText(p control.WorkerStatus) string {
 	if p.MemoryBytes == nil {
 		return "?"
 	}

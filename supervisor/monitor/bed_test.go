@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
 )
 
@@ -24,7 +24,7 @@ import (
 type bed struct {
 	mu sync.Mutex // what follows
 	// supervisors are by control socket; a nil one hangs, an empty one has left its socket behind.
-	supervisors map[string][]supervisor.Status
+	supervisors map[string][]control.Status
 	units       map[string]Unit
 	services    map[string]Service
 	listErr     error
@@ -32,7 +32,7 @@ type bed struct {
 	restarts    []string
 	probes      []string
 	// answers are what probes of an instance find; hang is one that times out.
-	answers map[string]supervisor.ProbeResult
+	answers map[string]control.ProbeResult
 	traffic map[string]Traffic
 	anew    []bool   // of the looks
 	stale   []uint64 // whom looks show served that are not anew; nil: the same
@@ -45,8 +45,8 @@ type bed struct {
 
 func newBed(apps ...fcgisup.App) *bed {
 	b := &bed{
-		supervisors: map[string][]supervisor.Status{}, units: map[string]Unit{}, services: map[string]Service{},
-		answers: map[string]supervisor.ProbeResult{}, traffic: map[string]Traffic{}, over: make(chan struct{}),
+		supervisors: map[string][]control.Status{}, units: map[string]Unit{}, services: map[string]Service{},
+		answers: map[string]control.ProbeResult{}, traffic: map[string]Traffic{}, over: make(chan struct{}),
 	}
 	b.Monitor = New(Options{
 		Host: "host", Apps: apps, Interval: 5 * time.Second,
@@ -99,7 +99,7 @@ func (b *bed) sockets() ([]string, error) {
 	return all, nil
 }
 
-func (b *bed) status(ctx context.Context, socket string, _ []fcgisup.App) ([]supervisor.Status, error) {
+func (b *bed) status(ctx context.Context, socket string, _ []fcgisup.App) ([]control.Status, error) {
 	b.mu.Lock()
 	all, ok := b.supervisors[socket]
 	b.mu.Unlock()
@@ -160,7 +160,7 @@ func (b *bed) TryRestart(_ context.Context, unit string) error {
 // errHangs is an answer that does not come.
 var errHangs = errors.New("no answer")
 
-func (b *bed) probe(ctx context.Context, _ fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult {
+func (b *bed) probe(ctx context.Context, _ fcgisup.App, in fcgisup.Instance) control.ProbeResult {
 	b.mu.Lock()
 	b.probes = append(b.probes, in.String())
 	r := b.answers[in.String()]

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // BenchmarkReport is what one report of 10,000 instances costs, of which one in
@@ -21,8 +21,8 @@ func BenchmarkReport(b *testing.B) {
 	for n := range awake {
 		path := fmt.Sprint(n)
 		st := up("a", n+1)
-		st.Workers = make([]supervisor.WorkerStatus, 4)
-		host.controls[path] = &controlSocket{path: path, all: []supervisor.Status{st}, at: time.Now()}
+		st.Workers = make([]control.WorkerStatus, 4)
+		host.controls[path] = &controlSocket{path: path, all: []control.Status{st}, at: time.Now()}
 	}
 	for b.Loop() {
 		host.report()

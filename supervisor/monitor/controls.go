@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -26,7 +26,7 @@ type controlSocket struct {
 	path   string
 	asked  bool // an answer is awaited
 	mute   bool // the last one did not come in time
-	all    []supervisor.Status
+	all    []control.Status
 	at     time.Time // of all
 	err    error     // of the last asking
 	warned bool      // err has been logged
@@ -36,7 +36,7 @@ type controlSocket struct {
 
 // answer is that of a control socket.
 type answer struct {
-	all []supervisor.Status
+	all []control.Status
 	at  time.Time
 	err error
 }
@@ -99,7 +99,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	case a.err == nil:
 		c.refused = 0
 		// A supervisor is its app's user's, and may say anything.
-		c.all = slices.DeleteFunc(a.all, func(st supervisor.Status) bool {
+		c.all = slices.DeleteFunc(a.all, func(st control.Status) bool {
 			return st.Instance < 1 || fcgisup.CheckName(st.App) != nil
 		})
 		c.at, c.warned = a.at, false
@@ -143,7 +143,7 @@ func (c *controlSocket) refusal() string {
 
 // voice is what a supervisor says of one instance, or why it says nothing.
 type voice struct {
-	status  *supervisor.Status
+	status  *control.Status
 	at      time.Time
 	silence string
 	// refused is why it counts as down: its supervisor answers nothing that can be read.

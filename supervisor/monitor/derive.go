@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
 )
 
@@ -86,7 +86,7 @@ func (m *Monitor) derive(app fcgisup.App, in fcgisup.Instance, v voice, now time
 // shown is a status as every reader of the report may see it: what workers print,
 // and what the kernel said of them, may be secrets of the application. Those who can
 // ask the control socket, which are root and the app's user, see all of it.
-func (m *Monitor) shown(st *supervisor.Status) *supervisor.Status {
+func (m *Monitor) shown(st *control.Status) *control.Status {
 	if st == nil || m.opt.Secret != nil && m.opt.Secret() {
 		return st
 	}
@@ -105,7 +105,7 @@ func (m *Monitor) shown(st *supervisor.Status) *supervisor.Status {
 }
 
 // withoutWords is the error of a failed probe without what the program answered, which the error may quote.
-func withoutWords(p supervisor.ProbeStatus) string {
+func withoutWords(p control.ProbeStatus) string {
 	if p.Status != 0 {
 		return fmt.Sprintf("%s (HTTP status %d)", p.Class, p.Status)
 	}

@@ -3,7 +3,7 @@ package monitor
 import (
 	"fmt"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // Unit is what systemd says of a unit. The zero value is a unit that it has not
@@ -60,7 +60,7 @@ type facts struct {
 	// missing is why nobody can connect although the socket unit is active.
 	missing string
 	// status is its supervisor's word; nil with the reason in silence, if one was asked.
-	status  *supervisor.Status
+	status  *control.Status
 	silence string
 	// refused is why the answers of its supervisor cannot be read, if that has lasted.
 	refused string
@@ -86,7 +86,7 @@ type verdict struct {
 // it is systemd's word. What it does not say is Unknown, never a guess.
 func judge(f facts) verdict {
 	switch {
-	case f.status != nil && f.status.State != supervisor.InstanceStopping:
+	case f.status != nil && f.status.State != control.InstanceStopping:
 		return judgeStatus(f)
 	case !f.systemd && f.status != nil:
 		return verdict{Stopped, "its supervisor ends", true}
@@ -111,11 +111,11 @@ func judgeStatus(f facts) verdict {
 	st := f.status
 	v := verdict{health: Up, intended: st.Rolling || f.service.ending()}
 	switch st.State {
-	case supervisor.Sleeping:
+	case control.Sleeping:
 		v.health = Asleep
-	case supervisor.InstanceFailing:
+	case control.InstanceFailing:
 		v.health, v.why, v.intended = Down, "its workers fail before they are ready"+failed(st), false
-	case supervisor.InstanceStarting, supervisor.Up, supervisor.Saturated, supervisor.InstanceStopping:
+	case control.InstanceStarting, control.Up, control.Saturated, control.InstanceStopping:
 		if why := failsProbes(f); why != "" {
 			v.health, v.why = Down, why
 		}
@@ -138,7 +138,7 @@ func judgeStatus(f facts) verdict {
 func failsProbes(f facts) string {
 	p := f.status.Probe
 	switch {
-	case p == nil, p.OK && p.Skipped == "", p.OK && p.Ping == supervisor.PingNone:
+	case p == nil, p.OK && p.Skipped == "", p.OK && p.Ping == control.PingNone:
 		return ""
 	case p.OK && f.before == Down:
 		return "its last probe failed, and it is too busy for another"
@@ -180,7 +180,7 @@ func judgeService(f facts) verdict {
 }
 
 // failed is the supervisor's last failure, to follow other words.
-func failed(st *supervisor.Status) string {
+func failed(st *control.Status) string {
 	if st.LastFailure == nil {
 		return ""
 	}

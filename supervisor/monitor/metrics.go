@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 var (
@@ -32,8 +33,8 @@ type collector struct {
 }
 
 // statuses are those of all instances that have, or will have, a supervisor.
-func (m *Monitor) statuses() []supervisor.Status {
-	var all []supervisor.Status
+func (m *Monitor) statuses() []control.Status {
+	var all []control.Status
 	report, _ := m.feed.Latest()
 	if report == nil {
 		return nil
@@ -44,7 +45,7 @@ func (m *Monitor) statuses() []supervisor.Status {
 			case i.Status != nil:
 				all = append(all, *i.Status)
 			case app.Supervised && i.Health == Asleep:
-				all = append(all, supervisor.Status{App: i.App, Instance: i.Number, Address: i.Address, State: supervisor.Sleeping})
+				all = append(all, control.Status{App: i.App, Instance: i.Number, Address: i.Address, State: control.Sleeping})
 			}
 		}
 	}

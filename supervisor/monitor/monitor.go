@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
 )
 
@@ -73,7 +73,7 @@ type Options struct {
 	SocketOf func(in fcgisup.Instance) string
 	// Status asks a supervisor, and returns what is to be believed of its answer
 	// with these apps configured; ctx limits that.
-	Status func(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error)
+	Status func(ctx context.Context, socket string, apps []fcgisup.App) ([]control.Status, error)
 	// Restart has a supervisor restart one of its instances, and waits for the outcome.
 	Restart func(ctx context.Context, socket string, number int) error
 	// Units is nil where systemd does not run.
@@ -82,7 +82,7 @@ type Options struct {
 	UnitNames func(in fcgisup.Instance) (socket, service string)
 	// Probe asks a plain instance, Traffic looks at its socket and main process:
 	// anew, which is after the call, or recently.
-	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) supervisor.ProbeResult
+	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult
 	Traffic func(a fcgisup.Address, pid int, anew bool) (Traffic, error)
 	// Secret tells whether readers of the reports show a token: they may then see what
 	// workers print. Nil: they need none.

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-func up(app string, n int) supervisor.Status {
-	return supervisor.Status{App: app, Instance: n, State: supervisor.Up}
+func up(app string, n int) control.Status {
+	return control.Status{App: app, Instance: n, State: control.Up}
 }
 
 // TestRounds: every instance is known, asleep or not, from one question to
@@ -24,8 +24,8 @@ func TestRounds(t *testing.T) {
 		b := newBed(on("rt", 3, 9000))
 		b.units["rt@1.socket"], b.units["rt@1.service"] = connected, connected
 		b.units["rt@2.socket"] = listening
-		b.supervisors["1"] = []supervisor.Status{up("rt", 1)}
-		b.supervisors["dev"] = []supervisor.Status{up("dev", 1), up("dev", 2), up("rt", 9)}
+		b.supervisors["1"] = []control.Status{up("rt", 1)}
+		b.supervisors["dev"] = []control.Status{up("dev", 1), up("dev", 2), up("rt", 9)}
 		b.start()
 		defer b.end()
 		for n, want := range map[int]Health{1: Up, 2: Asleep, 3: Stopped, 9: Up} {
@@ -71,7 +71,7 @@ func TestHungSupervisors(t *testing.T) {
 		for n := 1; n <= hung+good; n++ {
 			name := fmt.Sprintf("a@%d", n)
 			b.units[name+".socket"], b.units[name+".service"] = connected, connected
-			b.supervisors[name] = []supervisor.Status{up("a", n)}
+			b.supervisors[name] = []control.Status{up("a", n)}
 			if n <= hung {
 				b.supervisors[name] = nil
 			}
@@ -85,7 +85,7 @@ func TestHungSupervisors(t *testing.T) {
 		wait(20 * time.Second)
 		before := b.of(t, "a", hung+1).Checked
 		b.set(func() {
-			b.supervisors["a@80"] = []supervisor.Status{{App: "a", Instance: 80, State: supervisor.InstanceFailing}}
+			b.supervisors["a@80"] = []control.Status{{App: "a", Instance: 80, State: control.InstanceFailing}}
 		})
 		wait(5*time.Second + latePause)
 		if got := b.of(t, "a", 80); got.Health != Down {
@@ -97,7 +97,7 @@ func TestHungSupervisors(t *testing.T) {
 		if got := b.of(t, "a", 1); got.Health != Unknown || !strings.Contains(got.Why, "does not answer") || got.Status != nil {
 			t.Errorf("%+v", got)
 		}
-		b.set(func() { b.supervisors["a@1"] = []supervisor.Status{up("a", 1)} })
+		b.set(func() { b.supervisors["a@1"] = []control.Status{up("a", 1)} })
 		wait(time.Minute) // its turn comes in half of that: 40, 4 at a time, for answerPatience each
 		if got := b.of(t, "a", 1); got.Health != Up {
 			t.Errorf("back again, a@1 is %s (%s)", got.Health, got.Why)
@@ -110,7 +110,7 @@ func TestLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("a", 1, 9000))
 		b.run("a@1")
-		b.supervisors["s"] = []supervisor.Status{up("a", 1)}
+		b.supervisors["s"] = []control.Status{up("a", 1)}
 		b.start()
 		defer b.end()
 		b.set(func() { b.supervisors["s"] = nil })
@@ -151,10 +151,10 @@ func TestKilledSupervisor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("a", 1, 9000))
 		b.run("a@1")
-		b.supervisors["a@1"] = []supervisor.Status{up("a", 1)}
+		b.supervisors["a@1"] = []control.Status{up("a", 1)}
 		b.start()
 		defer b.end()
-		b.set(func() { b.supervisors["a@1"] = []supervisor.Status{}; b.units["a@1.service"] = autoRestart })
+		b.set(func() { b.supervisors["a@1"] = []control.Status{}; b.units["a@1.service"] = autoRestart })
 		wait(6 * time.Second)
 		if got := b.of(t, "a", 1); got.Health != Up || got.Status != nil {
 			t.Errorf("restarted once: %+v", got)
@@ -243,8 +243,8 @@ func TestFirstReportWaits(t *testing.T) {
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("a", 3, 9000), plainApp("p", 9100), plainApp("q", 9200))
-		b.supervisors["s3"] = []supervisor.Status{up("a", 3)}
-		b.supervisors["s1"] = []supervisor.Status{up("a", 1)}
+		b.supervisors["s3"] = []control.Status{up("a", 3)}
+		b.supervisors["s1"] = []control.Status{up("a", 1)}
 		b.run("p@1")
 		b.start()
 		defer b.end()
@@ -273,7 +273,7 @@ func TestRestart(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("rt", 1, 9000))
-		b.opt.Status = func(ctx context.Context, socket string, apps []fcgisup.App) ([]supervisor.Status, error) {
+		b.opt.Status = func(ctx context.Context, socket string, apps []fcgisup.App) ([]control.Status, error) {
 			if len(apps) != 1 || socket != "x" {
 				t.Errorf("asked of %d apps, %s", len(apps), socket)
 			}
@@ -281,7 +281,7 @@ func TestStrangers(t *testing.T) {
 			return all[1:], err
 		}
 		invent := func(first int) {
-			all := []supervisor.Status{up("rt", 1)}
+			all := []control.Status{up("rt", 1)}
 			for n := range 600 {
 				all = append(all, up("new", first+n))
 			}

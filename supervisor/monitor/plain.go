@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 
 // plain is what the monitor knows of an instance that systemd runs itself.
 type plain struct {
-	probe *supervisor.ProbeStatus
+	probe *control.ProbeStatus
 	// bad is why it is down: too many failed probes in a row, and no good one since.
 	bad      string
 	restarts uint64
@@ -56,7 +56,7 @@ type probing struct {
 	// pings tells that a probe is a ping, trial that it is the program's first; verdict
 	// is what is known of the program and pings.
 	pings, trial bool
-	verdict      supervisor.PingVerdict
+	verdict      control.PingVerdict
 	// standing tells that connections wait and nobody is served.
 	standing bool
 	// service is what systemd said right before.
@@ -67,7 +67,7 @@ type probing struct {
 	traffic Traffic
 	unseen  error
 	sent    bool
-	result  supervisor.ProbeResult
+	result  control.ProbeResult
 	took    time.Duration
 }
 
@@ -88,10 +88,10 @@ func (m *Monitor) probePlains(ctx context.Context, now time.Time) {
 			case service.inactive(), app.Health.Interval == 0:
 				p.rest()
 			case service.up() && !now.Before(p.next):
-				g := &probing{app: app, in: in, skips: p.skips, since: p.since, verdict: supervisor.PingAnswers}
+				g := &probing{app: app, in: in, skips: p.skips, since: p.since, verdict: control.PingAnswers}
 				if k := m.pinged(app); k != nil {
 					g.pings, g.verdict = true, k.verdict
-					if g.trial = k.verdict == supervisor.PingUntried && !k.trying; g.trial {
+					if g.trial = k.verdict == control.PingUntried && !k.trying; g.trial {
 						k.trying = true
 					}
 				}
@@ -137,7 +137,7 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	if oldest, _ := aged(g.traffic, g.since); g.overdue(oldest) { // recently; it may have ended
 		g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
 	}
-	if g.verdict != supervisor.PingAnswers {
+	if g.verdict != control.PingAnswers {
 		if g.trial {
 			g.try(ctx, opt)
 		} else {
@@ -197,7 +197,7 @@ func (m *Monitor) judgePlain(ctx context.Context, g *probing, now time.Time) {
 
 // take notes a probe and returns why the service is to be restarted, if it is.
 func (p *plain) take(g *probing, now time.Time) string {
-	status := supervisor.ProbeStatus{At: now, OK: true, Status: g.result.Status, DurationSeconds: g.took.Seconds()}
+	status := control.ProbeStatus{At: now, OK: true, Status: g.result.Status, DurationSeconds: g.took.Seconds()}
 	crashed := g.service.Restarts > p.last.Restarts && !p.last.Began.IsZero()
 	if p.probe != nil && (crashed || g.service.Began.Equal(p.last.Began)) {
 		status.Failures = p.probe.Failures
@@ -214,8 +214,8 @@ func (p *plain) take(g *probing, now time.Time) string {
 		p.bad = fmt.Sprintf("one request for %s, request_timeout is %s", oldest.Round(time.Second), g.app.Limits.RequestTimeout)
 		return p.bad
 	case g.standing:
-		g.result = supervisor.ProbeResult{Class: fcgisup.ProbeTimeout, Err: errStanding}
-	case g.trial || g.verdict != supervisor.PingAnswers:
+		g.result = control.ProbeResult{Class: fcgisup.ProbeTimeout, Err: errStanding}
+	case g.trial || g.verdict != control.PingAnswers:
 		p.takeTrial(g, now)
 		return ""
 	case !g.sent:

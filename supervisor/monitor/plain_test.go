@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-var hangs = supervisor.ProbeResult{Err: errHangs, Class: fcgisup.ProbeTimeout}
+var hangs = control.ProbeResult{Err: errHangs, Class: fcgisup.ProbeTimeout}
 
 // plainBed is a host with one plain service that has answered well.
 func plainBed(t *testing.T) *bed {
@@ -201,7 +201,7 @@ func TestPlainAnswersWrong(t *testing.T) {
 		b := plainBed(t)
 		defer b.end()
 		b.set(func() {
-			b.answers["p@1"] = supervisor.ProbeResult{Err: errors.New("status 500"), Class: "status", Status: 500}
+			b.answers["p@1"] = control.ProbeResult{Err: errors.New("status 500"), Class: "status", Status: 500}
 		})
 		wait(20 * time.Second)
 		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Serving: []uint64{7}} })
@@ -220,13 +220,13 @@ func TestPlainAnswersWrong(t *testing.T) {
 // TestPlainNotItsFault: what a restart would not mend is not restarted.
 func TestPlainNotItsFault(t *testing.T) {
 	for name, c := range map[string]struct {
-		result supervisor.ProbeResult
+		result control.ProbeResult
 		health Health
 	}{
-		"no such file":  {supervisor.ProbeResult{Err: fs.ErrNotExist, Class: fcgisup.ProbeMissing}, Down},
-		"refused":       {supervisor.ProbeResult{Err: errors.New("refused"), Class: fcgisup.ProbeRefused}, Down},
-		"no permission": {supervisor.ProbeResult{Err: fmt.Errorf("no: %w", fs.ErrPermission), Class: fcgisup.ProbeRefused}, Up},
-		"overloaded":    {supervisor.ProbeResult{Err: errors.New("overloaded"), Class: fcgisup.ProbeOverloaded}, Up},
+		"no such file":  {control.ProbeResult{Err: fs.ErrNotExist, Class: fcgisup.ProbeMissing}, Down},
+		"refused":       {control.ProbeResult{Err: errors.New("refused"), Class: fcgisup.ProbeRefused}, Down},
+		"no permission": {control.ProbeResult{Err: fmt.Errorf("no: %w", fs.ErrPermission), Class: fcgisup.ProbeRefused}, Up},
+		"overloaded":    {control.ProbeResult{Err: errors.New("overloaded"), Class: fcgisup.ProbeOverloaded}, Up},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // plainPing is what is known of a plain app's program and pings, see
-// [supervisor.PingVerdict]: one that does not answer may die of the question. It
+// [control.PingVerdict]: one that does not answer may die of the question. It
 // is kept in memory, for the program as it is configured; a monitor that has just
 // begun tries one ping.
 type plainPing struct {
-	verdict supervisor.PingVerdict
+	verdict control.PingVerdict
 	// trying is set while a first ping is under way at one of the app's instances.
 	trying bool
 }
@@ -59,15 +59,15 @@ func (g *probing) try(ctx context.Context, opt Options) {
 	if !g.still() {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, min(g.app.Health.Timeout, supervisor.FirstPingTimeout))
+	limited, cancel := context.WithTimeout(ctx, min(g.app.Health.Timeout, control.FirstPingTimeout))
 	defer cancel()
 	begun := time.Now()
 	g.result = opt.Probe(limited, g.app, g.in)
 	g.took = time.Since(begun)
 	g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
-	g.verdict = supervisor.JudgePing(g.result, len(g.traffic.Serving), g.traffic.Queue)
+	g.verdict = control.JudgePing(g.result, len(g.traffic.Serving), g.traffic.Queue)
 	select {
-	case <-time.After(supervisor.PingDeath):
+	case <-time.After(control.PingDeath):
 	case <-ctx.Done():
 		return
 	}
@@ -77,7 +77,7 @@ func (g *probing) try(ctx context.Context, opt Options) {
 		return
 	}
 	if after.Restarts > g.service.Restarts || after.PID != g.service.PID || !after.up() {
-		g.verdict = supervisor.PingNone
+		g.verdict = control.PingNone
 	}
 	g.service = after
 }
@@ -116,13 +116,13 @@ func (g *probing) stands(ctx context.Context, opt Options) bool {
 func (p *plain) takeTrial(g *probing, now time.Time) {
 	p.last = g.service
 	p.skips, p.bad = 0, ""
-	p.probe = &supervisor.ProbeStatus{At: now, OK: true, Ping: g.verdict, DurationSeconds: g.took.Seconds()}
+	p.probe = &control.ProbeStatus{At: now, OK: true, Ping: g.verdict, DurationSeconds: g.took.Seconds()}
 	switch g.verdict {
-	case supervisor.PingAnswers:
+	case control.PingAnswers:
 		p.good = now
-	case supervisor.PingNone:
-		p.probe.Skipped, p.probe.DurationSeconds = supervisor.AnswersNoPing, 0
-	case supervisor.PingUntried:
+	case control.PingNone:
+		p.probe.Skipped, p.probe.DurationSeconds = control.AnswersNoPing, 0
+	case control.PingUntried:
 		p.probe = nil
 	}
 }

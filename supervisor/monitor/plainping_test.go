@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // pingedBed is a host with a plain service that is probed by pings.
@@ -23,7 +23,7 @@ func TestPlainThatAnswersPingsIsProbed(t *testing.T) {
 		b.start()
 		defer b.end()
 		wait(5 * time.Second)
-		if got := b.of(t, "p", 1); got.Health != Up || got.Probe == nil || got.Probe.Ping != supervisor.PingAnswers {
+		if got := b.of(t, "p", 1); got.Health != Up || got.Probe == nil || got.Probe.Ping != control.PingAnswers {
 			t.Fatalf("%+v", got)
 		}
 		b.set(func() { b.answers["p@1"] = hangs })
@@ -42,7 +42,7 @@ func TestPlainThatAnswersNoPingIsPingedOnce(t *testing.T) {
 		defer b.end()
 		wait(time.Hour)
 		got := b.of(t, "p", 1)
-		if n := len(b.did(&b.probes)); n != 1 || got.Health != Up || got.Probe == nil || got.Probe.Ping != supervisor.PingNone {
+		if n := len(b.did(&b.probes)); n != 1 || got.Health != Up || got.Probe == nil || got.Probe.Ping != control.PingNone {
 			t.Fatalf("%d pings, %+v", n, got)
 		}
 		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Queue: 1} }) // and nobody served
@@ -77,7 +77,7 @@ func TestPlainThatDiesOfThePingIsNotPingedAgain(t *testing.T) {
 		})
 		wait(time.Hour)
 		got := b.of(t, "p", 1)
-		if n := len(b.did(&b.probes)); n != 1 || got.Health != Up || got.Probe == nil || got.Probe.Ping != supervisor.PingNone || len(b.did(&b.restarts)) != 0 {
+		if n := len(b.did(&b.probes)); n != 1 || got.Health != Up || got.Probe == nil || got.Probe.Ping != control.PingNone || len(b.did(&b.restarts)) != 0 {
 			t.Errorf("%d pings, %+v, restarted %v", n, got, b.did(&b.restarts))
 		}
 	})

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestRefusedAnswers: a supervisor whose answers cannot be read is down after three
 // of them, and one that is late, gone or not ours to ask is not.
 func TestRefusedAnswers(t *testing.T) {
-	failing := []supervisor.Status{{App: "a", Instance: 1, State: supervisor.Up}}
+	failing := []control.Status{{App: "a", Instance: 1, State: control.Up}}
 	for _, c := range []struct {
 		name string
 		err  error
@@ -61,13 +61,13 @@ func TestRefusedAnswers(t *testing.T) {
 
 // TestShown: what workers print is for those who show a token.
 func TestShown(t *testing.T) {
-	st := &supervisor.Status{App: "a", LastFailure: &supervisor.Failure{Detail: "exit status 1", Output: []string{"password=x"}, Evidence: []string{"stack"}}}
+	st := &control.Status{App: "a", LastFailure: &control.Failure{Detail: "exit status 1", Output: []string{"password=x"}, Evidence: []string{"stack"}}}
 	m := New(Options{})
 	got := m.shown(st)
 	if f := got.LastFailure; f.Output != nil || f.Evidence != nil || f.Detail != "exit status 1" || len(st.LastFailure.Output) != 1 {
 		t.Errorf("%+v, %+v", f, st.LastFailure)
 	}
-	wrong := supervisor.Status{Probe: &supervisor.ProbeStatus{Class: "status", Status: 500, Error: `status 500; stderr: "password=x"`, Answer: "password=x"}}
+	wrong := control.Status{Probe: &control.ProbeStatus{Class: "status", Status: 500, Error: `status 500; stderr: "password=x"`, Answer: "password=x"}}
 	if p := m.shown(&wrong).Probe; p.Answer != "" || p.Error != "status (HTTP status 500)" || wrong.Probe.Answer == "" {
 		t.Errorf("probe %+v, before %+v", p, wrong.Probe)
 	}
@@ -75,7 +75,7 @@ func TestShown(t *testing.T) {
 	if got := m.shown(st); got != st {
 		t.Errorf("%+v", got.LastFailure)
 	}
-	if m.shown(nil) != nil || m.shown(&supervisor.Status{}) == nil {
+	if m.shown(nil) != nil || m.shown(&control.Status{}) == nil {
 		t.Error("what has not failed")
 	}
 }

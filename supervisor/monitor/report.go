@@ -8,7 +8,7 @@ package monitor
 import (
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // Health is what an instance is to those who depend on it: the literal in JSON,
@@ -95,9 +95,9 @@ type Instance struct {
 	// what is down never is intended.
 	Intended bool `json:"intended,omitempty"`
 	// Status is what its supervisor says; nil while none runs, and for plain instances.
-	Status *supervisor.Status `json:"status,omitempty"`
+	Status *control.Status `json:"status,omitempty"`
 	// Probe is the monitor's own probe, of plain instances only.
-	Probe *supervisor.ProbeStatus `json:"probe,omitempty"`
+	Probe *control.ProbeStatus `json:"probe,omitempty"`
 	// Restarts counts how often the monitor restarted a plain instance.
 	Restarts uint64 `json:"restarts,omitempty"`
 	// SocketUnit and ServiceUnit are ActiveState/SubState of systemd, empty without it.

@@ -74,7 +74,7 @@ type Window struct {
 type Verdict struct {
 	At     time.Duration `json:"at"`
 	Member string        `json:"member"`
-	// Cause is one of supervisor.Causes, or "cut".
+	// Cause is one of control.Causes, or "cut".
 	Cause string `json:"cause"`
 	Count uint64 `json:"count"`
 	// Detail is the last failure in the status.

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // spec is a member of the fleet before it lives.
@@ -192,10 +192,10 @@ func replaceFile(path, text string, mode os.FileMode) error {
 const statusPatience = 3 * time.Second
 
 // status asks the supervisor how its instances are.
-func (m *member) status(ctx context.Context) ([]supervisor.Status, error) {
+func (m *member) status(ctx context.Context) ([]control.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
-	var all []supervisor.Status
+	var all []control.Status
 	err := m.order(ctx, http.MethodGet, "/status", &all)
 	return all, err
 }
@@ -243,14 +243,14 @@ func (m *member) well(ctx context.Context) error {
 		return err
 	}
 	for _, st := range all {
-		if st.State != supervisor.Up && st.State != supervisor.Saturated || st.Rolling {
+		if st.State != control.Up && st.State != control.Saturated || st.Rolling {
 			return fmt.Errorf("%s@%d is %s, rolling %v", st.App, st.Instance, st.State, st.Rolling)
 		}
 		for _, w := range st.Workers {
 			switch w.State {
-			case supervisor.Starting, supervisor.Backoff, supervisor.Failing, supervisor.Killing:
+			case control.Starting, control.Backoff, control.Failing, control.Killing:
 				return fmt.Errorf("%s@%d has a worker that is %s", st.App, st.Instance, w.State)
-			case supervisor.Ready, supervisor.Draining, supervisor.Stopping, supervisor.Stopped:
+			case control.Ready, control.Draining, control.Stopping, control.Stopped:
 			}
 		}
 	}

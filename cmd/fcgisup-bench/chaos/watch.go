@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // watchEvery is how often a member's counters are looked at.
@@ -35,7 +35,7 @@ func (f *fleet) watch(ctx context.Context, m *member) {
 }
 
 // counters are restarts by cause, and "cut".
-func counters(all []supervisor.Status) map[string]uint64 {
+func counters(all []control.Status) map[string]uint64 {
 	counts := map[string]uint64{}
 	for _, st := range all {
 		for cause, n := range st.Restarts {
@@ -46,7 +46,7 @@ func counters(all []supervisor.Status) map[string]uint64 {
 	return counts
 }
 
-func lastFailure(all []supervisor.Status) string {
+func lastFailure(all []control.Status) string {
 	for _, st := range all {
 		if l := st.LastFailure; l != nil {
 			return string(l.Cause) + ": " + l.Detail

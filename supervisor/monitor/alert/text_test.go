@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -100,8 +100,8 @@ func alone(app string) string {
 // TestLastError: one line of what is known, and nothing of what the application printed.
 func TestLastError(t *testing.T) {
 	failure := func(why, detail string) *monitor.Instance {
-		return &monitor.Instance{Health: monitor.Down, Why: why, Status: &supervisor.Status{
-			LastFailure: &supervisor.Failure{Detail: detail, Output: []string{"password=hunter2"}},
+		return &monitor.Instance{Health: monitor.Down, Why: why, Status: &control.Status{
+			LastFailure: &control.Failure{Detail: detail, Output: []string{"password=hunter2"}},
 		}}
 	}
 	tests := []struct {

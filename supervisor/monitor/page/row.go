@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -38,12 +38,12 @@ type row struct {
 	// Notes say in a line each what is going on, or wrong.
 	Notes []string
 	// Failure is set for what is wrong: it is then told without being asked for.
-	Failure *supervisor.Failure
+	Failure *control.Failure
 	// Facts are for the details.
 	Facts     []named
 	WorkerSet []workerRow
-	Probe     *supervisor.ProbeStatus
-	Last      *supervisor.Failure
+	Probe     *control.ProbeStatus
+	Last      *control.Failure
 }
 
 // named is a fact.
@@ -52,7 +52,7 @@ type named struct{ Name, Value string }
 // workerRow is a worker in the details.
 type workerRow struct {
 	PID, Busy, Requests, Memory, Note string
-	State                             supervisor.State
+	State                             control.State
 	Since, Next                       template.HTML
 	Generation                        int
 }
@@ -84,16 +84,16 @@ func rowOf(in *monitor.Instance, end time.Time, zone *time.Location) row {
 func anchor(in *monitor.Instance) string { return in.App + "@" + strconv.Itoa(in.Number) }
 
 // sameWord are states that say no more than the health does.
-var sameWord = map[supervisor.InstanceState]monitor.Health{supervisor.Up: monitor.Up, supervisor.Sleeping: monitor.Asleep}
+var sameWord = map[control.InstanceState]monitor.Health{control.Up: monitor.Up, control.Sleeping: monitor.Asleep}
 
 // supervised adds what a supervisor says.
-func (r *row) supervised(st *supervisor.Status, zone *time.Location) {
+func (r *row) supervised(st *control.Status, zone *time.Location) {
 	if sameWord[st.State] != r.Health {
 		r.State, r.Since = string(st.State), age(st.Since, zone)
 	}
 	ready, busy, told := 0, 0, len(st.Workers) > 0
 	for _, w := range st.Workers {
-		if w.State == supervisor.Ready {
+		if w.State == control.Ready {
 			ready++
 		}
 		switch {
@@ -116,8 +116,8 @@ func (r *row) supervised(st *supervisor.Status, zone *time.Location) {
 	case st.Backlog != nil: // of a supervisor that does not limit the queue
 		r.Limit = strconv.Itoa(*st.Backlog)
 	}
-	r.Strained = st.State == supervisor.Saturated
-	for _, c := range supervisor.Causes {
+	r.Strained = st.State == control.Saturated
+	for _, c := range control.Causes {
 		if n := st.Restarts[c]; n > 0 {
 			r.Ended += n
 			r.EndedBy = append(r.EndedBy, named{string(c), strconv.FormatUint(n, 10)})
@@ -126,7 +126,7 @@ func (r *row) supervised(st *supervisor.Status, zone *time.Location) {
 	r.Last = st.LastFailure
 }
 
-func workerOf(w supervisor.WorkerStatus, zone *time.Location) workerRow {
+func workerOf(w control.WorkerStatus, zone *time.Location) workerRow {
 	r := workerRow{
 		PID: none, Busy: none, Requests: none, Memory: none, State: w.State,
 		Since: age(w.Since, zone), Generation: w.Generation,
@@ -153,11 +153,11 @@ func workerOf(w supervisor.WorkerStatus, zone *time.Location) workerRow {
 }
 
 // tested is a probe in a word or two.
-func tested(p *supervisor.ProbeStatus) (text string, ok bool) {
+func tested(p *control.ProbeStatus) (text string, ok bool) {
 	switch {
 	case p == nil:
 		return none, true
-	case p.Ping == supervisor.PingNone:
+	case p.Ping == control.PingNone:
 		return "none", true
 	case p.Skipped != "":
 		return "skipped", true
@@ -180,7 +180,7 @@ func notes(in *monitor.Instance) []string {
 	}
 	if st != nil && st.ConfigError != "" {
 		why := st.ConfigError
-		if !strings.HasPrefix(why, supervisor.AcceptedNote) {
+		if !strings.HasPrefix(why, control.AcceptedNote) {
 			why = "the last reload changed nothing: " + why
 		}
 		all = append(all, why)
@@ -220,8 +220,8 @@ func facts(in *monitor.Instance) []named {
 		{"Gave up in the queue", st.Abandoned},
 		{"Answered 503 for want of a worker", st.Refused},
 		{"Cut at stop_timeout", st.Cut},
-		{"Scaled up", st.Scaled[supervisor.Upward]},
-		{"Scaled down", st.Scaled[supervisor.Downward]},
+		{"Scaled up", st.Scaled[control.Upward]},
+		{"Scaled down", st.Scaled[control.Downward]},
 	} {
 		if c.count > 0 {
 			add(c.name, strconv.FormatUint(c.count, 10))

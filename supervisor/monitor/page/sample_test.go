@@ -3,7 +3,7 @@ package page
 import (
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -41,15 +41,15 @@ func spans(begin ...any) []monitor.Span {
 
 const day = 24 * time.Hour
 
-func ready(pid int, busy bool, since time.Duration, requests, mib uint64) supervisor.WorkerStatus {
-	return supervisor.WorkerStatus{
-		PID: pid, State: supervisor.Ready, Since: ago(since), Busy: &busy, RequestsSeen: &requests,
+func ready(pid int, busy bool, since time.Duration, requests, mib uint64) control.WorkerStatus {
+	return control.WorkerStatus{
+		PID: pid, State: control.Ready, Since: ago(since), Busy: &busy, RequestsSeen: &requests,
 		MemoryBytes: ptr(mib << 20), MemoryKind: "pss", Generation: 3,
 	}
 }
 
-func passed(ms int, since time.Duration) *supervisor.ProbeStatus {
-	return &supervisor.ProbeStatus{At: ago(since), OK: true, Status: 200, DurationSeconds: float64(ms) / 1000}
+func passed(ms int, since time.Duration) *control.ProbeStatus {
+	return &control.ProbeStatus{At: ago(since), OK: true, Status: 200, DurationSeconds: float64(ms) / 1000}
 }
 
 func tickets() monitor.App {
@@ -59,27 +59,27 @@ func tickets() monitor.App {
 			App: "rt", Number: n, Address: "/run/rt" + string(rune('0'+n)) + ".sock", Health: monitor.Up,
 			Since: ago(3*day + 4*time.Hour), Checked: ago(2 * time.Second), SocketUnit: "active/running", ServiceUnit: "active/running",
 			History: spans(monitor.Up, 2*day),
-			Status: &supervisor.Status{
-				App: "rt", Instance: n, State: supervisor.Up, Since: ago(3 * day), Queue: ptr(0), Backlog: ptr(4096), InFlight: ptr(n % 2),
-				OldestRequestSeconds: ptr(float64(n%2) * 0.4), Workers: []supervisor.WorkerStatus{ready(41200+n, n%2 == 1, 12*time.Minute, uint64(1800*n), uint64(170+7*n))},
-				Restarts: map[supervisor.Cause]uint64{}, Probe: passed(11+n, 6*time.Second),
+			Status: &control.Status{
+				App: "rt", Instance: n, State: control.Up, Since: ago(3 * day), Queue: ptr(0), Backlog: ptr(4096), InFlight: ptr(n % 2),
+				OldestRequestSeconds: ptr(float64(n%2) * 0.4), Workers: []control.WorkerStatus{ready(41200+n, n%2 == 1, 12*time.Minute, uint64(1800*n), uint64(170+7*n))},
+				Restarts: map[control.Cause]uint64{}, Probe: passed(11+n, 6*time.Second),
 			},
 		}
 		a.Instances = append(a.Instances, in)
 	}
 	second := &a.Instances[1]
 	second.History = spans(monitor.Up, 2*day, monitor.Down, 11*time.Hour, monitor.Up, 11*time.Hour-7*time.Minute, monitor.Down, 5*time.Hour, monitor.Up, 5*time.Hour-95*time.Second)
-	second.Status.Restarts = map[supervisor.Cause]uint64{supervisor.Crash: 2, supervisor.Age: 4}
-	second.Status.LastFailure = &supervisor.Failure{
-		At: ago(5 * time.Hour), Cause: supervisor.Crash, PID: 40977, Detail: "signal: segmentation fault",
+	second.Status.Restarts = map[control.Cause]uint64{control.Crash: 2, control.Age: 4}
+	second.Status.LastFailure = &control.Failure{
+		At: ago(5 * time.Hour), Cause: control.Crash, PID: 40977, Detail: "signal: segmentation fault",
 		Output: []string{"[40977] [error]: DBD::Pg::st execute failed: server closed the connection unexpectedly"},
 	}
 	third := &a.Instances[2]
-	third.Status.State, third.Status.Since = supervisor.Saturated, ago(42*time.Second)
+	third.Status.State, third.Status.Since = control.Saturated, ago(42*time.Second)
 	third.Status.Queue, third.Status.InFlight, third.Status.OldestRequestSeconds = ptr(7), ptr(1), ptr(48.3)
 	third.Status.QueueHeadSeconds = ptr(41.0)
 	third.Status.Workers[0].Busy, third.Status.Workers[0].Since = ptr(true), ago(48*time.Second)
-	third.Status.Probe = &supervisor.ProbeStatus{At: ago(9 * time.Second), Skipped: "no worker is idle"}
+	third.Status.Probe = &control.ProbeStatus{At: ago(9 * time.Second), Skipped: "no worker is idle"}
 	fifth := monitor.Instance{
 		App: "rt", Number: 5, Address: "/run/rt5.sock", Health: monitor.Asleep, Since: ago(9 * time.Hour), Checked: ago(2 * time.Second),
 		SocketUnit: "active/listening", ServiceUnit: "inactive/dead", History: spans(monitor.Up, 2*day, monitor.Asleep, 9*time.Hour),
@@ -93,16 +93,16 @@ func images() monitor.App {
 		App: "images", Number: 1, Address: "127.0.0.1:9100", Health: monitor.Down, Since: ago(4*time.Minute + 10*time.Second), Checked: ago(time.Second),
 		Why: "no worker becomes ready: 6 attempts have failed, requests are answered 503", SocketUnit: "active/running", ServiceUnit: "active/running",
 		History: spans(monitor.Up, 2*day, monitor.Down, 14*time.Hour, monitor.Unknown, 14*time.Hour-25*time.Minute, monitor.Up, 13*time.Hour, monitor.Down, 250*time.Second),
-		Status: &supervisor.Status{
-			App: "images", Instance: 1, State: supervisor.InstanceFailing, Since: ago(3*time.Minute + 50*time.Second), Queue: ptr(2), Backlog: ptr(511),
+		Status: &control.Status{
+			App: "images", Instance: 1, State: control.InstanceFailing, Since: ago(3*time.Minute + 50*time.Second), Queue: ptr(2), Backlog: ptr(511),
 			InFlight: ptr(0), OldestRequestSeconds: ptr(0.0), Refused: 183, Abandoned: 12,
-			Workers: []supervisor.WorkerStatus{
-				{State: supervisor.Failing, Since: ago(14 * time.Second), Generation: 7, Attempt: 6, Next: ptr(sampleAt.Add(9 * time.Second))},
-				{PID: 52310, State: supervisor.Starting, Since: ago(2 * time.Second), Generation: 7, Attempt: 5},
+			Workers: []control.WorkerStatus{
+				{State: control.Failing, Since: ago(14 * time.Second), Generation: 7, Attempt: 6, Next: ptr(sampleAt.Add(9 * time.Second))},
+				{PID: 52310, State: control.Starting, Since: ago(2 * time.Second), Generation: 7, Attempt: 5},
 			},
-			Restarts: map[supervisor.Cause]uint64{supervisor.Crash: 11, supervisor.StartTimeout: 1},
-			LastFailure: &supervisor.Failure{
-				At: ago(14 * time.Second), Cause: supervisor.Crash, PID: 52298, Detail: "exit status 3",
+			Restarts: map[control.Cause]uint64{control.Crash: 11, control.StartTimeout: 1},
+			LastFailure: &control.Failure{
+				At: ago(14 * time.Second), Cause: control.Crash, PID: 52298, Detail: "exit status 3",
 				Output: []string{
 					"imaged 2.1 starting, 8 threads",
 					"cache: /var/cache/imaged/index.db: opening",
@@ -111,16 +111,16 @@ func images() monitor.App {
 				},
 				Evidence: []string{"state S, wchan do_sys_poll", "syscall 7 0x7ffd3a2c 0x2 0xffffffff"},
 			},
-			Probe: &supervisor.ProbeStatus{At: ago(16 * time.Second), Class: "timeout", Error: "no answer within 5s", Failures: 4, DurationSeconds: 5},
+			Probe: &control.ProbeStatus{At: ago(16 * time.Second), Class: "timeout", Error: "no answer within 5s", Failures: 4, DurationSeconds: 5},
 		},
 	}
 	second := monitor.Instance{
 		App: "images", Number: 2, Address: "127.0.0.1:9101", Health: monitor.Up, Since: ago(6 * day), Checked: ago(time.Second), History: spans(monitor.Up, 2*day),
 		SocketUnit: "active/running", ServiceUnit: "active/running",
-		Status: &supervisor.Status{
-			App: "images", Instance: 2, State: supervisor.Up, Since: ago(6 * day), Queue: ptr(0), Backlog: ptr(511), InFlight: ptr(2), OldestRequestSeconds: ptr(1.2),
-			Workers:  []supervisor.WorkerStatus{ready(51007, true, time.Second, 90412, 312), ready(51008, true, 0, 88120, 298), ready(51009, false, 3*time.Second, 71, 96)},
-			Restarts: map[supervisor.Cause]uint64{supervisor.Finished: 38}, Probe: passed(2, 3*time.Second),
+		Status: &control.Status{
+			App: "images", Instance: 2, State: control.Up, Since: ago(6 * day), Queue: ptr(0), Backlog: ptr(511), InFlight: ptr(2), OldestRequestSeconds: ptr(1.2),
+			Workers:  []control.WorkerStatus{ready(51007, true, time.Second, 90412, 312), ready(51008, true, 0, 88120, 298), ready(51009, false, 3*time.Second, 71, 96)},
+			Restarts: map[control.Cause]uint64{control.Finished: 38}, Probe: passed(2, 3*time.Second),
 		},
 	}
 	return monitor.App{Name: "images", Description: "thumbnails", Supervised: true, Instances: []monitor.Instance{failing, second}}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -288,7 +288,7 @@ func TestReadersAtOnce(t *testing.T) {
 	}
 	for left := 8; left > 0; {
 		r := sample()
-		r.Apps[0].Instances[0].Status.State = supervisor.InstanceStates[left%len(supervisor.InstanceStates)]
+		r.Apps[0].Instances[0].Status.State = control.InstanceStates[left%len(control.InstanceStates)]
 		f.Publish(r)
 		select {
 		case <-done:

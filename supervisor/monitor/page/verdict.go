@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -47,11 +47,11 @@ func strained(in *monitor.Instance) bool {
 		return true
 	}
 	st := in.Status
-	return st != nil && (st.ConfigError != "" || st.State == supervisor.Saturated || st.State == supervisor.InstanceFailing)
+	return st != nil && (st.ConfigError != "" || st.State == control.Saturated || st.State == control.InstanceFailing)
 }
 
 // probeOf is the newest probe, whoever sent it.
-func probeOf(in *monitor.Instance) *supervisor.ProbeStatus {
+func probeOf(in *monitor.Instance) *control.ProbeStatus {
 	if in.Status != nil {
 		return in.Status.Probe
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -15,10 +15,10 @@ func TestVerdict(t *testing.T) {
 	asleep := monitor.Instance{Health: monitor.Asleep}
 	stopped := monitor.Instance{Health: monitor.Stopped}
 	unknown := monitor.Instance{Health: monitor.Unknown}
-	saturated := monitor.Instance{Health: monitor.Up, Status: &supervisor.Status{State: supervisor.Saturated}}
-	failing := monitor.Instance{Health: monitor.Up, Probe: &supervisor.ProbeStatus{Class: "timeout", Failures: 1}}
-	skipped := monitor.Instance{Health: monitor.Up, Probe: &supervisor.ProbeStatus{Skipped: "busy"}}
-	unread := monitor.Instance{Health: monitor.Asleep, Status: &supervisor.Status{State: supervisor.Sleeping, ConfigError: "x"}}
+	saturated := monitor.Instance{Health: monitor.Up, Status: &control.Status{State: control.Saturated}}
+	failing := monitor.Instance{Health: monitor.Up, Probe: &control.ProbeStatus{Class: "timeout", Failures: 1}}
+	skipped := monitor.Instance{Health: monitor.Up, Probe: &control.ProbeStatus{Skipped: "busy"}}
+	unread := monitor.Instance{Health: monitor.Asleep, Status: &control.Status{State: control.Sleeping, ConfigError: "x"}}
 	for _, c := range []struct {
 		in    []monitor.Instance
 		level level

@@ -1,4 +1,4 @@
-package supervisor
+package control
 
 // State is what a worker slot is doing. The literal is the log value, the JSON
 // value and the metric label.

@@ -1,4 +1,4 @@
-package supervisor
+package control
 
 import (
 	"encoding/json"
@@ -14,14 +14,14 @@ var buckets = [...]float64{0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 // each bound and no longer than the next.
 type Histogram struct {
 	counts [len(buckets)]uint64 // each bucket by itself
-	total  uint64
-	sum    float64
+	Total  uint64
+	Sum    float64
 }
 
-func (h *Histogram) observe(d time.Duration) {
+func (h *Histogram) Observe(d time.Duration) {
 	s := d.Seconds()
-	h.total++
-	h.sum += s
+	h.Total++
+	h.Sum += s
 	for n, bound := range buckets {
 		if s <= bound {
 			h.counts[n]++
@@ -30,8 +30,8 @@ func (h *Histogram) observe(d time.Duration) {
 	}
 }
 
-// cumulative is the form of Prometheus: counts up to each bound.
-func (h Histogram) cumulative() map[float64]uint64 {
+// Cumulative is the form of Prometheus: counts up to each bound.
+func (h Histogram) Cumulative() map[float64]uint64 {
 	all := make(map[float64]uint64, len(buckets))
 	var sum uint64
 	for n, bound := range buckets {
@@ -49,7 +49,7 @@ type histogramJSON struct {
 
 // MarshalJSON is json.Marshaler's.
 func (h Histogram) MarshalJSON() ([]byte, error) {
-	return json.Marshal(histogramJSON{h.total, h.sum, h.counts[:]})
+	return json.Marshal(histogramJSON{h.Total, h.Sum, h.counts[:]})
 }
 
 // UnmarshalJSON is json.Unmarshaler's. One of another version, with other bounds,
@@ -61,7 +61,7 @@ func (h *Histogram) UnmarshalJSON(data []byte) error {
 	}
 	*h = Histogram{}
 	if len(from.Buckets) == len(buckets) {
-		h.total, h.sum = from.Count, from.Sum
+		h.Total, h.Sum = from.Count, from.Sum
 		copy(h.counts[:], from.Buckets)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package supervisor
+package control
 
 import (
 	"encoding/json"
@@ -36,11 +36,11 @@ const (
 	leastTexts = 512
 )
 
-// shown is a text of a Status.
-func shown(s string) string { return fcgisup.PrintableAtMost(s, MaxStatusText) }
+// Shown is a text of a Status.
+func Shown(s string) string { return fcgisup.PrintableAtMost(s, MaxStatusText) }
 
-// shownLines are lines of a failure, as many and as long as may be.
-func shownLines(lines []string) []string {
+// ShownLines are lines of a failure, as many and as long as may be.
+func ShownLines(lines []string) []string {
 	var all []string
 	for n, line := range lines {
 		if n == MaxFailureLines-1 && len(lines) > MaxFailureLines {
@@ -51,12 +51,12 @@ func shownLines(lines []string) []string {
 	return all
 }
 
-// shownError is an error of several lines, one per mistake.
-func shownError(s string) string {
+// ShownError is an error of several lines, one per mistake.
+func ShownError(s string) string {
 	var all []string
 	size := 0
 	for line := range strings.Lines(s) {
-		line = shown(strings.TrimSuffix(line, "\n"))
+		line = Shown(strings.TrimSuffix(line, "\n"))
 		if size += len(line) + 1; size > MaxConfigError-len("…") {
 			return strings.Join(append(all, "…"), "\n")
 		}
@@ -65,9 +65,9 @@ func shownError(s string) string {
 	return strings.Join(all, "\n")
 }
 
-// bound cuts what was gathered for an answer: reasons that repeat themselves for
+// Bound cuts what was gathered for an answer: reasons that repeat themselves for
 // each worker are given once.
-func (st *Status) bound() {
+func (st *Status) Bound() {
 	var missing []string
 	seen := map[string]bool{}
 	for _, why := range st.Missing {
@@ -76,7 +76,7 @@ func (st *Status) bound() {
 			missing = append(missing, why)
 		}
 	}
-	st.Missing = shownLines(missing)
+	st.Missing = ShownLines(missing)
 }
 
 // fit leaves as much of the texts as fits. The failure's last words go first: they

@@ -1,4 +1,4 @@
-package supervisor
+package control
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 // ControlName is the control socket's name inside an instance's runtime folder.
 const ControlName = "control.sock"
 
-// lookPatience bounds the wait for the instances' loops: a status that is a
+// LookTimeout bounds the wait for the instances' loops: a status that is a
 // little old is better than none.
-const lookPatience = time.Second
+const LookTimeout = time.Second
 
 // Supervised is what a control socket controls. Instances are numbers of the app; 0 is all of them.
 type Supervised interface {
@@ -55,7 +55,7 @@ func Handler(s Supervised, metrics http.Handler, config func() (ConfigRead, bool
 			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
+		ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
 		defer cancel()
 		all := s.Look(ctx, instance)
 		if instance == 0 {

@@ -1,4 +1,4 @@
-package supervisor
+package control
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ func TestShownError(t *testing.T) {
 		"a":          "a",
 		"a\nb\x1b\n": "a\nb\\x1b",
 	} {
-		if got := shownError(in); got != want {
+		if got := ShownError(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	if got := shownError(strings.Repeat("it is wrong\n", 10000)); len(got) > MaxConfigError || !strings.HasSuffix(got, "wrong\n…") {
+	if got := ShownError(strings.Repeat("it is wrong\n", 10000)); len(got) > MaxConfigError || !strings.HasSuffix(got, "wrong\n…") {
 		t.Errorf("%d bytes, %.20q", len(got), got[len(got)-20:])
 	}
 }
@@ -60,7 +60,7 @@ func TestMissingIsBounded(t *testing.T) {
 	for n := range 1000 {
 		st.Missing = append(st.Missing, "memory_bytes: denied", fmt.Sprintf("busy: %d", n))
 	}
-	st.bound()
+	st.Bound()
 	if len(st.Missing) != MaxFailureLines || st.Missing[0] != "memory_bytes: denied" {
 		t.Errorf("%d: %q", len(st.Missing), st.Missing)
 	}
