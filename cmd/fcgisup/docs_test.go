@@ -118,7 +118,7 @@ var (
 	shownFlag    = regexp.MustCompile(`(?:^| )--([a-z][a-z-]*)`)
 )
 
-// TestDocsCommands: the commands and flags that code on a page shows exist, and README.md shows every command.
+// TestDocsCommands: the commands and flags that code on a page shows exist, and docs/commands.md shows every command.
 func TestDocsCommands(t *testing.T) {
 	root := testRoot()
 	root.InitDefaultCompletionCmd("x")
@@ -131,7 +131,7 @@ func TestDocsCommands(t *testing.T) {
 					t.Errorf("%s shows %q: there is no such command", name, m[0])
 					continue
 				}
-				shown[cmd.Name()] = shown[cmd.Name()] || name == "README.md"
+				shown[cmd.Name()] = shown[cmd.Name()] || name == "docs/commands.md"
 				own, _, _ := strings.Cut(m[2], " -- ")
 				for _, flag := range shownFlag.FindAllStringSubmatch(own, -1) {
 					if cmd.Flag(flag[1]) == nil && !subHasFlag(cmd, flag[1]) {
@@ -143,7 +143,7 @@ func TestDocsCommands(t *testing.T) {
 	}
 	for _, cmd := range root.Commands() {
 		if !cmd.Hidden && !shown[cmd.Name()] {
-			t.Errorf("README.md does not show fcgisup %s", cmd.Name())
+			t.Errorf("docs/commands.md does not show fcgisup %s", cmd.Name())
 		}
 	}
 }
