@@ -73,6 +73,7 @@ type App struct {
 	// StopSignal asks a worker to finish; SIGUSR1 is libfcgi's graceful stop.
 	StopSignal syscall.Signal
 	Nginx      Nginx
+	Web        Web
 	Systemd    Systemd
 }
 
@@ -196,6 +197,14 @@ type Nginx struct {
 	ReadTimeout time.Duration
 	// Params are fastcgi_param pairs that add to, or replace, the generated ones.
 	Params map[string]string
+}
+
+// Web is what web servers other than nginx are told beyond [Nginx].
+type Web struct {
+	// Root is the document root, for servers whose own configuration has none.
+	Root string
+	// Connections is how many a worker gets at once, from servers that can hold requests back.
+	Connections int
 }
 
 // usualRead is nginx's own fastcgi_read_timeout.

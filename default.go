@@ -35,6 +35,7 @@ func Default(name string) App {
 		Restart:    Restart{Delay: 100 * time.Millisecond, MaxDelay: 30 * time.Second, Factor: 2},
 		StopSignal: syscall.SIGTERM,
 		Nginx:      Nginx{Upstream: name + "_backend", Balance: "least_conn", Location: "/"},
+		Web:        Web{Root: "/var/www/html", Connections: 10},
 		Systemd:    Systemd{Sandbox: Basic, Supervise: true},
 	}
 }

@@ -89,6 +89,7 @@ func appFields(a *App) []field {
 		{"restart", "backoff of a worker that fails before it is ready; one whose files in command, or environment_file, have changed since is tried within a second, unless they change for ever", section(restartFields(&a.Restart))},
 		{"stop_signal", "asks a worker to finish; SIGUSR1 is libfcgi's graceful stop", signal(&a.StopSignal)},
 		{"nginx", "the generated upstream and location", section(nginxFields(&a.Nginx))},
+		{"web", "what fcgisup gen apache, caddy, haproxy and lighttpd take beside nginx", section(webFields(&a.Web))},
 		{"systemd", "the generated units", section(systemdFields(&a.Systemd))},
 	}
 }
@@ -186,6 +187,13 @@ func nginxFields(x *Nginx) []field {
 		{"location", "prefix that the app is mounted at: /app serves /app and /app/…, not /application; nginx redirects /app to /app/ for a prefix that ends in /", location(&x.Location)},
 		{"read_timeout", "how long nginx waits for an answer, then it sends 504; absent: 60s, plus limits.start_timeout unless all instances start at boot and never sleep", absentDuration(&x.ReadTimeout)},
 		{"params", "fastcgi_param pairs that add to, or replace, the generated ones; without SCRIPT_FILENAME php-cgi and fcgiwrap run the file below root that the path names", nginxParams(&x.Params)},
+	}
+}
+
+func webFields(w *Web) []field {
+	return []field{
+		{"root", "document root for HAProxy, which has none of its own", absolute(&w.Root)},
+		{"connections", "connections per worker that HAProxy, and each process of Apache, opens at once; more requests wait there for limits.queue_wait and are then answered 503. 1: requests wait in the web server, and any free worker takes the next; more: also for programs that serve several at once (Go, threads), and for bursts while an instance starts", number(&w.Connections, 1, 10_000)},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -15,11 +16,13 @@ type generation struct {
 	*cli
 	// units and nginx are which files are wanted.
 	units, nginx bool
-	out          string
-	check        bool
-	instances    int
-	binary       string
-	inline       inlineFlags
+	// web is the other web server whose files are wanted instead, empty for none.
+	web       webserver.Kind
+	out       string
+	check     bool
+	instances int
+	binary    string
+	inline    inlineFlags
 }
 
 func (c *cli) genCommand() *cobra.Command {
@@ -55,6 +58,9 @@ The units name the configuration by --config or $FCGISUP_CONFIG, else
 	gen.AddCommand(
 		g.command("units", "Render the systemd units only", true, false),
 		g.command("nginx", "Render the nginx files only", false, true))
+	for _, kind := range webserver.Kinds {
+		gen.AddCommand(g.webCommand(kind))
+	}
 	return gen
 }
 
@@ -100,6 +106,14 @@ func (g *generation) run(cmd *cobra.Command, args []string) error {
 func (g *generation) render(src *source) ([]fcgisup.File, error) {
 	var files []fcgisup.File
 	for _, app := range src.apps {
+		if g.web != "" {
+			file, err := g.renderWeb(src, app)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, file)
+			continue
+		}
 		made := src.generator(app)
 		if g.units {
 			some, err := units.Render(app, units.Options{Binary: g.binary, Config: src.config, Inline: src.inline, Generator: made})

@@ -134,8 +134,9 @@ func (g *generation) binaryFlag() []string {
 
 // generator is the command that renders one app's files again: the same for
 // gen, gen units and gen nginx, with and without --out, so that it is no drift.
-func (s *source) generator(a fcgisup.App) string {
-	argv := append([]string{"fcgisup", "gen", a.Name}, s.flags...)
+// Other web servers and engines have their own, of a kind.
+func (s *source) generator(a fcgisup.App, kind ...string) string {
+	argv := slices.Concat([]string{"fcgisup", "gen"}, kind, []string{a.Name}, s.flags)
 	if s.inline {
 		argv = append(append(argv, "--"), a.Command...)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -33,6 +34,9 @@ type change struct {
 
 // installed is where a rendered file belongs when it is in use.
 func installed(name string) string {
+	if place, ok := webserver.Installed(name); ok {
+		return place
+	}
 	folder, file := path.Split(name)
 	switch {
 	case folder != "nginx/":
