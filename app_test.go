@@ -59,6 +59,7 @@ apps:
     restart: {delay: 1s, max_delay: 2s, factor: 1.5}
     stop_signal: USR1
     nginx: {upstream: up, balance: ip_hash, location: /l, read_timeout: 30s, params: {X: $uri}}
+    web: {root: /srv/www, connections: 3}
     systemd: {socket: {FreeBind: "true"}, service: {ReadWritePaths: [/a, /b]}, sandbox: off, supervise: true}
 monitor: {listen: "*:9181", token_file: /etc/fcgisup/token, interval: 1s}
 alerts:
@@ -100,6 +101,7 @@ func TestEveryKey(t *testing.T) {
 		Restart:    Restart{time.Second, 2 * time.Second, 1.5},
 		StopSignal: syscall.SIGUSR1,
 		Nginx:      Nginx{"up", "ip_hash", "/l", 30 * time.Second, map[string]string{"X": "$uri"}},
+		Web:        Web{"/srv/www", 3},
 		Systemd: Systemd{
 			Socket: map[string][]string{"FreeBind": {"true"}}, Service: map[string][]string{"ReadWritePaths": {"/a", "/b"}},
 			Sandbox: Off, Supervise: true,

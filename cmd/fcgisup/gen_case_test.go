@@ -83,15 +83,17 @@ func tree(t *testing.T, root string) map[string]string {
 func TestCases(t *testing.T) {
 	eachCase(t, func(t *testing.T, _ string) {
 		if *update {
-			for _, old := range []string{"systemd", "nginx"} {
+			for _, old := range append([]string{"systemd", "nginx"}, otherKinds()...) {
 				if err := os.RemoveAll(old); err != nil {
 					t.Fatal(err)
 				}
 			}
 			gen(t, "--out", ".")
+			genOthers(t, ".")
 		}
 		dir := t.TempDir()
 		gen(t, "--out", dir)
+		genOthers(t, dir)
 		want := tree(t, ".")
 		delete(want, "fcgisup.yaml")
 		if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
@@ -196,7 +198,6 @@ func TestCasesNginx(t *testing.T) {
 	})
 }
 
-// nginxTest lets nginx read what is in dir/nginx as a site.
 func writeFile(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
@@ -204,6 +205,7 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
+// nginxTest lets nginx read what is in dir/nginx as a site.
 func nginxTest(t *testing.T, dir string) {
 	t.Helper()
 	config := `pid ` + dir + `/pid;

@@ -72,8 +72,8 @@ func apacheBalancer(s *site, balancer string) {
 	for _, i := range s.app.Expand() {
 		member := "fcgi://" + dial(i.Address)
 		if i.Address.Network == "unix" {
-			if strings.ContainsAny(i.Address.Addr, "|\"\\${}") {
-				s.refuse("listen", "the path %s has one of | \" \\ $ { }", i.Address.Addr)
+			if strings.ContainsAny(i.Address.Addr, "|\"\\") || strings.Contains(i.Address.Addr, "${") {
+				s.refuse("listen", "the path %s has one of | \" \\ ${", i.Address.Addr)
 			}
 			member = "unix:" + i.Address.Addr + "|fcgi://" + s.app.Name + "-" + strconv.Itoa(i.Number)
 		}

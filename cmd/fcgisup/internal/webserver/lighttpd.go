@@ -105,7 +105,7 @@ func lighttpdParams(s *site, assign string) {
 		text, missing := s.translate(language{func(s string) string { return s }, func(string) (string, bool) { return "", false }}, p.value)
 		switch {
 		case !p.own: // DOCUMENT_URI, of which few programs know
-		case slices.Contains(lighttpdSends, p.name):
+		case p.name != "HTTP_PROXY" && slices.Contains(lighttpdSends, p.name):
 			s.note("nginx.params."+p.name, "it sends a value of its own")
 		case missing != "":
 			s.note("nginx.params."+p.name, "%s", missing)

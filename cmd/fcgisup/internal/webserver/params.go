@@ -57,18 +57,19 @@ func (s *site) params(sends ...string) []param {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		p := param{name, plain(s.app.Nginx.Params[name]), true}
+		p := param{name, s.app.Nginx.Params[name], true}
 		at := slices.IndexFunc(all, func(q param) bool { return q.name == name })
 		switch {
 		case at < 0:
 			all = append(all, p)
-		case all[at].value != p.value:
+		case all[at].value != plain(p.value):
 			all[at] = p
 		}
 	}
 	return slices.DeleteFunc(all, func(p param) bool { return !p.own && slices.Contains(sends, p.name) })
 }
 
+// plain names nginx's variables that have two names alike.
 func plain(value string) string {
 	return variable().ReplaceAllStringFunc(value, func(v string) string {
 		switch v {
@@ -105,7 +106,7 @@ func (s *site) translate(l language, value string) (text, missing string) {
 	for _, m := range variable().FindAllStringIndex(value, -1) {
 		out.WriteString(l.literal(value[from:m[0]]))
 		from = m[1]
-		name, literal := s.resolve(value[m[0]+1 : m[1]])
+		name, literal := s.resolve(plain(value[m[0]:m[1]])[1:])
 		if name == "" {
 			out.WriteString(l.literal(literal))
 			continue

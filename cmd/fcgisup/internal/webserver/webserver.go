@@ -143,8 +143,14 @@ func (s *site) backend() string { return s.app.Name + "_backend" }
 // queues says that a full queue refuses connections at once: on TCP they wait.
 func (s *site) queues() bool { return s.app.Listen.Network() == "unix" }
 
-// connections is how many an instance gets at once.
-func (s *site) connections() int { return s.app.Workers.Max * s.app.Web.Connections }
+// connections is how many an instance gets at once. The number of automatic workers is known where they run only.
+func (s *site) connections() int {
+	workers := s.app.Workers.Max
+	if s.app.Workers.Auto {
+		workers = fcgisup.MaxWorkers
+	}
+	return workers * s.app.Web.Connections
+}
 
 // retryAfter is when a standing queue has been served, in whole seconds.
 func (s *site) retryAfter() string {
