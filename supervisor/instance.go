@@ -298,10 +298,7 @@ func (i *instance) wake(now time.Time) {
 		return
 	}
 	i.awake = true
-	i.coldUntil = time.Time{}
-	if i.app.Activation != fcgisup.Eager {
-		i.coldUntil = now.Add(coldFor)
-	}
+	i.cold = cold{on: i.app.Activation != fcgisup.Eager, finished: i.board.Finished}
 	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
 	i.sampleAt, i.activeAt = now, now
 }
@@ -376,8 +373,8 @@ func (i *instance) next() time.Time {
 	if !i.probing {
 		soonest(i.probeAt)
 	}
-	if i.missing() {
-		soonest(i.coldUntil)
+	if i.missing() && i.cold.took > 0 {
+		soonest(i.cold.next)
 	}
 	return next
 }

@@ -59,6 +59,7 @@ type fakeProcess struct {
 	deaf   bool // ignores all but KILL
 	rests  bool // its connections are kept alive, nothing more
 	halted bool // a signal has stopped it
+	asleep bool // it needs no core
 	// lives is after what time it ends by itself with status 1; 0: never.
 	lives   time.Duration
 	dead    bool
@@ -265,6 +266,12 @@ func (p *fakeProcess) outdated() bool {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	return p.socket != p.host.sockets
+}
+
+func (p *fakeProcess) sleeps() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asleep
 }
 
 func (p *fakeProcess) suspended() bool {

@@ -43,6 +43,8 @@ type process interface {
 	resting() map[scoreboard.Inode]bool
 	// suspended tells whether a signal has stopped all of it; a debugger does not count.
 	suspended() bool
+	// sleeps reports whether all of its threads wait for something else than a core or a disk.
+	sleeps() bool
 	// evidence is what the kernel says of each of its processes, for people.
 	evidence() []string
 	// listening are the addresses that its processes listen on, the instance's socket
@@ -224,6 +226,11 @@ func (g *group) suspended() bool {
 		s, err := scoreboard.ReadStat(pid)
 		return err != nil || s.State != 'T'
 	})
+}
+
+func (g *group) sleeps() bool {
+	pids, err := g.groups.Members(g.leader)
+	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool { return !scoreboard.Sleeps(pid) })
 }
 
 func (g *group) evidence() []string {

@@ -60,7 +60,9 @@ func spin(t *testing.T, r *rand.Rand) string {
 	i.want = r.IntN(4)
 	i.probing, i.watching, i.blind = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(4) == 0
 	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.ripeSince = when(), when(), when(), when(), when()
-	i.programAt, i.coldUntil, i.leaveBy, i.socket.at, i.socket.moveAt = when(), when(), when(), when(), when()
+	i.programAt, i.cold.next, i.leaveBy, i.socket.at, i.socket.moveAt = when(), when(), when(), when(), when()
+	i.cold.on, i.cold.answered = r.IntN(2) == 0, r.IntN(2) == 0
+	i.cold.took = pick(r, 0, time.Nanosecond, time.Hour)
 	if r.IntN(3) == 0 {
 		i.programLook = &programLook{done: make(chan struct{})}
 	}

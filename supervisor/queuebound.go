@@ -86,7 +86,7 @@ func (i *instance) mayBound(now time.Time) bool {
 	switch {
 	case i.app.Limits.QueueWait == 0 || i.bound.failed || !i.host.bounds():
 		return false
-	case !i.awake || i.leaving || i.roll != nil || !i.ready() || i.held(now):
+	case !i.awake || i.leaving || i.roll != nil || !i.ready() || i.held():
 		return false
 	case i.board.QueueErr != nil || i.board.WaitersErr != nil:
 		return false

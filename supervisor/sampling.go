@@ -61,6 +61,7 @@ func (i *instance) tickSample(now time.Time) {
 		return
 	}
 	i.observe(now, now.Add(-listAge))
+	i.tickCold(now)
 	if !i.socket.shut && i.host.shut() {
 		i.checkSocket(now)
 	}

@@ -25,10 +25,9 @@ type pool struct {
 	// spawns counts processes; each has the number that it was.
 	spawns int
 	// want is how many workers there shall be.
-	want int
-	// coldUntil is until when workers may be held back; zero: want has been reached, or none are.
-	coldUntil time.Time
-	scaler    scaler
+	want   int
+	cold   cold
+	scaler scaler
 	// pressed is set while the pool would grow if memory were not short.
 	pressed bool
 	// roll is the restart under way, nil if there is none.
@@ -114,7 +113,7 @@ func (i *instance) working() int {
 // scale sets how many workers an elastic instance shall have.
 func (i *instance) scale(now time.Time) {
 	w := i.app.Workers
-	if w.Min == w.Max || i.roll != nil || !i.ready() || i.held(now) {
+	if w.Min == w.Max || i.roll != nil || !i.ready() || i.held() {
 		return
 	}
 	have := i.working()
@@ -183,9 +182,10 @@ func (i *instance) fill(now time.Time) {
 	have := i.working()
 	for ; have < i.want && i.mayStart(now); have++ {
 		i.add(i.launch, now)
+		i.cold.next = now.Add(i.cold.took)
 	}
 	if have >= i.want {
-		i.coldUntil = time.Time{}
+		i.cold = cold{}
 	}
 	for ; have > i.want; have-- {
 		i.retireOne(now)

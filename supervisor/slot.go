@@ -38,6 +38,8 @@ type slot struct {
 	// unsure is since when each look at a starting worker found that it waits, or may
 	// wait, for something that cannot be told; zero: the last one did not.
 	unsure time.Time
+	// asleep is since when each look at a starting worker of a cold pool found it asleep.
+	asleep time.Time
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
 	// endGate stops looking for the moment to signal.
@@ -158,7 +160,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 		return
 	}
 	s.proc = proc
-	s.lookAt, s.asked, s.unsure = now.Add(firstLook), time.Time{}, time.Time{}
+	s.lookAt, s.asked, s.unsure, s.asleep = now.Add(firstLook), time.Time{}, time.Time{}, time.Time{}
 }
 
 // goner is what is called when the process number id, of a slot, has ended.
@@ -224,6 +226,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 	}
 	if !before.proven {
 		i.settle()
+		i.cold = cold{} // others may do better
 		if pids := i.host.sweepStrays(); len(pids) > 0 {
 			i.log.Warn("killed what the worker left behind with its socket: the program must not become a daemon", "pids", pids)
 		}
@@ -256,6 +259,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 
 func (i *instance) onReady(s *slot, now time.Time) {
 	i.settle()
+	i.warmed(s, now)
 	i.starts.Observe(now.Sub(s.m.spawned))
 	i.waiting = arrivals{}
 	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0
@@ -307,6 +311,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	case now.Sub(s.unsure) > askAfter:
 		i.ask(s, now)
 	}
+	i.noteSleep(s, now)
 	s.lookAt = now.Add(min(max(now.Sub(s.m.spawned)/ageParts, firstLook), lastLook))
 }
 

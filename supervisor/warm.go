@@ -7,37 +7,94 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// coldFor is how long a pool that a request has woken may hold workers back. What
-// takes longer to start waits for something else than the cores.
-const coldFor = 2 * time.Second
+// cold is the state of a pool that a request has woken: its workers start one after
+// the other, since they would share the cores with the one that the request waits for.
+type cold struct {
+	// on is set from the wake until all workers have been started, or one has failed.
+	on bool
+	// took is how long the first worker took to become ready; 0: none is ready.
+	took time.Duration
+	// finished is how many requests had been answered before.
+	finished uint64
+	// answered is set once that worker has answered what it took first: many programs
+	// compile what they serve with their first request.
+	answered bool
+	// next is when another worker starts in any case, once took is known.
+	next time.Time
+}
 
-// mayStart tells whether fill may start another worker now. A pool that a request
-// has woken begins with one: the others would share the cores with the one that the
-// request waits for. They follow one after the other, or as many at a time as
-// connections wait, up to the number of cores.
+// restsFor is for how long a starting worker must be asleep to be taken for one that
+// waits for something else than the cores: a database, a lock.
+const restsFor = 100 * time.Millisecond
+
+// mayStart reports whether fill may start another worker now. In a cold pool that is
+// the first; one for each connection that waits, as far as there are cores; and the
+// others one by one, once the first has answered. All times are multiples of what the
+// first start took, so that slow programs and slow machines have the time that they need.
 func (i *instance) mayStart(now time.Time) bool {
-	if !now.Before(i.coldUntil) {
+	if !i.cold.on || i.working() == 0 {
 		return true
 	}
-	starting := 0
-	for _, s := range i.slots {
-		if s.m.state == control.Starting {
-			starting++
+	starting, busy := i.starting(now)
+	if busy < runtime.GOMAXPROCS(0) {
+		if queue, err := i.host.waiters(); err == nil && starting < len(queue.waiters) {
+			return true
 		}
 	}
-	if starting == 0 {
-		return true
+	if i.cold.took == 0 {
+		return false
 	}
-	queue, err := i.host.waiters()
-	return err == nil && starting < min(len(queue.waiters), runtime.GOMAXPROCS(0))
+	return i.cold.answered && busy == 0 || !now.Before(i.cold.next)
 }
 
-// held tells whether workers are missing that mayStart holds back.
-func (i *instance) held(now time.Time) bool {
-	return now.Before(i.coldUntil) && i.missing()
+// starting counts the workers that are not ready yet, and those of them that use a core or the disk.
+func (i *instance) starting(now time.Time) (all, busy int) {
+	for _, s := range i.slots {
+		if s.m.state != control.Starting {
+			continue
+		}
+		all++
+		if s.asleep.IsZero() || now.Sub(s.asleep) < restsFor {
+			busy++
+		}
+	}
+	return all, busy
 }
 
-// missing tells whether fill would start workers if it may.
+// noteSleep notes since when a starting worker of a cold pool sleeps.
+func (i *instance) noteSleep(s *slot, now time.Time) {
+	switch {
+	case !i.held() || !s.proc.sleeps():
+		s.asleep = time.Time{}
+	case s.asleep.IsZero():
+		s.asleep = now
+	}
+}
+
+// warmed notes that a worker has become ready, and what its start took.
+func (i *instance) warmed(s *slot, now time.Time) {
+	if i.cold.on && i.cold.took == 0 {
+		i.cold.took = max(now.Sub(s.m.spawned), firstLook)
+		i.cold.next = now.Add(i.cold.took)
+	}
+}
+
+// tickCold acts on what the last look said of the first worker.
+func (i *instance) tickCold(now time.Time) {
+	c := &i.cold
+	if !c.on || c.took == 0 || c.answered {
+		return
+	}
+	if len(i.board.Requests) == 0 && i.queued() == 0 || i.board.Finished > c.finished {
+		c.answered = true
+		i.fill(now)
+	}
+}
+
+// held reports whether workers are missing that mayStart holds back.
+func (i *instance) held() bool { return i.cold.on && i.missing() }
+
+// missing reports whether fill would start workers if it may.
 func (i *instance) missing() bool {
 	return i.awake && !i.leaving && i.working() < i.want
 }

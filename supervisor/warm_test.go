@@ -3,6 +3,7 @@ package supervisor
 import (
 	"log/slog"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,174 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// TestColdPool: a request that wakes a pool does not wait for workers that it does not need.
+// sharedCores is a machine whose processes share its cores fairly. A worker starts, then
+// takes one connection after the other.
+type sharedCores struct {
+	coldProgram
+	host  *fakeHost
+	cores int
+
+	mu       sync.Mutex
+	tasks    []*coreTask
+	answered []time.Time
+}
+
+type coldProgram struct {
+	// start is what a worker's start takes of a core, compile what its first page does.
+	start, compile time.Duration
+	// sleepy has the start sleep instead, holds has each request sleep for so long.
+	sleepy bool
+	holds  time.Duration
+}
+
+type coreTask struct {
+	left time.Duration
+	done func()
+}
+
+// slice is what a core works at a time.
+func (m *sharedCores) slice() time.Duration { return m.start / 50 }
+
+// turn shares the cores among the tasks for one slice.
+func (m *sharedCores) turn() {
+	m.mu.Lock()
+	share := m.slice()
+	if n := len(m.tasks); n > m.cores {
+		share = share * time.Duration(m.cores) / time.Duration(n)
+	}
+	var done []func()
+	rest := m.tasks[:0]
+	for _, task := range m.tasks {
+		if task.left -= share; task.left <= 0 {
+			done = append(done, task.done)
+		} else {
+			rest = append(rest, task)
+		}
+	}
+	m.tasks = rest
+	m.mu.Unlock()
+	for _, f := range done {
+		f()
+	}
+}
+
+func (m *sharedCores) work(d time.Duration, done func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tasks = append(m.tasks, &coreTask{d, done})
+}
+
+func (m *sharedCores) spawn(int) (*fakeProcess, error) {
+	p := &fakeProcess{asleep: m.sleepy}
+	if m.sleepy {
+		time.AfterFunc(m.start, func() { m.accept(p, true) })
+	} else {
+		m.work(m.start, func() { m.accept(p, true) })
+	}
+	return p, nil
+}
+
+// accept has a worker take the next connection, now or as soon as there is one.
+func (m *sharedCores) accept(p *fakeProcess, first bool) {
+	m.host.mu.Lock()
+	taken := m.host.waiting > 0
+	if taken {
+		m.host.waiting--
+	}
+	m.host.mu.Unlock()
+	if !taken {
+		p.set(look{accepting: true})
+		time.AfterFunc(m.slice(), func() { m.accept(p, first) })
+		return
+	}
+	p.set(look{held: 1})
+	page := m.slice()
+	if first {
+		page = m.compile
+	}
+	m.work(page, func() {
+		time.AfterFunc(m.holds, func() {
+			m.mu.Lock()
+			m.answered = append(m.answered, time.Now())
+			m.mu.Unlock()
+			m.accept(p, false)
+		})
+	})
+}
+
+// run wakes a pool of n workers by requests, and returns after how long all were answered.
+func (m *sharedCores) run(t *testing.T, n, requests int) time.Duration {
+	t.Helper()
+	m.cores = runtime.GOMAXPROCS(0)
+	begun := time.Now()
+	var b *bench
+	quit := make(chan struct{})
+	go func() {
+		for tick := time.NewTicker(m.slice()); ; {
+			select {
+			case <-tick.C:
+				m.turn()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	b = newBench(t, func(a *fcgisup.App, h *fakeHost) {
+		a.Workers = fcgisup.Workers{Min: n, Max: n}
+		a.Limits.StartTimeout, a.Health.Interval = time.Hour, 0
+		h.waiting, h.make, m.host = requests, m.spawn, h
+	})
+	all := func() int {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.answered)
+	}
+	for all() < requests && time.Since(begun) < time.Hour {
+		b.after(m.slice())
+	}
+	took := time.Since(begun)
+	if got := len(b.after(time.Duration(n+2) * (m.start + restsFor + lastLook)).Workers); got != n {
+		t.Errorf("%d workers in the end, want %d", got, n)
+	}
+	close(quit)
+	b.end(t)
+	return took
+}
+
+// TestColdPoolIsNoSlower: neither one request that wakes a pool, nor several at once, wait
+// longer than where each has a process of its own that starts with it, on fast machines
+// and slow ones.
+func TestColdPoolIsNoSlower(t *testing.T) {
+	cores := runtime.GOMAXPROCS(0)
+	n := 2*cores + 1
+	for name, m := range map[string]coldProgram{
+		"fast":                    {start: 50 * time.Millisecond, compile: 20 * time.Millisecond},
+		"slow":                    {start: 4 * time.Second, compile: 2 * time.Second},
+		"slow, and slow requests": {start: 4 * time.Second, compile: time.Second, holds: 20 * time.Second},
+		"asleep":                  {start: 4 * time.Second, compile: 20 * time.Millisecond, sleepy: true},
+		"asleep, slow requests":   {start: 4 * time.Second, compile: 20 * time.Millisecond, sleepy: true, holds: 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				one, many := &sharedCores{coldProgram: m}, &sharedCores{coldProgram: m}
+				alone := m.start + m.compile + m.holds
+				if took := one.run(t, n, 1); took > alone+alone/10 {
+					t.Errorf("one request: %s, a process of its own takes %s", took, alone)
+				}
+				each := alone
+				if !m.sleepy {
+					each = (m.start+m.compile)*time.Duration(n)/time.Duration(cores) + m.holds
+				}
+				if took := many.run(t, n, n); took > each+each/5 {
+					t.Errorf("%d at once: %s, processes of their own take %s", n, took, each)
+				}
+			})
+		})
+	}
+}
+
+// TestColdPool: what waits decides how many workers start at first, and the others follow.
 func TestColdPool(t *testing.T) {
 	const start = 400 * time.Millisecond
 	workers := 2 + runtime.GOMAXPROCS(0)
@@ -51,14 +219,39 @@ func TestColdPool(t *testing.T) {
 			})
 		})
 	}
-	t.Run("workers that take their time", func(t *testing.T) {
+	t.Run("a first worker that fails", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := cold(t, 1, time.Hour, asItIs)
-			if n := len(b.after(coldFor / 2).Workers); n != 1 {
+			b := cold(t, 1, time.Hour, func(a *fcgisup.App) { a.Limits.StartTimeout = 10 * time.Second })
+			if n := len(b.after(9 * time.Second).Workers); n != 1 {
 				t.Errorf("%d workers start at first, want 1", n)
 			}
-			if n := len(b.after(coldFor).Workers); n != workers {
-				t.Errorf("%d workers after %s, want %d", n, 3*coldFor/2, workers)
+			if n := len(b.after(2 * time.Second).Workers); n != workers {
+				t.Errorf("%d workers after it has failed, want %d", n, workers)
+			}
+			b.end(t)
+		})
+	})
+	t.Run("a first request that takes long", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
+				a.Workers = fcgisup.Workers{Min: workers, Max: workers}
+				h.waiting = 1
+				h.make = func(int) (*fakeProcess, error) {
+					p := &fakeProcess{}
+					time.AfterFunc(start, func() {
+						p.set(look{held: 1})
+						h.mu.Lock()
+						h.waiting = 0
+						h.mu.Unlock()
+					})
+					return p, nil
+				}
+			})
+			if n := len(b.after(start + start*3/4).Workers); n != 1 {
+				t.Errorf("%d workers while the first one serves, want 1", n)
+			}
+			if n := len(b.after(time.Duration(workers) * 2 * start).Workers); n != workers {
+				t.Errorf("%d workers in the end, want %d", n, workers)
 			}
 			b.end(t)
 		})
@@ -79,7 +272,7 @@ func TestColdPool(t *testing.T) {
 					return p, nil
 				}
 			})
-			if n := len(b.after(coldFor + start/2).Workers); n != workers {
+			if n := len(b.after(time.Duration(workers+1) * start).Workers); n != workers {
 				t.Errorf("%d workers, want %d", n, workers)
 			}
 			b.end(t)
@@ -104,8 +297,8 @@ func TestColdPool(t *testing.T) {
 func TestLeavesWhileCold(t *testing.T) {
 	app := fcgisup.Default("rt")
 	i := newInstance(app.Instance(1), app, Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
-	i.awake, i.want, i.coldUntil = true, 2, time.Unix(0, 0)
-	if !i.next().Equal(i.coldUntil) {
+	i.awake, i.want, i.cold = true, 2, cold{on: true, took: time.Second, next: time.Unix(0, 0)}
+	if !i.next().Equal(i.cold.next) {
 		t.Error("it does not come back for the workers that it holds back")
 	}
 	i.leaving = true

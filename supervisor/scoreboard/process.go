@@ -72,6 +72,26 @@ func Stopped(pid int) (bool, error) {
 	return true, nil
 }
 
+// Sleeps reports whether each thread of the process is in an interruptible sleep: it
+// needs neither a core nor a disk. What cannot be read does not sleep.
+func Sleeps(pid int) bool {
+	s, err := ReadStat(pid)
+	if err != nil || s.Threads <= 1 {
+		return err == nil && s.State == 'S'
+	}
+	tids, err := numbersIn(procDir(pid) + "/task")
+	for _, tid := range tids {
+		t, readErr := readStat(threadDir(pid, tid))
+		if isGone(readErr) {
+			continue
+		}
+		if readErr != nil || t.State != 'S' {
+			return false
+		}
+	}
+	return err == nil
+}
+
 // MemoryKind says what a number of bytes counts.
 type MemoryKind string
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -20,11 +21,15 @@ func TestAcceptingByEveryCall(t *testing.T) {
 			l := listenUnix(t, 8)
 			p := role(t, name, l.fd)
 			await(t, p.pid, l, InAccept)
+			eventually(t, "asleep", func() bool { return Sleeps(p.pid) })
 			if a, _ := Accepting(p.pid, l.Inode()+1); a.State != Other {
 				t.Errorf("about another listener: %+v", a)
 			}
 			p.signal(t, unix.SIGSTOP)
 			eventually(t, "stopped", func() bool { ok, err := Stopped(p.pid); return err == nil && ok })
+			if Sleeps(p.pid) {
+				t.Error("a stopped process sleeps")
+			}
 			if a, err := Accepting(p.pid, l.Inode()); err != nil || a.State != Other || !strings.Contains(a.Reason, "T") {
 				t.Errorf("while stopped: %+v, %v", a, err)
 			}
@@ -204,5 +209,24 @@ func TestEvidence(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s lacks %s", b.String(), want)
 		}
+	}
+}
+
+// TestSleeps: a process that computes, or that has ended, does not sleep.
+func TestSleeps(t *testing.T) {
+	busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
+	if err := busy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it computes", func() bool { s, err := ReadStat(busy.Process.Pid); return err == nil && s.State == 'R' })
+	for range 10 {
+		if Sleeps(busy.Process.Pid) {
+			t.Error("it sleeps while it computes")
+		}
+	}
+	_ = busy.Process.Kill()
+	_ = busy.Wait()
+	if Sleeps(busy.Process.Pid) {
+		t.Error("an ended process sleeps")
 	}
 }
