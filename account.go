@@ -2,7 +2,10 @@ package fcgisup
 
 import (
 	"fmt"
+	"io/fs"
+	"os/user"
 	"strconv"
+	"syscall"
 )
 
 // ParseID reads the number of a user or group. What is not one is an error: a
@@ -14,4 +17,44 @@ func ParseID(text string) (int, error) {
 		return 0, fmt.Errorf("%q is not a user or group number between 0 and %d", text, uint32(1<<32-2))
 	}
 	return int(n), nil
+}
+
+// UserName returns the name of a user, or its number if it has none.
+func UserName(uid int) string {
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
+// GroupName returns the name of a group, or its number if it has none.
+func GroupName(gid int) string {
+	id := strconv.Itoa(gid)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+// Permissions returns a file's mode and owners, as in 0750 root:adm.
+func Permissions(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return info.Mode().String()
+	}
+	return fmt.Sprintf("%04o %s:%s", info.Mode().Perm(), UserName(int(st.Uid)), GroupName(int(st.Gid)))
+}
+
+// UserID returns the number of a user of the configuration, who is root if none is
+// named; false if there is no such user.
+func UserID(name string) (uid int, known bool) {
+	if name == "" {
+		return 0, true
+	}
+	if u, err := user.Lookup(name); err == nil {
+		name = u.Uid
+	}
+	uid, err := strconv.Atoi(name)
+	return uid, err == nil
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -103,7 +101,7 @@ func (t *trust) owned(path string) (fs.FileInfo, error) {
 		return nil, errors.New(path + " has no owner")
 	}
 	if st.Uid != 0 && st.Uid != t.uid {
-		return nil, &TrustError{Path: path, Why: "belongs to " + userName(st.Uid)}
+		return nil, &TrustError{Path: path, Why: "belongs to user " + UserName(int(st.Uid))}
 	}
 	return info, nil
 }
@@ -114,12 +112,4 @@ func notShared(path string, info fs.FileInfo) error {
 		return nil
 	}
 	return &TrustError{path, fmt.Sprintf("can be written by other users, its mode is %04o", mode), mode&0o002 != 0}
-}
-
-func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return "user " + u.Username
-	}
-	return "user " + id
 }

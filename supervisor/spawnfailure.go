@@ -8,14 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup"
 )
 
 // maxInterpreters is how many scripts may be each other's interpreters, execve(2).
@@ -59,7 +59,7 @@ func (l Launch) inexecutable(path, script string, depth int) string {
 	case !info.Mode().IsRegular():
 		return ofScript(script, path+" is not a regular file")
 	case !l.may(path, info, unix.X_OK):
-		return ofScript(script, fmt.Sprintf("%s may not execute %s (%s)", l.userName(), path, permissions(info)))
+		return ofScript(script, fmt.Sprintf("%s may not execute %s (%s)", l.userName(), path, fcgisup.Permissions(info)))
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_NOEXEC != 0 {
@@ -137,7 +137,7 @@ func (l Launch) blocked(path string) string {
 			case !info.IsDir():
 				return at + " is not a directory"
 			case !l.may(at, info, unix.X_OK):
-				return fmt.Sprintf("%s may not search the directory %s (%s)", l.userName(), at, permissions(info))
+				return fmt.Sprintf("%s may not search the directory %s (%s)", l.userName(), at, fcgisup.Permissions(info))
 			}
 		}
 	}
@@ -169,26 +169,7 @@ func (l Launch) userName() string {
 	if l.Switch {
 		uid = l.UID
 	}
-	return "user " + accountName(user.LookupId, func(u *user.User) string { return u.Username }, uid)
-}
-
-// permissions are a file's, as in 0750 root:adm.
-func permissions(info fs.FileInfo) string {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return info.Mode().String()
-	}
-	owner := accountName(user.LookupId, func(u *user.User) string { return u.Username }, int(st.Uid))
-	group := accountName(user.LookupGroupId, func(g *user.Group) string { return g.Name }, int(st.Gid))
-	return fmt.Sprintf("%04o %s:%s", info.Mode().Perm(), owner, group)
-}
-
-func accountName[T any](find func(string) (*T, error), name func(*T) string, id int) string {
-	text := strconv.Itoa(id)
-	if found, err := find(text); err == nil {
-		return name(found)
-	}
-	return text
+	return "user " + fcgisup.UserName(uid)
 }
 
 func missing(path string) string {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -128,9 +128,5 @@ func describe(pid int) string {
 	if err != nil {
 		return text
 	}
-	uid := strconv.Itoa(int(dir.Sys().(*syscall.Stat_t).Uid))
-	if u, err := user.LookupId(uid); err == nil {
-		return text + " of user " + u.Username
-	}
-	return text + " of user " + uid
+	return text + " of user " + fcgisup.UserName(int(dir.Sys().(*syscall.Stat_t).Uid))
 }

@@ -21,33 +21,23 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// controlPaths are --control, or all control sockets of this host.
-func controlPaths(explicit string) ([]string, error) {
-	if explicit != "" {
-		return []string{explicit}, nil
-	}
+// socketPaths are the control sockets of all supervisors below controlRoot.
+func socketPaths(listens func(path string) bool) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", control.ControlName))
 	if err != nil {
 		return nil, fmt.Errorf("internal error: %w", err)
 	}
-	survey := scoreboard.NewSurvey()
-	paths = slices.DeleteFunc(paths, func(path string) bool { return abandoned(survey, path) })
-	if len(paths) == 0 {
-		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", controlRoot),
-			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
-	}
-	return paths, nil
+	return slices.DeleteFunc(paths, func(path string) bool { return abandoned(listens, path) }), nil
 }
 
 // abandoned reports whether a supervisor that was killed has left a control socket
 // behind: systemd keeps the directory of a service that has ended. The kernel's list
-// has all listeners but those of other network namespaces, so a connection decides.
-func abandoned(survey *scoreboard.Survey, path string) bool {
-	if l, err := survey.Find("unix", path); err == nil {
-		_ = l.Close()
+// has all listeners but those of other network namespaces, so where that does not
+// have it a connection decides.
+func abandoned(listens func(path string) bool, path string) bool {
+	if listens(path) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statusPatience)
@@ -82,22 +72,25 @@ func fetchStatus(ctx context.Context, apps []fcgisup.App, path string) ([]contro
 	return statusFrom(ctx, path, statusTarget, speaker(apps, path))
 }
 
-// speaker returns of whom a control socket may speak, to every command: below
-// controlRoot those of its directory's name, since the directory is its app's
-// user's, who must not speak for other apps; elsewhere, where an operator has named
-// it, all. apps are those configured, nil if not known.
-func speaker(apps []fcgisup.App, path string) func(app string, number int) bool {
-	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot {
-		return speaks(apps, filepath.Base(folder))
-	}
-	return func(string, int) bool { return true }
+// fetchAny believes a supervisor whatever it says of any app: an operator has named it.
+func fetchAny(ctx context.Context, path string) ([]control.Status, error) {
+	return statusFrom(ctx, path, statusTarget, func(string, int) bool { return true })
 }
+
+// fetchFew believes a supervisor for what the name of its socket's directory says, and for
+// a bounded number of instances that are not configured.
+func fetchFew(ctx context.Context, apps []fcgisup.App, path string) ([]control.Status, error) {
+	return statusFrom(ctx, path, statusTarget, fewStrangers(apps, speaks(apps, filepath.Base(filepath.Dir(path)))))
+}
+
+// askedAtOnce bounds the supervisors that are asked at the same time.
+const askedAtOnce = 64
 
 // fetchStatuses asks many supervisors; each has an answer or a failure at its place.
 func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]control.Status, failures []error) {
 	answers, failures = make([][]control.Status, len(paths)), make([]error, len(paths))
 	var group errgroup.Group
-	group.SetLimit(checkAtOnce)
+	group.SetLimit(askedAtOnce)
 	for i, path := range paths {
 		group.Go(func() error {
 			answers[i], failures[i] = fetchStatus(ctx, apps, path)
@@ -180,50 +173,17 @@ func unreachable(path string, err error) error {
 	}
 	err = fmt.Errorf("cannot reach the supervisor at %s: %w", path, err)
 	if errors.Is(err, fs.ErrPermission) {
-		return hinted(err, "the control socket is its supervisor's user's; try as root")
+		return &permissionError{err}
 	}
 	return err
 }
 
-// selection is APP or APP@N; an empty app is all.
-type selection struct {
-	app      string
-	instance int // 0: all
-}
+// permissionError is a control socket that its caller may not use.
+type permissionError struct{ error }
 
-func parseSelection(s string) (selection, error) {
-	name, number, numbered := strings.Cut(s, "@")
-	if err := fcgisup.CheckName(name); err != nil {
-		return selection{}, err
-	}
-	if !numbered {
-		return selection{app: name}, nil
-	}
-	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 {
-		return selection{}, fmt.Errorf("%q is neither APP nor APP@N", s)
-	}
-	return selection{name, n}, nil
-}
+func (e *permissionError) Unwrap() error { return e.error }
 
-func (s selection) has(st control.Status) bool {
-	return (s.app == "" || s.app == st.App) && (s.instance == 0 || s.instance == st.Instance)
-}
-
-// mayBe returns true if the directory of a control socket may be that of a
-// supervisor of the selected instances: APP, or APP-N.
-func (s selection) mayBe(dir string) bool {
-	if dir == s.app {
-		return true
-	}
-	number, ok := strings.CutPrefix(dir, s.app+"-")
-	n, err := strconv.Atoi(number)
-	return ok && err == nil && n > 0 && (s.instance == 0 || n == s.instance)
-}
-
-func (s selection) String() string {
-	if s.instance == 0 {
-		return s.app
-	}
-	return fmt.Sprintf("%s@%d", s.app, s.instance)
+// Hint is the next step.
+func (e *permissionError) Hint() string {
+	return "the control socket is its supervisor's user's; try as root"
 }

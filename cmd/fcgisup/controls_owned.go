@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -44,7 +45,7 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 		return nil, errNoSocket
 	}
 	if is.Uid != 0 && is.Uid != owner && int(is.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("it belongs to %s, its directory to %s", userName(int(is.Uid)), userName(int(owner)))
+		return nil, fmt.Errorf("it belongs to %s, its directory to %s", fcgisup.UserName(int(is.Uid)), fcgisup.UserName(int(owner)))
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
 	var op *net.OpError
@@ -53,3 +54,6 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	}
 	return conn, err
 }
+
+// controlRoot is where systemd makes the instances' runtime folders.
+const controlRoot = "/run/fcgisup"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -181,11 +182,10 @@ func TestHeard(t *testing.T) {
 		t.Errorf("%d instances", got)
 	}
 	socket := answering(t, `[{"app":"any","instance":1}]`)
-	m := &monitoring{controls: []string{socket}}
-	if got, err := m.status(t.Context(), socket, apps); err != nil || len(got) != 1 {
+	if got, err := fetchAny(t.Context(), socket); err != nil || len(got) != 1 {
 		t.Errorf("a socket that the operator named is not believed: %v, %v", got, err)
 	}
-	if got, err := (&monitoring{}).status(t.Context(), socket, apps); err != nil || len(got) != 0 {
+	if got, err := fetchFew(t.Context(), apps, socket); err != nil || len(got) != 0 {
 		t.Errorf("another is: %v, %v", got, err)
 	}
 }
@@ -216,29 +216,6 @@ func TestShortStatus(t *testing.T) {
 	st := all[0]
 	if len(st.ConfigError) > control.MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > control.MaxConfigError {
 		t.Errorf("%d, %d, %d, %d", len(st.ConfigError), len(st.Missing), len(st.LastFailure.Output), len(st.LastFailure.Evidence[0]))
-	}
-}
-
-// TestMayBe: a restart asks no socket of another app.
-func TestMayBe(t *testing.T) {
-	for _, c := range []struct {
-		which selection
-		dir   string
-		want  bool
-	}{
-		{selection{"rt", 0}, "rt", true},
-		{selection{"rt", 0}, "rt-1", true},
-		{selection{"rt", 2}, "rt-2", true},
-		{selection{"rt", 2}, "rt-1", false},
-		{selection{"rt", 2}, "rt", true},
-		{selection{"rt", 0}, "rt-x", false},
-		{selection{"rt", 0}, "rt-0", false},
-		{selection{"rt", 0}, "rt2-1", false},
-		{selection{"rt", 0}, "evil-1", false},
-	} {
-		if got := c.which.mayBe(c.dir); got != c.want {
-			t.Errorf("%s in %s: %t", c.which, c.dir, got)
-		}
 	}
 }
 
@@ -280,5 +257,25 @@ func TestDialForeign(t *testing.T) {
 		if err := ownedByApp(dir, fcgisup.App{User: "1000"}); (err == nil) != ok {
 			t.Errorf("directory of %d: %v", owner, err)
 		}
+	}
+}
+
+// TestRefusalIsALine: a control socket of others writes no line of its own on a terminal.
+func TestRefusalIsALine(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "control.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "x\nfcgisup: all fine\r\nhint: \x1b[31mcurl" + strings.Repeat("y", 2*longestRefusal)})
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	err = ask(t.Context(), path, http.MethodGet, "/status", nil)
+	if err == nil || strings.ContainsAny(err.Error(), "\n\r\x1b") || len(err.Error()) > longestRefusal+100 || !strings.HasPrefix(err.Error(), "x; fcgisup") {
+		t.Errorf("%.200q", err)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -156,22 +154,6 @@ func firstClosed(root int, folder string) string {
 		return folder
 	}
 	return ""
-}
-
-// ownership is a file's permissions as ls -l has them, in short: 0750 root:adm.
-func ownership(info fs.FileInfo) string {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return info.Mode().String()
-	}
-	owner, group := strconv.Itoa(int(st.Uid)), strconv.Itoa(int(st.Gid))
-	if u, err := user.LookupId(owner); err == nil {
-		owner = u.Username
-	}
-	if g, err := user.LookupGroupId(group); err == nil {
-		group = g.Name
-	}
-	return fmt.Sprintf("%04o %s:%s", info.Mode().Perm(), owner, group)
 }
 
 // rootOf opens the root directory of a process, or of this one for 0.

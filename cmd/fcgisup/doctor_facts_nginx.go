@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +168,7 @@ func newerThan(workers []nginx.Process, files []string) []string {
 func (f *facts) webServer() (credentials, int, error) {
 	for _, w := range f.web.workers {
 		if who, err := credentialsOf(w.PID); err == nil {
-			f.web.user = userName(who.uid)
+			f.web.user = fcgisup.UserName(who.uid)
 			return who, w.PID, nil
 		}
 	}
@@ -207,13 +206,6 @@ func (f *facts) gatherHosts(ctx context.Context) {
 	}
 }
 
-func userName(uid int) string {
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(uid)
-}
-
 // credentialsOf are those of a process: the effective ones of /proc/PID/status, proc(5).
 func credentialsOf(pid int) (credentials, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -247,7 +239,7 @@ func credentialsOf(pid int) (credentials, error) {
 
 func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access, error) {
 	if !isRoot() && who.uid != os.Geteuid() {
-		return nil, errors.New("only root can become " + userName(who.uid))
+		return nil, errors.New("only root can become " + fcgisup.UserName(who.uid))
 	}
 	if !isRoot() {
 		pid = 0 // and none other's root can be entered
@@ -278,7 +270,7 @@ func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Addr
 		_, here := os.Stat(a.Addr)
 		x.hidden = x.missing && here == nil
 		if info, err := os.Stat(x.denied); err == nil {
-			x.mode = ownership(info)
+			x.mode = fcgisup.Permissions(info)
 		}
 		all[a] = x
 	}

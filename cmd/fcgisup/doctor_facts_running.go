@@ -102,7 +102,7 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 	case "exec":
 		info, err := os.Stat(t.Exec[0])
 		if err == nil && (info.IsDir() || info.Mode().Perm()&0o111 == 0) {
-			err = errors.New(t.Exec[0] + " is no program (" + ownership(info) + ")")
+			err = errors.New(t.Exec[0] + " is no program (" + fcgisup.Permissions(info) + ")")
 		}
 		if err != nil && (isRoot() || !errors.Is(err, fs.ErrPermission)) {
 			return &deafTarget{why: "cannot run it: " + err.Error(), mend: "install the program and chmod 755 " + shellWord(t.Exec[0]) + ", or correct alerts.to"}

@@ -301,7 +301,7 @@ func (l launch) forbidden(path string, info fs.FileInfo) *finding {
 	}
 	if l.who == nil {
 		if info.Mode()&0o111 == 0 {
-			return l.denied(path, access{denied: path, mode: ownership(info)}, "execute")
+			return l.denied(path, access{denied: path, mode: fcgisup.Permissions(info)}, "execute")
 		}
 		return nil
 	}
@@ -358,7 +358,7 @@ func (l launch) try(path string, permission uint32) (got access) {
 		try()
 	}
 	if info, err := os.Stat(got.denied); err == nil {
-		got.mode = ownership(info)
+		got.mode = fcgisup.Permissions(info)
 	}
 	if got.denied == paths[len(paths)-1] {
 		got.denied = path // the file itself, whichever way

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
@@ -34,7 +32,7 @@ func (f *facts) gatherWritable(cfg *fcgisup.Config, read string) {
 		}
 	}
 	for _, a := range cfg.Apps {
-		uid, known := uidOf(a.User)
+		uid, known := fcgisup.UserID(a.User)
 		if !known {
 			continue // a finding of its own
 		}
@@ -58,18 +56,6 @@ func (f *facts) checkWritable(subject, path string, uid int, hurts string) {
 	if errors.As(fcgisup.CheckTrust(path, uid), &trust) {
 		f.writable = append(f.writable, writable{subject, path, hurts, trust})
 	}
-}
-
-// uidOf finds a user of the configuration; none is root.
-func uidOf(name string) (uid int, known bool) {
-	if name == "" {
-		return 0, true
-	}
-	if u, err := user.Lookup(name); err == nil {
-		name = u.Uid
-	}
-	uid, err := strconv.Atoi(name)
-	return uid, err == nil
 }
 
 // findWritable: files that decide what runs, and that the wrong users can write.

@@ -73,7 +73,12 @@ func (c *cli) report(err error) int {
 		return e.code
 	}
 	fmt.Fprintf(c.stdio.err, "fcgisup: %s\n", printableLines(err.Error()))
-	if hint := e.hint; hint != "" {
+	hint := e.hint
+	var better interface{ Hint() string }
+	if hint == "" && errors.As(err, &better) {
+		hint = better.Hint()
+	}
+	if hint != "" {
 		fmt.Fprintf(c.stdio.err, "hint: %s\n", printableLines(hint))
 	}
 	return e.code

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -14,59 +11,8 @@ import (
 // status asks a supervisor. Below controlRoot it may speak of no more than its
 // directory's name says: that is its app's user's, who must not speak for other apps.
 func (m *monitoring) status(ctx context.Context, socket string, apps []fcgisup.App) ([]control.Status, error) {
-	may := func(string, int) bool { return true }
-	if !slices.Contains(m.controls, socket) {
-		may = fewStrangers(apps, speaks(apps, filepath.Base(filepath.Dir(socket))))
+	if slices.Contains(m.controls, socket) {
+		return fetchAny(ctx, socket)
 	}
-	return statusFrom(ctx, socket, statusTarget, may)
-}
-
-// mostStrangers are the unconfigured instances that one directory may speak for.
-const mostStrangers = 64
-
-// fewStrangers returns may for the configured instances and the first others.
-func fewStrangers(apps []fcgisup.App, may func(app string, number int) bool) func(app string, number int) bool {
-	strangers := 0
-	return func(app string, number int) bool {
-		if !may(app, number) {
-			return false
-		}
-		if a := named(apps, app); a == nil || number > a.Instances {
-			strangers++
-			return strangers <= mostStrangers
-		}
-		return true
-	}
-}
-
-// speaks tells for whom a folder may. "rt-1" is rt@1's, as systemd makes it, or
-// that of all instances of an app "rt-1", as run does without --instance. Where
-// both can be it is rt@1's: then systemd has made it, whose folders for "rt-1"
-// have one more number.
-func speaks(apps []fcgisup.App, folder string) func(app string, number int) bool {
-	app, n := "", 0
-	if i := strings.LastIndexByte(folder, '-'); i > 0 {
-		if k, err := strconv.Atoi(folder[i+1:]); err == nil && k > 0 && strconv.Itoa(k) == folder[i+1:] {
-			app, n = folder[:i], k
-		}
-	}
-	instance := func(a string, number int) bool { return n > 0 && a == app && number == n }
-	whole := func(a string, _ int) bool { return a == folder }
-	switch one := named(apps, app); {
-	case one != nil && n <= one.Instances:
-		return instance
-	case named(apps, folder) != nil:
-		return whole
-	case one != nil:
-		return instance
-	}
-	return func(a string, number int) bool { return whole(a, number) || instance(a, number) }
-}
-
-// named is the app of a name, nil if none is configured.
-func named(apps []fcgisup.App, name string) *fcgisup.App {
-	if i := slices.IndexFunc(apps, func(a fcgisup.App) bool { return a.Name == name }); i >= 0 {
-		return &apps[i]
-	}
-	return nil
+	return fetchFew(ctx, apps, socket)
 }

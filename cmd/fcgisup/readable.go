@@ -105,17 +105,17 @@ func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, er
 	case who.uid == os.Geteuid():
 		try()
 	default:
-		err = errors.New("only root can become " + userName(who.uid))
+		err = errors.New("only root can become " + fcgisup.UserName(who.uid))
 	}
 	if err = cmp.Or(err, failed); err != nil || got.denied == "" {
 		return nil, err
 	}
-	c := &closedConfig{file: file, denied: got.denied, user: userName(who.uid), group: strconv.Itoa(who.gid), mode: "gone"}
+	c := &closedConfig{file: file, denied: got.denied, user: fcgisup.UserName(who.uid), group: strconv.Itoa(who.gid), mode: "gone"}
 	if g, err := user.LookupGroupId(c.group); err == nil {
 		c.group = g.Name
 	}
 	if info, err := os.Stat(c.denied); err == nil {
-		c.mode = ownership(info)
+		c.mode = fcgisup.Permissions(info)
 	}
 	return c, nil
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -145,22 +144,6 @@ func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, 
 		}
 	}
 	return fetchStatus(ctx, apps, path)
-}
-
-// ownedByApp refuses a directory of a user who is neither root, the app's nor our own.
-func ownedByApp(dir string, app fcgisup.App) error {
-	uid, known := uidOf(app.User)
-	if app.User == "" || !known {
-		return nil
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return nil // the connection says it better
-	}
-	if owner := int(st.Uid); owner != 0 && owner != uid && owner != os.Geteuid() {
-		return fmt.Errorf("%s belongs to %s, not to the app's user %s", dir, userName(owner), app.User)
-	}
-	return nil
 }
 
 const (

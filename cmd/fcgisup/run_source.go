@@ -224,9 +224,6 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 	}
 }
 
-// controlRoot is where systemd makes the instances' runtime folders.
-const controlRoot = "/run/fcgisup"
-
 // controlPath is in systemd's runtime folder, else in a folder where
 // status finds it, if this user may make one: root, or the one user of a
 // container. Empty: there is none.

@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -191,9 +190,9 @@ func (s *search) power(path string, info fs.FileInfo) string {
 	case !ok:
 		return ""
 	case info.Mode()&fs.ModeSetuid != 0 && int(st.Uid) != s.who.uid:
-		return "set-user-ID " + userName(int(st.Uid))
+		return "set-user-ID " + fcgisup.UserName(int(st.Uid))
 	case info.Mode()&fs.ModeSetgid != 0 && int(st.Gid) != s.who.gid:
-		return "set-group-ID " + groupName(st.Gid)
+		return "set-group-ID " + fcgisup.GroupName(int(st.Gid))
 	}
 	if dir := filepath.Dir(path); strings.HasSuffix(dir, "bin") { // a call for each; few are elsewhere
 		if n, err := unix.Getxattr(path, "security.capability", nil); err == nil && n > 0 {
@@ -235,14 +234,6 @@ func missingPaths(app fcgisup.App) (missing []configured) {
 		}
 	}
 	return missing
-}
-
-func groupName(gid uint32) string {
-	id := strconv.FormatUint(uint64(gid), 10)
-	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
-	}
-	return id
 }
 
 func socketsIn(dirs ...string) (found []string) {

@@ -37,5 +37,5 @@ func closedTo(opt fcgisup.Socket, path string) string {
 	if err != nil || !ok || web.mayConnect(int(is.Uid), int(is.Gid), info.Mode()) {
 		return ""
 	}
-	return fmt.Sprintf("%s may not connect to %s (%s): only root can give it the socket", opt.User, path, ownership(info))
+	return fmt.Sprintf("%s may not connect to %s (%s): only root can give it the socket", opt.User, path, fcgisup.Permissions(info))
 }

@@ -43,7 +43,7 @@ func (s *statuser) asleep(roots string) []control.Status {
 func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bool {
 	return slices.ContainsFunc(controlsOf(roots, in), func(path string) bool {
 		_, err := os.Lstat(path)
-		return err == nil && !abandoned(survey, path)
+		return err == nil && !abandoned(listenersOf(survey), path)
 	})
 }
 

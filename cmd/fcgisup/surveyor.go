@@ -7,6 +7,17 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
+// listenersOf returns whether a process of this network namespace listens at a unix path.
+func listenersOf(survey *scoreboard.Survey) func(path string) bool {
+	return func(path string) bool {
+		l, err := survey.Find("unix", path)
+		if err == nil {
+			_ = l.Close()
+		}
+		return err == nil
+	}
+}
+
 // surveyor looks at listeners of this host for many who ask, each about one. They
 // share a survey where they ask at about the same time: whoever comes while one is
 // made waits, and gets the next together with all who came meanwhile. The zero

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+)
+
+// controlPaths are --control, or all control sockets of this host.
+func controlPaths(explicit string) ([]string, error) {
+	if explicit != "" {
+		return []string{explicit}, nil
+	}
+	paths, err := socketPaths(listenersOf(scoreboard.NewSurvey()))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", controlRoot),
+			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
+	}
+	return paths, nil
+}
