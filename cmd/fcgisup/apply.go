@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -328,7 +329,7 @@ func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error
 		return is, err
 	}
 	is.started, is.reads = map[int]time.Time{}, map[int]string{}
-	asking, cancel := context.WithTimeout(ctx, 2*configPatience) // for all: an app's user may have them hang
+	asking, cancel := context.WithTimeout(ctx, 2*control.ConfigTimeout) // for all: an app's user may have them hang
 	defer cancel()
 	for n, s := range is.services {
 		if w.app == nil || !w.app.Systemd.Supervise || !s.Up() {
@@ -338,7 +339,7 @@ func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error
 			return is, err
 		}
 		if is.doubtful(w.saved, n) {
-			is.reads[n] = configOf(asking, controlOf(w.name, n))
+			is.reads[n] = control.ConfigSum(asking, controlOf(w.name, n))
 		}
 	}
 	return is, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func splitUnit(unit string) (app string, n int, kind string) {
@@ -219,7 +220,7 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 	for _, unit := range p.failed {
 		t.systemd.ResetFailed(ctx, unit)
 	}
-	return clearRuntime(controlRoot, p.name, p.instances())
+	return clearRuntime(control.Root, p.name, p.instances())
 }
 
 func total(held map[int]int) int {
@@ -285,7 +286,7 @@ func (t *transaction) erase(ctx context.Context) error {
 		if err := syncFolders(touched); err != nil {
 			return err
 		}
-		if err := clearRuntime(controlRoot, p.name, p.instances()); err != nil {
+		if err := clearRuntime(control.Root, p.name, p.instances()); err != nil {
 			return err
 		}
 	}

@@ -130,7 +130,7 @@ func clearRuntime(root, app string, above int) error {
 			continue
 		}
 		path := filepath.Join(dir, control.ControlName)
-		if _, err := os.Lstat(path); err == nil && !abandoned(listenersOf(survey), path) {
+		if _, err := os.Lstat(path); err == nil && !control.Abandoned(listenersOf(survey), path) {
 			continue
 		}
 		if err := os.RemoveAll(dir); err != nil { // follows no links: the directory is the app's user's

@@ -36,8 +36,8 @@ func TestAbandonedControlSocket(t *testing.T) {
 	root := t.TempDir()
 	left, live := controlIn(t, root, "left-1", true), controlIn(t, root, "live-1", false)
 	survey := scoreboard.NewSurvey()
-	if !abandoned(listenersOf(survey), left) || abandoned(listenersOf(survey), live) {
-		t.Errorf("abandoned %v, in use %v", abandoned(listenersOf(survey), left), !abandoned(listenersOf(survey), live))
+	if !control.Abandoned(listenersOf(survey), left) || control.Abandoned(listenersOf(survey), live) {
+		t.Errorf("abandoned %v, in use %v", control.Abandoned(listenersOf(survey), left), !control.Abandoned(listenersOf(survey), live))
 	}
 }
 

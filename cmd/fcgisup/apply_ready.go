@@ -19,7 +19,7 @@ import (
 )
 
 func controlOf(app string, n int) string {
-	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", app, n), control.ControlName)
+	return filepath.Join(control.Root, fmt.Sprintf("%s-%d", app, n), control.ControlName)
 }
 
 // comesUp waits until a restarted instance has found its state, and fails if
@@ -31,7 +31,7 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	var last error
 	err := poll(ctx, func() (bool, error) {
 		var all []control.Status
-		if all, last = fetchStatus(ctx, nil, controlOf(app.Name, n)); last != nil {
+		if all, last = control.Fetch(ctx, nil, controlOf(app.Name, n)); last != nil {
 			states, err := a.systemd.List(ctx, unitName(app.Name, n, "service"))
 			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
@@ -90,7 +90,7 @@ func rereads(ctx context.Context, socket string, limit time.Duration) error {
 	within, cancel := context.WithTimeout(ctx, beginPatience)
 	defer cancel()
 	err := poll(within, func() (bool, error) {
-		_, err := fetchStatus(within, nil, socket)
+		_, err := control.Fetch(within, nil, socket)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 			return false, nil
 		}
@@ -109,7 +109,7 @@ func rereads(ctx context.Context, socket string, limit time.Duration) error {
 func post(ctx context.Context, path string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return askFor(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
+	return control.Ask(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
 }
 
 // probed are the instances that shall answer now: eager ones, unless they may sleep.
@@ -190,7 +190,7 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	var why error
 	err := poll(ctx, func() (bool, error) {
 		if app.Systemd.Supervise {
-			all, err := fetchStatus(ctx, nil, controlOf(app.Name, n))
+			all, err := control.Fetch(ctx, nil, controlOf(app.Name, n))
 			if why = err; err != nil {
 				return false, nil // it may be on its way
 			}
@@ -241,7 +241,7 @@ func consult(ctx context.Context, app fcgisup.App, n int) (serves bool, failed e
 	if !app.Systemd.Supervise {
 		return false, nil
 	}
-	all, err := fetchStatus(ctx, nil, controlOf(app.Name, n))
+	all, err := control.Fetch(ctx, nil, controlOf(app.Name, n))
 	if err != nil {
 		return false, nil // it may be on its way
 	}

@@ -42,7 +42,7 @@ type checker struct {
 	expect      string
 	body        string
 	changed     func(flag string) bool
-	supervisors supervisors
+	supervisors control.Supervisors
 	host        surveyor
 	acceptors   acceptors
 	starters    starters
@@ -70,7 +70,7 @@ type checked struct {
 }
 
 func (c *cli) checkCommand() *cobra.Command {
-	k := &checker{cli: c, supervisors: supervisors{root: controlRoot}}
+	k := &checker{cli: c, supervisors: control.Supervisors{Root: control.Root}}
 	cmd := &cobra.Command{
 		Use:   "check [ADDRESS...]",
 		Short: "Probe backends once, as a Nagios plugin does",
@@ -105,7 +105,7 @@ program that answers no ping is not seen accepting.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&k.supervisors.extra, "control", "", "`PATH` of one more control socket, beside those under "+controlRoot)
+	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of one more control socket, beside those under "+control.Root)
 	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all of the configuration)")
 	f.BoolVar(&k.json, "json", false, "print a JSON array")
 	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`LIMIT` on each whole exchange")
@@ -126,7 +126,7 @@ type target struct {
 	timeout time.Duration
 	// status asks the supervisor, asleep finds an instance that has none yet; nil
 	// for what is no supervised instance of the configuration.
-	status func(ctx context.Context, anew bool) told
+	status func(ctx context.Context, anew bool) control.Reply
 	asleep func() bool
 	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
 	failure func(ctx context.Context) *control.Failure
@@ -230,7 +230,7 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 	if len(args) == 0 {
 		return k.configured(ctx)
 	}
-	if k.supervisors.extra != "" {
+	if k.supervisors.Extra != "" {
 		return nil, usage(errors.New("--control and ADDRESS exclude each other"))
 	}
 	if k.app != "" {
@@ -255,7 +255,7 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
 		t.failure = func(ctx context.Context) *control.Failure { return k.starters.at(ctx, a) }
 		if in, ok := supervised[a]; ok {
-			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
+			t.status = func(ctx context.Context, anew bool) control.Reply { return k.supervisors.Of(ctx, in, anew) }
 			t.asleep = func() bool { return k.asleep(in) }
 			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
 		}
@@ -305,8 +305,8 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 		}
 		apps = []fcgisup.App{a}
 	}
-	k.supervisors.apps = cfg.Apps
-	if err := k.supervisors.reached(ctx); err != nil {
+	k.supervisors.Apps = cfg.Apps
+	if err := k.supervisors.Reached(ctx); err != nil {
 		return nil, err
 	}
 	var all []target
@@ -317,7 +317,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 				return nil, usage(err)
 			}
 			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host, acceptors: &k.acceptors}
-			t.status = func(ctx context.Context, anew bool) told { return k.supervisors.of(ctx, in, anew) }
+			t.status = func(ctx context.Context, anew bool) control.Reply { return k.supervisors.Of(ctx, in, anew) }
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}

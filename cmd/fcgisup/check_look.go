@@ -37,7 +37,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *control.Status, 
 			if st.Address != t.request.Address || st.InFlight == nil || st.Queue == nil {
 				return backlog{}, st, false
 			}
-			b := backlog{served: *st.InFlight, waiting: *st.Queue, at: told.at}
+			b := backlog{served: *st.InFlight, waiting: *st.Queue, at: told.At}
 			if st.Orphaned != nil {
 				b.orphaned = *st.Orphaned
 				b.served -= b.orphaned
@@ -115,7 +115,7 @@ func (r *checked) busy(b backlog) {
 
 // asleep tells whether systemd holds an instance's socket and no supervisor runs.
 func (k *checker) asleep(in fcgisup.Instance) bool {
-	if hasControl(scoreboard.NewSurvey(), k.supervisors.root, in) {
+	if hasControl(scoreboard.NewSurvey(), k.supervisors.Root, in) {
 		return false
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -11,12 +12,12 @@ func controlPaths(explicit string) ([]string, error) {
 	if explicit != "" {
 		return []string{explicit}, nil
 	}
-	paths, err := socketPaths(listenersOf(scoreboard.NewSurvey()))
+	paths, err := control.Paths(listenersOf(scoreboard.NewSurvey()))
 	if err != nil {
 		return nil, err
 	}
 	if len(paths) == 0 {
-		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", controlRoot),
+		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
 			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
 	}
 	return paths, nil

@@ -40,7 +40,7 @@ func (f *facts) gatherFailing(ctx context.Context) {
 	for i, a := range f.apps {
 		apps[i] = a.App
 	}
-	answers, failures := fetchStatuses(ctx, apps, paths)
+	answers, failures := control.FetchAll(ctx, apps, paths)
 	denied := false
 	for i := range paths {
 		for _, st := range answers[i] {
@@ -57,7 +57,7 @@ func (f *facts) gatherFailing(ctx context.Context) {
 			f.note("instance-not-asked", paths[i], "It did not answer: "+err.Error()+".", "fcgisup status")
 		case !denied:
 			denied = true
-			f.note("instance-not-asked", controlRoot, "Its control sockets belong to the users of the apps, so not all instances were asked how they are.", "sudo fcgisup doctor")
+			f.note("instance-not-asked", control.Root, "Its control sockets belong to the users of the apps, so not all instances were asked how they are.", "sudo fcgisup doctor")
 		}
 	}
 }

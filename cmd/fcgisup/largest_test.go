@@ -108,7 +108,7 @@ func controlSocketOf(t *testing.T, all []control.Status) (path string) {
 func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	st := largestStatus()
 	path := controlSocketOf(t, []control.Status{st})
-	all, err := fetchStatus(t.Context(), nil, path)
+	all, err := control.Fetch(t.Context(), nil, path)
 	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0].LastFailure, st.LastFailure) || len(all[0].Workers) != fcgisup.MaxWorkers {
 		t.Fatalf("%d instances, %v", len(all), err)
 	}
@@ -120,7 +120,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 		}
 	}
 	in := fcgisup.Instance{App: st.App, Number: st.Instance}
-	if told := (&supervisors{root: t.TempDir(), extra: path}).of(t.Context(), in, true); told.Status == nil {
+	if told := (&control.Supervisors{Root: t.TempDir(), Extra: path}).Of(t.Context(), in, true); told.Status == nil {
 		t.Error("check does not know it")
 	}
 	var r checked
@@ -138,7 +138,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	m := monitor.New(monitor.Options{
 		Interval: time.Hour, Log: slog.New(slog.DiscardHandler),
 		Status: func(ctx context.Context, path string, apps []fcgisup.App) ([]control.Status, error) {
-			return fetchStatus(ctx, apps, path)
+			return control.Fetch(ctx, apps, path)
 		},
 		Sockets:   func() ([]string, error) { return []string{path}, nil },
 		SocketOf:  func(fcgisup.Instance) string { return path },

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
@@ -74,7 +75,7 @@ before what the file says under monitor:.`,
 	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that callers present")
 	f.StringVar(&m.state, "state-dir", "", "`FOLDER` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
 	f.DurationVar(&m.interval, "interval", 0, "from one look at all instances to the next (default 5s)")
-	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+controlRoot+"; repeatable")
+	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+control.Root+"; repeatable")
 	f.BoolVar(&m.printUnit, "print-unit", false, "print the unit of the service, and end")
 	f.BoolVar(&m.debug, "debug", false, "log more")
 	return cmd

@@ -34,7 +34,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		},
 		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
-			return askFor(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
+			return control.Ask(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
 		},
 		UnitNames: func(in fcgisup.Instance) (socket, service string) {
 			return unitName(in.App, in.Number, "socket"), unitName(in.App, in.Number, "service")
@@ -71,7 +71,7 @@ func (m *monitoring) evidenceOf(pid int) any {
 
 // sockets are the control sockets of this host.
 func (m *monitoring) sockets() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", control.ControlName))
+	paths, err := filepath.Glob(filepath.Join(control.Root, "*", control.ControlName))
 	return append(paths, m.controls...), err
 }
 

@@ -63,7 +63,7 @@ invalid file changes nothing.`,
 func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	which, err := parseSelection(arg)
+	which, err := control.ParseSelection(arg)
 	if err != nil {
 		return usage(err)
 	}
@@ -72,9 +72,9 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		return err
 	}
 	apps := c.configured()
-	app := named(apps, which.app)
+	app := control.AppNamed(apps, which.App)
 	if path == "" {
-		paths = slices.DeleteFunc(paths, func(p string) bool { return !which.mayBe(filepath.Base(filepath.Dir(p))) })
+		paths = slices.DeleteFunc(paths, func(p string) bool { return !which.MayBe(filepath.Base(filepath.Dir(p))) })
 	}
 	var left []error
 	found := false
@@ -88,11 +88,11 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 			continue
 		}
 		for _, st := range all {
-			if !which.has(st) {
+			if !which.Has(st) {
 				continue
 			}
 			found = true
-			if err := c.post(ctx, p, target, selection{st.App, st.Instance}, done, rollTimeout(app)); err != nil {
+			if err := c.post(ctx, p, target, control.Selection{App: st.App, Instance: st.Instance}, done, rollTimeout(app)); err != nil {
 				return c.besides(left, err)
 			}
 			if target == reloadTarget {
@@ -138,12 +138,12 @@ func (c *cli) configured() []fcgisup.App {
 // statusOfApp asks a supervisor that may be the app's: where root made its
 // directory, that one and the socket are root's or the app's user's.
 func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, app *fcgisup.App) ([]control.Status, error) {
-	if app != nil && filepath.Dir(filepath.Dir(path)) == controlRoot {
-		if err := ownedByApp(filepath.Dir(path), *app); err != nil {
+	if app != nil && filepath.Dir(filepath.Dir(path)) == control.Root {
+		if err := control.OwnedByApp(filepath.Dir(path), *app); err != nil {
 			return nil, fmt.Errorf("cannot ask the supervisor at %s: %w", path, err)
 		}
 	}
-	return fetchStatus(ctx, apps, path)
+	return control.Fetch(ctx, apps, path)
 }
 
 const (
@@ -173,17 +173,17 @@ const (
 	reloadTarget  = "/reload"
 )
 
-func (c *cli) post(ctx context.Context, path, target string, in selection, done string, limit time.Duration) error {
+func (c *cli) post(ctx context.Context, path, target string, in control.Selection, done string, limit time.Duration) error {
 	url := target
 	if target == restartTarget {
-		url += "?instance=" + strconv.Itoa(in.instance)
+		url += "?instance=" + strconv.Itoa(in.Instance)
 	}
 	var answer struct{ Note string }
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := askFor(within, path, http.MethodPost, url, &answer)
+	err := control.Ask(within, path, http.MethodPost, url, &answer)
 	if ctx.Err() != nil {
-		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.app))
+		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.App))
 	}
 	if err != nil {
 		return hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))

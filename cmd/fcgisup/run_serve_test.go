@@ -9,6 +9,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestServeGoesOnWithout: a successor whose port for metrics is taken has the rest, until the run ends.
@@ -32,14 +33,14 @@ func TestServeGoesOnWithout(t *testing.T) {
 	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup)); err == nil {
 		t.Error("the port is taken, and nobody is told")
 	}
-	if _, err := fetchStatus(t.Context(), nil, r.control); err != nil {
+	if _, err := control.Fetch(t.Context(), nil, r.control); err != nil {
 		t.Errorf("there is no control socket: %v", err)
 	}
 	if n := len(r.servers); n != 2 {
 		t.Errorf("%d servers, want those of control socket and HTTP", n)
 	}
 	r.closeServers()
-	if _, err := fetchStatus(t.Context(), nil, r.control); err == nil {
+	if _, err := control.Fetch(t.Context(), nil, r.control); err == nil {
 		t.Error("the control socket outlives the run")
 	}
 }

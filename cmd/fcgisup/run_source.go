@@ -247,7 +247,7 @@ func (r *runner) ownDir(a fcgisup.App, instances []fcgisup.Instance) string {
 	if r.source.changed("instance") {
 		return instanceDir(a, instances[0].Number)
 	}
-	return filepath.Join(controlRoot, a.Name)
+	return filepath.Join(control.Root, a.Name)
 }
 
 // maxPingRecords bounds how many other instances' records a supervisor reads.
@@ -279,7 +279,7 @@ func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own s
 }
 
 func instanceDir(a fcgisup.App, n int) string {
-	return filepath.Join(controlRoot, fmt.Sprintf("%s-%d", a.Name, n))
+	return filepath.Join(control.Root, fmt.Sprintf("%s-%d", a.Name, n))
 }
 
 // turnLock is the name of the lock that supervisors of an app recycle by, in each

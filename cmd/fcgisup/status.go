@@ -29,7 +29,7 @@ type statuser struct {
 	control string
 	json    bool
 	watch   bool
-	which   selection
+	which   control.Selection
 	// show prints the page.
 	show func(w io.Writer, all []control.Status, now time.Time, colour bool) error
 }
@@ -40,7 +40,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status [APP[@N]]",
 		Short: "Show how the instances are",
 		Long: `status asks every supervisor on this host, found by its control socket under
-` + controlRoot + `, or the one at --control, and shows a line per instance. Configured instances whose
+` + control.Root + `, or the one at --control, and shows a line per instance. Configured instances whose
 socket is there, and no supervisor, sleep until their first request.`,
 		Example: `  fcgisup status
   fcgisup status rt --watch
@@ -49,7 +49,7 @@ socket is there, and no supervisor, sleep until their first request.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				var err error
-				if s.which, err = parseSelection(args[0]); err != nil {
+				if s.which, err = control.ParseSelection(args[0]); err != nil {
 					return usage(err)
 				}
 			}
@@ -80,7 +80,7 @@ func (s *statuser) once(ctx context.Context) error {
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
 func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
-	sleepers := s.asleep(controlRoot)
+	sleepers := s.asleep(control.Root)
 	if len(sleepers) > 0 {
 		if systemd, err := units.Connect(ctx); err == nil {
 			findFailingServices(ctx, systemd, sleepers)
@@ -89,15 +89,15 @@ func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 	}
 	paths, err := controlPaths(s.control)
 	if err != nil && len(sleepers) == 0 {
-		if s.which.app != "" {
+		if s.which.App != "" {
 			err = s.nobody()
 		}
 		return nil, err
 	}
-	answers, failures := fetchStatuses(ctx, s.configuredApps(), paths)
+	answers, failures := control.FetchAll(ctx, s.configuredApps(), paths)
 	all := sleepers
 	for _, st := range slices.Concat(answers...) {
-		if s.which.has(st) {
+		if s.which.Has(st) {
 			all = append(all, st)
 		}
 	}

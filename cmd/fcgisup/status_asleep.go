@@ -31,7 +31,7 @@ func (s *statuser) asleep(roots string) []control.Status {
 				Workers: []control.WorkerStatus{}, Restarts: map[control.Cause]uint64{},
 				ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[control.Direction]uint64{},
 			}
-			if s.which.has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
+			if s.which.Has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)
 			}
 		}
@@ -41,9 +41,9 @@ func (s *statuser) asleep(roots string) []control.Status {
 
 // hasControl reports whether there is a control socket of a supervisor for an instance.
 func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bool {
-	return slices.ContainsFunc(controlsOf(roots, in), func(path string) bool {
+	return slices.ContainsFunc(control.PathsOf(roots, in), func(path string) bool {
 		_, err := os.Lstat(path)
-		return err == nil && !abandoned(listenersOf(survey), path)
+		return err == nil && !control.Abandoned(listenersOf(survey), path)
 	})
 }
 
@@ -73,12 +73,12 @@ func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool
 func (s *statuser) nobody() error {
 	err := fmt.Errorf("no supervisor here runs %s", s.which)
 	apps := s.configuredApps()
-	if s.which.app == "" || len(apps) == 0 || s.control != "" {
+	if s.which.App == "" || len(apps) == 0 || s.control != "" {
 		return hinted(err, "instances that sleep under systemd have none until their first request")
 	}
 	for _, a := range apps {
 		for _, in := range a.Expand() {
-			if s.which.has(control.Status{App: in.App, Instance: in.Number}) {
+			if s.which.Has(control.Status{App: in.App, Instance: in.Number}) {
 				return hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
 			}
 		}

@@ -155,13 +155,13 @@ func TestCheckGoesByWhatIsRecent(t *testing.T) {
 		{2 * recently, 0, nagiosCritical},
 	} {
 		tg := target{request: fcgi.Request{Network: "unix", Address: path, Path: "/"}, timeout: 100 * time.Millisecond}
-		tg.status = func(_ context.Context, anew bool) told {
+		tg.status = func(_ context.Context, anew bool) control.Reply {
 			st := &control.Status{Address: path, State: control.Up, InFlight: new(int), Queue: new(int)}
 			if !anew {
-				return told{st, time.Now().Add(-c.age)}
+				return control.Reply{Status: st, At: time.Now().Add(-c.age)}
 			}
 			*st.InFlight = c.served
-			return told{st, time.Now()}
+			return control.Reply{Status: st, At: time.Now()}
 		}
 		if r := tg.ask(t.Context()); r.code != c.want {
 			t.Errorf("%+v: %+v", c, r)

@@ -26,7 +26,7 @@ the programs are not asked. A connection that nginx keeps alive looks busy.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				var err error
-				if s.which, err = parseSelection(args[0]); err != nil {
+				if s.which, err = control.ParseSelection(args[0]); err != nil {
 					return usage(err)
 				}
 			}

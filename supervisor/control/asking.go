@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -9,38 +9,37 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// controlsOf are the control sockets that may speak for an instance: that of its
+// PathsOf are the control sockets that may speak for an instance: that of its
 // own supervisor, as systemd makes it, and that of all instances of its app.
-func controlsOf(root string, in fcgisup.Instance) []string {
+func PathsOf(root string, in fcgisup.Instance) []string {
 	return []string{
-		filepath.Join(root, fmt.Sprintf("%s-%d", in.App, in.Number), control.ControlName),
-		filepath.Join(root, in.App, control.ControlName),
+		filepath.Join(root, fmt.Sprintf("%s-%d", in.App, in.Number), ControlName),
+		filepath.Join(root, in.App, ControlName),
 	}
 }
 
-// supervisors are asked about many instances, by one command. One that may have
+// Supervisors are asked about many instances, by one command. One that may have
 // many tells all of them once, and later those that are asked for anew one by one,
 // so that the price is that of the instances, however few supervisors they have.
 // Such a one that does not answer is not asked again.
-type supervisors struct {
-	root string
-	// extra is asked before those below root, if it is not empty; it must answer.
-	extra string
-	// apps are those of the configuration, for whom a socket may speak.
-	apps []fcgisup.App
+type Supervisors struct {
+	Root string
+	// Extra is asked before those below root, if it is not empty; it must answer.
+	Extra string
+	// Apps are those of the configuration, for whom a socket may speak.
+	Apps []fcgisup.App
 
 	mu   sync.Mutex
-	told map[string]*testimony // by control socket
+	told map[string]*cachedStatus // by control socket
 }
 
-// told is what a supervisor has said of an instance.
-type told struct {
-	*control.Status
-	// at is when it was asked: what is said was so then, or later.
-	at time.Time
+// Reply is what a supervisor has said of an instance.
+type Reply struct {
+	*Status
+	// At is when it was asked: what is said was so then, or later.
+	At time.Time
 }
 
 // subject is an instance as a supervisor names it: one may speak for many apps.
@@ -49,10 +48,10 @@ type subject struct {
 	number int
 }
 
-// testimony is all that a supervisor has told.
-type testimony struct {
+// cachedStatus is all that a supervisor has told.
+type cachedStatus struct {
 	once        sync.Once
-	all         map[subject]*control.Status
+	all         map[subject]*Status
 	err         error
 	begun, came time.Time
 	// fresh is how long it stands: until then it is hardly older than it came.
@@ -62,13 +61,13 @@ type testimony struct {
 // leastFresh is how long any testimony stands.
 const leastFresh = 100 * time.Millisecond
 
-// of is what its supervisor says of an instance: anew, which is after the call, or
+// Of is what its supervisor says of an instance: anew, which is after the call, or
 // recently. Without a status: none speaks for it.
-func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) told {
-	controls := controlsOf(s.root, in)
+func (s *Supervisors) Of(ctx context.Context, in fcgisup.Instance, anew bool) Reply {
+	controls := PathsOf(s.Root, in)
 	own, shared := controls[0], controls[1]
-	if s.extra != "" {
-		if st := s.among(ctx, s.extra, in, anew); st.Status != nil {
+	if s.Extra != "" {
+		if st := s.among(ctx, s.Extra, in, anew); st.Status != nil {
 			return st
 		}
 	}
@@ -80,50 +79,50 @@ func (s *supervisors) of(ctx context.Context, in fcgisup.Instance, anew bool) to
 	if _, err := os.Stat(shared); err == nil {
 		return s.among(ctx, shared, in, anew)
 	}
-	return told{}
+	return Reply{}
 }
 
-// reached tells why extra, if there is one, does not answer: whoever names it does
+// Reached tells why extra, if there is one, does not answer: whoever names it does
 // not want those woken that it would have called asleep.
-func (s *supervisors) reached(ctx context.Context) error {
-	if s.extra == "" {
+func (s *Supervisors) Reached(ctx context.Context) error {
+	if s.Extra == "" {
 		return nil
 	}
-	return s.testimony(ctx, s.extra).err
+	return s.testimony(ctx, s.Extra).err
 }
 
 // among is what a supervisor of many says. Whom it has called asleep is not woken
 // because it does not answer a second time.
-func (s *supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) told {
+func (s *Supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) Reply {
 	asked := time.Now()
 	t := s.testimony(ctx, path)
-	first := told{t.all[subject{in.App, in.Number}], t.begun}
+	first := Reply{t.all[subject{in.App, in.Number}], t.begun}
 	if first.Status == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
 		return first
 	}
 	st := s.askedAlone(ctx, path, in)
-	if st.Status == nil && !anew && first.State == control.Sleeping {
+	if st.Status == nil && !anew && first.State == Sleeping {
 		return first
 	}
 	return st
 }
 
 // testimony asks once.
-func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
+func (s *Supervisors) testimony(ctx context.Context, path string) *cachedStatus {
 	s.mu.Lock()
 	t := s.told[path]
 	if t == nil {
 		if s.told == nil {
-			s.told = map[string]*testimony{}
+			s.told = map[string]*cachedStatus{}
 		}
-		t = &testimony{all: map[subject]*control.Status{}}
+		t = &cachedStatus{all: map[subject]*Status{}}
 		s.told[path] = t
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
 		t.begun = time.Now()
-		var all []control.Status
-		if all, t.err = fetchStatus(ctx, s.apps, path); t.err != nil {
+		var all []Status
+		if all, t.err = Fetch(ctx, s.Apps, path); t.err != nil {
 			return
 		}
 		for _, st := range all {
@@ -138,16 +137,16 @@ func (s *supervisors) testimony(ctx context.Context, path string) *testimony {
 }
 
 // askedAlone is what a supervisor says of one instance; without a status: nothing.
-func (s *supervisors) askedAlone(ctx context.Context, path string, in fcgisup.Instance) told {
+func (s *Supervisors) askedAlone(ctx context.Context, path string, in fcgisup.Instance) Reply {
 	at := time.Now()
-	all, err := fetchStatusOf(ctx, s.apps, path, in.Number)
+	all, err := FetchInstance(ctx, s.Apps, path, in.Number)
 	if err != nil {
-		return told{}
+		return Reply{}
 	}
 	for i := range all {
 		if all[i].App == in.App && all[i].Instance == in.Number {
-			return told{&all[i], at}
+			return Reply{&all[i], at}
 		}
 	}
-	return told{}
+	return Reply{}
 }

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"encoding/json"
@@ -7,19 +7,18 @@ import (
 	"io"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // A control socket is its app's user's, who may answer anything. What is kept of
 // an answer is bounded by the instances that it may speak of, not by its length.
 const (
-	longestStatus = control.MaxStatusSize
-	mostWorkers   = control.MaxAnswerWorkers
+	longestStatus = MaxStatusSize
+	mostWorkers   = MaxAnswerWorkers
 	// mostValues are those of one instance: what takes two bytes in JSON can take
 	// a hundred in memory. A worker has eleven.
 	mostValues = 16 * fcgisup.MaxWorkers
 	// mostLines bounds lists of texts.
-	mostLines = control.MaxFailureLines
+	mostLines = MaxFailureLines
 	// mostCounters are those of one family.
 	mostCounters = 64
 )
@@ -28,7 +27,7 @@ var errTooLong = fmt.Errorf("it has an instance of more than %d bytes", longestS
 
 // readStatus keeps what may returns true for. It refuses more than any supervisor
 // has to say, while it reads.
-func readStatus(answer io.Reader, may func(app string, number int) bool) ([]control.Status, error) {
+func readStatus(answer io.Reader, may func(app string, number int) bool) ([]Status, error) {
 	paced := &pacedReader{from: answer}
 	paced.refill()
 	list := json.NewDecoder(paced)
@@ -37,7 +36,7 @@ func readStatus(answer io.Reader, may func(app string, number int) bool) ([]cont
 	} else if err != nil || first != json.Delim('[') {
 		return nil, errors.New("it is not a list of instances")
 	}
-	var all []control.Status
+	var all []Status
 	var raw json.RawMessage
 	seen := map[subject]bool{}
 	for count, workers := 1, 0; list.More(); count++ {
@@ -72,7 +71,7 @@ func readStatus(answer io.Reader, may func(app string, number int) bool) ([]cont
 }
 
 // readInstance returns nothing for one that the supervisor may not speak of.
-func readInstance(raw []byte, may func(app string, number int) bool) (*control.Status, error) {
+func readInstance(raw []byte, may func(app string, number int) bool) (*Status, error) {
 	if len(raw) > longestStatus {
 		return nil, errTooLong
 	}
@@ -89,7 +88,7 @@ func readInstance(raw []byte, may func(app string, number int) bool) (*control.S
 	if n := values(raw); n > mostValues {
 		return nil, fmt.Errorf("it has an instance of more than %d values", mostValues)
 	}
-	st := &control.Status{}
+	st := &Status{}
 	if err := json.Unmarshal(raw, st); err != nil {
 		return nil, err
 	}
@@ -122,7 +121,7 @@ func values(raw []byte) int {
 }
 
 // shorten leaves out lines that no supervisor sends.
-func shorten(st *control.Status) {
+func shorten(st *Status) {
 	st.Missing = lastLines(st.Missing)
 	if f := st.LastFailure; f != nil {
 		f.Output, f.Evidence = lastLines(f.Output), lastLines(f.Evidence)

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -20,27 +20,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// socketPaths are the control sockets of all supervisors below controlRoot.
-func socketPaths(listens func(path string) bool) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(controlRoot, "*", control.ControlName))
+// Paths are the control sockets of all supervisors below Root.
+func Paths(listens func(path string) bool) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(Root, "*", ControlName))
 	if err != nil {
 		return nil, fmt.Errorf("internal error: %w", err)
 	}
-	return slices.DeleteFunc(paths, func(path string) bool { return abandoned(listens, path) }), nil
+	return slices.DeleteFunc(paths, func(path string) bool { return Abandoned(listens, path) }), nil
 }
 
-// abandoned reports whether a supervisor that was killed has left a control socket
+// Abandoned reports whether a supervisor that was killed has left a control socket
 // behind: systemd keeps the directory of a service that has ended. The kernel's list
 // has all listeners but those of other network namespaces, so where that does not
 // have it a connection decides.
-func abandoned(listens func(path string) bool, path string) bool {
+func Abandoned(listens func(path string) bool, path string) bool {
 	if listens(path) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), statusPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
 	defer cancel()
 	conn, err := dialControl(ctx, path)
 	if err == nil {
@@ -58,42 +57,42 @@ func controlClient(path string) *http.Client {
 }
 
 func dialControl(ctx context.Context, path string) (net.Conn, error) {
-	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot && filepath.Base(path) == control.ControlName {
-		return dialOwned(ctx, controlRoot, filepath.Base(folder))
+	if folder := filepath.Dir(path); filepath.Dir(folder) == Root && filepath.Base(path) == ControlName {
+		return dialOwned(ctx, Root, filepath.Base(folder))
 	}
 	return (&net.Dialer{}).DialContext(ctx, "unix", path) // an operator has named it
 }
 
-// statusPatience bounds the wait for one supervisor's answer.
-const statusPatience = 5 * time.Second
+// statusTimeout bounds the wait for one supervisor's answer.
+const statusTimeout = 5 * time.Second
 
-// fetchStatus asks a supervisor about all its instances, with these apps configured.
-func fetchStatus(ctx context.Context, apps []fcgisup.App, path string) ([]control.Status, error) {
+// Fetch asks a supervisor about all its instances, with these apps configured.
+func Fetch(ctx context.Context, apps []fcgisup.App, path string) ([]Status, error) {
 	return statusFrom(ctx, path, statusTarget, speaker(apps, path))
 }
 
-// fetchAny believes a supervisor whatever it says of any app: an operator has named it.
-func fetchAny(ctx context.Context, path string) ([]control.Status, error) {
+// FetchAny believes a supervisor whatever it says of any app: an operator has named it.
+func FetchAny(ctx context.Context, path string) ([]Status, error) {
 	return statusFrom(ctx, path, statusTarget, func(string, int) bool { return true })
 }
 
-// fetchFew believes a supervisor for what the name of its socket's directory says, and for
+// FetchFew believes a supervisor for what the name of its socket's directory says, and for
 // a bounded number of instances that are not configured.
-func fetchFew(ctx context.Context, apps []fcgisup.App, path string) ([]control.Status, error) {
+func FetchFew(ctx context.Context, apps []fcgisup.App, path string) ([]Status, error) {
 	return statusFrom(ctx, path, statusTarget, fewStrangers(apps, speaks(apps, filepath.Base(filepath.Dir(path)))))
 }
 
 // askedAtOnce bounds the supervisors that are asked at the same time.
 const askedAtOnce = 64
 
-// fetchStatuses asks many supervisors; each has an answer or a failure at its place.
-func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]control.Status, failures []error) {
-	answers, failures = make([][]control.Status, len(paths)), make([]error, len(paths))
+// FetchAll asks many supervisors; each has an answer or a failure at its place.
+func FetchAll(ctx context.Context, apps []fcgisup.App, paths []string) (answers [][]Status, failures []error) {
+	answers, failures = make([][]Status, len(paths)), make([]error, len(paths))
 	var group errgroup.Group
 	group.SetLimit(askedAtOnce)
 	for i, path := range paths {
 		group.Go(func() error {
-			answers[i], failures[i] = fetchStatus(ctx, apps, path)
+			answers[i], failures[i] = Fetch(ctx, apps, path)
 			return nil
 		})
 	}
@@ -101,19 +100,19 @@ func fetchStatuses(ctx context.Context, apps []fcgisup.App, paths []string) (ans
 	return answers, failures
 }
 
-// fetchStatusOf asks about one, a number of its app. A supervisor of an earlier
+// FetchInstance asks about one, a number of its app. A supervisor of an earlier
 // version tells all.
-func fetchStatusOf(ctx context.Context, apps []fcgisup.App, path string, number int) ([]control.Status, error) {
+func FetchInstance(ctx context.Context, apps []fcgisup.App, path string, number int) ([]Status, error) {
 	return statusFrom(ctx, path, statusTarget+"?instance="+strconv.Itoa(number), speaker(apps, path))
 }
 
 const statusTarget = "/status"
 
-func statusFrom(ctx context.Context, path, target string, may func(app string, number int) bool) ([]control.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+func statusFrom(ctx context.Context, path, target string, may func(app string, number int) bool) ([]Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	var all []control.Status
-	err := ask(ctx, path, http.MethodGet, target, func(answer io.Reader) (err error) {
+	var all []Status
+	err := exchange(ctx, path, http.MethodGet, target, func(answer io.Reader) (err error) {
 		all, err = readStatus(answer, may)
 		return err
 	})
@@ -126,9 +125,9 @@ const longestError = 64 << 10
 // longestRefusal bounds what of it is shown, in bytes.
 const longestRefusal = 4 << 10
 
-// askFor asks a supervisor; into gets the answer's JSON.
-func askFor(ctx context.Context, path, method, target string, into any) error {
-	return ask(ctx, path, method, target, func(answer io.Reader) error {
+// Ask asks a supervisor; into gets the answer's JSON.
+func Ask(ctx context.Context, path, method, target string, into any) error {
+	return exchange(ctx, path, method, target, func(answer io.Reader) error {
 		if err := json.NewDecoder(answer).Decode(into); !errors.Is(err, io.EOF) {
 			return err
 		}
@@ -136,8 +135,8 @@ func askFor(ctx context.Context, path, method, target string, into any) error {
 	})
 }
 
-// ask asks a supervisor, and has its answer read.
-func ask(ctx context.Context, path, method, target string, read func(io.Reader) error) error {
+// exchange asks a supervisor, and has its answer read.
+func exchange(ctx context.Context, path, method, target string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://fcgisup"+target, nil)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
@@ -154,7 +153,7 @@ func ask(ctx context.Context, path, method, target string, read func(io.Reader) 
 		}
 		return errors.New(refusal(said.Error))
 	}
-	if err := read(io.LimitReader(resp.Body, control.MaxAnswerSize)); err != nil {
+	if err := read(io.LimitReader(resp.Body, MaxAnswerSize)); err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", path, err)
 	}
 	return nil

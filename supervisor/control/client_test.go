@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"encoding/json"
@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // listOfInstances are the first instances of rt.
@@ -64,13 +63,13 @@ func TestStatusAnswer(t *testing.T) {
 		"null":                   {`null`, -1},
 		"something else in it":   {`[1]`, -1},
 		"one that does not end":  {`[{"app":"rt"}`, -1},
-		"more than it may be":    {"[" + strings.Repeat(" ", control.MaxAnswerSize) + "]", -1},
+		"more than it may be":    {"[" + strings.Repeat(" ", MaxAnswerSize) + "]", -1},
 		"not in the order asked": {`][`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := answering(t, c.body)
-			var all []control.Status // without statusPatience: a race detector may need more
-			err := ask(t.Context(), path, http.MethodGet, statusTarget, func(answer io.Reader) (err error) {
+			var all []Status // without statusTimeout: a race detector may need more
+			err := exchange(t.Context(), path, http.MethodGet, statusTarget, func(answer io.Reader) (err error) {
 				all, err = readStatus(answer, speaker(nil, path))
 				return err
 			})
@@ -90,7 +89,7 @@ func TestDialOwned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at := func(folder string) string { return filepath.Join(root, folder, control.ControlName) }
+	at := func(folder string) string { return filepath.Join(root, folder, ControlName) }
 	for _, path := range []string{other, at("rt-1")} {
 		l, err := net.Listen("unix", path)
 		if err != nil {
@@ -167,7 +166,7 @@ func TestHeard(t *testing.T) {
 		{"new-1", "rt", 1, false},
 		{"-1", "", 1, false},
 	} {
-		may := speaker(apps, filepath.Join(controlRoot, c.folder, control.ControlName))
+		may := speaker(apps, filepath.Join(Root, c.folder, ControlName))
 		if may(c.app, c.number) != c.want {
 			t.Errorf("%s speaks for %s@%d: %v", c.folder, c.app, c.number, !c.want)
 		}
@@ -182,10 +181,10 @@ func TestHeard(t *testing.T) {
 		t.Errorf("%d instances", got)
 	}
 	socket := answering(t, `[{"app":"any","instance":1}]`)
-	if got, err := fetchAny(t.Context(), socket); err != nil || len(got) != 1 {
+	if got, err := FetchAny(t.Context(), socket); err != nil || len(got) != 1 {
 		t.Errorf("a socket that the operator named is not believed: %v, %v", got, err)
 	}
-	if got, err := fetchFew(t.Context(), apps, socket); err != nil || len(got) != 0 {
+	if got, err := FetchFew(t.Context(), apps, socket); err != nil || len(got) != 0 {
 		t.Errorf("another is: %v, %v", got, err)
 	}
 }
@@ -206,15 +205,15 @@ func answering(t *testing.T, body string) string {
 
 // TestShortStatus: what people read is cut, and is not kept whole.
 func TestShortStatus(t *testing.T) {
-	long := strings.Repeat("ä", control.MaxConfigError)
+	long := strings.Repeat("ä", MaxConfigError)
 	lines := `["first"` + strings.Repeat(`,"x"`, 2*mostLines) + `]`
-	all, err := fetchStatus(t.Context(), nil, answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
+	all, err := Fetch(t.Context(), nil, answering(t, `[{"app":"a","instance":1,"config_error":"`+long+`","missing":`+lines+`,
 		"last_failure":{"output":`+lines+`,"evidence":["`+long+`"]}}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	st := all[0]
-	if len(st.ConfigError) > control.MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > control.MaxConfigError {
+	if len(st.ConfigError) > MaxConfigError || len(st.Missing) != mostLines || len(st.LastFailure.Output) != mostLines || len(st.LastFailure.Evidence[0]) > MaxConfigError {
 		t.Errorf("%d, %d, %d, %d", len(st.ConfigError), len(st.Missing), len(st.LastFailure.Output), len(st.LastFailure.Evidence[0]))
 	}
 }
@@ -229,7 +228,7 @@ func TestDialForeign(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, control.ControlName)
+	path := filepath.Join(dir, ControlName)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +253,7 @@ func TestDialForeign(t *testing.T) {
 		if err := os.Chown(dir, owner, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := ownedByApp(dir, fcgisup.App{User: "1000"}); (err == nil) != ok {
+		if err := OwnedByApp(dir, fcgisup.App{User: "1000"}); (err == nil) != ok {
 			t.Errorf("directory of %d: %v", owner, err)
 		}
 	}
@@ -274,7 +273,7 @@ func TestRefusalIsALine(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
-	err = ask(t.Context(), path, http.MethodGet, "/status", nil)
+	err = exchange(t.Context(), path, http.MethodGet, "/status", nil)
 	if err == nil || strings.ContainsAny(err.Error(), "\n\r\x1b") || len(err.Error()) > longestRefusal+100 || !strings.HasPrefix(err.Error(), "x; fcgisup") {
 		t.Errorf("%.200q", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // errNoSocket is a control socket that is something else.
@@ -26,7 +25,7 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	for _, step := range []struct {
 		name  string
 		flags int
-	}{{root, unix.O_DIRECTORY}, {folder, unix.O_DIRECTORY | unix.O_NOFOLLOW}, {control.ControlName, unix.O_NOFOLLOW}} {
+	}{{root, unix.O_DIRECTORY}, {folder, unix.O_DIRECTORY | unix.O_NOFOLLOW}, {ControlName, unix.O_NOFOLLOW}} {
 		next, err := unix.Openat(fd, step.name, unix.O_PATH|unix.O_CLOEXEC|step.flags, 0)
 		if fd != unix.AT_FDCWD {
 			_ = unix.Close(fd)
@@ -55,5 +54,5 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	return conn, err
 }
 
-// controlRoot is where systemd makes the instances' runtime folders.
-const controlRoot = "/run/fcgisup"
+// Root is where systemd makes the instances' runtime folders.
+const Root = "/run/fcgisup"

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func fewStrangers(apps []fcgisup.App, may func(app string, number int) bool) fun
 		if !may(app, number) {
 			return false
 		}
-		if a := named(apps, app); a == nil || number > a.Instances {
+		if a := AppNamed(apps, app); a == nil || number > a.Instances {
 			strangers++
 			return strangers <= mostStrangers
 		}
@@ -44,10 +44,10 @@ func speaks(apps []fcgisup.App, folder string) func(app string, number int) bool
 	}
 	instance := func(a string, number int) bool { return n > 0 && a == app && number == n }
 	whole := func(a string, _ int) bool { return a == folder }
-	switch one := named(apps, app); {
+	switch one := AppNamed(apps, app); {
 	case one != nil && n <= one.Instances:
 		return instance
-	case named(apps, folder) != nil:
+	case AppNamed(apps, folder) != nil:
 		return whole
 	case one != nil:
 		return instance
@@ -55,8 +55,8 @@ func speaks(apps []fcgisup.App, folder string) func(app string, number int) bool
 	return func(a string, number int) bool { return whole(a, number) || instance(a, number) }
 }
 
-// named is the app of a name, nil if none is configured.
-func named(apps []fcgisup.App, name string) *fcgisup.App {
+// AppNamed is the app of a name, nil if none is configured.
+func AppNamed(apps []fcgisup.App, name string) *fcgisup.App {
 	if i := slices.IndexFunc(apps, func(a fcgisup.App) bool { return a.Name == name }); i >= 0 {
 		return &apps[i]
 	}
@@ -64,18 +64,18 @@ func named(apps []fcgisup.App, name string) *fcgisup.App {
 }
 
 // speaker returns of whom a control socket may speak, to every command: below
-// controlRoot those of its directory's name, since the directory is its app's
+// Root those of its directory's name, since the directory is its app's
 // user's, who must not speak for other apps; elsewhere, where an operator has named
 // it, all. apps are those configured, nil if not known.
 func speaker(apps []fcgisup.App, path string) func(app string, number int) bool {
-	if folder := filepath.Dir(path); filepath.Dir(folder) == controlRoot {
+	if folder := filepath.Dir(path); filepath.Dir(folder) == Root {
 		return speaks(apps, filepath.Base(folder))
 	}
 	return func(string, int) bool { return true }
 }
 
-// ownedByApp refuses a directory of a user who is neither root, the app's nor our own.
-func ownedByApp(dir string, app fcgisup.App) error {
+// OwnedByApp refuses a directory of a user who is neither root, the app's nor our own.
+func OwnedByApp(dir string, app fcgisup.App) error {
 	uid, known := fcgisup.UserID(app.User)
 	if app.User == "" || !known {
 		return nil
