@@ -93,7 +93,7 @@ whoever runs fcgisup, unless --user says otherwise.`,
 	r.source.define(cmd.Flags())
 	cmd.Flags().StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
 	cmd.Flags().StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
-	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve /metrics on `ADDRESS`")
+	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve /metrics, /livez, /readyz and /startupz on `ADDRESS`")
 	cmd.Flags().StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
 	cmd.Flags().BoolVar(&r.debug, "debug", false, "log more")
 	return cmd

@@ -15,6 +15,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // serve opens what was asked for, and fails before anything runs if that cannot be. A port
@@ -35,6 +36,7 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 	if r.metrics != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics)
+		mux.Handle("/", control.Pod{Look: sup.Look, Alive: sup.Alive, Draining: r.draining.Load, Limits: r.source.healthLimits}.Handler())
 		failed = r.listenTCP(ctx, r.metrics, mux, metricsConnections)
 	}
 	if r.http != "" {

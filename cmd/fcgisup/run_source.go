@@ -29,8 +29,9 @@ type runSource struct {
 	// path is the configuration file that was read, absolute, for reload.
 	path string
 	// text is what the file held when it was last found good.
-	text  atomic.Pointer[[]byte]
-	drain atomic.Int64
+	text atomic.Pointer[[]byte]
+	// picked is the app of that text.
+	picked atomic.Pointer[fcgisup.App]
 	// kept is the text that keepAccepted has seen last.
 	kept *[]byte
 	// refused is what is wrong with the configuration, if it is that.
@@ -169,12 +170,29 @@ func (s *runSource) pick(cfg *fcgisup.Config) (fcgisup.App, error) {
 		have := capacity.Read()
 		a.Workers = a.Workers.Resolve(have.CPUs, have.Memory, a.Limits.MaxMemory)
 	}
-	s.drain.Store(int64(a.Limits.DrainDelay))
+	s.picked.Store(&a)
 	return withOwnSocket(a), err
 }
 
 // drainDelay is that of the configuration that was last found good.
-func (s *runSource) drainDelay() time.Duration { return time.Duration(s.drain.Load()) }
+func (s *runSource) drainDelay() time.Duration {
+	if a := s.picked.Load(); a != nil {
+		return a.Limits.DrainDelay
+	}
+	return 0
+}
+
+// healthLimits are those of the configuration that was last found good, or the defaults.
+func (s *runSource) healthLimits() control.HealthLimits {
+	a := s.picked.Load()
+	if a == nil {
+		inline := fcgisup.Default(s.app)
+		a = &inline
+	}
+	return control.HealthLimits{
+		StartTimeout: a.Limits.StartTimeout, MaxDelay: a.Restart.MaxDelay, StopTimeout: a.Limits.StopTimeout, ReadyQueue: a.Health.ReadyQueue,
+	}
+}
 
 // withOwnSocket says whose the sockets are that root makes. Others have no choice
 // (see supervisor.ListenOn), and systemd's are made.
