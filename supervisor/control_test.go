@@ -96,10 +96,13 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 	want := []string{
 		"app", "instance", "address", "state", "since", "queue", "queue_limit", "backlog", "in_flight", "oldest_request_seconds",
 		"workers", "workers.pid", "workers.state", "workers.busy", "workers.since", "workers.requests_seen",
-		"workers.memory_bytes", "workers.generation", "restarts", "last_failure", "last_failure.at",
+		"workers.memory_bytes", "workers.generation", "restarts", "exits", "rejected", "last_failure", "last_failure.at",
 		"last_failure.cause", "last_failure.pid", "last_failure.detail",
 	}
 	for _, c := range control.Causes {
+		want = append(want, "exits."+string(c))
+	}
+	for _, c := range control.RestartCauses {
 		want = append(want, "restarts."+string(c))
 	}
 	for _, name := range want {
@@ -133,11 +136,11 @@ func TestStatusNames(t *testing.T) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields(`abandoned address app backlog config_error cut in_flight instance kept
+	want := strings.Fields(`abandoned address app backlog config_error cut exits in_flight instance kept
 		last_failure last_failure.at last_failure.cause last_failure.detail last_failure.evidence last_failure.output last_failure.pid
 		missing oldest_request_seconds orphaned
 		probe probe.at probe.class probe.duration_seconds probe.error probe.failures probe.ok probe.skipped probe.status
-		probe_failures queue queue_head_seconds queue_limit queue_limited refused restarts rolling scaled since state
+		probe_failures queue queue_head_seconds queue_limit queue_limited rejected restarts rolling scaled since state
 		workers workers.attempt workers.busy workers.generation workers.memory_bytes workers.memory_kind workers.next
 		workers.pid workers.requests_seen workers.since workers.state`)
 	if diff := cmp.Diff(want, shape(v)); diff != "" {
@@ -184,7 +187,7 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	}
 	eventually(t, "the status tells no more", func() bool {
 		st := b.status()
-		return st.ConfigError == "" && st.Restarts[control.Reload] == 1
+		return st.ConfigError == "" && st.Exits[control.Reload] == 1
 	})
 }
 

@@ -589,15 +589,15 @@ func TestRequestsGet503OnlyAfterQueueTimeoutAndOnlyWhileNothingLives(t *testing.
 			b.after(100 * time.Millisecond)
 		}
 		b.host.connect()
-		if st := b.after(4900 * time.Millisecond); st.Refused != 0 {
+		if st := b.after(4900 * time.Millisecond); st.Rejected != 0 {
 			t.Fatal("answered before queue_timeout")
 		}
 		b.host.connect()
-		if st := b.after(500 * time.Millisecond); st.Refused != 1 {
-			t.Fatalf("%d answered, want the first only", st.Refused)
+		if st := b.after(500 * time.Millisecond); st.Rejected != 1 {
+			t.Fatalf("%d answered, want the first only", st.Rejected)
 		}
-		if st := b.after(5 * time.Second); st.Refused != 2 {
-			t.Fatalf("%d answered, want both", st.Refused)
+		if st := b.after(5 * time.Second); st.Rejected != 2 {
+			t.Fatalf("%d answered, want both", st.Rejected)
 		}
 		b.end(t) // checks that nothing was accepted while a process lived
 	})
@@ -609,8 +609,8 @@ func TestNo503WhileAWorkerIsStarting(t *testing.T) {
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{}, nil }
 		})
 		b.host.connect()
-		if st := b.after(50 * time.Second); st.Refused != 0 || st.State != control.InstanceStarting {
-			t.Fatalf("%d answered in state %s", st.Refused, st.State)
+		if st := b.after(50 * time.Second); st.Rejected != 0 || st.State != control.InstanceStarting {
+			t.Fatalf("%d answered in state %s", st.Rejected, st.State)
 		}
 		b.end(t)
 	})
@@ -678,7 +678,7 @@ func TestRestartIsReplacementFirst(t *testing.T) {
 		b.want(t, b.after(time.Second), control.Up, control.Ready, control.Ready, control.Starting) // one is replaced, the next under way
 		st := b.after(time.Second)
 		b.want(t, st, control.Up, control.Ready, control.Ready)
-		if err := <-reply; err != nil || st.Restarts[control.Operator] != 2 {
+		if err := <-reply; err != nil || st.Exits[control.Operator] != 2 {
 			t.Errorf("%v, restarts %v", err, st.Restarts)
 		}
 		if st.Workers[0].Generation != 2 || st.Workers[1].Generation != 2 {
@@ -889,7 +889,7 @@ func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {
 		if st := b.after(10 * time.Second); st.Probe == nil || b.host.spawned() != 2 {
 			t.Errorf("probe %v, %d spawns", st.Probe, b.host.spawned())
 		}
-		if st := b.after(2 * time.Hour); st.Restarts[control.Age] == 0 {
+		if st := b.after(2 * time.Hour); st.Exits[control.Age] == 0 {
 			t.Error("max_age came to nothing")
 		}
 		b.end(t)
@@ -925,7 +925,7 @@ func TestOneRequestPerProcess(t *testing.T) {
 		b.host.mu.Unlock()
 		b.host.connect()
 		st := b.after(10 * time.Second)
-		if st.Restarts[control.Finished] < 15 || st.Restarts[control.Crash] > 1 {
+		if st.Exits[control.Finished] < 15 || st.Restarts[control.Crash] > 1 {
 			t.Errorf("restarts %v, want about one finished for each request", st.Restarts)
 		}
 		b.end(t)

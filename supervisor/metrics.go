@@ -32,12 +32,14 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descState    = desc("instance_state", "1 for the state that the instance is in, 0 for the others.", "state")
 	descWorkers  = desc("workers", "Worker slots by state.", "state")
-	descRestarts = desc("worker_restarts_total", "Workers that ended, by cause.", "cause")
+	descRestarts = desc("worker_restarts_total", "Workers that were replaced after a failure, by cause.", "cause")
+	descExits    = desc("worker_exits_total", "Workers that ended, by cause.", "cause")
 	descQueue    = desc("queue_length", "Connections that wait to be accepted.")
 	descCapacity = desc("queue_capacity", "Connections that may wait to be accepted while the queue does not stand.")
 	descLimit    = desc("queue_limit", "Connections that may wait to be accepted now; less than the capacity in a standing queue.")
 	descLimited  = desc("queue_limited_total", "How often the queue was limited because it stood.")
 	descInFlight = desc("in_flight", "Connections that are accepted and open.")
+	descSaturate = desc("saturation", "Connections that are served or wait, per ready worker; above 1 requests wait. The number to scale on.")
 	descOldest   = desc("oldest_request_seconds", "Age of the oldest of them, as seen; 0 if there is none.")
 	descHead     = desc("queue_head_seconds", "How long the head of the queue has waited, as seen; 0 if nobody waits.")
 	descOrphans  = desc("orphaned_requests", "Requests that are served although their client has gone.")
@@ -50,7 +52,7 @@ var (
 	descProbe    = desc("probe_failures_total", "Probes that failed, by class.", "class")
 	descProbeUp  = desc("probe_success", "1 if the last probe was good or excused.")
 	descProbeNo  = desc("probe_none", "1 if the program answers no ping, so that no probes are sent to it.")
-	descShed     = desc("shed_total", "Requests answered 503 because no worker could live.")
+	descRejected = desc("rejected_total", "Requests answered 503 because no worker could live.")
 	descCut      = desc("cut_total", "Workers stopped at stop_timeout with a connection still open.")
 	descConfig   = desc("config_last_reload_successful", "0 if the last reload changed nothing because of an error.")
 )
@@ -58,8 +60,8 @@ var (
 // Describe is prometheus.Collector's.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descState, descWorkers, descBusy, descRestarts, descQueue, descCapacity, descLimit, descLimited, descHead, descInFlight, descOldest, descOrphans,
-		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descShed, descCut, descConfig,
+		descState, descWorkers, descBusy, descRestarts, descExits, descQueue, descCapacity, descLimit, descLimited, descHead, descInFlight, descSaturate, descOldest, descOrphans,
+		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descRejected, descCut, descConfig,
 	} {
 		ch <- d
 	}
@@ -87,8 +89,11 @@ func collect(st control.Status, ch chan<- prometheus.Metric) {
 	for _, s := range control.States {
 		send(descWorkers, prometheus.GaugeValue, float64(byState[s]), string(s))
 	}
-	for _, cause := range control.Causes {
+	for _, cause := range control.RestartCauses {
 		send(descRestarts, prometheus.CounterValue, float64(st.Restarts[cause]), string(cause))
+	}
+	for _, cause := range control.Causes {
+		send(descExits, prometheus.CounterValue, float64(st.Exits[cause]), string(cause))
 	}
 	some := func(d *prometheus.Desc, v *float64) {
 		if v != nil {
@@ -101,6 +106,7 @@ func collect(st control.Status, ch chan<- prometheus.Metric) {
 	send(descLimited, prometheus.CounterValue, float64(st.QueueLimited))
 	some(descHead, st.QueueHeadSeconds)
 	some(descInFlight, number64(st.InFlight))
+	some(descSaturate, saturation(st, byState[control.Ready]))
 	some(descOldest, st.OldestRequestSeconds)
 	some(descOrphans, number64(st.Orphaned))
 	busy, memory := weights(st.Workers)
@@ -120,9 +126,19 @@ func collect(st control.Status, ch chan<- prometheus.Metric) {
 		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))
 	}
 	send(descProbeNo, prometheus.GaugeValue, oneIf(st.Probe != nil && st.Probe.Ping == control.PingNone))
-	send(descShed, prometheus.CounterValue, float64(st.Refused))
+	send(descRejected, prometheus.CounterValue, float64(st.Rejected))
 	send(descCut, prometheus.CounterValue, float64(st.Cut))
 	send(descConfig, prometheus.GaugeValue, oneIf(st.ConfigError == ""))
+}
+
+// saturation returns nil if it is not known how many connections there are. Without a ready worker it counts as one, so
+// that requests that wait for a start show.
+func saturation(st control.Status, ready int) *float64 {
+	if st.Queue == nil || st.InFlight == nil {
+		return nil
+	}
+	v := float64(*st.Queue+*st.InFlight) / float64(max(ready, 1))
+	return &v
 }
 
 func number64(n *int) *float64 {

@@ -45,10 +45,11 @@ func scraped() []control.Status {
 				{State: control.Ready, Busy: &yes, MemoryBytes: &memory},
 				{State: control.Backoff},
 			},
-			Restarts:      map[control.Cause]uint64{control.Crash: 5, control.Finished: 1},
+			Restarts:      map[control.Cause]uint64{control.Crash: 5},
+			Exits:         map[control.Cause]uint64{control.Crash: 5, control.Finished: 1},
 			Probe:         &control.ProbeStatus{OK: true},
 			ProbeFailures: map[fcgisup.ProbeClass]uint64{"timeout": 6},
-			Refused:       7, QueueLimited: 2, Cut: 8, ConfigError: "unknown key",
+			Rejected:      7, QueueLimited: 2, Cut: 8, ConfigError: "unknown key",
 		},
 	}
 }
@@ -77,6 +78,9 @@ func TestClosedLabelSetsAreWrittenAtZero(t *testing.T) {
 		want = append(want, `fcgisup_workers{app="rt",instance="1",state="`+string(s)+`"} 0`)
 	}
 	for _, c := range control.Causes {
+		want = append(want, `fcgisup_worker_exits_total{app="rt",cause="`+string(c)+`",instance="1"} 0`)
+	}
+	for _, c := range control.RestartCauses {
 		want = append(want, `fcgisup_worker_restarts_total{app="rt",cause="`+string(c)+`",instance="1"} 0`)
 	}
 	for _, c := range fcgisup.ProbeClasses {

@@ -80,7 +80,7 @@ func TestProgramThatAnswersNoPingIsLeftAlone(t *testing.T) {
 		b.after(5 * time.Second)
 		b.host.last().die(1) // of itself
 		st := b.after(time.Hour)
-		if n.Load() != 1 || st.Restarts[control.Probe] != 0 || st.Restarts[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 {
+		if n.Load() != 1 || st.Restarts[control.Probe] != 0 || st.Exits[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 {
 			t.Errorf("%d pings, restarts %v", n.Load(), st.Restarts)
 		}
 		if p := st.Probe; p == nil || p.Ping != control.PingNone || !p.OK || p.Failures != 0 {
@@ -101,7 +101,7 @@ func TestDeathByPingIsNoFailure(t *testing.T) {
 		})
 		st := b.after(time.Hour)
 		b.want(t, st, control.Up, control.Ready)
-		if pings != 1 || b.host.spawned() != 2 || st.Restarts[control.Pinged] != 1 || st.Restarts[control.Crash] != 0 || st.LastFailure != nil {
+		if pings != 1 || b.host.spawned() != 2 || st.Exits[control.Pinged] != 1 || st.Restarts[control.Crash] != 0 || st.LastFailure != nil {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.LastFailure)
 		}
 		b.host.last().die(1)
@@ -126,7 +126,7 @@ func TestDeathByALaterPing(t *testing.T) {
 		})
 		st := b.after(time.Hour)
 		b.want(t, st, control.Up, control.Ready)
-		if pings != 5 || b.host.spawned() != 3 || st.Restarts[control.Pinged] != 2 || st.Restarts[control.Crash] != 0 || st.Probe.Ping != control.PingNone {
+		if pings != 5 || b.host.spawned() != 3 || st.Exits[control.Pinged] != 2 || st.Restarts[control.Crash] != 0 || st.Probe.Ping != control.PingNone {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.Probe)
 		}
 		b.end(t)
@@ -147,7 +147,7 @@ func TestCrashBesideAPingIsACrash(t *testing.T) {
 			b.after(10 * time.Millisecond)
 		}
 		b.host.last().die(1)
-		if st := b.after(time.Second); st.Restarts[control.Crash] != 1 || st.Restarts[control.Pinged] != 0 {
+		if st := b.after(time.Second); st.Restarts[control.Crash] != 1 || st.Exits[control.Pinged] != 0 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -167,7 +167,7 @@ func TestOnlyOneOfSeveralDeathsIsThePings(t *testing.T) {
 			return control.ProbeResult{Unsupported: true}
 		})
 		st := b.after(time.Minute)
-		if st.Restarts[control.Pinged] != 1 || st.Restarts[control.Crash] != 1 {
+		if st.Exits[control.Pinged] != 1 || st.Restarts[control.Crash] != 1 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.end(t)
@@ -242,7 +242,7 @@ func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 		})
 		st := b.after(time.Minute)
 		b.want(t, st, control.Up, control.Ready)
-		if st.Restarts[control.Pinged] != 1 || st.LastFailure != nil || st.Probe.Ping != control.PingNone {
+		if st.Exits[control.Pinged] != 1 || st.LastFailure != nil || st.Probe.Ping != control.PingNone {
 			t.Errorf("restarts %v, %+v", st.Restarts, st.Probe)
 		}
 		b.end(t)

@@ -73,7 +73,7 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 				}
 			}
 			want := uint64(restarts * b.app.Workers.Max)
-			eventually(t, "all restarts are counted", func() bool { return b.status().Restarts[control.Operator] == want })
+			eventually(t, "all restarts are counted", func() bool { return b.status().Exits[control.Operator] == want })
 			if n := b.status().Cut; n != 0 {
 				t.Errorf("%d cut", n)
 			}
@@ -188,7 +188,7 @@ func TestWhatALeaderLeavesFinishesItsRequests(t *testing.T) {
 	if r := long(); r.pid != server {
 		t.Errorf("answered by %d, not by %d", r.pid, server)
 	}
-	eventually(t, "the rest is replaced", func() bool { return b.status().Restarts[control.Finished] >= 1 })
+	eventually(t, "the rest is replaced", func() bool { return b.status().Exits[control.Finished] >= 1 })
 	if st := b.status(); st.Cut != 0 {
 		t.Errorf("%d counted as cut", st.Cut)
 	}
@@ -217,7 +217,7 @@ func TestIgnoredSignalsEndInKill(t *testing.T) {
 				if want := map[bool]uint64{true: 1}[busy]; st.Cut != want {
 					t.Errorf("%d counted as cut, want %d", st.Cut, want)
 				}
-				if st.Restarts[control.Operator] != 1 {
+				if st.Exits[control.Operator] != 1 {
 					t.Errorf("restarts %v", st.Restarts)
 				}
 				gone(t, leader, server)

@@ -53,7 +53,7 @@ func TestFailingProgramIsAnsweredForAndMendedServesByItself(t *testing.T) {
 				}
 			}
 			b.is(control.InstanceFailing)
-			eventually(t, "all three are counted", func() bool { return b.status().Refused == 3 })
+			eventually(t, "all three are counted", func() bool { return b.status().Rejected == 3 })
 			waiting := b.later("hello") // within queue_timeout the mended program comes
 			if err := os.WriteFile(b.app.Environment[markVariable], nil, 0o600); err != nil {
 				t.Fatal(err)

@@ -86,7 +86,7 @@ func TestNormalEndIsReplacedAndNoFailure(t *testing.T) {
 	for range 5 {
 		b.ask("sleep 150ms") // long enough to be seen
 	}
-	eventually(t, "five ends are counted", func() bool { return b.status().Restarts[control.Finished] >= 5 })
+	eventually(t, "five ends are counted", func() bool { return b.status().Exits[control.Finished] >= 5 })
 	if st := b.status(); st.LastFailure != nil || st.Restarts[control.Crash] != 0 {
 		t.Errorf("exit 0 after readiness: %v, last failure %+v", st.Restarts, st.LastFailure)
 	}
@@ -197,7 +197,7 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
 	b := run(t, "leader-leaves-late", atOnce, func(a *fcgisup.App) { a.Restart.Delay = 400 * time.Millisecond })
 	begin := time.Now()
-	eventually(t, "it is replaced twice", func() bool { return b.status().Restarts[control.Finished] >= 2 })
+	eventually(t, "it is replaced twice", func() bool { return b.status().Exits[control.Finished] >= 2 })
 	if d := time.Since(begin); d < 750*time.Millisecond || b.spawns() > 3 {
 		t.Errorf("%d spawns within %s", b.spawns(), d)
 	}
@@ -249,8 +249,8 @@ func TestOneRequestPerProcessUnderLoad(t *testing.T) {
 			eventually(t, "forty are served", func() bool { return served.Load() >= 40 })
 			finish()
 			st := b.status()
-			if st.Restarts[control.Finished] < 20 || st.Restarts[control.Crash] > st.Restarts[control.Finished]/10 || st.Refused > 0 {
-				t.Errorf("restarts %v, %d refused: want them to count as finished", st.Restarts, st.Refused)
+			if st.Exits[control.Finished] < 20 || st.Restarts[control.Crash] > st.Exits[control.Finished]/10 || st.Rejected > 0 {
+				t.Errorf("restarts %v, %d refused: want them to count as finished", st.Restarts, st.Rejected)
 			}
 		})
 	}

@@ -12,12 +12,12 @@ import (
 
 // tally counts what has happened.
 type tally struct {
-	restarts  map[control.Cause]uint64
+	exits     map[control.Cause]uint64
 	scaled    map[control.Direction]uint64
 	probeFail map[fcgisup.ProbeClass]uint64 // by class
 	failure   *control.Failure              // the last
 	cut       uint64
-	refused   uint64
+	rejected  uint64
 	// limited counts how often the queue was.
 	limited uint64
 	// starts and probings are durations in seconds.
@@ -25,7 +25,7 @@ type tally struct {
 }
 
 func newTally() tally {
-	return tally{restarts: map[control.Cause]uint64{}, scaled: map[control.Direction]uint64{}, probeFail: map[fcgisup.ProbeClass]uint64{}}
+	return tally{exits: map[control.Cause]uint64{}, scaled: map[control.Direction]uint64{}, probeFail: map[fcgisup.ProbeClass]uint64{}}
 }
 
 // published is a status with what it is completed from when a client asks.
@@ -47,12 +47,13 @@ func (i *instance) publish(now time.Time) {
 		State: i.state, Since: i.since,
 		Abandoned:     i.board.AbandonedTotal,
 		Workers:       make([]control.WorkerStatus, 0, len(i.slots)),
-		Restarts:      zeroed(control.Causes, i.restarts),
+		Restarts:      only(control.RestartCauses, i.exits),
+		Exits:         zeroed(control.Causes, i.exits),
 		LastFailure:   i.failure,
 		Denial:        i.denial.Load(),
 		Probe:         i.probe,
 		ProbeFailures: zeroed(fcgisup.ProbeClasses, i.probeFail),
-		Refused:       i.refused,
+		Rejected:      i.rejected,
 		QueueLimited:  i.limited,
 		Cut:           i.cut,
 		Scaled:        zeroed(control.Directions, i.scaled),
@@ -91,6 +92,15 @@ func (st *published) headline() headline {
 		h.restarts += n
 	}
 	return h
+}
+
+// only returns the counts of some keys, at zero where there is none.
+func only[K ~string](keys []K, counts map[K]uint64) map[K]uint64 {
+	some := make(map[K]uint64, len(keys))
+	for _, k := range keys {
+		some[k] = counts[k]
+	}
+	return some
 }
 
 // zeroed is a copy that has every key of a closed set.

@@ -146,8 +146,8 @@ func (i *instance) remember(socket *Socket) HandedInstance {
 	m := HandedInstance{
 		Number: i.in.Number, Socket: socket.fd,
 		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
-		Restarts: i.restarts, ProbeFails: i.probeFail, Scaled: i.scaled,
-		LastFailure: i.failure, Cut: i.cut, Refused: i.refused, QueueLimited: i.limited,
+		Restarts: i.exits, ProbeFails: i.probeFail, Scaled: i.scaled,
+		LastFailure: i.failure, Cut: i.cut, Refused: i.rejected, QueueLimited: i.limited,
 		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
 	}
 	if b := socket.bound; b != nil {
@@ -250,9 +250,9 @@ func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
 // recall makes a fresh instance what a predecessor remembered. Called before run.
 func (i *instance) recall(m HandedInstance, h *realHost) {
 	i.awake, i.slept, i.want, i.generation = m.Awake, m.Slept, m.Want, m.Generation
-	i.failure, i.cut, i.refused, i.limited = m.LastFailure, m.Cut, m.Refused, m.QueueLimited
+	i.failure, i.cut, i.rejected, i.limited = m.LastFailure, m.Cut, m.Refused, m.QueueLimited
 	for c, n := range m.Restarts {
-		i.restarts[c] = n
+		i.exits[c] = n
 	}
 	for c, n := range m.ProbeFails {
 		i.probeFail[c] = n

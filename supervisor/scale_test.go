@@ -112,7 +112,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 		}
 		st = b.after(30 * time.Second)
 		b.want(t, st, control.Up, control.Ready)
-		if st.Restarts[control.Scale] == 0 || st.Scaled[control.Downward] == 0 {
+		if st.Exits[control.Scale] == 0 || st.Scaled[control.Downward] == 0 {
 			t.Errorf("restarts %v, scaled %v", st.Restarts, st.Scaled)
 		}
 		b.end(t)

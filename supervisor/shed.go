@@ -49,7 +49,7 @@ func (i *instance) refuse(now time.Time) bool {
 		return false
 	}
 	i.waiting.since = i.waiting.since[1:]
-	i.refused++
+	i.rejected++
 	go i.answer(conn, i.retryAfter(now))
 	return true
 }

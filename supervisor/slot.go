@@ -219,7 +219,7 @@ func (i *instance) about(s *slot, id int, ev event, now time.Time) {
 
 // ended does the books for a process that is gone, or never was.
 func (i *instance) ended(s *slot, before machine, now time.Time) {
-	i.restarts[s.m.cause]++
+	i.exits[s.m.cause]++
 	reason := ""
 	if !before.proven && (s.m.cause == control.Crash || s.m.cause == control.StartTimeout) {
 		reason = i.whyUnready(s)

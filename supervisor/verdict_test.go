@@ -164,18 +164,18 @@ func TestOldAndLargeWorkersAreReplacedOneByOne(t *testing.T) {
 			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
 			a.Limits.MaxAge = time.Hour
 		})
-		if st := b.after(53 * time.Minute); st.Restarts[control.Age] != 0 {
+		if st := b.after(53 * time.Minute); st.Exits[control.Age] != 0 {
 			t.Fatal("recycled before nine tenths of max_age")
 		}
 		st := b.after(8 * time.Minute)
 		b.want(t, st, control.Up, control.Ready, control.Ready, control.Ready)
-		if st.Restarts[control.Age] != 3 {
+		if st.Exits[control.Age] != 3 {
 			t.Errorf("restarts %v", st.Restarts)
 		}
 		b.post(func(time.Time) { b.app.Limits.MaxAge, b.app.Limits.MaxMemory = 0, 1<<19 }) // all weigh 1 MiB
 		b.post(func(now time.Time) { b.recycleAt = b.planRecycle(now) })
 		st = b.after(2 * time.Minute)
-		if st.Restarts[control.Memory] < 3 || len(st.Workers) > 4 {
+		if st.Exits[control.Memory] < 3 || len(st.Workers) > 4 {
 			t.Errorf("restarts %v, %d workers", st.Restarts, len(st.Workers))
 		}
 		b.end(t)

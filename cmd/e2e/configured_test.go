@@ -133,7 +133,7 @@ func (s *supervised) until(t *testing.T, limit time.Duration, check func(st cont
 // describe is a status for a failing test's reader.
 func describe(st control.Status) string {
 	text := fmt.Sprintf("%s, restarts %v, last failure %+v, probe %+v, missing %v, refused %d, cut %d, workers",
-		st.State, st.Restarts, st.LastFailure, st.Probe, st.Missing, st.Refused, st.Cut)
+		st.State, st.Restarts, st.LastFailure, st.Probe, st.Missing, st.Rejected, st.Cut)
 	for _, w := range st.Workers {
 		text += fmt.Sprintf(" %d/%s/%s", w.PID, w.State, strconv.FormatBool(w.Busy != nil && *w.Busy))
 	}

@@ -72,13 +72,13 @@ func (s *supervised) shrinks(t *testing.T, most int) {
 func (s *supervised) scaled(t *testing.T) {
 	t.Helper()
 	st := s.one(t)
-	if st.Cut != 0 || st.Restarts[control.Scale] == 0 || st.Scaled[control.Upward] == 0 || st.Scaled[control.Downward] == 0 {
+	if st.Cut != 0 || st.Exits[control.Scale] == 0 || st.Scaled[control.Upward] == 0 || st.Scaled[control.Downward] == 0 {
 		t.Errorf("%s, scaled %v", describe(st), st.Scaled)
 	}
 	if up := s.metric(t, `fcgisup_scale_events_total{app="pool",direction="up",instance="1"}`); up != float64(st.Scaled[control.Upward]) {
 		t.Errorf("metric says %g times up, status %v", up, st.Scaled)
 	}
-	if ended, gone := st.Restarts[control.Scale], st.Restarts[control.Crash]+st.Restarts[control.Finished]; gone > 0 {
+	if ended, gone := st.Exits[control.Scale], st.Restarts[control.Crash]+st.Exits[control.Finished]; gone > 0 {
 		t.Errorf("%d ended to scale, %d by themselves", ended, gone)
 	}
 }

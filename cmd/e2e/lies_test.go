@@ -187,7 +187,7 @@ func lieFlag(t *testing.T) {
 		}
 	}
 	st := s.until(t, 10*time.Second, settled(2))
-	if st.Restarts[control.Finished] == 0 {
+	if st.Exits[control.Finished] == 0 {
 		t.Errorf("nobody ended: the lie has lost its effect: %s", describe(st))
 	}
 	t.Logf("%s", describe(st))
@@ -254,7 +254,7 @@ func lieDeserts(t *testing.T) {
 	_, _ = fcgiAsk(s.network, s.address, "/", nil, nil)
 	begin := time.Now()
 	st := s.until(t, 20*time.Second, func(st control.Status) error {
-		if n := st.Restarts[control.Crash] + st.Restarts[control.Finished]; n < 4 || st.LastFailure == nil && st.Restarts[control.Finished] == 0 {
+		if n := st.Restarts[control.Crash] + st.Exits[control.Finished]; n < 4 || st.LastFailure == nil && st.Exits[control.Finished] == 0 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return nil

@@ -93,7 +93,7 @@ func TestReplacedMidway(t *testing.T) {
 				s.replaceMidway(t, p, e)
 			}
 			st := s.one(t)
-			if st.Cut != 0 || st.Restarts[control.Operator] != uint64(len(exchanges)) {
+			if st.Cut != 0 || st.Exits[control.Operator] != uint64(len(exchanges)) {
 				t.Errorf("%s; want %d by the operator, none cut", describe(st), len(exchanges))
 			}
 		})

@@ -48,7 +48,7 @@ func TestProgramThatAnswersNoPingIsNotHarmed(t *testing.T) {
 			keys := command + "\nactivation: eager\nhealth: {interval: 200ms, timeout: 3s, failures: 2}"
 			s := newConfigured(t, p.name, keys)
 			s.until(t, 60*time.Second, noPing)
-			pings := s.until(t, 20*time.Second, isUp).Restarts[control.Pinged]
+			pings := s.until(t, 20*time.Second, isUp).Exits[control.Pinged]
 			if pings > 1 {
 				t.Fatalf("%d workers ended at a ping", pings)
 			}
@@ -67,7 +67,7 @@ func TestProgramThatAnswersNoPingIsNotHarmed(t *testing.T) {
 			})
 			time.Sleep(2 * time.Second) // some intervals
 			st := s.one(t)
-			if st.Restarts[control.Pinged] != pings || st.Restarts[control.Probe]+st.Restarts[control.Stuck] != 0 || st.Restarts[control.Crash] != 1 {
+			if st.Exits[control.Pinged] != pings || st.Restarts[control.Probe]+st.Restarts[control.Stuck] != 0 || st.Restarts[control.Crash] != 1 {
 				t.Errorf("restarts %v\n%s", st.Restarts, s.log())
 			}
 			if f := st.LastFailure; f == nil || f.PID != worker {

@@ -37,7 +37,7 @@ func TestRecycledByAge(t *testing.T) {
 	}
 	var all []control.Status
 	twice := func() bool { // both workers of both
-		return !slices.ContainsFunc(all, func(st control.Status) bool { return st.Restarts[control.Age] < 2 })
+		return !slices.ContainsFunc(all, func(st control.Status) bool { return st.Exits[control.Age] < 2 })
 	}
 	for end := time.Now().Add(2 * time.Minute); len(all) == 0 || !twice(); time.Sleep(10 * time.Millisecond) {
 		all = s.all(t)
@@ -61,7 +61,7 @@ func TestRecycledByAge(t *testing.T) {
 		l.end(t, fmt.Sprintf("instance %d", n+1))
 	}
 	for _, st := range all {
-		if n := st.Restarts[control.Age]; n < 2 || st.Cut != 0 || st.Restarts[control.Crash] != 0 {
+		if n := st.Exits[control.Age]; n < 2 || st.Cut != 0 || st.Restarts[control.Crash] != 0 {
 			t.Errorf("%s; want both by age and nothing else", describe(st))
 		}
 	}
@@ -83,7 +83,7 @@ func TestRecycledByMemory(t *testing.T) {
 	requests := startLoad(1, s.asks("/sleep?ms=20", nil))
 	begin := time.Now()
 	st = s.until(t, time.Minute, func(st control.Status) error {
-		if st.Restarts[control.Memory] != 1 {
+		if st.Exits[control.Memory] != 1 {
 			return fmt.Errorf("%s", describe(st))
 		}
 		return settled(1)(st)
@@ -110,12 +110,12 @@ func TestShedIsCounted(t *testing.T) {
 	}
 	asked.Wait()
 	st := s.until(t, 5*time.Second, func(st control.Status) error {
-		if st.Refused != 20 || st.State != control.InstanceFailing {
-			return fmt.Errorf("refused %d; %s", st.Refused, st.State)
+		if st.Rejected != 20 || st.State != control.InstanceFailing {
+			return fmt.Errorf("refused %d; %s", st.Rejected, st.State)
 		}
 		return nil
 	})
-	if n := s.metric(t, `fcgisup_shed_total{app="shed",instance="1"}`); n != float64(st.Refused) {
-		t.Errorf("fcgisup_shed_total %g", n)
+	if n := s.metric(t, `fcgisup_rejected_total{app="shed",instance="1"}`); n != float64(st.Rejected) {
+		t.Errorf("fcgisup_rejected_total %g", n)
 	}
 }

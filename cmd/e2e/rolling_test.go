@@ -38,7 +38,7 @@ func TestRollingRestart(t *testing.T) {
 			if failed > 0 || st.Cut > 0 {
 				t.Errorf("%d of %d requests failed, %d workers were cut\n%s\n%s", failed, asked, st.Cut, &load.said, s.log())
 			}
-			if st.Restarts[control.Operator] != uint64(4*n) || st.Restarts[control.Crash] != 0 {
+			if st.Exits[control.Operator] != uint64(4*n) || st.Restarts[control.Crash] != 0 {
 				t.Errorf("%s; want %d by the operator", describe(st), 4*n)
 			}
 		})

@@ -33,7 +33,7 @@ func TestSleepAndWake(t *testing.T) {
 				// From well before to well after, a millisecond at a time.
 				time.Sleep(280*time.Millisecond + time.Duration(asked*7%60)*time.Millisecond)
 				if asked%5 == 0 {
-					slept = s.one(t).Restarts[control.Idle]
+					slept = s.one(t).Exits[control.Idle]
 				}
 				if time.Since(begin) > time.Minute+time.Duration(n)*2*time.Second {
 					t.Fatalf("slept %d times only\n%s", slept, s.log())
@@ -45,7 +45,7 @@ func TestSleepAndWake(t *testing.T) {
 				t.Errorf("asleep with children %s", children)
 			}
 			time.Sleep(500 * time.Millisecond) // five probes
-			if now := s.one(t); now.State != control.Sleeping || now.Restarts[control.Idle] != st.Restarts[control.Idle] {
+			if now := s.one(t); now.State != control.Sleeping || now.Exits[control.Idle] != st.Exits[control.Idle] {
 				t.Errorf("something woke it: %s", describe(now))
 			}
 			if st.Cut != 0 || st.Restarts[control.Crash] != 0 {

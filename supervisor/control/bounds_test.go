@@ -89,7 +89,7 @@ func TestAllInstancesFit(t *testing.T) {
 			App: strings.Repeat("a", 64), Instance: fcgisup.MaxInstances, Address: "/" + strings.Repeat(`"`, 106), State: InstanceFailing, Since: next,
 			Queue: &number, Backlog: &number, QueueHeadSeconds: &seconds, InFlight: &number, OldestRequestSeconds: &seconds, Orphaned: &number,
 			Workers:  slices.Repeat([]WorkerStatus{worker}, MaxAnswerWorkers/fcgisup.MaxInstances),
-			Restarts: everyKey(Causes), ProbeFailures: everyKey(fcgisup.ProbeClasses), Scaled: everyKey(Directions),
+			Restarts: everyKey(Causes), Exits: everyKey(Causes), ProbeFailures: everyKey(fcgisup.ProbeClasses), Scaled: everyKey(Directions),
 			LastFailure: &Failure{At: next, Cause: StartTimeout, PID: 4 << 20, Detail: text, Output: lines, Evidence: lines},
 			Probe:       &ProbeStatus{At: next, Error: text, Class: "overloaded", Skipped: ProbeDenied}, ConfigError: strings.Repeat(`"`, MaxConfigError), Missing: lines,
 		},

@@ -55,7 +55,10 @@ const (
 	Pinged Cause = "ping"
 )
 
-// Causes are those that restarts are counted under.
+// RestartCauses are those of [Causes] that are failures, after which a worker is replaced.
+var RestartCauses = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck}
+
+// Causes are those that exits are counted under.
 var Causes = []Cause{Crash, SpawnError, StartTimeout, Probe, Stuck, Age, Memory, Operator, Reload, Idle, Scale, Finished, ListenSocket, Pinged}
 
 // Direction is a way to scale.

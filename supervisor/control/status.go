@@ -57,16 +57,17 @@ type Status struct {
 	// Abandoned counts queued connections whose client has gone, ever.
 	Abandoned uint64         `json:"abandoned"`
 	Workers   []WorkerStatus `json:"workers"`
-	// Restarts counts ended workers by cause.
+	// Restarts counts replacements after a failure, by one of [RestartCauses]; Exits every worker that ended, by cause.
 	Restarts    map[Cause]uint64 `json:"restarts"`
+	Exits       map[Cause]uint64 `json:"exits"`
 	LastFailure *Failure         `json:"last_failure,omitempty"`
 	// Denial is what a worker was last refused, perhaps by the service's sandbox.
 	Denial *fcgisup.Denial `json:"denial,omitempty"`
 	Probe  *ProbeStatus    `json:"probe,omitempty"`
 	// ProbeFailures counts failed probes by class.
 	ProbeFailures map[fcgisup.ProbeClass]uint64 `json:"probe_failures"`
-	// Refused counts requests answered 503 because no worker could live.
-	Refused uint64 `json:"refused"`
+	// Rejected counts requests answered 503 because no worker could live.
+	Rejected uint64 `json:"rejected"`
 	// QueueLimited counts how often the queue was limited because it stood.
 	QueueLimited uint64 `json:"queue_limited"`
 	// Cut counts stops at which a connection was still held at stop_timeout.

@@ -29,7 +29,7 @@ func TestLiveInBrowser(t *testing.T) {
 	before := value[float64](ctx, t, place)
 	r := sample()
 	r.Apps[0].Instances[1].Status.Queue = ptr(77)
-	r.Apps[1].Instances[0].Status.Refused = 4711
+	r.Apps[1].Instances[0].Status.Rejected = 4711
 	r.Apps[3].Instances[0].Health, r.Apps[3].Instances[0].Why = monitor.Down, "connection refused"
 	r.At = r.At.Add(time.Second)
 	h.Publish(r)

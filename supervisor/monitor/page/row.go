@@ -118,7 +118,7 @@ func (r *row) supervised(st *control.Status, zone *time.Location) {
 	}
 	r.Strained = st.State == control.Saturated
 	for _, c := range control.Causes {
-		if n := st.Restarts[c]; n > 0 {
+		if n := st.Exits[c]; n > 0 {
 			r.Ended += n
 			r.EndedBy = append(r.EndedBy, named{string(c), strconv.FormatUint(n, 10)})
 		}
@@ -218,7 +218,7 @@ func facts(in *monitor.Instance) []named {
 		count uint64
 	}{
 		{"Gave up in the queue", st.Abandoned},
-		{"Answered 503 for want of a worker", st.Refused},
+		{"Answered 503 for want of a worker", st.Rejected},
 		{"Cut at stop_timeout", st.Cut},
 		{"Scaled up", st.Scaled[control.Upward]},
 		{"Scaled down", st.Scaled[control.Downward]},

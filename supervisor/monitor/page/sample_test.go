@@ -62,14 +62,14 @@ func tickets() monitor.App {
 			Status: &control.Status{
 				App: "rt", Instance: n, State: control.Up, Since: ago(3 * day), Queue: ptr(0), Backlog: ptr(4096), InFlight: ptr(n % 2),
 				OldestRequestSeconds: ptr(float64(n%2) * 0.4), Workers: []control.WorkerStatus{ready(41200+n, n%2 == 1, 12*time.Minute, uint64(1800*n), uint64(170+7*n))},
-				Restarts: map[control.Cause]uint64{}, Probe: passed(11+n, 6*time.Second),
+				Exits: map[control.Cause]uint64{}, Probe: passed(11+n, 6*time.Second),
 			},
 		}
 		a.Instances = append(a.Instances, in)
 	}
 	second := &a.Instances[1]
 	second.History = spans(monitor.Up, 2*day, monitor.Down, 11*time.Hour, monitor.Up, 11*time.Hour-7*time.Minute, monitor.Down, 5*time.Hour, monitor.Up, 5*time.Hour-95*time.Second)
-	second.Status.Restarts = map[control.Cause]uint64{control.Crash: 2, control.Age: 4}
+	second.Status.Exits = map[control.Cause]uint64{control.Crash: 2, control.Age: 4}
 	second.Status.LastFailure = &control.Failure{
 		At: ago(5 * time.Hour), Cause: control.Crash, PID: 40977, Detail: "signal: segmentation fault",
 		Output: []string{"[40977] [error]: DBD::Pg::st execute failed: server closed the connection unexpectedly"},
@@ -95,12 +95,12 @@ func images() monitor.App {
 		History: spans(monitor.Up, 2*day, monitor.Down, 14*time.Hour, monitor.Unknown, 14*time.Hour-25*time.Minute, monitor.Up, 13*time.Hour, monitor.Down, 250*time.Second),
 		Status: &control.Status{
 			App: "images", Instance: 1, State: control.InstanceFailing, Since: ago(3*time.Minute + 50*time.Second), Queue: ptr(2), Backlog: ptr(511),
-			InFlight: ptr(0), OldestRequestSeconds: ptr(0.0), Refused: 183, Abandoned: 12,
+			InFlight: ptr(0), OldestRequestSeconds: ptr(0.0), Rejected: 183, Abandoned: 12,
 			Workers: []control.WorkerStatus{
 				{State: control.Failing, Since: ago(14 * time.Second), Generation: 7, Attempt: 6, Next: ptr(sampleAt.Add(9 * time.Second))},
 				{PID: 52310, State: control.Starting, Since: ago(2 * time.Second), Generation: 7, Attempt: 5},
 			},
-			Restarts: map[control.Cause]uint64{control.Crash: 11, control.StartTimeout: 1},
+			Exits: map[control.Cause]uint64{control.Crash: 11, control.StartTimeout: 1},
 			LastFailure: &control.Failure{
 				At: ago(14 * time.Second), Cause: control.Crash, PID: 52298, Detail: "exit status 3",
 				Output: []string{
@@ -119,8 +119,8 @@ func images() monitor.App {
 		SocketUnit: "active/running", ServiceUnit: "active/running",
 		Status: &control.Status{
 			App: "images", Instance: 2, State: control.Up, Since: ago(6 * day), Queue: ptr(0), Backlog: ptr(511), InFlight: ptr(2), OldestRequestSeconds: ptr(1.2),
-			Workers:  []control.WorkerStatus{ready(51007, true, time.Second, 90412, 312), ready(51008, true, 0, 88120, 298), ready(51009, false, 3*time.Second, 71, 96)},
-			Restarts: map[control.Cause]uint64{control.Finished: 38}, Probe: passed(2, 3*time.Second),
+			Workers: []control.WorkerStatus{ready(51007, true, time.Second, 90412, 312), ready(51008, true, 0, 88120, 298), ready(51009, false, 3*time.Second, 71, 96)},
+			Exits:   map[control.Cause]uint64{control.Finished: 38}, Probe: passed(2, 3*time.Second),
 		},
 	}
 	return monitor.App{Name: "images", Description: "thumbnails", Supervised: true, Instances: []monitor.Instance{failing, second}}
