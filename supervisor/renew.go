@@ -146,7 +146,7 @@ func (i *instance) checkSocket(now time.Time) {
 // socketHint says what helps.
 func (i *instance) socketHint(err error) string {
 	if errors.Is(err, errInherited) {
-		return fmt.Sprintf("systemctl restart %s-fastcgi@%d.socket makes it again", i.in.App, i.in.Number)
+		return "systemctl restart " + i.opt.SocketUnit(i.in) + " makes it again"
 	}
 	return err.Error()
 }

@@ -41,6 +41,8 @@ type Options struct {
 	// Denied finds out whether a line of a worker's may be about something that the sandbox of
 	// our service forbids. Nil: there is no sandbox.
 	Denied func(line string) (fcgisup.Denial, bool)
+	// SocketUnit names the unit that makes the socket of an instance, where sockets are inherited.
+	SocketUnit func(fcgisup.Instance) string
 	// ExitAsleep has Run return when the only instance has gone back to sleep:
 	// somebody else, systemd, waits for its next connection.
 	ExitAsleep bool

@@ -79,7 +79,7 @@ type renderer struct {
 
 // name is the name of one of the app's units; those in the files have "%i" where the number goes.
 func (r renderer) name(format string, args ...any) string {
-	return r.app.Name + "-fastcgi" + fmt.Sprintf(format, args...)
+	return r.app.Name + infix + fmt.Sprintf(format, args...)
 }
 
 func (r renderer) file(u unit, name string) fcgisup.File {

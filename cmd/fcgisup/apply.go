@@ -310,7 +310,7 @@ func (a *applier) whereabouts(ctx context.Context, p *plan, is present) error {
 			continue
 		}
 		var err error
-		if p.listening[n], err = a.systemd.Listening(ctx, unitName(p.name, n, "socket")); err != nil {
+		if p.listening[n], err = a.systemd.Listening(ctx, units.Names(p.name).Socket(n)); err != nil {
 			return err
 		}
 	}
@@ -325,7 +325,7 @@ func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error
 		return is, err
 	}
 	is.sortUnits(w.name, states)
-	if is.enabled, err = a.systemd.Enabled(ctx, targetName(w.name)); err != nil {
+	if is.enabled, err = a.systemd.Enabled(ctx, units.Names(w.name).Target()); err != nil {
 		return is, err
 	}
 	is.started, is.reads = map[int]time.Time{}, map[int]string{}

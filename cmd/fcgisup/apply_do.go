@@ -7,22 +7,13 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/units"
 )
-
-func splitUnit(unit string) (app string, n int, kind string) {
-	m := instanceUnit().FindStringSubmatch(unit)
-	if m == nil {
-		return unit, 0, ""
-	}
-	n, _ = strconv.Atoi(m[2])
-	return m[1], n, m[3]
-}
 
 func (t *transaction) writeFiles(context.Context) error {
 	for _, p := range t.plans {
@@ -65,8 +56,8 @@ func (t *transaction) enable(ctx context.Context) error {
 		if !p.enable {
 			continue
 		}
-		t.undo.enabled = append(t.undo.enabled, targetName(p.name))
-		if err := t.systemd.Enable(ctx, targetName(p.name)); err != nil {
+		t.undo.enabled = append(t.undo.enabled, units.Names(p.name).Target())
+		if err := t.systemd.Enable(ctx, units.Names(p.name).Target()); err != nil {
 			return err
 		}
 	}
@@ -80,22 +71,22 @@ func (t *transaction) daemonReload(ctx context.Context) error {
 
 func (t *transaction) start(ctx context.Context) error {
 	for _, p := range t.plans {
-		units := slices.Clone(p.start)
+		names := slices.Clone(p.start)
 		if p.startTarget {
-			units = append(units, targetName(p.name))
+			names = append(names, units.Names(p.name).Target())
 		}
-		if len(units) == 0 {
+		if len(names) == 0 {
 			continue
 		}
-		for _, unit := range units {
+		for _, unit := range names {
 			t.systemd.ResetFailed(ctx, unit)
 		}
 		t.undo.started = append(t.undo.started, p.start...)
 		if p.startTarget && p.from == 0 { // stopping it would stop sockets that were open before
-			t.undo.started = append(t.undo.started, targetName(p.name))
+			t.undo.started = append(t.undo.started, units.Names(p.name).Target())
 		}
 		within, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
-		err := t.systemd.Start(within, units...)
+		err := t.systemd.Start(within, names...)
 		cancel()
 		if err != nil {
 			return hinted(err, "journalctl -u '"+p.name+"-fastcgi*' says why")
@@ -145,7 +136,7 @@ func (t *transaction) restart(ctx context.Context) error {
 func (t *transaction) restartService(ctx context.Context, p plan, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
 	defer cancel()
-	unit := unitName(p.name, n, "service")
+	unit := units.Names(p.name).Service(n)
 	if err := t.systemd.TryRestart(ctx, unit); err != nil {
 		return hinted(err, "journalctl -u "+unit+" says why")
 	}
@@ -157,7 +148,7 @@ func (t *transaction) reread(ctx context.Context) error {
 		for _, n := range p.reread {
 			// One that cannot goes on with what it had.
 			if err := rereads(ctx, controlOf(p.name, n), rollTimeout(p.app)); err != nil {
-				return hinted(&supervisorError{p.name, err}, "journalctl -u "+unitName(p.name, n, "service")+" says why")
+				return hinted(&supervisorError{p.name, err}, "journalctl -u "+units.Names(p.name).Service(n)+" says why")
 			}
 			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))
 		}
@@ -195,7 +186,7 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 		return err
 	}
 	free := slices.DeleteFunc(slices.Clone(p.stopUnits), func(unit string) bool {
-		_, n, _ := splitUnit(unit)
+		_, n, _, _ := units.Parse(unit)
 		return held[n] > 0
 	})
 	if err := t.systemd.Stop(ctx, free...); err != nil {
@@ -213,7 +204,7 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.name, "", numbers), plural(total(held), "connection"), t.drain)
 	}
 	if p.stopTarget {
-		if err := t.systemd.Stop(ctx, targetName(p.name)); err != nil {
+		if err := t.systemd.Stop(ctx, units.Names(p.name).Target()); err != nil {
 			return err
 		}
 	}
@@ -267,7 +258,7 @@ func (t *transaction) disable(ctx context.Context) error {
 	for _, p := range t.plans {
 		if p.disable {
 			// The sockets too, should somebody have enabled them one by one.
-			if err := t.systemd.Disable(ctx, targetName(p.name), p.name+"-fastcgi@.socket"); err != nil {
+			if err := t.systemd.Disable(ctx, units.Names(p.name).Target(), units.Names(p.name).SocketTemplate()); err != nil {
 				return err
 			}
 		}

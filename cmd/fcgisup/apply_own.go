@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
@@ -59,8 +58,6 @@ func renderedBy(command string, app fcgisup.App) map[string][]byte {
 	return byName
 }
 
-var namedInstance = pattern(`-fastcgi@([1-9][0-9]{0,4})\.(?:socket|service)`)
-
 // countsIn are the numbers of instances that the files on disk may have been rendered for.
 func countsIn(app fcgisup.App, changes []change) []int {
 	counts := []int{app.Instances}
@@ -69,11 +66,8 @@ func countsIn(app fcgisup.App, changes []change) []int {
 		switch filepath.Base(c.name) {
 		case app.Name + "-upstream.conf":
 			n = bytes.Count(c.old, []byte("\tserver "))
-		case app.Name + "-fastcgi.target":
-			for _, m := range namedInstance().FindAllSubmatch(c.old, -1) {
-				i, _ := strconv.Atoi(string(m[1]))
-				n = max(n, i)
-			}
+		case units.Names(app.Name).Target():
+			n = units.HighestIn(c.old)
 		}
 		if n > 0 && !slices.Contains(counts, n) {
 			counts = append(counts, n)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,7 +129,7 @@ func (p *plan) planFiles(r *record) {
 // that stays would go on to say where its socket listens.
 func (p *plan) last(c change) bool {
 	unit, dropIn := strings.CutSuffix(c.name, ".d/listen.conf")
-	_, n, _ := splitUnit(strings.TrimPrefix(unit, "systemd/"))
+	_, n, _, _ := units.Parse(strings.TrimPrefix(unit, "systemd/"))
 	return !isNginx(c) && (!dropIn || n > p.instances())
 }
 
@@ -163,14 +162,14 @@ func (p *plan) planStops(is present, n int) {
 func (p *plan) planStarts(is present, app fcgisup.App) {
 	for i := 1; i <= app.Instances; i++ {
 		if !is.sockets[i].Up() {
-			p.start = append(p.start, unitName(app.Name, i, "socket"))
+			p.start = append(p.start, units.Names(app.Name).Socket(i))
 		}
 	}
 	// An eager instance that may sleep is not woken: its idle_timeout sent it there.
 	if app.Activation == fcgisup.Eager && app.Limits.IdleTimeout == 0 {
 		for i := 1; i <= app.Instances; i++ {
 			if !is.services[i].Up() {
-				p.start = append(p.start, unitName(app.Name, i, "service"))
+				p.start = append(p.start, units.Names(app.Name).Service(i))
 			}
 		}
 	}
@@ -235,31 +234,19 @@ func open(sockets map[int]units.State) int {
 	return n
 }
 
-func unitName(app string, n int, kind string) string {
-	return fmt.Sprintf("%s-fastcgi@%d.%s", app, n, kind)
-}
-
-func targetName(app string) string { return app + "-fastcgi.target" }
-
-var instanceUnit = pattern(`^(.+)-fastcgi@([1-9][0-9]*)\.(socket|service)$`)
-
 // sortUnits finds the app's among units.
 func (is *present) sortUnits(app string, states []units.State) {
 	is.sockets, is.services = map[int]units.State{}, map[int]units.State{}
 	for _, s := range states {
-		if s.Name == targetName(app) {
+		if s.Name == units.Names(app).Target() {
 			is.target = s
 			continue
 		}
-		m := instanceUnit().FindStringSubmatch(s.Name)
-		if m == nil || m[1] != app {
+		owner, n, kind, ok := units.Parse(s.Name)
+		if !ok || owner != app {
 			continue
 		}
-		n, err := strconv.Atoi(m[2])
-		if err != nil {
-			continue // no number that an instance can have
-		}
-		if m[3] == "socket" {
+		if kind == units.KindSocket {
 			is.sockets[n] = s
 		} else {
 			is.services[n] = s
@@ -288,7 +275,7 @@ func byNumber(app, kind string, numbers []int) string {
 		text = "{" + text + "}"
 	}
 	if kind != "" {
-		return app + "-fastcgi@" + text + "." + kind
+		return units.Names(app).Numbered(text, kind)
 	}
 	return app + "@" + text
 }

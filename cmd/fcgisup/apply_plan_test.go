@@ -66,7 +66,7 @@ func newStage(t *testing.T, before, after string) *stage {
 		app := appOf(t, before)
 		old = filesOf(t, app)
 		s.is.enabled = true
-		s.is.target = units.State{Name: targetName(app.Name), Active: "active"}
+		s.is.target = units.State{Name: units.Names(app.Name).Target(), Active: "active"}
 		s.is.sockets, s.is.services, s.is.started = map[int]units.State{}, map[int]units.State{}, map[int]time.Time{}
 		for i := range app.Expand() {
 			n := i + 1

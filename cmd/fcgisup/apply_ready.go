@@ -16,6 +16,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 func controlOf(app string, n int) string {
@@ -32,7 +33,7 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	err := poll(ctx, func() (bool, error) {
 		var all []control.Status
 		if all, last = control.Fetch(ctx, nil, controlOf(app.Name, n)); last != nil {
-			states, err := a.systemd.List(ctx, unitName(app.Name, n, "service"))
+			states, err := a.systemd.List(ctx, units.Names(app.Name).Service(n))
 			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
 		for _, st := range aboutInstance(app, n, all) {
@@ -50,7 +51,7 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 		err = &supervisorError{app.Name, last}
 	}
 	if err != nil {
-		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+unitName(app.Name, n, "service")+" says why")
+		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+units.Names(app.Name).Service(n)+" says why")
 	}
 	return nil
 }
@@ -174,12 +175,12 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 		case serves:
 			return nil
 		case failed != nil:
-			return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, failed), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+			return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, failed), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 		}
 		select {
 		case <-time.After(betweenProbes):
 		case <-ctx.Done():
-			return hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+			return hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 		}
 	}
 }
@@ -216,7 +217,7 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	if errors.Is(err, context.DeadlineExceeded) && why != nil {
 		err = why
 	}
-	return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", unitName(app.Name, n, "service")))
+	return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 }
 
 // received tells whether somebody but systemd accepts on an address, or serves; why not otherwise.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // recordRoot holds a record per app that apply has brought to its host.
@@ -54,10 +55,10 @@ func marksOf(app fcgisup.App, files []fcgisup.File) (marks, error) {
 	var nginx []byte
 	for _, f := range files {
 		switch name := filepath.Base(f.Path); {
-		case name == app.Name+"-fastcgi@.socket":
+		case name == units.Names(app.Name).SocketTemplate():
 			// The addresses are not in the template for TCP.
 			m.Socket = sum([]byte(directives(f.Data, "Socket") + app.Listen.String()))
-		case name == app.Name+"-fastcgi@.service":
+		case name == units.Names(app.Name).ServiceTemplate():
 			m.Service = sum([]byte(directives(f.Data, "Service")))
 		case strings.HasPrefix(f.Path, "nginx/"):
 			nginx = append(nginx, f.Data...)

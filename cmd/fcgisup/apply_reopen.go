@@ -10,6 +10,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // reopen closes and opens sockets whose settings have changed. What waits in a
@@ -45,11 +46,11 @@ func (t *transaction) reopen(ctx context.Context) error {
 func (t *transaction) reopenSocket(ctx context.Context, p plan, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
 	defer cancel()
-	unit := unitName(p.name, n, "socket")
+	unit := units.Names(p.name).Socket(n)
 	err := t.systemd.Restart(ctx, unit)
 	if err == nil && p.awake[n] {
 		// It is on its way already: systemd has stopped it for the socket's sake.
-		unit = unitName(p.name, n, "service")
+		unit = units.Names(p.name).Service(n)
 		err = t.systemd.Start(ctx, unit)
 	}
 	if err != nil {

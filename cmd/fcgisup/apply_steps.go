@@ -11,6 +11,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/nginx"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // step is a part of carrying out the plans. Every step before the first final
@@ -42,7 +43,7 @@ func (t *transaction) steps() []step {
 	all := []step{
 		{name: "write files", lines: t.fileLines(func(p plan) []change { return p.write }), do: t.writeFiles},
 		{name: "test nginx", do: t.testNginx},
-		{name: "enable", lines: t.lines(func(p plan) []line { return when(p.enable, line{"enabled", targetName(p.name)}) }), do: t.enable},
+		{name: "enable", lines: t.lines(func(p plan) []line { return when(p.enable, line{"enabled", units.Names(p.name).Target()}) }), do: t.enable},
 		{name: "reload systemd", lines: when(t.any(func(p plan) bool { return p.daemonReload || p.enable }), line{"reloaded", "systemd"}), do: t.daemonReload},
 		{name: "start", lines: t.lines(startLines), do: t.start},
 		{name: "restart sockets", lines: t.lines(func(p plan) []line { return restarted(p, "socket", p.reopen) }), do: t.reopen},
@@ -51,7 +52,7 @@ func (t *transaction) steps() []step {
 		{name: "probe eager instances", lines: t.lines(probeLines), do: t.probe},
 		{name: "reload nginx", lines: when(t.reloadsNginx(), line{"reloaded", "nginx"}), do: t.swapNginx},
 		{name: "stop", lines: t.lines(stopLines), do: t.stop, final: true},
-		{name: "disable", lines: t.lines(func(p plan) []line { return when(p.disable, line{"disabled", targetName(p.name)}) }), do: t.disable, final: true},
+		{name: "disable", lines: t.lines(func(p plan) []line { return when(p.disable, line{"disabled", units.Names(p.name).Target()}) }), do: t.disable, final: true},
 		{name: "remove files", lines: t.fileLines(func(p plan) []change { return p.erase }), do: t.erase, final: true},
 	}
 	return slices.DeleteFunc(all, func(s step) bool {
@@ -100,7 +101,7 @@ func startLines(p plan) []line {
 	all := scaleLine(p, p.from < p.instances())
 	byKind := map[string][]int{}
 	for _, unit := range p.start {
-		_, n, kind := splitUnit(unit)
+		_, n, kind, _ := units.Parse(unit)
 		byKind[kind] = append(byKind[kind], n)
 	}
 	for _, kind := range []string{"socket", "service"} {
@@ -108,7 +109,7 @@ func startLines(p plan) []line {
 			all = append(all, line{"started", byNumber(p.name, kind, numbers)})
 		}
 	}
-	return append(all, when(p.startTarget, line{"started", targetName(p.name)})...)
+	return append(all, when(p.startTarget, line{"started", units.Names(p.name).Target()})...)
 }
 
 func scaleLine(p plan, so bool) []line {
@@ -143,7 +144,7 @@ func stopLines(p plan) []line {
 	if len(p.stop) > 0 {
 		all = append(all, line{"stopped", byNumber(p.name, "socket", p.stop)})
 	}
-	return append(all, when(p.stopTarget, line{"stopped", targetName(p.name)})...)
+	return append(all, when(p.stopTarget, line{"stopped", units.Names(p.name).Target()})...)
 }
 
 // carryOut prints what there is to do or does it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // undo is what has been done, as far as it has to be taken back. A thing is
@@ -65,7 +66,7 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 	}
 	try(t.again(ctx, t.undo.reopened, true, t.reopenSocket))
 	try(t.again(ctx, t.undo.restarted, false, func(ctx context.Context, p plan, n int) error {
-		return t.systemd.Restart(ctx, unitName(p.name, n, "service"))
+		return t.systemd.Restart(ctx, units.Names(p.name).Service(n))
 	}))
 	if t.undo.nginx {
 		_, err := t.reloadNginx(ctx)
@@ -99,7 +100,7 @@ func (t *transaction) forgetStarted(ctx context.Context) error {
 	var addresses []fcgisup.Address
 	for _, p := range t.plans {
 		for _, unit := range t.undo.started {
-			if app, n, _ := splitUnit(unit); app == p.name && n > 0 {
+			if app, n, _, _ := units.Parse(unit); app == p.name && n > 0 {
 				addresses = append(addresses, p.app.Instance(n).Address)
 			}
 		}

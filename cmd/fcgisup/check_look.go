@@ -12,6 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // classBusy is the class of a backend that does not answer because it serves others.
@@ -121,7 +122,7 @@ func (k *checker) asleep(in fcgisup.Instance) bool {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return false
 	}
-	unit := fmt.Sprintf("/etc/systemd/system/%s-fastcgi@.service", in.App)
+	unit := "/etc/systemd/system/" + units.Names(in.App).ServiceTemplate()
 	if _, err := os.Stat(unit); err != nil {
 		return false
 	}

@@ -33,7 +33,7 @@ type starter interface {
 func (s *starters) of(ctx context.Context, in fcgisup.Instance) *control.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failure(ctx, unitName(in.App, in.Number, "service"), in.App)
+	return s.failure(ctx, units.Names(in.App).Service(in.Number), in.App)
 }
 
 // at returns the failure of the service whose socket unit listens on an address.

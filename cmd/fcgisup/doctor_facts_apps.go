@@ -235,7 +235,7 @@ func (s socketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.mode, s
 
 // gatherSocket reads the socket unit as rendered: what is absent there is systemd's default.
 func (a *appFacts) gatherSocket() {
-	rendered, _ := units.Read(a.rendered(a.Name + "-fastcgi@.socket"))
+	rendered, _ := units.Read(a.rendered(units.Names(a.Name).SocketTemplate()))
 	if a.Listen.Network() != "unix" || len(rendered) == 0 {
 		return
 	}
@@ -283,7 +283,7 @@ func (a *appFacts) rendered(name string) []byte {
 
 // launch is how the app's units execute its program.
 func (a *appFacts) launch() launch {
-	name := a.Name + "-fastcgi@.service"
+	name := units.Names(a.Name).ServiceTemplate()
 	service := a.rendered(name)
 	l := launch{
 		argv: a.Command, directory: a.Directory, mounts: units.MountsOf(dropIns(name, service)),

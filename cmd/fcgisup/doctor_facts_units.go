@@ -168,7 +168,7 @@ func launchOf(s socketFacts) launch {
 func (f *facts) gatherNamed(ctx context.Context, systemd *units.Systemd) error {
 	f.named = map[string]units.Unit{}
 	for _, a := range f.apps {
-		for _, name := range slices.Concat([]string{targetName(a.Name)}, a.After, a.Wants, a.Requires) {
+		for _, name := range slices.Concat([]string{units.Names(a.Name).Target()}, a.After, a.Wants, a.Requires) {
 			if _, asked := f.named[name]; asked {
 				continue
 			}

@@ -15,12 +15,12 @@ func findFailing(f *facts) (found []finding) {
 	for _, st := range f.failing {
 		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
 		if f.systemd {
-			mend += "; journalctl -u '" + st.App + "-fastcgi@*.service' has all"
+			mend += "; journalctl -u '" + units.Names(st.App).Services() + "' has all"
 		}
 		if last := st.LastFailure; last != nil && last.Cause == control.ListenSocket {
 			mend = "free the path, and fcgisup makes the socket again"
 			if f.systemd {
-				mend = "systemctl restart " + unitName(st.App, st.Instance, "socket")
+				mend = "systemctl restart " + units.Names(st.App).Socket(st.Instance)
 			}
 		}
 		why := lastWordsOf(st)
@@ -65,11 +65,11 @@ func findFailedServices(f *facts) (found []finding) {
 func findLeftOver(f *facts) (found []finding) {
 	for _, a := range f.apps {
 		for _, s := range f.sockets {
-			m := instanceUnit().FindStringSubmatch(s.Name)
-			if m == nil || m[1] != a.Name || s.app != a.Name || !s.Up() && !s.service.Up() {
+			app, n, _, ok := units.Parse(s.Name)
+			if !ok || app != a.Name || s.app != a.Name || !s.Up() && !s.service.Up() {
 				continue
 			}
-			if n, err := strconv.Atoi(m[2]); err == nil && n > a.Instances {
+			if n > a.Instances {
 				found = append(found, finding{
 					"instance-left-over", isWarning, s.Name, fmt.Sprintf("It runs, and the configuration has %s of the app.", plural(a.Instances, "instance")), "fcgisup apply " + a.Name,
 				})

@@ -135,7 +135,7 @@ func findStaleUnits(f *facts) (found []finding) {
 		add(s.service.Unit)
 	}
 	for _, a := range f.apps {
-		add(f.named[targetName(a.Name)])
+		add(f.named[units.Names(a.Name).Target()])
 	}
 	return found
 }
@@ -158,7 +158,7 @@ func findNotEnabled(f *facts) (found []finding) {
 		}
 	}
 	for _, a := range f.apps {
-		if u := f.named[targetName(a.Name)]; u.Load == "loaded" && u.Active == "active" && u.FileState == "disabled" {
+		if u := f.named[units.Names(a.Name).Target()]; u.Load == "loaded" && u.Active == "active" && u.FileState == "disabled" {
 			add(u.Name, "systemctl enable "+subjectMark)
 		}
 	}

@@ -37,7 +37,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 			return control.Ask(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
 		},
 		UnitNames: func(in fcgisup.Instance) (socket, service string) {
-			return unitName(in.App, in.Number, "socket"), unitName(in.App, in.Number, "service")
+			return units.Names(in.App).Socket(in.Number), units.Names(in.App).Service(in.Number)
 		},
 		Probe: probe,
 		Traffic: func(a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
@@ -187,7 +187,7 @@ func (h *hostUnits) list(ctx context.Context) ([]units.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	states, err := conn.List(ctx, "*-fastcgi@*.socket", "*-fastcgi@*.service")
+	states, err := conn.List(ctx, units.AllSockets, units.AllServices)
 	if err != nil {
 		h.lost(conn)
 	}
@@ -212,7 +212,7 @@ func (h *hostUnits) Result(ctx context.Context, unit string) (string, error) {
 
 // resultOf is systemd's result of a service, with the exit code and the path that its sandbox lacks where that is the reason.
 func resultOf(s units.Service) string {
-	app, _, _ := splitUnit(s.Name)
+	app, _, _, _ := units.Parse(s.Name)
 	cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app)
 	switch {
 	case cause != "":

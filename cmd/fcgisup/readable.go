@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // closedConfig is a configuration that the supervisors of an app cannot read.
@@ -122,7 +123,7 @@ func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, er
 
 // readsConfig is the service of an app as rendered, and whether its main process reads the configuration.
 func readsConfig(app fcgisup.App, changes []change) (service []byte, reads bool) {
-	at := slices.IndexFunc(changes, func(c change) bool { return filepath.Base(c.name) == app.Name+"-fastcgi@.service" })
+	at := slices.IndexFunc(changes, func(c change) bool { return filepath.Base(c.name) == units.Names(app.Name).ServiceTemplate() })
 	if at < 0 || !app.Systemd.Supervise {
 		return nil, false
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // gcPercent collects garbage early: a supervisor has little, works little, and
@@ -175,6 +176,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Environ:     os.Environ(),
 		Probe:       probe,
 		Unavailable: fcgi.Unavailable,
+		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
 		Reload:      r.source.reloader(),
 		ConfigError: note,
 		TurnPath:    turn,

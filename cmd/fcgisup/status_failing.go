@@ -19,7 +19,7 @@ type services interface {
 // failed, or is started again and again and never gets as far as a supervisor.
 // What systemd cannot be asked stays as it is.
 func findFailingServices(ctx context.Context, systemd services, all []control.Status) {
-	states, err := systemd.List(ctx, "*-fastcgi@*.service")
+	states, err := systemd.List(ctx, units.AllServices)
 	if err != nil {
 		return
 	}
@@ -28,7 +28,7 @@ func findFailingServices(ctx context.Context, systemd services, all []control.St
 		active[s.Name] = s.Active
 	}
 	for i, st := range all {
-		unit := unitName(st.App, st.Instance, "service")
+		unit := units.Names(st.App).Service(st.Instance)
 		if !mayFail(active[unit]) {
 			continue
 		}
@@ -71,7 +71,7 @@ func deniedMounts(result string, exit int, missing []string, app string) (cause,
 	case result != "exit-code" || exit != units.NamespaceExit:
 		return "", ""
 	}
-	fix = "journalctl -u '" + app + "-fastcgi@*' names the path; apps." + app + ": systemd: {sandbox: off} goes without them"
+	fix = "journalctl -u '" + units.Names(app).Any() + "' names the path; apps." + app + ": systemd: {sandbox: off} goes without them"
 	if app == "" {
 		fix = "the journal names the path"
 	}

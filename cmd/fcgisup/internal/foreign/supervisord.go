@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // supervisordINI is Python's ConfigParser as supervisord sets it up: "=" or ":",
@@ -52,7 +54,7 @@ func (r *reading) supervisord(files []Source) {
 			case "supervisorctl", "unix_http_server", "inet_http_server", "rpcinterface":
 				r.note(at, "["+name+"]", "fcgisup status, top and restart speak to fcgisup itself")
 			case "group":
-				r.note(at, "["+name+"]", "no counterpart: every app is a group, APP-fastcgi.target")
+				r.note(at, "["+name+"]", "no counterpart: every app is a group, %s", units.Names("APP").Target())
 			case "eventlistener":
 				r.note(at, "["+name+"]", "no counterpart: alerts: of the configuration, or the metrics, tell of changes")
 			case "":
@@ -297,7 +299,7 @@ func (p *program) remark(e entry) {
 		p.note(e.at, e.key, "there is no supervisord to reach")
 	default:
 		if strings.HasPrefix(e.key, "stdout_") || strings.HasPrefix(e.key, "stderr_") {
-			p.note(e.at, e.key, "what workers print is in the journal: journalctl -u '%s-fastcgi@*'", p.draft.name)
+			p.note(e.at, e.key, "what workers print is in the journal: journalctl -u '%s'", units.Names(p.draft.name).Any())
 			return
 		}
 		p.note(e.at, e.key, "not a setting of [fcgi-program:x]: skipped")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // service is one with its socket, under way.
@@ -216,12 +217,12 @@ func (s *service) unitDirective(d *draft, l located) {
 		s.dependencies(d, l.Key)
 	case "PartOf", "DefaultDependencies":
 		if !s.isOwn(l.Value) {
-			s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.service can hold it", d.name)
+			s.note(l.at, l.Key, "no counterpart: a drop-in of %s can hold it", units.Names(d.name).ServiceTemplate())
 		}
 	case "StartLimitIntervalSec", "StartLimitBurst", "StartLimitInterval", "StartLimitAction":
 		s.note(l.at, l.Key, "there is no limit from now on: it would fail the socket, too; a worker that fails is started later each time (restart:)")
 	default:
-		s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.service can hold it", d.name)
+		s.note(l.at, l.Key, "no counterpart: a drop-in of %s can hold it", units.Names(d.name).ServiceTemplate())
 	}
 }
 

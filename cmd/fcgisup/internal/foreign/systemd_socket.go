@@ -4,6 +4,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/units"
 )
 
 // listens sets the address and who may connect.
@@ -156,7 +158,7 @@ func (s *service) socketDirectives(d *draft) {
 		case l.Section == "Unit" && l.Key == "Description", l.Section == "Install":
 		case l.Section == "Unit" && s.isOwn(l.Value):
 		case l.Section == "Unit":
-			s.note(l.at, l.Key, "no counterpart: a drop-in of %s-fastcgi@.socket can hold it", d.name)
+			s.note(l.at, l.Key, "no counterpart: a drop-in of %s can hold it", units.Names(d.name).SocketTemplate())
 		case l.Section == "Socket":
 			s.socketDirective(d, l.Key)
 		default:
