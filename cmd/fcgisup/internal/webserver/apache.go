@@ -96,10 +96,13 @@ func apachePass(s *site, balancer string) {
 		}
 		s.comment("The script is a file below DocumentRoot; what follows its name is PATH_INFO. Other files are not the program's.")
 		s.open("<Location", apacheQuote(place)+">")
+		s.put(`ProxyPass "!"`)
 		s.put("DirectoryIndex", "index."+s.extensions()[0])
 		s.close("</Location>")
-		s.open("<LocationMatch", apacheQuote("^"+regexp.QuoteMeta(s.prefix)+`/.*\.(?:`+strings.Join(s.extensions(), "|")+`)(?:/|$)`)+">")
-		s.open(`<If "-f %{REQUEST_FILENAME}">`)
+		script := `\.(?:` + strings.Join(s.extensions(), "|") + `)`
+		s.open("<LocationMatch", apacheQuote("^"+regexp.QuoteMeta(s.prefix)+"/.*"+script+"(?:/|$)")+">")
+		s.comment("Of /picture.jpg/x.php the file is the picture.")
+		s.open("<If", apacheQuote("-f %{REQUEST_FILENAME} && %{REQUEST_FILENAME} =~ m#"+script+"$#")+">")
 		s.put("SetHandler", apacheQuote("proxy:"+balancer+"/"))
 		s.close("</If>")
 		s.close("</LocationMatch>")
@@ -109,6 +112,9 @@ func apachePass(s *site, balancer string) {
 		slash := ""
 		if s.slash {
 			slash = "/"
+			s.open("<Location", apacheQuote(s.prefix)+">")
+			s.put(`ProxyPass "!"`) // else an app on / would be asked before mod_alias
+			s.close("</Location>")
 			s.put("RedirectMatch permanent", apacheQuote("^"+regexp.QuoteMeta(s.prefix)+"$"), apacheQuote(s.prefix+"/"))
 		}
 		s.open("<Location", apacheQuote(s.prefix+slash)+">")

@@ -16,13 +16,14 @@ func caddy(s *site) {
 	if s.slash {
 		caddySlash(s, name)
 	}
-	s.comment("(?s): a path may hold a newline (%0a), which a dot alone does not match.")
-	pattern := "(?s)^(/.*)$"
+	matcher := ""
 	if s.prefix != "" {
-		pattern = "(?s)^" + regexp.QuoteMeta(s.prefix) + "(/.*)?$"
+		s.comment("(?s): a path may hold a newline (%0a), which a dot alone does not match.")
+		s.put(name, "path_regexp", s.app.Name, caddyQuote(s, "nginx.location", "(?s)^"+regexp.QuoteMeta(s.prefix)+"(/.*)?$"))
+		matcher = name + " "
 	}
-	s.put(name, "path_regexp", s.app.Name, caddyQuote(s, "nginx.location", pattern))
-	s.open("handle", name, "{")
+	// Without a matcher it comes after those with one, whatever the order of the files.
+	s.open("handle " + matcher + "{")
 	if s.scripts == fcgisup.NoScripts {
 		caddyProxy(s, "")
 	} else {
@@ -32,7 +33,8 @@ func caddy(s *site) {
 	if s.queues() {
 		s.blank()
 		s.comment("No server has taken the request: the queues are full (limits.queue_wait, socket.backlog). A 502 after a connection")
-		s.comment("was made stays one: the request may have been executed.")
+		s.comment("was made stays one: the request may have been executed. Of a site's handle_errors Caddy uses the first only, so this one")
+		s.comment("is for all apps.")
 		s.open("handle_errors {")
 		s.put(name+"_busy", "expression", "`{http.error.status_code} == 502 && {http.error.message}.contains(\"resource temporarily unavailable\")`")
 		s.open("handle", name+"_busy", "{")

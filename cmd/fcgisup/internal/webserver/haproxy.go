@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,8 +116,9 @@ func haproxyGuards(s *site) {
 		s.put("http-request return status 404" + haproxyIf(s, "unless", false))
 	}
 	if s.scripts != fcgisup.NoScripts {
-		s.comment("HAProxy cannot see whether the file exists. A php-cgi that looks for a script in the directories of a path")
-		s.comment("(cgi.fix_pathinfo) would run the picture of /picture.jpg/x.php.")
+		if s.scripts == fcgisup.PHPScripts && !slices.Contains(s.app.Command, "cgi.fix_pathinfo=0") {
+			s.note("command", "it cannot see whether a script exists, and php-cgi would run the picture of /picture.jpg/x.php; add -d cgi.fix_pathinfo=0, with which scripts have no PATH_INFO")
+		}
 		s.put("http-request return status 404 unless { path,url_dec -m end / } || { path,url_dec -m reg",
 			haproxyQuote(`\.(?:`+strings.Join(s.extensions(), "|")+`)(?:/|$)`), "}")
 	}

@@ -21,7 +21,8 @@ func lighttpd(s *site) {
 	s.comment("Do not edit: change the configuration and generate it again. lighty-enable-mod " + s.app.Name + "-fastcgi, or include it.")
 	s.comment("While an instance's queue is full (limits.queue_wait, socket.backlog) lighttpd answers 500, not 503, and has no Retry-After.")
 	s.blank()
-	s.put(`server.modules += ( "mod_fastcgi", "mod_redirect", "mod_setenv" )`)
+	s.comment("mod_fastcgi last: mod_indexfile finds scripts for it, and it changes the path that mod_redirect looks at.")
+	s.put(`server.modules += ( "mod_indexfile", "mod_redirect", "mod_setenv", "mod_fastcgi" )`)
 	s.blank()
 	if s.prefix == "" {
 		lighttpdBackend(s, "+=")
@@ -47,6 +48,9 @@ func lighttpdBackend(s *site, assign string) {
 	switch {
 	case s.scripts != fcgisup.NoScripts:
 		s.comment("The script is a file below server.document-root; what follows its name is PATH_INFO.")
+		s.comment("No script's source is ever sent.")
+		s.put("static-file.exclude-extensions", assign, `( ".`+strings.Join(s.extensions(), `", ".`)+`", ".inc", "~" )`)
+		s.put("index-file.names", assign, `( "index.`+s.extensions()[0]+`" )`)
 		keys, options = nil, nil
 		for _, ext := range s.extensions() {
 			keys = append(keys, "."+ext)
