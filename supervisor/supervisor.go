@@ -114,7 +114,7 @@ func New(opt Options) (*Supervisor, error) {
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket, mark: markOf(in)}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket, mark: markOf(in), siblings: opt.siblings}
 		if err := h.reopen(); err != nil {
 			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
 		}
@@ -315,8 +315,11 @@ type realHost struct {
 	mark string
 	// options are how a socket of our own was made.
 	options fcgisup.Socket
-	// holders is the instance's goroutine's alone.
+	// holders and own are the instance's goroutine's alone.
 	holders scoreboard.Holders
+	own     scoreboard.Own
+	// siblings are the instances that share the list of the host's connections.
+	siblings int
 	// conduct is shared with the gates.
 	conduct scoreboard.Conduct
 }
@@ -344,7 +347,6 @@ func (h *realHost) waiters() (line, error) {
 }
 
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
-	s := h.shared.Look(h.socket.listener(), since)
 	groups := make([]int, len(workers))
 	for n, w := range workers {
 		groups[n] = w.proc.pid()
@@ -355,10 +357,14 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 	if err != nil {
 		members = make([][]int, len(workers))
 	}
-	var pids []int
+	pids := slices.Concat(members...)
+	s, told := h.own.Look(h.socket.listener(), pids, len(pids)*h.siblings)
+	if !told {
+		s = h.shared.Look(h.socket.listener(), since)
+		h.own.Listed(h.shared.Size(), s.Conns)
+	}
 	for n, w := range workers {
 		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members[n]})
-		pids = append(pids, members[n]...)
 	}
 	if h.socket.foreign.Load() && s.ConnsErr == nil {
 		var foreign []scoreboard.Conn

@@ -13,6 +13,7 @@ import (
 type Shared struct {
 	mu    sync.Mutex
 	at    time.Time // of the list; zero if there is none
+	size  int       // how many connections it had
 	files map[file]*shelf
 	names map[string]*shelf
 }
@@ -34,6 +35,13 @@ func (s *Shared) Look(l *Listener, since time.Time) Sample {
 	}
 	sample.Conns = conns
 	return sample
+}
+
+// Size is how many connections the last list had.
+func (s *Shared) Size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
 }
 
 // accepted returns false when the listener has to be asked by itself.
@@ -93,8 +101,9 @@ func (s *Shared) list(l *Listener) error {
 	if len(s.names) > 0 {
 		show |= showName
 	}
-	at := time.Now()
+	at, size := time.Now(), 0
 	err := l.eachEstablished(show, func(c unixSocket) {
+		size++
 		own := s.files[c.file]
 		if !c.bound {
 			own = s.names[string(c.name)]
@@ -103,6 +112,6 @@ func (s *Shared) list(l *Listener) error {
 			own.conns = append(own.conns, c.conn())
 		}
 	})
-	s.at = at
+	s.at, s.size = at, size
 	return err
 }
