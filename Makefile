@@ -92,7 +92,10 @@ install: man ## what the package holds, below DESTDIR and PREFIX
 package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 	GO='$(GO)' VERSION='$(VERSION)' .package/build
 
+release: ## dist/release: packages, binaries and an image of VERSION, with their sums and the list of libraries
+	GO='$(GO)' VERSION='$(VERSION)' .package/release
+
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package clean
+.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package release clean
