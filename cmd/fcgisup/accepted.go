@@ -33,7 +33,7 @@ var acceptedByRoot = acceptedCopies{dir: "/var/lib/fcgisup/accepted"}
 
 // acceptedByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
 // hosts without apply. The app's user can change them, and gains nothing: the supervisor that reads them runs as that user.
-func (c *cli) acceptedByService(app string) (copies acceptedCopies, ok bool) {
+func (c *env) acceptedByService(app string) (copies acceptedCopies, ok bool) {
 	dir := units.StatePath(app)
 	ok = slices.Contains(strings.Split(c.getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
 	return acceptedCopies{dir: dir, uid: os.Geteuid()}, ok
@@ -114,7 +114,7 @@ func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
 
 // acceptedInstead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
 // note about it. It returns nil without a copy, and for a person at a terminal, who corrects the file.
-func (c *cli) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
+func (c *env) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
 	if c.getenv("NOTIFY_SOCKET") == "" {
 		return nil, ""
 	}
@@ -143,7 +143,7 @@ func (c *cli) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.C
 }
 
 // keep copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
-func (c *cli) keep(cfg *fcgisup.Config) {
+func (c *env) keep(cfg *fcgisup.Config) {
 	if cfg == nil || cfg.Path == "" || !isRoot() {
 		return
 	}

@@ -87,7 +87,7 @@ func TestAcceptedInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	under := map[string]string{"NOTIFY_SOCKET": "/run/x"}
-	c := &cli{config: cfg.Path}
+	c := &cli{env: &env{config: cfg.Path}}
 	c.getenv = func(key string) string { return under[key] }
 	cause := errors.New(cfg.Path + ":2:3: unknown key\n" + cfg.Path + ":3:1: another")
 	got, note := c.acceptedInstead(cause, copies)

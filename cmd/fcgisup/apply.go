@@ -23,7 +23,7 @@ import (
 
 // applier is one "fcgisup apply" or "fcgisup remove".
 type applier struct {
-	*cli
+	*env
 	// what it does, for errors.
 	what           string
 	dryRun, force  bool
@@ -40,7 +40,7 @@ type applier struct {
 }
 
 func (c *cli) applyCommand() *cobra.Command {
-	a := &applier{cli: c, what: "apply"}
+	a := &applier{env: c.env, what: "apply"}
 	cmd := &cobra.Command{
 		Use:   "apply [APP...]",
 		Short: "Bring this host to what the configuration says",
@@ -239,7 +239,7 @@ func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
 }
 
 func (a *applier) generation() *generation {
-	return &generation{cli: a.cli, units: true, nginx: a.web.binary != "", binary: a.binary}
+	return &generation{env: a.env, units: true, nginx: a.web.binary != "", binary: a.binary}
 }
 
 // wishes are the chosen apps with what gen would write for them.

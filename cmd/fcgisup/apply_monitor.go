@@ -93,7 +93,7 @@ func (a *applier) reloadMonitor(ctx context.Context) {
 		err = a.systemd.ReloadUnit(ctx, units.MonitorUnit)
 	}
 	if err != nil {
-		fmt.Fprintf(a.stdio.err, "fcgisup: the monitor may not know of this: %v\n", err)
+		fmt.Fprintf(a.err, "fcgisup: the monitor may not know of this: %v\n", err)
 	}
 }
 

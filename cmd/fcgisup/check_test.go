@@ -15,7 +15,7 @@ import (
 func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 	t.Helper()
 	var out bytes.Buffer
-	c := &cli{stdio: stdio{strings.NewReader(""), &out, &out}, config: filepath.Join(dir, "fcgisup.yaml"), getenv: func(string) string { return "" }}
+	c := &cli{env: &env{in: strings.NewReader(""), out: &out, err: &out, config: filepath.Join(dir, "fcgisup.yaml"), getenv: func(string) string { return "" }}}
 	k := &checker{cli: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second, changed: func(string) bool { return false }}
 	code := c.report(k.run(t.Context(), nil))
 	var results []checked

@@ -14,13 +14,13 @@ import (
 
 // doctor is one "fcgisup doctor".
 type doctor struct {
-	*cli
+	*env
 	json   bool
 	binary string
 }
 
 func (c *cli) doctorCommand() *cobra.Command {
-	d := &doctor{cli: c}
+	d := &doctor{env: c.env}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find what will hurt on this host, and say how to mend it",

@@ -63,7 +63,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	}
 	f.config = cfg.Path
 	f.warned(cfg, func(string) bool { return true })
-	g := &generation{cli: d.cli, units: true, nginx: true, binary: d.binary}
+	g := &generation{env: d.env, units: true, nginx: true, binary: d.binary}
 	src := &source{}
 	var err error
 	if src.config, err = g.unitConfig(); err == nil {

@@ -56,14 +56,14 @@ func said(err error) bool {
 }
 
 // report prints an error and returns the exit code.
-func (c *cli) report(err error) int {
+func (c *env) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
 	var wrong fcgisup.Errors
 	if errors.As(err, &wrong) {
 		for _, e := range wrong {
-			fmt.Fprintln(c.stdio.err, fcgisup.Printable(e.Error()))
+			fmt.Fprintln(c.err, fcgisup.Printable(e.Error()))
 		}
 		return exitUsage
 	}
@@ -72,14 +72,14 @@ func (c *cli) report(err error) int {
 	if e.cause == nil {
 		return e.code
 	}
-	fmt.Fprintf(c.stdio.err, "fcgisup: %s\n", printableLines(err.Error()))
+	fmt.Fprintf(c.err, "fcgisup: %s\n", printableLines(err.Error()))
 	hint := e.hint
 	var better interface{ Hint() string }
 	if hint == "" && errors.As(err, &better) {
 		hint = better.Hint()
 	}
 	if hint != "" {
-		fmt.Fprintf(c.stdio.err, "hint: %s\n", printableLines(hint))
+		fmt.Fprintf(c.err, "hint: %s\n", printableLines(hint))
 	}
 	return e.code
 }
@@ -99,13 +99,13 @@ const trustHint = "--config ./" + fcgisup.LocalConfig + " reads it; only if you 
 
 // load reads the configuration that applies. A file that cannot be had is a
 // usage error: the command cannot know what is meant.
-func (c *cli) load() (*fcgisup.Config, error) {
+func (c *env) load() (*fcgisup.Config, error) {
 	path, skipped, err := fcgisup.Find(c.config, c.getenv)
 	if err != nil && skipped != nil {
 		return nil, &exitError{code: exitUsage, hint: trustHint, cause: err}
 	}
 	if skipped != nil {
-		fmt.Fprintf(c.stdio.err, "fcgisup: %s; reading %s\nhint: %s\n", fcgisup.Printable(skipped.Error()), path, trustHint)
+		fmt.Fprintf(c.err, "fcgisup: %s; reading %s\nhint: %s\n", fcgisup.Printable(skipped.Error()), path, trustHint)
 	}
 	if errors.Is(err, fcgisup.ErrNoConfig) {
 		return nil, &exitError{code: exitUsage, hint: "fcgisup init writes an example; --config names another file", cause: err}

@@ -13,7 +13,7 @@ import (
 
 // generation is one run of gen.
 type generation struct {
-	*cli
+	*env
 	// units and nginx are which files are wanted.
 	units, nginx bool
 	// web is the other web server whose files are wanted instead, empty for none.
@@ -26,7 +26,7 @@ type generation struct {
 }
 
 func (c *cli) genCommand() *cobra.Command {
-	g := &generation{cli: c}
+	g := &generation{env: c.env}
 	gen := g.command("gen", "Render systemd units and nginx files", true, true)
 	gen.Long = `gen renders what the configuration says: systemd units, an nginx upstream
 (http block) and an nginx location (server block). It prints the files, each
@@ -132,9 +132,9 @@ func (g *generation) render(src *source) ([]fcgisup.File, error) {
 func (g *generation) print(files []fcgisup.File) error {
 	for i, f := range files {
 		if i > 0 {
-			fmt.Fprintln(g.cli.out)
+			fmt.Fprintln(g.env.out)
 		}
-		if _, err := fmt.Fprintf(g.cli.out, "# ==> %s <==\n%s", f.Path, f.Data); err != nil {
+		if _, err := fmt.Fprintf(g.env.out, "# ==> %s <==\n%s", f.Path, f.Data); err != nil {
 			return fmt.Errorf("cannot print %s: %w", f.Path, err)
 		}
 	}

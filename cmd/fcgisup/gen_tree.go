@@ -165,7 +165,7 @@ func (g *generation) drift(src *source, files []fcgisup.File) error {
 			continue
 		}
 		same = false
-		if _, err := fmt.Fprint(g.cli.out, c.diff()); err != nil {
+		if _, err := fmt.Fprint(g.env.out, c.diff()); err != nil {
 			return fmt.Errorf("cannot print the difference: %w", err)
 		}
 	}

@@ -28,7 +28,7 @@ func (g *generation) write(src *source, files []fcgisup.File) error {
 	}
 	// Told only now: a reader that has left, as head(1) does, ends us when we write.
 	err = errors.Join(err, syncFolders(touched))
-	_, printed := io.WriteString(g.cli.out, report.String())
+	_, printed := io.WriteString(g.env.out, report.String())
 	return errors.Join(err, printed)
 }
 

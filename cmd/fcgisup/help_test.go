@@ -54,7 +54,7 @@ func TestHelp(t *testing.T) {
 }
 
 func testRoot() *cobra.Command {
-	return (&cli{getenv: func(string) string { return "" }}).rootCommand()
+	return (&cli{env: &env{getenv: func(string) string { return "" }}}).rootCommand()
 }
 
 // visible is a command and all below it that --help shows.

@@ -50,7 +50,7 @@ func TestInitKeepsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	c := &cli{stdio: stdio{out: &out}}
+	c := &cli{env: &env{out: &out}}
 	if err := c.writeInit(file, []byte("ours")); err == nil {
 		t.Error("writeInit overwrote a file")
 	}

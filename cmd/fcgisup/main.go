@@ -33,12 +33,7 @@ type stdio struct {
 
 // cli is what all commands share.
 type cli struct {
-	stdio
-	// args are the command line.
-	args []string
-	// config is --config.
-	config string
-	getenv func(string) string
+	*env
 	// begun is set once a supervisor has started, or if nobody would start another.
 	begun bool
 }
@@ -46,7 +41,7 @@ type cli struct {
 // run is the whole program but for os.Exit; the result is the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	out := &checkedOutput{Writer: io.out}
-	c := &cli{stdio: stdio{io.in, out, io.err}, args: args, getenv: os.Getenv}
+	c := &cli{env: &env{in: io.in, out: out, err: io.err, args: args, getenv: os.Getenv}}
 	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)
@@ -96,18 +91,4 @@ systemd sockets and nginx, and tells the truth about it.`,
 	c.complete(root)
 	usageArgs(root)
 	return root
-}
-
-// checkedOutput remembers that writing has failed, for commands that print many lines.
-type checkedOutput struct {
-	io.Writer
-	err error
-}
-
-func (o *checkedOutput) Write(p []byte) (int, error) {
-	n, err := o.Writer.Write(p)
-	if err != nil && o.err == nil {
-		o.err = err
-	}
-	return n, err
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) removeCommand() *cobra.Command {
-	a := &applier{cli: c}
+	a := &applier{env: c.env}
 	cmd := &cobra.Command{
 		Use:   "remove APP",
 		Short: "Take an app off this host: the way back from apply",

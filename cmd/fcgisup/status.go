@@ -153,20 +153,3 @@ func (s *statuser) clear() {
 		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
 	}
 }
-
-// terminal tells whether standard output is one.
-func (c *cli) terminal() bool {
-	o, ok := c.out.(*checkedOutput)
-	if !ok {
-		return false
-	}
-	f, ok := o.Writer.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
-// colour follows the terminal and $NO_COLOR.
-func (c *cli) colour() bool { return c.terminal() && c.getenv("NO_COLOR") == "" }
