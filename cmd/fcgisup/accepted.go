@@ -33,7 +33,7 @@ var acceptedByRoot = acceptedCopies{dir: "/var/lib/fcgisup/accepted"}
 
 // acceptedByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
 // hosts without apply. The app's user can change them, and gains nothing: the supervisor that reads them runs as that user.
-func (c *env) acceptedByService(app string) (copies acceptedCopies, ok bool) {
+func acceptedByService(c *env, app string) (copies acceptedCopies, ok bool) {
 	dir := units.StatePath(app)
 	ok = slices.Contains(strings.Split(c.getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
 	return acceptedCopies{dir: dir, uid: os.Geteuid()}, ok
@@ -114,7 +114,7 @@ func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
 
 // acceptedInstead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
 // note about it. It returns nil without a copy, and for a person at a terminal, who corrects the file.
-func (c *env) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
+func acceptedInstead(c *env, cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
 	if c.getenv("NOTIFY_SOCKET") == "" {
 		return nil, ""
 	}
@@ -142,8 +142,8 @@ func (c *env) acceptedInstead(cause error, places ...acceptedCopies) (*fcgisup.C
 	return newest, fmt.Sprintf("%s of %s: %s", control.AcceptedNote, since.Format(time.DateTime), why)
 }
 
-// keep copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
-func (c *env) keep(cfg *fcgisup.Config) {
+// keepAccepted copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
+func keepAccepted(c *env, cfg *fcgisup.Config) {
 	if cfg == nil || cfg.Path == "" || !isRoot() {
 		return
 	}
@@ -162,11 +162,10 @@ func (a acceptedCopies) applied(path string) bool {
 	return err == nil || path == fcgisup.SystemConfig
 }
 
-// forget removes the copies of configurations that no app of this host has any more.
-func (a acceptedCopies) forget(records map[string]*record) error {
+// forget removes the copies of all configurations but these; an empty one is the system's.
+func (a acceptedCopies) forget(configs []string) error {
 	used := map[string]bool{}
-	for _, r := range records {
-		path := r.Config
+	for _, path := range configs {
 		if path == "" {
 			path = fcgisup.SystemConfig
 		}

@@ -56,7 +56,7 @@ func TestAcceptedCopy(t *testing.T) {
 	if now, err := os.Stat(place); err != nil || now.Mode().Perm() != 0o600 {
 		t.Errorf("the copy is less secret than the file: %v, %v", now, err)
 	}
-	if err := copies.forget(map[string]*record{"a": {Config: cfg.Path}}); err != nil {
+	if err := copies.forget([]string{cfg.Path}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); err != nil {
@@ -90,7 +90,7 @@ func TestAcceptedInstead(t *testing.T) {
 	c := &cli{env: &env{config: cfg.Path}}
 	c.getenv = func(key string) string { return under[key] }
 	cause := errors.New(cfg.Path + ":2:3: unknown key\n" + cfg.Path + ":3:1: another")
-	got, note := c.acceptedInstead(cause, copies)
+	got, note := acceptedInstead(c.env, cause, copies)
 	if got == nil || got.Path != cfg.Path || len(got.Apps) != 1 {
 		t.Fatalf("%+v", got)
 	}
@@ -100,14 +100,14 @@ func TestAcceptedInstead(t *testing.T) {
 	if err := os.Chmod(copies.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := c.acceptedInstead(cause, copies); got != nil {
+	if got, _ := acceptedInstead(c.env, cause, copies); got != nil {
 		t.Error("a copy that others can replace is used")
 	}
 	if err := os.Chmod(copies.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	under["NOTIFY_SOCKET"] = ""
-	if got, _ := c.acceptedInstead(cause, copies); got != nil {
+	if got, _ := acceptedInstead(c.env, cause, copies); got != nil {
 		t.Error("a person at a terminal is not shown the error")
 	}
 }

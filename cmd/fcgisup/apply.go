@@ -124,7 +124,7 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 		return err
 	}
 	if left == 0 {
-		a.keep(a.cfg)
+		keepAccepted(a.env, a.cfg)
 	}
 	if err := a.tellMonitor(ctx); err != nil || left == 0 {
 		return err

@@ -166,3 +166,11 @@ func (r *record) save(dir, app string) error {
 	}
 	return nil
 }
+
+// configsOf are the configuration files of the apps that are on this host.
+func configsOf(records map[string]*record) (configs []string) {
+	for _, r := range records {
+		configs = append(configs, r.Config)
+	}
+	return configs
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -272,6 +271,3 @@ func (f *facts) passed() func(listen []fcgisup.Address) bool {
 		})
 	}
 }
-
-// isRoot tells whether doctor may look at everything.
-func isRoot() bool { return os.Geteuid() == 0 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/units"
@@ -141,23 +140,4 @@ func (s *source) generator(a fcgisup.App, kind ...string) string {
 		argv = append(append(argv, "--"), a.Command...)
 	}
 	return shellWords(argv)
-}
-
-// shellWords is a command line for sh(1).
-func shellWords(argv []string) string {
-	words := make([]string, len(argv))
-	for i, arg := range argv {
-		words[i] = shellWord(arg)
-	}
-	return strings.Join(words, " ")
-}
-
-var plainWord = pattern(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// shellWord quotes an argument for sh(1), to be copied from a header.
-func shellWord(s string) string {
-	if plainWord().MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

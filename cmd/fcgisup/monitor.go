@@ -109,7 +109,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	var refused string
 	if err != nil {
 		var other *fcgisup.Config
-		if other, refused = m.acceptedInstead(err, acceptedByRoot); other == nil {
+		if other, refused = acceptedInstead(m.env, err, acceptedByRoot); other == nil {
 			return err
 		}
 		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")

@@ -40,7 +40,7 @@ the configuration has the app, the next apply brings it back.`,
 			if err != nil {
 				return err
 			}
-			return errors.Join(acceptedByRoot.forget(records), os.RemoveAll(units.StatePath(args[0])))
+			return errors.Join(acceptedByRoot.forget(configsOf(records)), os.RemoveAll(units.StatePath(args[0])))
 		},
 	}
 	a.define(cmd.Flags())

@@ -105,7 +105,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	}
 	if found && target == reloadTarget {
 		if cfg, err := c.load(); err == nil && acceptedByRoot.applied(cfg.Path) {
-			c.keep(cfg)
+			keepAccepted(c.env, cfg)
 		}
 	}
 	if !found {

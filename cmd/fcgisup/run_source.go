@@ -59,10 +59,10 @@ func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Ins
 		return a, nil, "", errors.New("the configuration was not refused")
 	}
 	places := []acceptedCopies{acceptedByRoot}
-	if own, ok := c.acceptedByService(s.app); ok {
+	if own, ok := acceptedByService(c.env, s.app); ok {
 		places = append(places, own)
 	}
-	cfg, note := c.acceptedInstead(s.refused, places...)
+	cfg, note := acceptedInstead(c.env, s.refused, places...)
 	if cfg == nil {
 		return a, nil, "", s.refused
 	}
@@ -212,7 +212,7 @@ func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
 		return
 	}
 	s.kept = text
-	copies, ok := c.acceptedByService(s.app)
+	copies, ok := acceptedByService(c.env, s.app)
 	if !ok {
 		return
 	}

@@ -53,13 +53,6 @@ func span(a fcgisup.App) string {
 	return fmt.Sprintf("%s to %s", first.Address, last.Address)
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // warnOfSandbox names what an app needs, as far as this host shows it, and its sandbox takes.
 func (c *cli) warnOfSandbox(ctx context.Context, path string, app fcgisup.App) {
 	a := appFacts{App: app}
