@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -33,9 +35,9 @@ var acceptedByRoot = acceptedCopies{dir: "/var/lib/fcgisup/accepted"}
 
 // acceptedByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
 // hosts without apply. The app's user can change them, and gains nothing: the supervisor that reads them runs as that user.
-func acceptedByService(c *env, app string) (copies acceptedCopies, ok bool) {
+func acceptedByService(c *term.Env, app string) (copies acceptedCopies, ok bool) {
 	dir := units.StatePath(app)
-	ok = slices.Contains(strings.Split(c.getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
+	ok = slices.Contains(strings.Split(c.Getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
 	return acceptedCopies{dir: dir, uid: os.Geteuid()}, ok
 }
 
@@ -74,10 +76,10 @@ func (a acceptedCopies) keep(path string, text []byte) error {
 			return err
 		}
 	}
-	if err := replaceOwned(place, text, mode, uid, gid); err != nil {
+	if err := atomicfile.ReplaceOwned(place, text, mode, uid, gid); err != nil {
 		return err
 	}
-	return syncFolder(a.dir)
+	return atomicfile.SyncDir(a.dir)
 }
 
 func hasAccess(place string, mode fs.FileMode, uid, gid int) bool {
@@ -114,11 +116,11 @@ func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
 
 // acceptedInstead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
 // note about it. It returns nil without a copy, and for a person at a terminal, who corrects the file.
-func acceptedInstead(c *env, cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
-	if c.getenv("NOTIFY_SOCKET") == "" {
+func acceptedInstead(c *term.Env, cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
+	if c.Getenv("NOTIFY_SOCKET") == "" {
 		return nil, ""
 	}
-	path, _, err := fcgisup.Find(c.config, c.getenv)
+	path, _, err := fcgisup.Find(c.Config, c.Getenv)
 	if errors.Is(err, fcgisup.ErrNoConfig) {
 		path, err = fcgisup.SystemConfig, nil
 	}
@@ -143,12 +145,12 @@ func acceptedInstead(c *env, cause error, places ...acceptedCopies) (*fcgisup.Co
 }
 
 // keepAccepted copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
-func keepAccepted(c *env, cfg *fcgisup.Config) {
-	if cfg == nil || cfg.Path == "" || !isRoot() {
+func keepAccepted(c *term.Env, cfg *fcgisup.Config) {
+	if cfg == nil || cfg.Path == "" || !term.IsRoot() {
 		return
 	}
 	if err := acceptedByRoot.keep(cfg.Path, cfg.Text); err != nil {
-		fmt.Fprintf(c.err, "fcgisup: cannot keep a copy of the configuration for a start at which it is invalid: %v\n", err)
+		fmt.Fprintf(c.Err, "fcgisup: cannot keep a copy of the configuration for a start at which it is invalid: %v\n", err)
 	}
 }
 

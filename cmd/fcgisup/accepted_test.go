@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -87,10 +88,10 @@ func TestAcceptedInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	under := map[string]string{"NOTIFY_SOCKET": "/run/x"}
-	c := &cli{env: &env{config: cfg.Path}}
-	c.getenv = func(key string) string { return under[key] }
+	c := &cli{Env: &term.Env{Config: cfg.Path}}
+	c.Getenv = func(key string) string { return under[key] }
 	cause := errors.New(cfg.Path + ":2:3: unknown key\n" + cfg.Path + ":3:1: another")
-	got, note := acceptedInstead(c.env, cause, copies)
+	got, note := acceptedInstead(c.Env, cause, copies)
 	if got == nil || got.Path != cfg.Path || len(got.Apps) != 1 {
 		t.Fatalf("%+v", got)
 	}
@@ -100,14 +101,14 @@ func TestAcceptedInstead(t *testing.T) {
 	if err := os.Chmod(copies.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := acceptedInstead(c.env, cause, copies); got != nil {
+	if got, _ := acceptedInstead(c.Env, cause, copies); got != nil {
 		t.Error("a copy that others can replace is used")
 	}
 	if err := os.Chmod(copies.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	under["NOTIFY_SOCKET"] = ""
-	if got, _ := acceptedInstead(c.env, cause, copies); got != nil {
+	if got, _ := acceptedInstead(c.Env, cause, copies); got != nil {
 		t.Error("a person at a terminal is not shown the error")
 	}
 }

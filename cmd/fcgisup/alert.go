@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
 
@@ -57,8 +58,8 @@ func (c *cli) alertSendCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
-			if code := alert.Speak(c.in, c.out); code != exitDone {
-				return exit(code)
+			if code := alert.Speak(c.In, c.Out); code != term.ExitDone {
+				return term.Exit(code)
 			}
 			return nil
 		},

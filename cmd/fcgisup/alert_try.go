@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
 
@@ -40,7 +41,7 @@ set here as well, and what the service's sandbox forbids is not forbidden.`,
 }
 
 func (c *cli) targetNames() []cobra.Completion {
-	cfg, err := c.load()
+	cfg, err := c.Load()
 	if err != nil {
 		return nil
 	}
@@ -52,7 +53,7 @@ func (c *cli) targetNames() []cobra.Completion {
 }
 
 func (c *cli) tryAlerts(ctx context.Context, name string) error {
-	cfg, err := c.load()
+	cfg, err := c.Load()
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (c *cli) tryAlerts(ctx context.Context, name string) error {
 		go func() { results[i] <- by.Deliver(ctx, cfg.Alerts.To, t, n) }()
 	}
 	failed := 0
-	lines := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	lines := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for i, t := range targets {
 		verdict := "ok"
 		if err := <-results[i]; err != nil {
@@ -86,14 +87,14 @@ func (c *cli) tryAlerts(ctx context.Context, name string) error {
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
 	if failed > 0 {
-		return exit(exitFail)
+		return term.Exit(term.ExitFail)
 	}
 	return nil
 }
 
 func chosenTargets(cfg *fcgisup.Config, name string) ([]fcgisup.Target, error) {
 	if len(cfg.Alerts.To) == 0 {
-		return nil, hinted(errors.New("cannot send a test: the configuration has no targets under alerts.to"), "fcgisup init shows how they are written")
+		return nil, term.Hinted(errors.New("cannot send a test: the configuration has no targets under alerts.to"), "fcgisup init shows how they are written")
 	}
 	if name == "" {
 		return cfg.Alerts.To, nil
@@ -105,5 +106,5 @@ func chosenTargets(cfg *fcgisup.Config, name string) ([]fcgisup.Target, error) {
 		}
 		known = append(known, t.Name)
 	}
-	return nil, usage(fmt.Errorf("no target is called %q; there are %s", name, strings.Join(known, ", ")))
+	return nil, term.Usage(fmt.Errorf("no target is called %q; there are %s", name, strings.Join(known, ", ")))
 }

@@ -17,13 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 // applier is one "fcgisup apply" or "fcgisup remove".
 type applier struct {
-	*env
+	*term.Env
 	// what it does, for errors.
 	what           string
 	dryRun, force  bool
@@ -40,7 +41,7 @@ type applier struct {
 }
 
 func (c *cli) applyCommand() *cobra.Command {
-	a := &applier{env: c.env, what: "apply"}
+	a := &applier{Env: c.Env, what: "apply"}
 	cmd := &cobra.Command{
 		Use:   "apply [APP...]",
 		Short: "Bring this host to what the configuration says",
@@ -104,7 +105,7 @@ func (a *applier) define(f *pflag.FlagSet) {
 // run makes a plan and carries it out, one at a time on this host.
 func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, error)) error {
 	if a.drain < 0 {
-		return usage(fmt.Errorf("--drain %s is no time to wait", a.drain))
+		return term.Usage(fmt.Errorf("--drain %s is no time to wait", a.drain))
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
 	defer stop()
@@ -113,7 +114,7 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 	}
 	defer a.systemd.Close()
 	if !a.dryRun {
-		unlock, err := lockApply(applyLock, a.getenv)
+		unlock, err := lockApply(applyLock, a.Getenv)
 		if err != nil {
 			return fmt.Errorf("cannot %s: %w", a.what, err)
 		}
@@ -124,12 +125,12 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 		return err
 	}
 	if left == 0 {
-		keepAccepted(a.env, a.cfg)
+		keepAccepted(a.Env, a.cfg)
 	}
 	if err := a.tellMonitor(ctx); err != nil || left == 0 {
 		return err
 	}
-	return exit(exitFail)
+	return term.Exit(term.ExitFail)
 }
 
 // carryOutAll carries out the plans of all apps. Those of an app whose supervisors
@@ -148,8 +149,8 @@ func (a *applier) carryOutAll(ctx context.Context, makePlans func(context.Contex
 		if !errors.As(err, &of) || errors.Is(err, errHalfUndone) || ctx.Err() != nil || !othersHaveWork(plans, of.app) {
 			return len(refused), err
 		}
-		a.report(err)
-		fmt.Fprintf(a.err, "fcgisup: going on without %s\n", of.app)
+		a.Report(err)
+		fmt.Fprintf(a.Err, "fcgisup: going on without %s\n", of.app)
 		refused[of.app] = true
 	}
 }
@@ -162,11 +163,11 @@ func othersHaveWork(plans []plan, app string) bool {
 // begin reaches what apply talks to.
 func (a *applier) begin(ctx context.Context) error {
 	if os.Geteuid() != 0 && !a.dryRun {
-		return hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+shellWords(a.args)+"; --dry-run shows the plan to everybody")
+		return term.Hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+term.ShellWords(a.Args)+"; --dry-run shows the plan to everybody")
 	}
 	var err error
 	if a.systemd, err = units.Connect(ctx); errors.Is(err, units.ErrNoSystemd) {
-		return hinted(err, "fcgisup run supervises without it, as in a container")
+		return term.Hinted(err, "fcgisup run supervises without it, as in a container")
 	}
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func (a *applier) begin(ctx context.Context) error {
 
 // plans compares the configuration with the host.
 func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
-	cfg, err := a.load()
+	cfg, err := a.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +223,7 @@ func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
 		return nil, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
 	}
 	if src.config == "" && path != fcgisup.SystemConfig {
-		return nil, hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),
+		return nil, term.Hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),
 			"copy it there, or let the units read this one: --config "+cfg.Path)
 	}
 	if err := g.choose(src, cfg, names, false); err != nil {
@@ -233,13 +234,13 @@ func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
 	}
 	supervised := func(app fcgisup.App) bool { return app.Systemd.Supervise }
 	if _, err := os.Stat(a.binary); errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(src.apps, supervised) {
-		return nil, hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.binary), "install it there, or name it with --binary")
+		return nil, term.Hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.binary), "install it there, or name it with --binary")
 	}
 	return src, nil
 }
 
 func (a *applier) generation() *generation {
-	return &generation{env: a.env, units: true, nginx: a.web.binary != "", binary: a.binary}
+	return &generation{Env: a.Env, units: true, nginx: a.web.binary != "", binary: a.binary}
 }
 
 // wishes are the chosen apps with what gen would write for them.
@@ -254,7 +255,7 @@ func (a *applier) wishes(cfg *fcgisup.Config, src *source) ([]wanted, error) {
 		only.apps = []fcgisup.App{app}
 		files, err := g.render(&only)
 		if err != nil {
-			return nil, usage(err)
+			return nil, term.Usage(err)
 		}
 		changes, err := g.compare(&only, files)
 		if err != nil {

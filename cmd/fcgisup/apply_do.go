@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -46,7 +47,7 @@ func (t *transaction) change(changes []change) error {
 func (t *transaction) testNginx(ctx context.Context) error {
 	err := nginx.Test(ctx, t.web.binary)
 	if err != nil && t.any(func(p plan) bool { return p.app == nil }) {
-		return hinted(err, "if that needs what is to be removed, take it out first")
+		return term.Hinted(err, "if that needs what is to be removed, take it out first")
 	}
 	return err
 }
@@ -89,7 +90,7 @@ func (t *transaction) start(ctx context.Context) error {
 		err := t.systemd.Start(within, names...)
 		cancel()
 		if err != nil {
-			return hinted(err, "journalctl -u '"+p.name+"-fastcgi*' says why")
+			return term.Hinted(err, "journalctl -u '"+p.name+"-fastcgi*' says why")
 		}
 	}
 	return nil
@@ -138,7 +139,7 @@ func (t *transaction) restartService(ctx context.Context, p plan, n int) error {
 	defer cancel()
 	unit := units.Names(p.name).Service(n)
 	if err := t.systemd.TryRestart(ctx, unit); err != nil {
-		return hinted(err, "journalctl -u "+unit+" says why")
+		return term.Hinted(err, "journalctl -u "+unit+" says why")
 	}
 	return t.comesUp(ctx, *p.app, n)
 }
@@ -148,7 +149,7 @@ func (t *transaction) reread(ctx context.Context) error {
 		for _, n := range p.reread {
 			// One that cannot goes on with what it had.
 			if err := rereads(ctx, controlOf(p.name, n), rollTimeout(p.app)); err != nil {
-				return hinted(&supervisorError{p.name, err}, "journalctl -u "+units.Names(p.name).Service(n)+" says why")
+				return term.Hinted(&supervisorError{p.name, err}, "journalctl -u "+units.Names(p.name).Service(n)+" says why")
 			}
 			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))
 		}
@@ -201,7 +202,7 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 	}
 	if len(held) > 0 {
 		numbers := slices.Sorted(maps.Keys(held))
-		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.name, "", numbers), plural(total(held), "connection"), t.drain)
+		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.name, "", numbers), term.Plural(total(held), "connection"), t.drain)
 	}
 	if p.stopTarget {
 		if err := t.systemd.Stop(ctx, units.Names(p.name).Target()); err != nil {
@@ -238,7 +239,7 @@ func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit ti
 		}
 	}
 	soon := time.AfterFunc(quietPatience, func() {
-		fmt.Fprintf(t.err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.name, "", numbers), limit)
+		fmt.Fprintf(t.Err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.name, "", numbers), limit)
 	})
 	defer soon.Stop()
 	waiting, cancel := context.WithTimeout(ctx, limit)

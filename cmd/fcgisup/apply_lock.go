@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
@@ -24,7 +25,7 @@ func lockApply(path string, getenv func(string) string) (unlock func(), err erro
 	var held *lockfile.HeldError
 	switch {
 	case errors.As(err, &held):
-		return nil, hinted(errors.New(otherApply(held)+" is at work"), "wait for it to end; the lock is "+path)
+		return nil, term.Hinted(errors.New(otherApply(held)+" is at work"), "wait for it to end; the lock is "+path)
 	case err != nil:
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}

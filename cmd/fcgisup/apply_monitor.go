@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -80,7 +82,7 @@ func (a *applier) tellMonitor(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, monitorPatience)
 		defer cancel()
 		if err := a.systemd.Restart(within, units.MonitorUnit); err != nil {
-			return hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.what, err), "journalctl -u "+units.MonitorUnit+" says why")
+			return term.Hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.what, err), "journalctl -u "+units.MonitorUnit+" says why")
 		}
 		a.print(a.monitor.lines())
 	}
@@ -93,7 +95,7 @@ func (a *applier) reloadMonitor(ctx context.Context) {
 		err = a.systemd.ReloadUnit(ctx, units.MonitorUnit)
 	}
 	if err != nil {
-		fmt.Fprintf(a.err, "fcgisup: the monitor may not know of this: %v\n", err)
+		fmt.Fprintf(a.Err, "fcgisup: the monitor may not know of this: %v\n", err)
 	}
 }
 
@@ -106,7 +108,7 @@ func (w monitorWork) save() error {
 	}
 	err := os.MkdirAll(recordRoot, 0o755)
 	if err == nil {
-		err = replaceFile(monitorRecord, []byte(w.settings), 0o644)
+		err = atomicfile.Replace(monitorRecord, []byte(w.settings), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot record what apply does: %w", err)

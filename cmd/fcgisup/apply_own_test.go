@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // TestRecognize: files of gen that nobody has edited are ours without a record, whatever number they are for.
@@ -75,7 +77,7 @@ func TestJudge(t *testing.T) {
 		{false, false, found, true}, {true, false, found, false}, {false, true, found, false}, {false, false, found[1:], false}, {false, false, nil, false},
 	} {
 		var out strings.Builder
-		s := &transaction{applier: &applier{env: &env{err: &out}, what: "apply", force: test.force, dryRun: test.dryRun}}
+		s := &transaction{applier: &applier{Env: &term.Env{Err: &out}, what: "apply", force: test.force, dryRun: test.dryRun}}
 		err := s.judge(test.found)
 		if stops := err != nil; stops != test.stops {
 			t.Errorf("%+v: %v", test, err)

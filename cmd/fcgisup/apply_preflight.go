@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // preflightRules are doctor's about what apps need, which hold before anything
@@ -80,7 +81,7 @@ func (t *transaction) judge(found []finding) error {
 		if f.Severity == isNote {
 			continue
 		}
-		f.printShort(t.err)
+		f.printShort(t.Err)
 		if f.Severity == isError {
 			names = append(names, f.Subject)
 		}
@@ -89,6 +90,6 @@ func (t *transaction) judge(found []finding) error {
 		return nil
 	}
 	slices.Sort(names)
-	return hinted(fmt.Errorf("cannot %s: %s found, nothing has been changed: %s", t.what, plural(len(names), "error"), strings.Join(slices.Compact(names), ", ")),
+	return term.Hinted(fmt.Errorf("cannot %s: %s found, nothing has been changed: %s", t.what, term.Plural(len(names), "error"), strings.Join(slices.Compact(names), ", ")),
 		"correct that, or go on in spite of it with --force")
 }

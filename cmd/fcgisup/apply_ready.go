@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -51,7 +52,7 @@ func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 		err = &supervisorError{app.Name, last}
 	}
 	if err != nil {
-		return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+units.Names(app.Name).Service(n)+" says why")
+		return term.Hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), "journalctl -u "+units.Names(app.Name).Service(n)+" says why")
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (t *transaction) probe(ctx context.Context) error {
 		limit := jobPatience(*p.app)
 		within, cancel := context.WithTimeout(ctx, limit)
 		soon := time.AfterFunc(quietPatience, func() {
-			fmt.Fprintf(t.err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.name, "", numbers), limit)
+			fmt.Fprintf(t.Err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.name, "", numbers), limit)
 		})
 		group, within := errgroup.WithContext(within)
 		group.SetLimit(checkAtOnce)
@@ -175,12 +176,12 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 		case serves:
 			return nil
 		case failed != nil:
-			return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, failed), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
+			return term.Hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, failed), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 		}
 		select {
 		case <-time.After(betweenProbes):
 		case <-ctx.Done():
-			return hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
+			return term.Hinted(fmt.Errorf("%s@%d does not answer: %w", app.Name, n, result.Err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 		}
 	}
 }
@@ -217,7 +218,7 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	if errors.Is(err, context.DeadlineExceeded) && why != nil {
 		err = why
 	}
-	return hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
+	return term.Hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 }
 
 // received tells whether somebody but systemd accepts on an address, or serves; why not otherwise.

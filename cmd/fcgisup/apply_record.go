@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -117,14 +119,14 @@ func readRecord(dir, app string) (*record, error) {
 		return nil, nil
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, hinted(fmt.Errorf("cannot read what apply did: %w", err), "try as root")
+		return nil, term.Hinted(fmt.Errorf("cannot read what apply did: %w", err), "try as root")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what apply did: %w", err)
 	}
 	r := &record{}
 	if err := json.Unmarshal(data, r); err != nil || r.App != app {
-		return nil, hinted(fmt.Errorf("cannot read what apply did: %s is no record of %s: %w", path, app, err), "remove that file; files that differ then need --force")
+		return nil, term.Hinted(fmt.Errorf("cannot read what apply did: %s is no record of %s: %w", path, app, err), "remove that file; files that differ then need --force")
 	}
 	return r, nil
 }
@@ -155,11 +157,11 @@ func (r *record) save(dir, app string) error {
 	} else if err == nil {
 		var text []byte
 		if text, err = json.MarshalIndent(r, "", "  "); err == nil {
-			err = replaceFile(recordPath(dir, app), append(text, '\n'), 0o600) // sums of secrets are secrets
+			err = atomicfile.Replace(recordPath(dir, app), append(text, '\n'), 0o600) // sums of secrets are secrets
 		}
 	}
 	if err == nil {
-		err = syncFolder(dir)
+		err = atomicfile.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot record what apply does: %w", err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -54,7 +56,7 @@ func (t *transaction) reopenSocket(ctx context.Context, p plan, n int) error {
 		err = t.systemd.Start(ctx, unit)
 	}
 	if err != nil {
-		return hinted(err, "journalctl -u "+unit+" says why")
+		return term.Hinted(err, "journalctl -u "+unit+" says why")
 	}
 	return clearSockets(append(slices.Clone(p.listening[n]), p.app.Instance(n).Address))
 }
@@ -96,8 +98,8 @@ func (t *transaction) rest(ctx context.Context, p plan, numbers []int) error {
 	if err != nil || len(held) == 0 {
 		return err
 	}
-	return hinted(fmt.Errorf("the settings of %s have changed, and it does not come to rest within --drain %s: %s",
-		byNumber(p.name, "", slices.Sorted(maps.Keys(held))), t.drain, plural(total(held), "connection")),
+	return term.Hinted(fmt.Errorf("the settings of %s have changed, and it does not come to rest within --drain %s: %s",
+		byNumber(p.name, "", slices.Sorted(maps.Keys(held))), t.drain, term.Plural(total(held), "connection")),
 		"a quieter hour, a longer --drain, or --restart-sockets, which cuts them")
 }
 
@@ -158,7 +160,7 @@ func (t *transaction) put(p plan, data []byte) error {
 	if !slices.ContainsFunc(t.undo.written, func(w change) bool { return w.place == c.place }) {
 		t.undo.written = append(t.undo.written, change{place: c.place, name: c.name, verb: "changed", old: c.old, was: modified(c.place)})
 	}
-	if err := replaceFile(c.place, data, 0o644); err != nil {
+	if err := atomicfile.Replace(c.place, data, 0o644); err != nil {
 		return fmt.Errorf("cannot write %s: %w", c.name, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -114,7 +115,7 @@ func startLines(p plan) []line {
 
 func scaleLine(p plan, so bool) []line {
 	to := p.instances()
-	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.name, p.from, plural(to, "instance"))})
+	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.name, p.from, term.Plural(to, "instance"))})
 }
 
 func restarted(p plan, kind string, numbers []int) []line {
@@ -168,7 +169,7 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 	}
 	a.mention()
 	if len(t.plans) == 0 && a.monitor.verb == "" {
-		fmt.Fprintln(a.out, "nothing to do: configuration, files and units agree")
+		fmt.Fprintln(a.Out, "nothing to do: configuration, files and units agree")
 		return nil
 	}
 	if a.dryRun {
@@ -187,9 +188,9 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 func (a *applier) mention() {
 	switch {
 	case a.web.binary == "":
-		fmt.Fprintln(a.err, "fcgisup: nginx is not installed here: units only")
+		fmt.Fprintln(a.Err, "fcgisup: nginx is not installed here: units only")
 	case !a.web.running():
-		fmt.Fprintln(a.err, "fcgisup: nginx does not run: its files are written and tested, not loaded")
+		fmt.Fprintln(a.Err, "fcgisup: nginx does not run: its files are written and tested, not loaded")
 	}
 }
 
@@ -202,7 +203,7 @@ func (t *transaction) permitted() error {
 	if len(edited) == 0 || t.force {
 		return nil
 	}
-	return hinted(fmt.Errorf("cannot %s: %s", t.what, strings.Join(edited, "; ")),
+	return term.Hinted(fmt.Errorf("cannot %s: %s", t.what, strings.Join(edited, "; ")),
 		"--dry-run shows the difference, --force overwrites; what is yours belongs into a drop-in or the configuration")
 }
 
@@ -221,7 +222,7 @@ func (t *transaction) collisions() error {
 		for n := 1; n <= p.instances(); n++ {
 			a := p.app.Instance(n).Address
 			if name := held[a]; name != "" && name != p.name {
-				return hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.what, p.app.Instance(n), a, name),
+				return term.Hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.what, p.app.Instance(n), a, name),
 					"fcgisup remove "+name+" first, or let it listen elsewhere")
 			}
 		}
@@ -249,7 +250,7 @@ func (t *transaction) run(ctx context.Context) error {
 		}
 		err = fmt.Errorf("cannot %s: step %q: %w", t.what, s.name, err)
 		if s.final {
-			return hinted(err, "what came before is in force; once that is mended, the same command goes on from there")
+			return term.Hinted(err, "what came before is in force; once that is mended, the same command goes on from there")
 		}
 		return t.goBack(ctx, err)
 	}
@@ -261,7 +262,7 @@ func (t *transaction) run(ctx context.Context) error {
 
 func (a *applier) print(lines []line) {
 	for _, l := range lines {
-		fmt.Fprintf(a.out, "%-9s  %s\n", l.verb, l.object)
+		fmt.Fprintf(a.Out, "%-9s  %s\n", l.verb, l.object)
 	}
 }
 
@@ -273,13 +274,13 @@ func (t *transaction) show() error {
 	t.print(t.monitor.lines())
 	for _, p := range t.plans {
 		for _, c := range slices.Concat(p.write, p.erase) {
-			if _, err := fmt.Fprint(t.out, "\n", c.diff()); err != nil {
+			if _, err := fmt.Fprint(t.Out, "\n", c.diff()); err != nil {
 				return fmt.Errorf("cannot print the difference: %w", err)
 			}
 		}
 	}
 	if err := t.permitted(); err != nil {
-		fmt.Fprintf(t.err, "fcgisup: without --force it %v\n", err)
+		fmt.Fprintf(t.Err, "fcgisup: without --force it %v\n", err)
 	}
 	return nil
 }

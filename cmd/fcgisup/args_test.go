@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // TestUsageErrors are in words of the command line's, exit with 2 and name the next step.
@@ -24,7 +26,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run --param A=b -- /bin/true", "fcgisup: --param goes with --http"},
 	} {
 		got := fcgisupRun(strings.Fields(test.line)...)
-		want := exitUsage
+		want := term.ExitUsage
 		if strings.HasPrefix(test.line, "check") {
 			want = nagiosUnknown
 		}
@@ -32,11 +34,11 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("fcgisup %s: exit %d\n%s%s", test.line, got.code, got.out, got.err)
 		}
 	}
-	if got := fcgisupRun("validate", ""); got.code != exitUsage || !strings.Contains(got.err, "names no file") {
+	if got := fcgisupRun("validate", ""); got.code != term.ExitUsage || !strings.Contains(got.err, "names no file") {
 		t.Errorf("validate of nothing: %+v", got)
 	}
 	for _, good := range []string{"help gen units", "help", "completion bash", "completion --help"} {
-		if got := fcgisupRun(strings.Fields(good)...); got.code != exitDone || got.out == "" || got.err != "" {
+		if got := fcgisupRun(strings.Fields(good)...); got.code != term.ExitDone || got.out == "" || got.err != "" {
 			t.Errorf("fcgisup %s: exit %d, %s", good, got.code, got.err)
 		}
 	}
@@ -46,12 +48,12 @@ func TestUsageErrors(t *testing.T) {
 func TestErrorsNameWhatThePersonNamed(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none", "a.yaml")
 	got := fcgisupRun("import", "--out", out, "--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x")
-	if got.code != exitFail || !strings.Contains(got.err, "cannot write the configuration: "+out+": no such file") {
+	if got.code != term.ExitFail || !strings.Contains(got.err, "cannot write the configuration: "+out+": no such file") {
 		t.Errorf("exit %d\n%s", got.code, got.err)
 	}
 	address := busyAddress(t)
 	got = fcgisupRun("demo", "--once", "--http", address)
-	if got.code != exitFail || !strings.Contains(got.err, "fcgisup: cannot listen on "+address+": address already in use") {
+	if got.code != term.ExitFail || !strings.Contains(got.err, "fcgisup: cannot listen on "+address+": address already in use") {
 		t.Errorf("exit %d\n%s", got.code, got.err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -96,10 +97,10 @@ program that answers no ping is not seen accepting.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.changed = cmd.Flags().Changed
 			if k.timeout <= 0 {
-				return usage(fmt.Errorf("--timeout %s is no time", k.timeout))
+				return term.Usage(fmt.Errorf("--timeout %s is no time", k.timeout))
 			}
 			if _, nameless := k.params[""]; nameless {
-				return usage(errors.New("--param needs a name before the ="))
+				return term.Usage(errors.New("--param needs a name before the ="))
 			}
 			return k.run(cmd.Context(), args)
 		},
@@ -162,7 +163,7 @@ func (k *checker) run(ctx context.Context, args []string) error {
 	if worst == nagiosOK {
 		return nil
 	}
-	return exit(worst)
+	return term.Exit(worst)
 }
 
 func (t target) ask(ctx context.Context) checked {
@@ -231,15 +232,15 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		return k.configured(ctx)
 	}
 	if k.supervisors.Extra != "" {
-		return nil, usage(errors.New("--control and ADDRESS exclude each other"))
+		return nil, term.Usage(errors.New("--control and ADDRESS exclude each other"))
 	}
 	if k.app != "" {
-		return nil, usage(errors.New("--app and ADDRESS exclude each other"))
+		return nil, term.Usage(errors.New("--app and ADDRESS exclude each other"))
 	}
 	r := k.request
 	r.Params = k.params
 	if err := k.applyExpect(&r); err != nil {
-		return nil, usage(err)
+		return nil, term.Usage(err)
 	}
 	var supervised map[fcgisup.Address]fcgisup.Instance
 	if r.Path == "" {
@@ -249,7 +250,7 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 	for _, arg := range args {
 		a, err := fcgisup.ParseAddress(arg)
 		if err != nil {
-			return nil, usage(err)
+			return nil, term.Usage(err)
 		}
 		r.Network, r.Address = a.Network, a.Addr
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
@@ -270,7 +271,7 @@ func (k *checker) applyExpect(r *fcgi.Request) error {
 	if r.Path == "" {
 		for _, flag := range []string{"expect", "body", "script-name", "method", "host", "param"} {
 			if k.changed(flag) {
-				return &exitError{code: exitUsage, hint: "add --path /", cause: fmt.Errorf("--%s goes with a request, and without --path a ping is sent", flag)}
+				return &term.ExitError{Code: term.ExitUsage, Hint: "add --path /", Cause: fmt.Errorf("--%s goes with a request, and without --path a ping is sent", flag)}
 			}
 		}
 	}
@@ -293,13 +294,13 @@ func (k *checker) applyExpect(r *fcgi.Request) error {
 
 // configured are the instances of the configuration, asked as it says but for the flags.
 func (k *checker) configured(ctx context.Context) ([]target, error) {
-	cfg, err := k.load()
+	cfg, err := k.Load()
 	if err != nil {
 		return nil, err
 	}
 	apps := cfg.Apps
 	if k.app != "" {
-		a, err := app(cfg, k.app)
+		a, err := term.PickApp(cfg, k.app)
 		if err != nil {
 			return nil, err
 		}
@@ -314,7 +315,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 		for _, in := range a.Expand() {
 			r := probeRequest(a, in)
 			if err := k.override(&r); err != nil {
-				return nil, usage(err)
+				return nil, term.Usage(err)
 			}
 			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host, acceptors: &k.acceptors}
 			t.status = func(ctx context.Context, anew bool) control.Reply { return k.supervisors.Of(ctx, in, anew) }
@@ -356,11 +357,11 @@ func (k *checker) override(r *fcgi.Request) error {
 
 func (k *checker) print(results []checked) error {
 	if k.json {
-		e := json.NewEncoder(k.out)
+		e := json.NewEncoder(k.Out)
 		e.SetIndent("", "  ")
 		return e.Encode(results)
 	}
-	w := tabwriter.NewWriter(k.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(k.Out, 0, 0, 2, ' ', 0)
 	for _, r := range results {
 		where := r.Address
 		if r.Instance != "" {

@@ -133,7 +133,7 @@ func (r *checked) unknown(why string) {
 // by address.
 func (k *checker) supervisedAt() map[fcgisup.Address]fcgisup.Instance {
 	all := map[fcgisup.Address]fcgisup.Instance{}
-	cfg, err := k.load()
+	cfg, err := k.Load()
 	if err != nil {
 		return all
 	}

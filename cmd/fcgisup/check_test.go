@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -15,9 +16,9 @@ import (
 func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 	t.Helper()
 	var out bytes.Buffer
-	c := &cli{env: &env{in: strings.NewReader(""), out: &out, err: &out, config: filepath.Join(dir, "fcgisup.yaml"), getenv: func(string) string { return "" }}}
+	c := &cli{Env: &term.Env{In: strings.NewReader(""), Out: &out, Err: &out, Config: filepath.Join(dir, "fcgisup.yaml"), Getenv: func(string) string { return "" }}}
 	k := &checker{cli: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second, changed: func(string) bool { return false }}
-	code := c.report(k.run(t.Context(), nil))
+	code := c.Report(k.run(t.Context(), nil))
 	var results []checked
 	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
 		t.Fatalf("%v\n%s", err, &out)

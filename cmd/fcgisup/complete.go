@@ -76,7 +76,7 @@ func one(complete cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 func (c *cli) configuredApps() []fcgisup.App {
-	cfg, err := c.load()
+	cfg, err := c.Load()
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 func TestCompletion(t *testing.T) {
@@ -57,7 +59,7 @@ func TestCompletion(t *testing.T) {
 func completed(t *testing.T, line []string) []string {
 	t.Helper()
 	got := fcgisupRun(append([]string{"__complete"}, line...)...)
-	if got.code != exitDone {
+	if got.code != term.ExitDone {
 		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.err)
 	}
 	var all []string

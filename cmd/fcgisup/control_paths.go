@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
@@ -17,7 +18,7 @@ func controlPaths(explicit string) ([]string, error) {
 		return nil, err
 	}
 	if len(paths) == 0 {
-		return nil, hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
+		return nil, term.Hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
 			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
 	}
 	return paths, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -65,7 +66,7 @@ loopback and on sockets in a temporary folder, and leaves nothing behind.`,
 
 func (d *demo) run(ctx context.Context) error {
 	if _, _, err := net.SplitHostPort(d.address); err != nil {
-		return usage(fmt.Errorf("--http %s: %w", d.address, err))
+		return term.Usage(fmt.Errorf("--http %s: %w", d.address, err))
 	}
 	ctx, interrupted := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer interrupted()
@@ -84,7 +85,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	err = d.tour(ctx)
 	if err == nil && !d.once {
-		fmt.Fprintf(d.out, "\nServing on %s until you press ^C.\n", d.url)
+		fmt.Fprintf(d.Out, "\nServing on %s until you press ^C.\n", d.url)
 		<-ctx.Done()
 	}
 	if errors.Is(err, context.Canceled) {
@@ -116,7 +117,7 @@ func demoApp(dir string) (fcgisup.App, error) {
 func (d *demo) begin() (stop func() error, err error) {
 	log := slog.New(slog.DiscardHandler)
 	if d.verbose {
-		log = newLogger(d.err, d.getenv, false)
+		log = newLogger(d.Err, d.Getenv, false)
 	}
 	sockets := map[fcgisup.Instance]*supervisor.Socket{}
 	front := &fcgi.Front{Log: log}
@@ -247,7 +248,7 @@ func (d *demo) get(ctx context.Context) (int, error) {
 	if _, err := fmt.Sscanf(resp.Header.Get(demoPIDHeader), "%d", &pid); err != nil || resp.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("cannot get the page: status %s", resp.Status)
 	}
-	fmt.Fprintf(d.out, "  GET /  %s in %s: %s\n", resp.Status, time.Since(begin).Round(time.Millisecond), strings.TrimSpace(string(page)))
+	fmt.Fprintf(d.Out, "  GET /  %s in %s: %s\n", resp.Status, time.Since(begin).Round(time.Millisecond), strings.TrimSpace(string(page)))
 	return pid, nil
 }
 
@@ -273,17 +274,17 @@ func (d *demo) await(ctx context.Context, what string, done func(up int) bool) e
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "\n"+format+"\n", args...)
+	fmt.Fprintf(d.Out, "\n"+format+"\n", args...)
 }
 
 func (d *demo) show() error {
-	return table(d.out, d.sup.Snapshot(), time.Now(), d.colour())
+	return table(d.Out, d.sup.Snapshot(), time.Now(), d.Colour())
 }
 
 func (d *demo) upstream() error {
 	for _, f := range nginx.Render(d.app, nginx.Options{Generator: "fcgisup demo"}) {
 		if strings.HasSuffix(f.Path, "-upstream.conf") {
-			_, err := d.out.Write(f.Data)
+			_, err := d.Out.Write(f.Data)
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 const (
@@ -28,7 +30,7 @@ func (c *cli) demoWorkerCommand() *cobra.Command {
 				w.Header().Set(demoPIDHeader, fmt.Sprint(os.Getpid()))
 				fmt.Fprintf(w, "worker %d answers %s %s\n", os.Getpid(), r.Method, r.URL.Path)
 			}))
-			return hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; fcgisup demo sees to that")
+			return term.Hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; fcgisup demo sees to that")
 		},
 	}
 }

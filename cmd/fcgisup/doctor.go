@@ -9,18 +9,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 // doctor is one "fcgisup doctor".
 type doctor struct {
-	*env
+	*term.Env
 	json   bool
 	binary string
 }
 
 func (c *cli) doctorCommand() *cobra.Command {
-	d := &doctor{env: c.env}
+	d := &doctor{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find what will hurt on this host, and say how to mend it",
@@ -61,7 +62,7 @@ is wrong.`,
 }
 
 func (d *doctor) run(ctx context.Context) error {
-	cfg, err := d.load()
+	cfg, err := d.Load()
 	if errors.Is(err, fcgisup.ErrNoConfig) {
 		cfg, err = nil, nil
 	}
@@ -77,19 +78,19 @@ func (d *doctor) run(ctx context.Context) error {
 		return err
 	}
 	if countOf(found, isError) > 0 {
-		return exit(exitFail)
+		return term.Exit(term.ExitFail)
 	}
 	return nil
 }
 
 func (d *doctor) print(f *facts, found []finding) error {
 	if !d.json {
-		return printFindings(d.out, f.looked(), found, d.colour())
+		return printFindings(d.Out, f.looked(), found, d.Colour())
 	}
 	text, err := json.MarshalIndent(found, "", "  ")
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
-	_, err = fmt.Fprintf(d.out, "%s\n", text)
+	_, err = fmt.Fprintf(d.Out, "%s\n", text)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -128,10 +129,10 @@ func (f *facts) looked() string {
 		parts = append(parts, f.config)
 	}
 	if f.systemd {
-		parts = append(parts, plural(len(f.sockets), "socket unit"))
+		parts = append(parts, term.Plural(len(f.sockets), "socket unit"))
 	}
 	if f.web != nil && f.web.effective != nil {
-		parts = append(parts, fmt.Sprintf("nginx %s (%s)", f.web.build.Version, plural(len(f.web.effective.Passes), "FastCGI location")))
+		parts = append(parts, fmt.Sprintf("nginx %s (%s)", f.web.build.Version, term.Plural(len(f.web.effective.Passes), "FastCGI location")))
 	}
 	return strings.Join(append(parts, "the kernel"), ", ")
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -63,7 +64,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	}
 	f.config = cfg.Path
 	f.warned(cfg, func(string) bool { return true })
-	g := &generation{env: d.env, units: true, nginx: true, binary: d.binary}
+	g := &generation{Env: d.Env, units: true, nginx: true, binary: d.binary}
 	src := &source{}
 	var err error
 	if src.config, err = g.unitConfig(); err == nil {
@@ -81,7 +82,7 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 		only.apps = []fcgisup.App{app}
 		files, err := g.render(&only)
 		if err != nil {
-			return usage(err)
+			return term.Usage(err)
 		}
 		if a.changes, err = g.compare(&only, files); errors.Is(err, fs.ErrPermission) {
 			f.note("files-not-read", "app "+app.Name, "Its installed files may not be read: "+err.Error()+".", "sudo fcgisup doctor")

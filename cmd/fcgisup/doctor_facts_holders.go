@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // unowned is a backend that a process listens on by itself.
@@ -103,7 +105,7 @@ func socketsOf(folder string) []uint64 {
 	return all
 }
 
-var inService = pattern(`(?m)^[0-9]+:[^:]*:(?:/[^/\n]*)*/([^/\n]+\.service)(?:/[^\n]*)?$`)
+var inService = term.Pattern(`(?m)^[0-9]+:[^:]*:(?:/[^/\n]*)*/([^/\n]+\.service)(?:/[^\n]*)?$`)
 
 // serviceOf is the service whose control group a process is in, cgroups(7); what
 // a person has started is in that of his session.

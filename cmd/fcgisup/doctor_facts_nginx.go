@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 )
 
@@ -53,7 +54,7 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 	switch {
 	case !errors.Is(err, nginx.ErrRefused):
 		f.note("nginx-not-read", "nginx", err.Error()+".", binary+" -T")
-	case isRoot():
+	case term.IsRoot():
 		w.refused = strings.TrimPrefix(err.Error(), nginx.ErrRefused.Error()+": ")
 	default:
 		f.note("nginx-not-read", "nginx", "Only root may have it print its configuration; what could be read of its files was looked at.", "sudo fcgisup doctor")
@@ -238,10 +239,10 @@ func credentialsOf(pid int) (credentials, error) {
 }
 
 func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access, error) {
-	if !isRoot() && who.uid != os.Geteuid() {
+	if !term.IsRoot() && who.uid != os.Geteuid() {
 		return nil, errors.New("only root can become " + fcgisup.UserName(who.uid))
 	}
-	if !isRoot() {
+	if !term.IsRoot() {
 		pid = 0 // and none other's root can be entered
 	}
 	root, err := rootOf(pid)
@@ -258,7 +259,7 @@ func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Addr
 			}
 		}
 	}
-	if isRoot() {
+	if term.IsRoot() {
 		err = as(who, try)
 	} else {
 		try()

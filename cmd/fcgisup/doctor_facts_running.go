@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/units"
@@ -68,7 +69,7 @@ func (f *facts) gatherMonitor(cfg *fcgisup.Config, file string) {
 	f.monitor.due = err == nil
 	if path := cfg.Monitor.TokenFile; path != "" {
 		_, err := readToken(path)
-		if errors.Is(err, fs.ErrPermission) && !isRoot() {
+		if errors.Is(err, fs.ErrPermission) && !term.IsRoot() {
 			f.note("token-not-read", path, "Only who may read the token can tell whether the monitor can use it.", "sudo fcgisup doctor")
 		} else {
 			f.monitor.token = err
@@ -87,12 +88,12 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 	switch t.Kind() {
 	case "url_file":
 		err := alert.CheckFile(t.URLFile)
-		if errors.Is(err, fs.ErrPermission) && !isRoot() {
+		if errors.Is(err, fs.ErrPermission) && !term.IsRoot() {
 			f.note("alert-not-tried", "alert "+t.Name, "Only root can tell whether "+t.URLFile+" can be used.", "sudo fcgisup doctor")
 			return nil
 		}
 		if err != nil {
-			file := shellWord(t.URLFile)
+			file := term.ShellWord(t.URLFile)
 			return &deafTarget{why: err.Error(), mend: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
 		}
 	case "url_env":
@@ -104,8 +105,8 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 		if err == nil && (info.IsDir() || info.Mode().Perm()&0o111 == 0) {
 			err = errors.New(t.Exec[0] + " is no program (" + fcgisup.Permissions(info) + ")")
 		}
-		if err != nil && (isRoot() || !errors.Is(err, fs.ErrPermission)) {
-			return &deafTarget{why: "cannot run it: " + err.Error(), mend: "install the program and chmod 755 " + shellWord(t.Exec[0]) + ", or correct alerts.to"}
+		if err != nil && (term.IsRoot() || !errors.Is(err, fs.ErrPermission)) {
+			return &deafTarget{why: "cannot run it: " + err.Error(), mend: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
 		}
 	}
 	return nil

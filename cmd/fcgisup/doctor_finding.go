@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // grade is how much a finding hurts.
@@ -84,7 +85,7 @@ func rules() []func(*facts) []finding {
 	}
 }
 
-var numbered = pattern(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
+var numbered = term.Pattern(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
 
 // likeness is what findings about the instances of one app have in common.
 type likeness struct {
@@ -110,10 +111,10 @@ func merge(found []finding) []finding {
 	all := make([]finding, len(order))
 	for i, k := range order {
 		all[i] = k.finding
-		quoted := shellWord(k.Subject)
+		quoted := term.ShellWord(k.Subject)
 		if k.before != "" {
 			all[i].Subject = k.before + braces(numbers[k]) + k.after
-			quoted = shellWord(k.before) + braces(numbers[k]) + k.after
+			quoted = term.ShellWord(k.before) + braces(numbers[k]) + k.after
 		}
 		all[i].Mend = strings.ReplaceAll(k.Mend, subjectMark, quoted)
 	}
@@ -161,7 +162,7 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 		if n == 0 {
 			continue
 		}
-		counts = append(counts, plural(n, string(s.is)))
+		counts = append(counts, term.Plural(n, string(s.is)))
 		heading := s.heading
 		if colour {
 			heading = "\x1b[1;" + s.colour + "m" + heading + "\x1b[0m"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -35,7 +36,7 @@ type launch struct {
 
 // as says whom the program runs as. What cannot be tried, as by others than root, is not.
 func (l *launch) as(who credentials, err error) {
-	if err == nil && (isRoot() || who.uid == os.Geteuid()) {
+	if err == nil && (term.IsRoot() || who.uid == os.Geteuid()) {
 		l.who = &who
 	}
 }
@@ -81,7 +82,7 @@ func (l launch) closedDirectory() *finding {
 	}
 	return &finding{
 		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.denied, x.mode),
-		Mend: "chmod o+x " + shellWord(x.denied) + ", or give it to a group of " + l.user,
+		Mend: "chmod o+x " + term.ShellWord(x.denied) + ", or give it to a group of " + l.user,
 	}
 }
 
@@ -141,13 +142,13 @@ func (l launch) script(path string, head []byte, depth int) *finding {
 	if s.loneCR {
 		return &finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR that no LF follows, as old editors end lines: the CR and what follows become part of that line.", path),
-			Mend: `sed -i 's/\r$//; s/\r/\n/g' ` + shellWord(path),
+			Mend: `sed -i 's/\r$//; s/\r/\n/g' ` + term.ShellWord(path),
 		}
 	}
 	if s.cr && !s.ignoresCR() {
 		return &finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s ends in CR LF, as Windows writes it: the CR becomes part of %q.", path, s.lastWord()),
-			Mend: `sed -i 's/\r$//' ` + shellWord(path),
+			Mend: `sed -i 's/\r$//' ` + term.ShellWord(path),
 		}
 	}
 	if f := l.unreadable(path); f != nil {
@@ -323,11 +324,11 @@ func (l launch) denied(path string, x access, verb string) *finding {
 	}
 	f := &finding{ID: "command-not-executable"}
 	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.mode); x.denied == path {
-		f.Mend = "chmod 755 " + shellWord(path)
+		f.Mend = "chmod 755 " + term.ShellWord(path)
 		return f
 	}
 	f.Message = fmt.Sprintf("%s may not %s %s: it may not search the directory %s (%s).", l.user, verb, path, x.denied, x.mode)
-	f.Mend = "chmod o+x " + shellWord(x.denied) + ", or give it to a group of " + l.user
+	f.Mend = "chmod o+x " + term.ShellWord(x.denied) + ", or give it to a group of " + l.user
 	return f
 }
 
@@ -350,7 +351,7 @@ func (l launch) try(path string, permission uint32) (got access) {
 			}
 		}
 	}
-	if isRoot() {
+	if term.IsRoot() {
 		if as(*l.who, try) != nil {
 			return access{}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -47,7 +48,7 @@ func findAccounts(f *facts) (found []finding) {
 			found = append(found, finding{
 				ID: id, Severity: isError, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s: %s does not exist on this host.", c.key, c.value),
-				Mend:    command + " " + shellWord(c.value),
+				Mend:    command + " " + term.ShellWord(c.value),
 			})
 		}
 		for _, u := range a.noUsers {

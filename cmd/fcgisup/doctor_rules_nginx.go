@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 )
 
@@ -135,7 +136,7 @@ func findDenied(f *facts) (found []finding) {
 		if x.denied == "" {
 			continue
 		}
-		one := finding{"web-user-denied", isError, b.at.String(), "", "chmod o+x " + shellWord(x.denied) + ", or let the socket be in /run"}
+		one := finding{"web-user-denied", isError, b.at.String(), "", "chmod o+x " + term.ShellWord(x.denied) + ", or let the socket be in /run"}
 		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.denied, x.mode)
 		if x.denied == b.address.Addr {
 			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.mode)

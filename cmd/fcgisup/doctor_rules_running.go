@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -71,7 +72,7 @@ func findLeftOver(f *facts) (found []finding) {
 			}
 			if n > a.Instances {
 				found = append(found, finding{
-					"instance-left-over", isWarning, s.Name, fmt.Sprintf("It runs, and the configuration has %s of the app.", plural(a.Instances, "instance")), "fcgisup apply " + a.Name,
+					"instance-left-over", isWarning, s.Name, fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), "fcgisup apply " + a.Name,
 				})
 			}
 		}
@@ -89,9 +90,9 @@ func findMonitor(f *facts) (found []finding) {
 	}
 	if m.token != nil {
 		mend := ""
-		var e *exitError
+		var e *term.ExitError
 		if errors.As(m.token, &e) {
-			mend = e.hint
+			mend = e.Hint
 		}
 		found = append(found, finding{"monitor-token", isError, units.MonitorUnit, "The monitor cannot start: " + m.token.Error() + ".", mend})
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // gatherNeeds looks for what the sandbox takes, where that is asked for.
@@ -22,13 +23,13 @@ func findSandbox(f *facts) (found []finding) {
 		if text := a.needs.strictTakes(a.App); text != "" {
 			found = append(found, finding{
 				"sandbox-strict", isWarning, "app " + a.Name, text + ". Programs that use them fail, and seldom say why.",
-				"fcgisup sandbox " + shellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
+				"fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
 			})
 		}
 		for _, m := range a.needs.missing {
 			found = append(found, finding{
 				"path-missing", isWarning, "app " + a.Name, m.key + ": " + m.value + " does not exist, and systemd ignores it.",
-				"create " + shellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
+				"create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
 			})
 		}
 	}
@@ -41,7 +42,7 @@ func findDenials(f *facts) (found []finding) {
 		found = append(found, finding{
 			"sandbox-denial", isWarning, st.App + "@" + strconv.Itoa(st.Instance),
 			fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
-			"apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + shellWord(st.App),
+			"apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
 		})
 	}
 	return found

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // whyFailed is what a socket unit's Result means, systemd.socket(5).
@@ -101,13 +102,13 @@ func findNoProgram(f *facts) (found []finding) {
 			}
 			one := finding{
 				fix.id, isError, s.Service, fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
-				fix.command + shellWord(value),
+				fix.command + term.ShellWord(value),
 			}
 			if fix.parent {
 				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
 			}
 			if fix.id == "" { // a mount
-				one.ID, one.Mend = "path-missing", "create "+shellWord(value)+", or write -"+value+" in "+m.key+"="
+				one.ID, one.Mend = "path-missing", "create "+term.ShellWord(value)+", or write -"+value+" in "+m.key+"="
 			}
 			found = append(found, one)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -42,7 +43,7 @@ func findTriggerLimits(f *facts) (found []finding) {
 // inDropIn is the command that adds directives to a unit, or to its template;
 // then is what comes after.
 func inDropIn(unit, section, then string, directives ...string) string {
-	folder := shellWord("/etc/systemd/system/" + templateOf(unit) + ".d")
+	folder := term.ShellWord("/etc/systemd/system/" + templateOf(unit) + ".d")
 	name, _, _ := strings.Cut(strings.ToLower(directives[0]), "=")
 	return fmt.Sprintf(`mkdir -p %[1]s && printf '%%s\n' [%[2]s] %[3]s >%[1]s/%[4]s.conf && systemctl daemon-reload%[5]s`,
 		folder, section, strings.Join(directives, " "), strings.TrimSuffix(name, "intervalsec"), then)
@@ -111,12 +112,12 @@ func findUnowned(f *facts) (found []finding) {
 		one := finding{
 			"pass-without-unit", isNote, u.at.String(),
 			fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
-			"a socket unit would keep it open: fcgisup gen " + shellWord(u.name) + " -- COMMAND renders one",
+			"a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
 		}
 		if u.unit == "" {
 			one.Severity = isWarning
 			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs: nobody restarts it, and after the next boot it is gone.", u.address, u.name, u.pid)
-			one.Mend = "let systemd run it: fcgisup gen " + shellWord(u.name) + " -- COMMAND renders the units"
+			one.Mend = "let systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
 		}
 		found = append(found, one)
 	}
@@ -154,7 +155,7 @@ func findNotEnabled(f *facts) (found []finding) {
 		case "disabled":
 			add(s.Name, "systemctl enable "+subjectMark)
 		case "static":
-			add(s.Name, "[Install] WantedBy=sockets.target in "+shellWord(s.File)+", then systemctl enable "+subjectMark)
+			add(s.Name, "[Install] WantedBy=sockets.target in "+term.ShellWord(s.File)+", then systemctl enable "+subjectMark)
 		}
 	}
 	for _, a := range f.apps {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -81,7 +82,7 @@ func TestMissingOfUnit(t *testing.T) {
 
 // TestClosedDirectory: a working directory that the user may not enter is found.
 func TestClosedDirectory(t *testing.T) {
-	if !isRoot() {
+	if !term.IsRoot() {
 		t.Skip("only root can try as another user")
 	}
 	dir, err := os.MkdirTemp("/var/lib", "directory")

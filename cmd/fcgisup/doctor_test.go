@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -349,20 +350,20 @@ func TestPrintFindings(t *testing.T) {
 func TestDoctorAnywhere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	got := fcgisupRun("doctor", "--json", "--config", "nosuch.yaml")
-	if got.code != exitUsage || !strings.Contains(got.err, "nosuch.yaml") {
+	if got.code != term.ExitUsage || !strings.Contains(got.err, "nosuch.yaml") {
 		t.Errorf("a configuration that is not there: %+v", got)
 	}
 	writeFile(t, "fcgisup.yaml", "apps: {a: {command: /nosuch/a}}\n")
 	got = fcgisupRun("doctor", "--json")
 	var found []finding
-	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != exitFail || !strings.Contains(got.out, `"command-missing"`) {
+	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != term.ExitFail || !strings.Contains(got.out, `"command-missing"`) {
 		t.Errorf("%v: %+v", err, got)
 	}
 }
 
 // TestAs: the thread has the credentials, the process has not, and the thread is gone afterwards.
 func TestAs(t *testing.T) {
-	if !isRoot() {
+	if !term.IsRoot() {
 		t.Skip("needs root, to become somebody else")
 	}
 	dir := t.TempDir()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // writable is a file that decides what runs, and that the wrong users can change.
@@ -64,7 +65,7 @@ func findWritable(f *facts) (found []finding) {
 		one := finding{
 			ID: "writable-by-others", Severity: isWarning, Subject: w.subject,
 			Message: w.trust.Error() + ": those who can write " + w.path + " " + w.hurts + ".",
-			Mend:    "chown root " + shellWord(w.trust.Path) + " && chmod go-w " + shellWord(w.trust.Path),
+			Mend:    "chown root " + term.ShellWord(w.trust.Path) + " && chmod go-w " + term.ShellWord(w.trust.Path),
 		}
 		if w.trust.Anyone {
 			one.Severity = isError

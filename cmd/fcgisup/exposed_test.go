@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // TestPrivateEnvironment: a private configuration's values get into no unit that
@@ -17,11 +19,11 @@ func TestPrivateEnvironment(t *testing.T) {
 		mode os.FileMode
 		want int
 	}{
-		{plain, 0o640, exitUsage},
-		{plain, 0o600, exitUsage},
-		{plain, 0o644, exitDone},
-		{strings.Replace(plain, "false", "true", 1), 0o640, exitDone},
-		{strings.Replace(plain, "environment: {DB_PASSWORD: hunter2}", "environment_file: /etc/p", 1), 0o640, exitDone},
+		{plain, 0o640, term.ExitUsage},
+		{plain, 0o600, term.ExitUsage},
+		{plain, 0o644, term.ExitDone},
+		{strings.Replace(plain, "false", "true", 1), 0o640, term.ExitDone},
+		{strings.Replace(plain, "environment: {DB_PASSWORD: hunter2}", "environment_file: /etc/p", 1), 0o640, term.ExitDone},
 	} {
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
@@ -31,7 +33,7 @@ func TestPrivateEnvironment(t *testing.T) {
 		}
 		var out, errs strings.Builder
 		code := run(t.Context(), []string{"gen", "units", "--config", file}, stdio{strings.NewReader(""), &out, &errs})
-		if code != c.want || code != exitDone && (strings.Contains(out.String()+errs.String(), "hunter2") || !strings.Contains(errs.String(), "hint: move the values")) {
+		if code != c.want || code != term.ExitDone && (strings.Contains(out.String()+errs.String(), "hunter2") || !strings.Contains(errs.String(), "hint: move the values")) {
 			t.Errorf("%o: exit code %d, %s%s", c.mode, code, out.String(), errs.String())
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/units"
@@ -13,7 +14,7 @@ import (
 
 // generation is one run of gen.
 type generation struct {
-	*env
+	*term.Env
 	// units and nginx are which files are wanted.
 	units, nginx bool
 	// web is the other web server whose files are wanted instead, empty for none.
@@ -26,7 +27,7 @@ type generation struct {
 }
 
 func (c *cli) genCommand() *cobra.Command {
-	g := &generation{env: c.env}
+	g := &generation{Env: c.Env}
 	gen := g.command("gen", "Render systemd units and nginx files", true, true)
 	gen.Long = `gen renders what the configuration says: systemd units, an nginx upstream
 (http block) and an nginx location (server block). It prints the files, each
@@ -91,7 +92,7 @@ func (g *generation) run(cmd *cobra.Command, args []string) error {
 	}
 	files, err := g.render(src)
 	if err != nil {
-		return usage(err)
+		return term.Usage(err)
 	}
 	switch {
 	case g.check:
@@ -132,9 +133,9 @@ func (g *generation) render(src *source) ([]fcgisup.File, error) {
 func (g *generation) print(files []fcgisup.File) error {
 	for i, f := range files {
 		if i > 0 {
-			fmt.Fprintln(g.env.out)
+			fmt.Fprintln(g.Env.Out)
 		}
-		if _, err := fmt.Fprintf(g.env.out, "# ==> %s <==\n%s", f.Path, f.Data); err != nil {
+		if _, err := fmt.Fprintf(g.Env.Out, "# ==> %s <==\n%s", f.Path, f.Data); err != nil {
 			return fmt.Errorf("cannot print %s: %w", f.Path, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 var update = flag.Bool("update", false, "write testdata/cases anew")
@@ -55,7 +56,7 @@ func fcgisupRun(args ...string) output {
 func gen(t *testing.T, args ...string) string {
 	t.Helper()
 	got := fcgisupRun(append([]string{"gen"}, args...)...)
-	if got.code != exitDone {
+	if got.code != term.ExitDone {
 		t.Fatalf("gen %q: exit %d\n%s%s", args, got.code, got.out, got.err)
 	}
 	return got.out
@@ -99,7 +100,7 @@ func TestCases(t *testing.T) {
 		if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
 			t.Errorf("not as in testdata (-want +got); go test -update writes it anew:\n%s", diff)
 		}
-		if got := fcgisupRun("gen", "--check", "--out", "."); got.code != exitDone || got.out != "" {
+		if got := fcgisupRun("gen", "--check", "--out", "."); got.code != term.ExitDone || got.out != "" {
 			t.Errorf("gen --check: exit %d\n%s", got.code, got.out)
 		}
 	})

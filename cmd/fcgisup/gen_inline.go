@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // inlineFlags describe an app that has no configuration.
@@ -36,16 +37,16 @@ func (i *inlineFlags) define(f *pflag.FlagSet, user string) {
 // own reader, so that the same rules hold.
 func (g *generation) inlineSource(names, command []string, changed func(string) bool) (*source, error) {
 	switch {
-	case g.config != "":
-		return nil, usage(errors.New("--config and -- COMMAND exclude each other"))
+	case g.Config != "":
+		return nil, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
 	case len(command) == 0:
-		return nil, usage(errors.New("no command after --"))
+		return nil, term.Usage(errors.New("no command after --"))
 	case len(names) > 1:
-		return nil, usage(fmt.Errorf("one command is one app, not %s", strings.Join(names, " and ")))
+		return nil, term.Usage(fmt.Errorf("one command is one app, not %s", strings.Join(names, " and ")))
 	}
 	program, err := absoluteProgram(command[0])
 	if err != nil {
-		return nil, usage(err)
+		return nil, term.Usage(err)
 	}
 	argv := append([]string{program}, command[1:]...)
 	name := appName(program)
@@ -67,7 +68,7 @@ func (g *generation) inlineSource(names, command []string, changed func(string) 
 	src.flags = append(src.flags, g.binaryFlag()...)
 	cfg, err := inlineConfig(name, fields)
 	if err != nil {
-		return nil, usage(err)
+		return nil, term.Usage(err)
 	}
 	src.apps = []fcgisup.App{withOwnGroup(cfg.Apps[0])}
 	return src, nil

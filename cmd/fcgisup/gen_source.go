@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -28,19 +29,19 @@ type source struct {
 // source finds the apps: those of a command line, of a configuration or of the example.
 func (g *generation) source(names, command []string, changed func(string) bool) (*source, error) {
 	if g.binary == "" {
-		return nil, usage(errors.New("--binary needs a path"))
+		return nil, term.Usage(errors.New("--binary needs a path"))
 	}
 	if command != nil {
 		return g.inlineSource(names, command, changed)
 	}
 	for _, flag := range inlineNames {
 		if changed(flag) {
-			return nil, usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+			return nil, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
 		}
 	}
-	cfg, err := g.load()
+	cfg, err := g.Load()
 	if errors.Is(err, fcgisup.ErrNoConfig) && !g.check { // the example is not what is installed
-		fmt.Fprintln(g.err, "fcgisup: no configuration found, so this is the built-in example (fcgisup init writes it)")
+		fmt.Fprintln(g.Err, "fcgisup: no configuration found, so this is the built-in example (fcgisup init writes it)")
 		cfg, err = fcgisup.Parse("the built-in example", fcgisup.Example)
 	}
 	if err != nil {
@@ -56,7 +57,7 @@ func (g *generation) source(names, command []string, changed func(string) bool) 
 // choose takes the named apps of a configuration, all if there are no names, in the file's order.
 func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, scale bool) error {
 	for _, name := range names {
-		if _, err := app(cfg, name); err != nil {
+		if _, err := term.PickApp(cfg, name); err != nil {
 			return err
 		}
 	}
@@ -69,7 +70,7 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 			}
 		}
 		if err := cfg.Scale(g.instances, scaled); err != nil {
-			return usage(fmt.Errorf("cannot use --instances %d: %w", g.instances, err))
+			return term.Usage(fmt.Errorf("cannot use --instances %d: %w", g.instances, err))
 		}
 		src.flags = append(src.flags, "--instances", strconv.Itoa(g.instances))
 	}
@@ -95,9 +96,9 @@ func exposes(config string, apps []fcgisup.App) error {
 	}
 	for _, a := range apps {
 		if !a.Systemd.Supervise && len(a.Environment) > 0 {
-			return &exitError{
-				code: exitUsage, hint: "move the values to a file of mode 0600 of root, and name it in apps." + a.Name + ".environment_file: systemd reads it as root",
-				cause: fmt.Errorf("cannot make units of %s: without a supervisor (systemd.supervise: false) its environment: would stand in a unit that every user may read, and %s is private", a.Name, config),
+			return &term.ExitError{
+				Code: term.ExitUsage, Hint: "move the values to a file of mode 0600 of root, and name it in apps." + a.Name + ".environment_file: systemd reads it as root",
+				Cause: fmt.Errorf("cannot make units of %s: without a supervisor (systemd.supervise: false) its environment: would stand in a unit that every user may read, and %s is private", a.Name, config),
 			}
 		}
 	}
@@ -107,9 +108,9 @@ func exposes(config string, apps []fcgisup.App) error {
 // unitConfig is the configuration that the units shall read: one that somebody
 // named, else the system's. A ./fcgisup.yaml that was merely found is a draft.
 func (g *generation) unitConfig() (string, error) {
-	name := g.config
+	name := g.Config
 	if name == "" {
-		name = g.getenv(fcgisup.EnvConfig)
+		name = g.Getenv(fcgisup.EnvConfig)
 	}
 	if name == "" {
 		return "", nil
@@ -139,5 +140,5 @@ func (s *source) generator(a fcgisup.App, kind ...string) string {
 	if s.inline {
 		argv = append(append(argv, "--"), a.Command...)
 	}
-	return shellWords(argv)
+	return term.ShellWords(argv)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // emptyFolder is a current folder without a configuration.
@@ -39,7 +40,7 @@ func printed(out string) []string {
 func TestGenExample(t *testing.T) {
 	emptyFolder(t)
 	got := fcgisupRun("gen", "--instances", "5")
-	if got.code != exitDone || !strings.Contains(got.err, "built-in example") {
+	if got.code != term.ExitDone || !strings.Contains(got.err, "built-in example") {
 		t.Fatalf("exit %d, stderr %q", got.code, got.err)
 	}
 	want := []string{"systemd/rt-fastcgi.target", "systemd/rt-fastcgi@.service", "systemd/rt-fastcgi@.socket", "nginx/rt-location.conf", "nginx/rt-upstream.conf"}
@@ -105,12 +106,12 @@ func TestGenErrors(t *testing.T) {
 	for _, test := range tests {
 		got := fcgisupRun(append([]string{"gen"}, test.args...)...)
 		message, _, _ := strings.Cut(got.err[strings.LastIndex(got.err, "fcgisup: ")+len("fcgisup: "):], "\n")
-		if got.code != exitUsage || got.out != "" || message != test.want || !strings.Contains(got.err, "\nhint: ") {
+		if got.code != term.ExitUsage || got.out != "" || message != test.want || !strings.Contains(got.err, "\nhint: ") {
 			t.Errorf("gen %q: exit %d, %q\ngot  %s\nwant %s", test.args, got.code, got.out, message, test.want)
 		}
 	}
 	got := fcgisupRun("gen", "--", "no-such-program")
-	if want := `fcgisup: cannot find the command: exec: "no-such-program": executable file not found in $PATH` + "\n"; got.code != exitUsage || !strings.HasPrefix(got.err, want) {
+	if want := `fcgisup: cannot find the command: exec: "no-such-program": executable file not found in $PATH` + "\n"; got.code != term.ExitUsage || !strings.HasPrefix(got.err, want) {
 		t.Errorf("exit %d, stderr %q", got.code, got.err)
 	}
 }
@@ -180,7 +181,7 @@ func BenchmarkGen1000(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if got := fcgisupRun("gen"); got.code != exitDone {
+				if got := fcgisupRun("gen"); got.code != term.ExitDone {
 					b.Fatal(got.err)
 				}
 			}
@@ -208,7 +209,7 @@ func TestGenCheckNeedsAConfiguration(t *testing.T) {
 	emptyFolder(t)
 	var out bytes.Buffer
 	code := run(t.Context(), []string{"gen", "--check"}, stdio{strings.NewReader(""), &out, &out})
-	if code != exitUsage || !strings.Contains(out.String(), "no configuration") || !strings.Contains(out.String(), "hint: ") {
+	if code != term.ExitUsage || !strings.Contains(out.String(), "no configuration") || !strings.Contains(out.String(), "hint: ") {
 		t.Errorf("exit %d, %s", code, &out)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -165,12 +166,12 @@ func (g *generation) drift(src *source, files []fcgisup.File) error {
 			continue
 		}
 		same = false
-		if _, err := fmt.Fprint(g.env.out, c.diff()); err != nil {
+		if _, err := fmt.Fprint(g.Env.Out, c.diff()); err != nil {
 			return fmt.Errorf("cannot print the difference: %w", err)
 		}
 	}
 	if !same {
-		return exit(exitFail)
+		return term.Exit(term.ExitFail)
 	}
 	return nil
 }

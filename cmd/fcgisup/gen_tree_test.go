@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 )
 
 const treeConfig = `apps:
@@ -89,7 +92,7 @@ func TestGenStale(t *testing.T) {
 		t.Errorf("gen nginx looks at units:\n%s", got.out)
 	}
 	got := fcgisupRun("gen", "rt", "--out", dir, "--check")
-	if got.code != exitFail || !strings.Contains(got.out, "--- "+dir+"/systemd/rt-fastcgi@3.socket.d/listen.conf\n+++ /dev/null\n") {
+	if got.code != term.ExitFail || !strings.Contains(got.out, "--- "+dir+"/systemd/rt-fastcgi@3.socket.d/listen.conf\n+++ /dev/null\n") {
 		t.Errorf("--check: exit %d\n%s", got.code, got.out)
 	}
 	want := map[string]string{
@@ -116,7 +119,7 @@ func TestGenStale(t *testing.T) {
 	if _, err := os.Stat(dir + "/systemd/rt-fastcgi@3.socket.d"); !os.IsNotExist(err) {
 		t.Errorf("the drop-in's folder is left: %v", err)
 	}
-	if got := fcgisupRun("gen", "rt", "--out", dir, "--check"); got.code != exitDone || got.out != "" {
+	if got := fcgisupRun("gen", "rt", "--out", dir, "--check"); got.code != term.ExitDone || got.out != "" {
 		t.Errorf("--check after --out: exit %d\n%s", got.code, got.out)
 	}
 }
@@ -126,7 +129,7 @@ func TestGenCheck(t *testing.T) {
 	writeFile(t, "fcgisup.yaml", "apps: {rt: {command: /x}}\n")
 	dir := t.TempDir()
 	got := fcgisupRun("gen", "--check", "--out", dir)
-	if got.code != exitFail || strings.Count(got.out, "--- /dev/null\n") != 5 || len(tree(t, dir)) != 0 {
+	if got.code != term.ExitFail || strings.Count(got.out, "--- /dev/null\n") != 5 || len(tree(t, dir)) != 0 {
 		t.Errorf("nothing there: exit %d, files %v\n%s", got.code, tree(t, dir), got.out)
 	}
 	gen(t, "--out", dir)
@@ -138,13 +141,13 @@ func TestGenCheck(t *testing.T) {
 	writeFile(t, place, strings.Replace(string(data), "Backlog=4096", "Backlog=1", 1))
 	before := tree(t, dir)
 	got = fcgisupRun("gen", "rt", "--check", "--out", dir)
-	if got.code != exitFail || got.err != "" || !strings.Contains(got.out, "\n-Backlog=1\n+Backlog=4096\n") {
+	if got.code != term.ExitFail || got.err != "" || !strings.Contains(got.out, "\n-Backlog=1\n+Backlog=4096\n") {
 		t.Errorf("drift: exit %d, %q\n%s", got.code, got.err, got.out)
 	}
 	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
 		t.Errorf("--check wrote:\n%s", diff)
 	}
-	if got := fcgisupRun("gen", "nginx", "--check", "--out", dir); got.code != exitDone {
+	if got := fcgisupRun("gen", "nginx", "--check", "--out", dir); got.code != term.ExitDone {
 		t.Errorf("the nginx files are as they should be, yet exit %d\n%s", got.code, got.out)
 	}
 }
@@ -168,7 +171,7 @@ func TestReplaceFile(t *testing.T) {
 	if err := os.Mkdir(dir+"/taken", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceFile(dir+"/taken", []byte("x"), 0o644); err == nil {
+	if err := atomicfile.Replace(dir+"/taken", []byte("x"), 0o644); err == nil {
 		t.Error("a folder was replaced")
 	}
 	if files := tree(t, dir); len(files) != 0 {

@@ -46,7 +46,7 @@ counterpart for is named on stderr, and in the file at its place.`,
 func (g *generation) renderWeb(src *source, app fcgisup.App) (fcgisup.File, error) {
 	file, notes, err := webserver.Render(g.web, app, src.generator(app, string(g.web)))
 	for _, n := range notes {
-		fmt.Fprintf(g.err, "fcgisup: %s has no counterpart in %s: %s\n", n.Key, g.web.Name(), n.Why)
+		fmt.Fprintf(g.Err, "fcgisup: %s has no counterpart in %s: %s\n", n.Key, g.web.Name(), n.Why)
 	}
 	return file, err
 }

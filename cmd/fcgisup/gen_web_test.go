@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 )
 
@@ -86,7 +87,7 @@ func TestCasesWeb(t *testing.T) {
 			eachCase(t, func(t *testing.T, name string) {
 				dir := t.TempDir()
 				got := fcgisupRun("gen", string(kind), "--out", dir)
-				if got.code != exitDone {
+				if got.code != term.ExitDone {
 					if name != "odd-names" {
 						t.Fatal(got.err)
 					}

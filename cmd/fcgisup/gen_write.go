@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 )
 
 // write makes the tree what it should be and reports each file.
@@ -28,14 +29,14 @@ func (g *generation) write(src *source, files []fcgisup.File) error {
 	}
 	// Told only now: a reader that has left, as head(1) does, ends us when we write.
 	err = errors.Join(err, syncFolders(touched))
-	_, printed := io.WriteString(g.env.out, report.String())
+	_, printed := io.WriteString(g.Env.Out, report.String())
 	return errors.Join(err, printed)
 }
 
 // syncFolders makes what apply did last; a folder that has gone with its files has nothing to keep.
 func syncFolders(touched map[string]bool) error {
 	for folder := range touched {
-		if err := syncFolder(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := atomicfile.SyncDir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot write %s: %w", folder, err)
 		}
 	}
@@ -59,7 +60,7 @@ func (c change) apply(touched map[string]bool) error {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return fmt.Errorf("cannot write %s: %w", c.name, err)
 		}
-		if err := replaceFile(c.place, c.new, c.mode); err != nil {
+		if err := atomicfile.Replace(c.place, c.new, c.mode); err != nil {
 			return fmt.Errorf("cannot write %s: %w", c.name, err)
 		}
 		touched[filepath.Dir(folder)] = true

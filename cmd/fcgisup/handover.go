@@ -88,7 +88,7 @@ func (r *runner) couldTakeOver(app fcgisup.App) error {
 	if _, err := supervisor.NewLaunch(app, os.Environ()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(r.out, couldTakeOver)
+	_, err := fmt.Fprintln(r.Out, couldTakeOver)
 	return err
 }
 

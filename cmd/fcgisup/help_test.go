@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 const helpDir = "../../testdata/help"
@@ -28,7 +30,7 @@ func TestHelp(t *testing.T) {
 		found[name] = true
 		t.Run(strings.TrimSuffix(name, ".txt"), func(t *testing.T) {
 			got := fcgisupRun(append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
-			if got.code != exitDone || got.err != "" {
+			if got.code != term.ExitDone || got.err != "" {
 				t.Fatalf("exit %d, %s", got.code, got.err)
 			}
 			path := filepath.Join(helpDir, name)
@@ -54,7 +56,7 @@ func TestHelp(t *testing.T) {
 }
 
 func testRoot() *cobra.Command {
-	return (&cli{env: &env{getenv: func(string) string { return "" }}}).rootCommand()
+	return (&cli{Env: &term.Env{Getenv: func(string) string { return "" }}}).rootCommand()
 }
 
 // visible is a command and all below it that --help shows.

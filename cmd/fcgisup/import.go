@@ -18,6 +18,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // importer is one "fcgisup import".
@@ -58,7 +59,7 @@ files could be used. 2: a file could not be read.`,
 			if at := cmd.ArgsLenAtDash(); at == 0 {
 				return i.commandLine(args)
 			} else if at > 0 {
-				return usage(errors.New("either files, or after -- a command line"))
+				return term.Usage(errors.New("either files, or after -- a command line"))
 			}
 			return i.files(args)
 		},
@@ -71,7 +72,7 @@ files could be used. 2: a file could not be read.`,
 
 func (i *importer) commandLine(argv []string) error {
 	if len(argv) == 0 {
-		return usage(errors.New("no command after --"))
+		return term.Usage(errors.New("no command after --"))
 	}
 	o, err := i.options()
 	if err != nil {
@@ -79,7 +80,7 @@ func (i *importer) commandLine(argv []string) error {
 	}
 	words := make([]string, len(argv))
 	for n, word := range argv {
-		words[n] = shellWord(word)
+		words[n] = term.ShellWord(word)
 	}
 	return i.finish(foreign.CommandLine(argv, o), "-- "+strings.Join(words, " "))
 }
@@ -96,12 +97,12 @@ func (i *importer) files(names []string) error {
 			if errors.Is(err, fs.ErrPermission) {
 				hint = "root may read it"
 			}
-			return &exitError{code: exitUsage, hint: hint, cause: err}
+			return &term.ExitError{Code: term.ExitUsage, Hint: hint, Cause: err}
 		}
 	}
 	words := make([]string, len(names))
 	for n, name := range names {
-		words[n] = shellWord(name)
+		words[n] = term.ShellWord(name)
 	}
 	return i.finish(foreign.Read(files, o), strings.Join(words, " "))
 }
@@ -110,15 +111,15 @@ func (i *importer) files(names []string) error {
 func (i *importer) options() (foreign.Options, error) {
 	if i.name != "" {
 		if err := fcgisup.CheckName(i.name); err != nil {
-			return foreign.Options{}, usage(fmt.Errorf("--name: %w", err))
+			return foreign.Options{}, term.Usage(fmt.Errorf("--name: %w", err))
 		}
 	}
 	if i.instances < 1 && i.changed("instances") || i.instances > fcgisup.MaxInstances {
-		return foreign.Options{}, usage(fmt.Errorf("--instances: %d is not between 1 and %d", i.instances, fcgisup.MaxInstances))
+		return foreign.Options{}, term.Usage(fmt.Errorf("--instances: %d is not between 1 and %d", i.instances, fcgisup.MaxInstances))
 	}
 	o := foreign.Options{Name: i.name, Instances: i.instances, Look: exec.LookPath, PrimaryGroup: primaryGroup}
 	o.Getenv = func(name string) (string, bool) {
-		v := i.getenv(name)
+		v := i.Getenv(name)
 		return v, v != ""
 	}
 	o.Hostname, _ = os.Hostname() // without one its expansion is noted as not known
@@ -164,17 +165,17 @@ func readSource(name string) (foreign.Source, error) {
 // finish says what is to be said, and prints or writes the configuration.
 func (i *importer) finish(res foreign.Result, from string) error {
 	for _, n := range res.Notes {
-		fmt.Fprintln(i.err, fcgisup.Printable(n.String())) // it quotes files of others
+		fmt.Fprintln(i.Err, fcgisup.Printable(n.String())) // it quotes files of others
 	}
 	if len(res.Text) == 0 {
-		return hinted(errors.New("cannot import: nothing in it can be used"), "the lines above say why; docs/migrating.md shows what is read")
+		return term.Hinted(errors.New("cannot import: nothing in it can be used"), "the lines above say why; docs/migrating.md shows what is read")
 	}
 	if i.name != "" && len(res.Apps) > 1 {
-		return usage(fmt.Errorf("--name names one app, and there are %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))
+		return term.Usage(fmt.Errorf("--name names one app, and there are %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))
 	}
 	text := fmt.Appendf(nil, "# Made by: fcgisup import %s\n# What has no counterpart here was said on standard error.\n%s", commentLine(from), res.Text)
 	if i.out == "" {
-		_, err := i.cli.out.Write(text)
+		_, err := i.cli.Out.Write(text)
 		return err
 	}
 	return i.write(text, res.Secrets)
@@ -197,13 +198,13 @@ func (i *importer) write(text []byte, secrets bool) error {
 		mode = 0o600
 	}
 	if err := writeNew(i.out, text, mode); errors.Is(err, fs.ErrExist) {
-		return hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file, and compare")
+		return term.Hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file, and compare")
 	} else if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.cli.out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)
+	fmt.Fprintf(i.cli.Out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)
 	if secrets {
-		fmt.Fprintf(i.cli.out, "it has secrets, so only you may read it; the apps' supervisors must, too: chgrp GROUP %s && chmod 640 %[1]s\n", shellWord(i.out))
+		fmt.Fprintf(i.cli.Out, "it has secrets, so only you may read it; the apps' supervisors must, too: chgrp GROUP %s && chmod 640 %[1]s\n", term.ShellWord(i.out))
 	}
 	return nil
 }

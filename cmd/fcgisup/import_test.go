@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -31,32 +32,32 @@ func TestImportExitCodes(t *testing.T) {
 		code int
 		err  string
 	}{
-		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), exitDone, "pools.conf:45: chroot: no counterpart"},
-		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x"}, exitDone, "-u: is not set"},
-		{[]string{"--", "spawn-fcgi", "--", "/bin/x"}, exitFail, "no socket is named"},
-		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--out", "/y", "--", "/bin/x"}, exitFail, "is not an option of spawn-fcgi"},
-		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "-n", "--", "multiwatch", "--help", "/bin/x"}, exitFail, "is not an option of multiwatch"},
-		{[]string{"--", "cat", "/etc/passwd"}, exitFail, "is neither spawn-fcgi's nor multiwatch's"},
-		{[]string{empty}, exitFail, "hint: "},
-		{[]string{noise}, exitFail, "noise:2: "},
-		{[]string{big}, exitUsage, "larger than 1 MiB"},
-		{[]string{dir}, exitUsage, "is a directory"},
-		{[]string{filepath.Join(dir, "none")}, exitUsage, "no such file"},
-		{nil, exitUsage, "import needs FILE..."},
-		{[]string{"--"}, exitUsage, ""},
-		{[]string{empty, "--", "spawn-fcgi"}, exitUsage, "either files"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), exitUsage, "--name names one app, and there are 2"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "Not A Name"), exitUsage, "--name"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "-1"), exitUsage, "--instances"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "0"), exitUsage, "--instances"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "4"), exitDone, "--instances is not used"},
+		{foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), term.ExitDone, "pools.conf:45: chroot: no counterpart"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--", "/bin/x"}, term.ExitDone, "-u: is not set"},
+		{[]string{"--", "spawn-fcgi", "--", "/bin/x"}, term.ExitFail, "no socket is named"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "--out", "/y", "--", "/bin/x"}, term.ExitFail, "is not an option of spawn-fcgi"},
+		{[]string{"--", "spawn-fcgi", "-s", "/run/x.sock", "-n", "--", "multiwatch", "--help", "/bin/x"}, term.ExitFail, "is not an option of multiwatch"},
+		{[]string{"--", "cat", "/etc/passwd"}, term.ExitFail, "is neither spawn-fcgi's nor multiwatch's"},
+		{[]string{empty}, term.ExitFail, "hint: "},
+		{[]string{noise}, term.ExitFail, "noise:2: "},
+		{[]string{big}, term.ExitUsage, "larger than 1 MiB"},
+		{[]string{dir}, term.ExitUsage, "is a directory"},
+		{[]string{filepath.Join(dir, "none")}, term.ExitUsage, "no such file"},
+		{nil, term.ExitUsage, "import needs FILE..."},
+		{[]string{"--"}, term.ExitUsage, ""},
+		{[]string{empty, "--", "spawn-fcgi"}, term.ExitUsage, "either files"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), term.ExitUsage, "--name names one app, and there are 2"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "Not A Name"), term.ExitUsage, "--name"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "-1"), term.ExitUsage, "--instances"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "0"), term.ExitUsage, "--instances"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "4"), term.ExitDone, "--instances is not used"},
 	}
 	for _, test := range tests {
 		got := fcgisupRun(append([]string{"import"}, test.args...)...)
 		if got.code != test.code || !strings.Contains(got.err, test.err) {
 			t.Errorf("import %q: exit %d, want %d and %q\n%s", test.args, got.code, test.code, test.err, got.err)
 		}
-		if (got.out != "") != (test.code == exitDone) {
+		if (got.out != "") != (test.code == term.ExitDone) {
 			t.Errorf("import %q: exit %d and prints %q", test.args, got.code, got.out)
 		}
 	}
@@ -70,25 +71,25 @@ func TestImportOut(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "fcgisup.yaml")
 		args := append([]string{"import", "--out", out}, foreignCase(file)...)
-		if got := fcgisupRun(args...); got.code != exitDone || !strings.Contains(got.out, "wrote "+out) {
+		if got := fcgisupRun(args...); got.code != term.ExitDone || !strings.Contains(got.out, "wrote "+out) {
 			t.Fatalf("%q: exit %d\n%s%s", args, got.code, got.out, got.err)
 		}
 		info, err := os.Stat(out)
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v; want %v", file, info.Mode(), err, mode)
 		}
-		if got := fcgisupRun("validate", out); got.code != exitDone {
+		if got := fcgisupRun("validate", out); got.code != term.ExitDone {
 			t.Errorf("validate: %s", got.err)
 		}
 		before := tree(t, filepath.Dir(out))
-		if got := fcgisupRun(args...); got.code != exitFail || !strings.Contains(got.err, "exists") {
+		if got := fcgisupRun(args...); got.code != term.ExitFail || !strings.Contains(got.err, "exists") {
 			t.Errorf("a second time: exit %d, %s", got.code, got.err)
 		}
 		if after := tree(t, filepath.Dir(out)); len(after) != 1 || after["fcgisup.yaml"] != before["fcgisup.yaml"] {
 			t.Errorf("the folder holds %q", after)
 		}
 	}
-	if got := fcgisupRun(append([]string{"import", "--out", "/nowhere/at/all"}, foreignCase("fpm/in/etc/php-fpm.d/pools.conf")...)...); got.code != exitFail {
+	if got := fcgisupRun(append([]string{"import", "--out", "/nowhere/at/all"}, foreignCase("fpm/in/etc/php-fpm.d/pools.conf")...)...); got.code != term.ExitFail {
 		t.Errorf("nowhere to write: exit %d", got.code)
 	}
 }
@@ -103,7 +104,7 @@ func TestImportRoundTrip(t *testing.T) {
 		t.Fatal(links, err)
 	}
 	args := append([]string{"import", "--out", config, folder + "rt-fastcgi@.service", folder + "rt-fastcgi@.socket"}, links...)
-	if got := fcgisupRun(args...); got.code != exitDone {
+	if got := fcgisupRun(args...); got.code != term.ExitDone {
 		t.Fatal(got.err)
 	}
 	gen(t, "units", "--config", config, "--out", dir)

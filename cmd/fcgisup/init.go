@@ -14,6 +14,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/recipe"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 func (c *cli) initCommand() *cobra.Command {
@@ -30,14 +31,14 @@ none is named; "-" is standard output. It never overwrites a file.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if list {
-				return listRecipes(c.out)
+				return listRecipes(c.Out)
 			}
 			content, path, err := initFile(args, os.Geteuid() == 0)
 			if err != nil {
 				return err
 			}
 			if path == "-" {
-				_, err := c.out.Write(content)
+				_, err := c.Out.Write(content)
 				return err
 			}
 			return c.writeInit(path, content)
@@ -66,7 +67,7 @@ func initFile(args []string, root bool) (content []byte, path string, err error)
 	if len(args) > 0 && !isFile(args[0]) {
 		r, known := recipe.Find(args[0])
 		if !known {
-			return nil, "", &exitError{code: exitUsage, hint: "fcgisup init --list shows the programs; a file is named as ./" + shellWord(args[0]), cause: fmt.Errorf("no configuration for %q", args[0])}
+			return nil, "", &term.ExitError{Code: term.ExitUsage, Hint: "fcgisup init --list shows the programs; a file is named as ./" + term.ShellWord(args[0]), Cause: fmt.Errorf("no configuration for %q", args[0])}
 		}
 		content, args = []byte(r.File), args[1:]
 	}
@@ -76,7 +77,7 @@ func initFile(args []string, root bool) (content []byte, path string, err error)
 	case 1:
 		return content, args[0], nil
 	}
-	return nil, "", usage(fmt.Errorf("init takes one file, got %q and %q", args[0], args[1]))
+	return nil, "", term.Usage(fmt.Errorf("init takes one file, got %q and %q", args[0], args[1]))
 }
 
 func isFile(word string) bool { return word == "-" || strings.ContainsAny(word, "./") }
@@ -89,7 +90,7 @@ func (c *cli) writeInit(path string, content []byte) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return hinted(fmt.Errorf("cannot write the configuration: %s exists", path), "name another file, or - for standard output")
+		return term.Hinted(fmt.Errorf("cannot write the configuration: %s exists", path), "name another file, or - for standard output")
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the configuration: %w", err)
@@ -100,9 +101,9 @@ func (c *cli) writeInit(path string, content []byte) error {
 	}
 	option := ""
 	if path != fcgisup.LocalConfig && path != fcgisup.SystemConfig {
-		option = " --config " + shellWord(path)
+		option = " --config " + term.ShellWord(path)
 	}
-	fmt.Fprintf(c.out, "wrote %s; edit it, then: fcgisup validate%s\n", path, option)
+	fmt.Fprintf(c.Out, "wrote %s; edit it, then: fcgisup validate%s\n", path, option)
 	return nil
 }
 

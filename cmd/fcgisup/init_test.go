@@ -9,6 +9,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/recipe"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 func TestInitFile(t *testing.T) {
@@ -35,8 +36,8 @@ func TestInitFile(t *testing.T) {
 	}
 	for _, args := range [][]string{{"no-such-program"}, {"a.yaml", "b.yaml"}} {
 		_, _, err := initFile(args, false)
-		var exit *exitError
-		if !errors.As(err, &exit) || exit.code != exitUsage || exit.hint == "" {
+		var exit *term.ExitError
+		if !errors.As(err, &exit) || exit.Code != term.ExitUsage || exit.Hint == "" {
 			t.Errorf("initFile(%q): error %v, want a usage error with a hint", args, err)
 		}
 	}
@@ -50,7 +51,7 @@ func TestInitKeepsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	c := &cli{env: &env{out: &out}}
+	c := &cli{Env: &term.Env{Out: &out}}
 	if err := c.writeInit(file, []byte("ours")); err == nil {
 		t.Error("writeInit overwrote a file")
 	}

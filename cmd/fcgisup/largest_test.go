@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
@@ -115,7 +116,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	for _, command := range []string{"status", "status --json", "top --once", "restart " + st.App} {
 		var out, errs strings.Builder
 		code := run(t.Context(), append(strings.Fields(command), "--control", path), stdio{strings.NewReader(""), &out, &errs})
-		if !strings.Contains(out.String(), st.App) || code != exitDone {
+		if !strings.Contains(out.String(), st.App) || code != term.ExitDone {
 			t.Errorf("%s: %d, %.300s%.300s", command, code, out.String(), errs.String())
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // The main goroutine keeps the main thread, the only one that an execve(2)
@@ -33,30 +35,30 @@ type stdio struct {
 
 // cli is what all commands share.
 type cli struct {
-	*env
+	*term.Env
 	// begun is set once a supervisor has started, or if nobody would start another.
 	begun bool
 }
 
 // run is the whole program but for os.Exit; the result is the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
-	out := &checkedOutput{Writer: io.out}
-	c := &cli{env: &env{in: io.in, out: out, err: io.err, args: args, getenv: os.Getenv}}
+	out := &term.CheckedOutput{Writer: io.out}
+	c := &cli{Env: &term.Env{In: io.in, Out: out, Err: io.err, Args: args, Getenv: os.Getenv}}
 	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	ownWords(root)
+	term.OwnWords(root)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil && out.err != nil {
-		err = fmt.Errorf("cannot write to standard output: %w", out.err)
+	if err == nil && out.Err != nil {
+		err = fmt.Errorf("cannot write to standard output: %w", out.Err)
 	}
-	code := c.report(err)
-	if cmd.Name() == "run" && code != exitDone {
+	code := c.Report(err)
+	if cmd.Name() == "run" && code != term.ExitDone {
 		c.stay(ctx)
 	}
-	if cmd.Name() == "check" && code != exitDone && !said(err) {
+	if cmd.Name() == "check" && code != term.ExitDone && !term.Said(err) {
 		return nagiosUnknown
 	}
 	return code
@@ -76,8 +78,8 @@ systemd sockets and nginx, and tells the truth about it.`,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if c.config == "" && cmd.Flags().Changed("config") {
-				return usage(errors.New("--config names no file"))
+			if c.Config == "" && cmd.Flags().Changed("config") {
+				return term.Usage(errors.New("--config names no file"))
 			}
 			return nil
 		},
@@ -85,10 +87,10 @@ systemd sockets and nginx, and tells the truth about it.`,
 			return cmd.Help()
 		},
 	}
-	root.PersistentFlags().StringVar(&c.config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
-	root.SetFlagErrorFunc(badFlag)
+	root.PersistentFlags().StringVar(&c.Config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
+	root.SetFlagErrorFunc(term.BadFlag)
 	root.AddCommand(c.commands()...)
 	c.complete(root)
-	usageArgs(root)
+	term.UsageArgs(root)
 	return root
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // packagers are the commands of a build with the tag man, that of make man. The
@@ -37,11 +38,11 @@ Only the program that make man builds has this command.`,
 		Hidden:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return &exitError{code: exitUsage, hint: example, cause: fmt.Errorf("man takes one DIR, and there are %d arguments", len(args))}
+				return &term.ExitError{Code: term.ExitUsage, Hint: example, Cause: fmt.Errorf("man takes one DIR, and there are %d arguments", len(args))}
 			}
 			date, err := c.buildDate()
 			if err != nil {
-				return usage(err)
+				return term.Usage(err)
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
@@ -79,7 +80,7 @@ func manCommands(root *cobra.Command) string {
 
 // buildDate is when the sources were made, never now: https://reproducible-builds.org/specs/source-date-epoch/
 func (c *cli) buildDate() (time.Time, error) {
-	if text := c.getenv("SOURCE_DATE_EPOCH"); text != "" {
+	if text := c.Getenv("SOURCE_DATE_EPOCH"); text != "" {
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("$SOURCE_DATE_EPOCH is %q, not a number of seconds", text)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
@@ -84,15 +85,15 @@ before what the file says under monitor:.`,
 // printMonitorUnit prints the service; one that is to read another file names it.
 func (c *cli) printMonitorUnit() error {
 	o := units.Options{Generator: "fcgisup monitor --print-unit"}
-	if c.config != "" {
-		path, err := filepath.Abs(c.config)
+	if c.Config != "" {
+		path, err := filepath.Abs(c.Config)
 		if err != nil {
-			return fmt.Errorf("cannot find out where %s is: %w", c.config, err)
+			return fmt.Errorf("cannot find out where %s is: %w", c.Config, err)
 		}
 		o.Config = path
 		o.Generator += " --config " + path
 	}
-	_, err := c.out.Write(units.Monitor(o).Data)
+	_, err := c.Out.Write(units.Monitor(o).Data)
 	return err
 }
 
@@ -102,14 +103,14 @@ func (m *monitoring) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	errs := newNeverBlocks(m.err)
+	errs := newNeverBlocks(m.Err)
 	defer errs.close()
-	m.log = newLogger(errs, m.getenv, m.debug)
+	m.log = newLogger(errs, m.Getenv, m.debug)
 	cfg, missing, err := m.configuration()
 	var refused string
 	if err != nil {
 		var other *fcgisup.Config
-		if other, refused = acceptedInstead(m.env, err, acceptedByRoot); other == nil {
+		if other, refused = acceptedInstead(m.Env, err, acceptedByRoot); other == nil {
 			return err
 		}
 		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")
@@ -120,7 +121,7 @@ func (m *monitoring) run(ctx context.Context) error {
 		return err
 	}
 	m.token.set(token)
-	dir := cmp.Or(m.state, m.getenv("STATE_DIRECTORY"), monitorState)
+	dir := cmp.Or(m.state, m.Getenv("STATE_DIRECTORY"), monitorState)
 	unlock, err := lockState(dir)
 	if err != nil {
 		return err
@@ -205,10 +206,10 @@ func (m *monitoring) closeAlerts() {
 // configuration is what applies. None at all is no error: the package installs
 // the service before there is one.
 func (m *monitoring) configuration() (_ *fcgisup.Config, missing string, err error) {
-	if _, _, err := fcgisup.Find(m.config, m.getenv); errors.Is(err, fcgisup.ErrNoConfig) {
+	if _, _, err := fcgisup.Find(m.Config, m.Getenv); errors.Is(err, fcgisup.ErrNoConfig) {
 		return &fcgisup.Config{Monitor: fcgisup.DefaultMonitor(), Alerts: fcgisup.DefaultAlerts()}, err.Error(), nil
 	}
-	cfg, err := m.load()
+	cfg, err := m.Load()
 	return cfg, "", err
 }
 
@@ -218,13 +219,13 @@ func (m *monitoring) settings(cfg *fcgisup.Config) (s fcgisup.Monitor, token str
 	if m.listen != "" {
 		a, err := fcgisup.ParseAddress(m.listen)
 		if err != nil {
-			return s, "", usage(fmt.Errorf("--listen: %w", err))
+			return s, "", term.Usage(fmt.Errorf("--listen: %w", err))
 		}
 		s.Listen = a
 	}
 	if m.interval != 0 {
 		if m.interval < time.Second {
-			return s, "", usage(errors.New("--interval: must be at least 1s"))
+			return s, "", term.Usage(errors.New("--interval: must be at least 1s"))
 		}
 		s.Interval = m.interval
 	}
@@ -242,9 +243,9 @@ func needsNone(a fcgisup.Address) error {
 	if a.Local() {
 		return nil
 	}
-	return &exitError{
-		code: exitUsage, hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
-		cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", a),
+	return &term.ExitError{
+		Code: term.ExitUsage, Hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
+		Cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", a),
 	}
 }
 

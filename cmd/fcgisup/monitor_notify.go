@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
@@ -85,7 +86,7 @@ func counts(r *monitor.Report) string {
 			parts = append(parts, fmt.Sprintf("%d %s", of[h], h))
 		}
 	}
-	line := plural(all, "instance")
+	line := term.Plural(all, "instance")
 	if len(parts) > 0 {
 		line += ": " + strings.Join(parts, ", ")
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/lockfile"
 )
 
@@ -53,7 +54,7 @@ func readToken(path string) (string, error) {
 	hint := "openssl rand -hex 32 >" + path + "; chmod 600 " + path
 	token, err := tokenOf(path)
 	if err != nil {
-		return "", &exitError{code: exitUsage, hint: hint, cause: fmt.Errorf("cannot use the token file %s: %w", path, err)}
+		return "", &term.ExitError{Code: term.ExitUsage, Hint: hint, Cause: fmt.Errorf("cannot use the token file %s: %w", path, err)}
 	}
 	return token, nil
 }
@@ -92,15 +93,15 @@ const stateLock = "monitor.lock"
 // lockState makes the directory of the history, and lets one monitor use it.
 func lockState(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, hinted(fmt.Errorf("cannot make the monitor's folder: %w", err), "--state-dir names another")
+		return nil, term.Hinted(fmt.Errorf("cannot make the monitor's folder: %w", err), "--state-dir names another")
 	}
 	lock, err := lockfile.Try(filepath.Join(dir, stateLock), "fcgisup monitor")
 	var held *lockfile.HeldError
 	switch {
 	case errors.As(err, &held):
-		return nil, hinted(fmt.Errorf("cannot lock %s: another monitor uses it: %w", dir, err), "systemctl status fcgisup-monitor shows the service; --state-dir names another directory")
+		return nil, term.Hinted(fmt.Errorf("cannot lock %s: another monitor uses it: %w", dir, err), "systemctl status fcgisup-monitor shows the service; --state-dir names another directory")
 	case err != nil:
-		return nil, hinted(fmt.Errorf("cannot lock %s: %w", dir, err), "--state-dir names another directory")
+		return nil, term.Hinted(fmt.Errorf("cannot lock %s: %w", dir, err), "--state-dir names another directory")
 	}
 	return lock.Release, nil
 }

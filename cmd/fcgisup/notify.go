@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -193,10 +194,10 @@ func summary(all []control.Status) string {
 	}
 	line := strings.Join(parts, ", ")
 	if slots > 0 {
-		line += fmt.Sprintf(": %d of %s ready", ready, plural(slots, "worker"))
+		line += fmt.Sprintf(": %d of %s ready", ready, term.Plural(slots, "worker"))
 	}
 	if restarts > 0 {
-		line += ", " + plural(int(restarts), "restart")
+		line += ", " + term.Plural(int(restarts), "restart")
 	}
 	if i := slices.IndexFunc(all, failing); i >= 0 {
 		line += "; " + string(all[i].LastFailure.Cause) + ": " + all[i].LastFailure.Detail

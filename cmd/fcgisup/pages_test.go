@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+)
 
 func TestCleanMapping(t *testing.T) {
 	const program = "/usr/bin/fcgisup"
@@ -26,7 +30,7 @@ func TestReleasePages(t *testing.T) {
 	for range 3 {
 		releasePages()
 	}
-	if plural(2, "page") != "2 pages" {
+	if term.Plural(2, "page") != "2 pages" {
 		t.Error("the program does not run as before")
 	}
 }

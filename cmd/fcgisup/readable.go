@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -38,10 +39,10 @@ func (c closedConfig) String() string {
 // mend is the command that lets the app's group in.
 func (c closedConfig) mend() string {
 	if c.denied != c.file {
-		return "chmod a+x " + shellWord(c.denied) + ", or keep the configuration in /etc/fcgisup"
+		return "chmod a+x " + term.ShellWord(c.denied) + ", or keep the configuration in /etc/fcgisup"
 	}
-	file := shellWord(c.file)
-	return fmt.Sprintf("chgrp %s %s && chmod 640 %[2]s; apps of other groups need chmod 644, with the secrets in an environment_file:", shellWord(c.group), file)
+	file := term.ShellWord(c.file)
+	return fmt.Sprintf("chgrp %s %s && chmod 640 %[2]s; apps of other groups need chmod 644, with the secrets in an environment_file:", term.ShellWord(c.group), file)
 }
 
 // whoReads says as whom an app's units read the configuration: the service as
@@ -101,7 +102,7 @@ func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, er
 	var failed error
 	try := func() { got, failed = tryAccess(int(root.Fd()), file, unix.R_OK) }
 	switch {
-	case isRoot():
+	case term.IsRoot():
 		err = as(who, try)
 	case who.uid == os.Geteuid():
 		try()
@@ -137,7 +138,7 @@ func (f *facts) gatherReadable(a *appFacts, file string) {
 		return
 	}
 	var err error
-	if a.closed, err = unreadable(a.App, service, file); err != nil && !isRoot() {
+	if a.closed, err = unreadable(a.App, service, file); err != nil && !term.IsRoot() {
 		f.note("configuration-not-tried", "app "+a.Name, "Whether its user may read the configuration was not tried: "+err.Error()+".", "sudo fcgisup doctor")
 	}
 }

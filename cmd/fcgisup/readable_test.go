@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // TestUnreadable: what the user, the group and the service's further groups may read, folders included.
 func TestUnreadable(t *testing.T) {
-	if !isRoot() {
+	if !term.IsRoot() {
 		t.Skip("needs root, to become somebody else")
 	}
 	dir := t.TempDir()
@@ -77,7 +78,7 @@ func TestImportSaysWhoReads(t *testing.T) {
 		}
 		writeFile(t, name+".conf", text)
 		got := fcgisupRun("import", name+".conf", "--out", name+".yaml")
-		if got.code != exitDone || strings.Contains(got.out, "chgrp GROUP "+name+".yaml && chmod 640 "+name+".yaml\n") != want {
+		if got.code != term.ExitDone || strings.Contains(got.out, "chgrp GROUP "+name+".yaml && chmod 640 "+name+".yaml\n") != want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -12,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 func (c *cli) removeCommand() *cobra.Command {
-	a := &applier{env: c.env}
+	a := &applier{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "remove APP",
 		Short: "Take an app off this host: the way back from apply",
@@ -29,7 +30,7 @@ the configuration has the app, the next apply brings it back.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fcgisup.CheckName(args[0]); err != nil {
-				return usage(fmt.Errorf("the app's name %w", err))
+				return term.Usage(fmt.Errorf("the app's name %w", err))
 			}
 			a.what = "remove " + args[0]
 			err := a.run(cmd.Context(), func(ctx context.Context) ([]plan, error) { return a.removal(ctx, args[0]) })
@@ -58,10 +59,10 @@ func (a *applier) removal(ctx context.Context, name string) ([]plan, error) {
 		return nil, fmt.Errorf("cannot %s: %w", a.what, err)
 	}
 	if r == nil && len(changes) == 0 {
-		return nil, hinted(fmt.Errorf("cannot %s: there is no such app on this host", a.what), "fcgisup status shows what runs")
+		return nil, term.Hinted(fmt.Errorf("cannot %s: there is no such app on this host", a.what), "fcgisup status shows what runs")
 	}
 	// Without a configuration that has the app, the record alone tells what is ours.
-	if cfg, err := a.load(); err == nil {
+	if cfg, err := a.Load(); err == nil {
 		if app, ok := cfg.App(name); ok {
 			recognize(app, changes)
 		}

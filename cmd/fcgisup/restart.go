@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -65,7 +66,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	defer stop()
 	which, err := control.ParseSelection(arg)
 	if err != nil {
-		return usage(err)
+		return term.Usage(err)
 	}
 	paths, err := controlPaths(path)
 	if err != nil {
@@ -104,12 +105,12 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		return c.besides(left[1:], left[0])
 	}
 	if found && target == reloadTarget {
-		if cfg, err := c.load(); err == nil && acceptedByRoot.applied(cfg.Path) {
-			keepAccepted(c.env, cfg)
+		if cfg, err := c.Load(); err == nil && acceptedByRoot.applied(cfg.Path) {
+			keepAccepted(c.Env, cfg)
 		}
 	}
 	if !found {
-		return hinted(fmt.Errorf("no supervisor here runs %s", which), "fcgisup status shows what runs; instances that sleep have nothing to restart")
+		return term.Hinted(fmt.Errorf("no supervisor here runs %s", which), "fcgisup status shows what runs; instances that sleep have nothing to restart")
 	}
 	return nil
 }
@@ -117,14 +118,14 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 // besides reports errors, and returns the last one.
 func (c *cli) besides(others []error, err error) error {
 	for _, other := range others {
-		c.report(other)
+		c.Report(other)
 	}
 	return err
 }
 
 // configured are the apps of the configuration, nil if there is none to be had.
 func (c *cli) configured() []fcgisup.App {
-	path, _, err := fcgisup.Find(c.config, c.getenv)
+	path, _, err := fcgisup.Find(c.Config, c.Getenv)
 	if err != nil {
 		return nil
 	}
@@ -183,14 +184,14 @@ func (c *cli) post(ctx context.Context, path, target string, in control.Selectio
 	defer cancel()
 	err := control.Ask(within, path, http.MethodPost, url, &answer)
 	if ctx.Err() != nil {
-		return hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.App))
+		return term.Hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.App))
 	}
 	if err != nil {
-		return hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
+		return term.Hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
 	}
-	fmt.Fprintf(c.out, "%s %s\n", in, done)
+	fmt.Fprintf(c.Out, "%s %s\n", in, done)
 	if answer.Note != "" {
-		fmt.Fprintf(c.err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, control.MaxConfigError))
+		fmt.Fprintf(c.Err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, control.MaxConfigError))
 	}
 	return nil
 }

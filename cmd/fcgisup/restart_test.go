@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -34,7 +35,7 @@ func TestInterruptedRestart(t *testing.T) {
 	defer server.Close()
 	var out bytes.Buffer
 	code := run(ctx, []string{"restart", "a", "--control", path}, stdio{strings.NewReader(""), &out, &out})
-	if code != exitFail || !strings.Contains(out.String(), "interrupted: the supervisor of a@1 goes on") {
+	if code != term.ExitFail || !strings.Contains(out.String(), "interrupted: the supervisor of a@1 goes on") {
 		t.Errorf("exit %d: %s", code, &out)
 	}
 }

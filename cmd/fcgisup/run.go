@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
@@ -85,7 +86,7 @@ whoever runs fcgisup, unless --user says otherwise.`,
 				r.source.command, args = args[at:], args[:at]
 			}
 			if len(args) > 0 {
-				return usage(fmt.Errorf("unexpected argument %q; the app is named by --app, the command follows --", args[0]))
+				return term.Usage(fmt.Errorf("unexpected argument %q; the app is named by --app, the command follows --", args[0]))
 			}
 			r.source.changed = cmd.Flags().Changed
 			return r.run(cmd.Context())
@@ -106,12 +107,12 @@ func (r *runner) run(ctx context.Context) error {
 	if r.http != "" || r.metrics != "" {
 		for flag, address := range map[string]string{"http": r.http, "metrics": r.metrics} {
 			if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
-				return usage(fmt.Errorf("--%s %s: %w", flag, address, err))
+				return term.Usage(fmt.Errorf("--%s %s: %w", flag, address, err))
 			}
 		}
 	}
 	if len(r.params) > 0 && r.http == "" {
-		return usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
+		return term.Usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
 	}
 	r.signals = make(chan os.Signal, 16)
 	signal.Notify(r.signals, orders...)
@@ -133,9 +134,9 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
-	errs := newNeverBlocks(r.err)
+	errs := newNeverBlocks(r.Err)
 	defer errs.close()
-	r.log = newLogger(errs, r.getenv, r.debug)
+	r.log = newLogger(errs, r.Getenv, r.debug)
 	h, err := takeHandover()
 	r.begun = h.only || h.resumes() // the first is no run, and the workers of the second end with it
 	if err != nil {
@@ -306,7 +307,7 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		taken, err := h.Sockets(instances)
 		return taken, h.Inherited, err
 	}
-	if err := plausible(r.getenv); err != nil {
+	if err := plausible(r.Getenv); err != nil {
 		return nil, false, err
 	}
 	if files := activation.Files(true); len(files) > 0 {
@@ -318,7 +319,7 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 	}
 	made, err := supervisor.ListenOnAll(instances, app.Socket)
 	if errors.Is(err, fs.ErrPermission) {
-		err = hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
+		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
 	}
 	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {
 		if why := closedTo(app.Socket, instances[0].Address.Addr); why != "" {
@@ -340,7 +341,7 @@ func plausible(getenv func(string) string) error {
 		return fmt.Errorf("cannot adopt sockets: %w", os.NewSyscallError("getrlimit", err))
 	}
 	if n, err := strconv.ParseUint(text, 10, 64); err != nil || n > limit.Cur {
-		return hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "it is systemd's to set, sd_listen_fds(3); unset it to have sockets made")
+		return term.Hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "it is systemd's to set, sd_listen_fds(3); unset it to have sockets made")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -23,7 +24,7 @@ func (s *runSource) read() (control.ConfigRead, bool) {
 	if err != nil {
 		return control.ConfigRead{}, false
 	}
-	a, err := app(cfg, s.app)
+	a, err := term.PickApp(cfg, s.app)
 	if err != nil {
 		return control.ConfigRead{}, false
 	}

@@ -17,7 +17,7 @@ const failedPause = time.Second
 
 // stay is that pause. A signal to stop ends it.
 func (c *cli) stay(ctx context.Context) {
-	if c.begun || c.getenv("NOTIFY_SOCKET") == "" {
+	if c.begun || c.Getenv("NOTIFY_SOCKET") == "" {
 		return
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -59,10 +60,10 @@ func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Ins
 		return a, nil, "", errors.New("the configuration was not refused")
 	}
 	places := []acceptedCopies{acceptedByRoot}
-	if own, ok := acceptedByService(c.env, s.app); ok {
+	if own, ok := acceptedByService(c.Env, s.app); ok {
 		places = append(places, own)
 	}
-	cfg, note := acceptedInstead(c.env, s.refused, places...)
+	cfg, note := acceptedInstead(c.Env, s.refused, places...)
 	if cfg == nil {
 		return a, nil, "", s.refused
 	}
@@ -81,14 +82,14 @@ func (s *runSource) instances(a fcgisup.App) (fcgisup.App, []fcgisup.Instance, e
 	}
 	// The number may exceed instances: the units decide how many there are.
 	if s.instance < 1 || s.instance > fcgisup.MaxInstances {
-		return a, nil, usage(fmt.Errorf("--instance %d is not between 1 and %d", s.instance, fcgisup.MaxInstances))
+		return a, nil, term.Usage(fmt.Errorf("--instance %d is not between 1 and %d", s.instance, fcgisup.MaxInstances))
 	}
 	return a, []fcgisup.Instance{a.Instance(s.instance)}, nil
 }
 
 // reuse is load from the text that a predecessor has found good.
 func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
-	if path, _, err := fcgisup.Find(c.config, c.getenv); err == nil { // to read again once it is mended
+	if path, _, err := fcgisup.Find(c.Config, c.Getenv); err == nil { // to read again once it is mended
 		if s.path, err = filepath.Abs(path); err != nil {
 			return fcgisup.App{}, nil, fmt.Errorf("cannot tell where %s is: %w", path, err)
 		}
@@ -108,10 +109,10 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 	}
 	for _, flag := range inlineNames {
 		if s.changed(flag) {
-			return fcgisup.App{}, usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+			return fcgisup.App{}, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
 		}
 	}
-	cfg, err := c.load()
+	cfg, err := c.Load()
 	if err != nil {
 		s.refused = err
 		return fcgisup.App{}, err
@@ -127,15 +128,15 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 
 // inlineApp is the app of a command line: eager in nothing, the caller's user.
 func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
-	if c.config != "" {
-		return fcgisup.App{}, usage(errors.New("--config and -- COMMAND exclude each other"))
+	if c.Config != "" {
+		return fcgisup.App{}, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
 	}
 	if len(s.command) == 0 {
-		return fcgisup.App{}, usage(errors.New("no command after --"))
+		return fcgisup.App{}, term.Usage(errors.New("no command after --"))
 	}
 	program, err := absoluteProgram(s.command[0])
 	if err != nil {
-		return fcgisup.App{}, usage(err)
+		return fcgisup.App{}, term.Usage(err)
 	}
 	name := s.app
 	if name == "" {
@@ -153,7 +154,7 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 	}
 	cfg, err := inlineConfig(name, fields)
 	if err != nil {
-		return fcgisup.App{}, usage(err)
+		return fcgisup.App{}, term.Usage(err)
 	}
 	a := cfg.Apps[0]
 	if !s.changed("user") {
@@ -165,7 +166,7 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 
 // pick is the app that is meant.
 func (s *runSource) pick(cfg *fcgisup.Config) (fcgisup.App, error) {
-	a, err := app(cfg, s.app)
+	a, err := term.PickApp(cfg, s.app)
 	if a.Workers.Auto {
 		have := capacity.Read()
 		a.Workers = a.Workers.Resolve(have.CPUs, have.Memory, a.Limits.MaxMemory)
@@ -197,7 +198,7 @@ func (s *runSource) healthLimits() control.HealthLimits {
 // withOwnSocket says whose the sockets are that root makes. Others have no choice
 // (see supervisor.ListenOn), and systemd's are made.
 func withOwnSocket(a fcgisup.App) fcgisup.App {
-	if isRoot() && a.User != "" {
+	if term.IsRoot() && a.User != "" {
 		a = withOwnGroup(a)
 		a.Socket.Group = a.SocketGroup()
 	}
@@ -212,7 +213,7 @@ func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
 		return
 	}
 	s.kept = text
-	copies, ok := acceptedByService(c.env, s.app)
+	copies, ok := acceptedByService(c.Env, s.app)
 	if !ok {
 		return
 	}
@@ -246,7 +247,7 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 // status finds it, if this user may make one: root, or the one user of a
 // container. Empty: there is none.
 func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
-	if dir := r.getenv("RUNTIME_DIRECTORY"); dir != "" {
+	if dir := r.Getenv("RUNTIME_DIRECTORY"); dir != "" {
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, control.ControlName)
 	}
@@ -277,7 +278,7 @@ func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own s
 	if len(instances) == 0 {
 		return "", nil
 	}
-	dir, _, _ := strings.Cut(r.getenv("RUNTIME_DIRECTORY"), ":")
+	dir, _, _ := strings.Cut(r.Getenv("RUNTIME_DIRECTORY"), ":")
 	if dir == "" {
 		dir = r.ownDir(a, instances)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 func (c *cli) sandboxCommand() *cobra.Command {
@@ -27,16 +28,16 @@ Run it as root: others do not see all directories.`,
 		Example: "  fcgisup sandbox rt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := c.load()
+			cfg, err := c.Load()
 			if err != nil {
 				return err
 			}
 			for _, app := range cfg.Apps {
 				if app.Name == args[0] {
-					return printNeeds(c.out, app, needsOf(cmd.Context(), app))
+					return printNeeds(c.Out, app, needsOf(cmd.Context(), app))
 				}
 			}
-			return usage(fmt.Errorf("sandbox: %s has no app %q", cfg.Path, args[0]))
+			return term.Usage(fmt.Errorf("sandbox: %s has no app %q", cfg.Path, args[0]))
 		},
 	}
 }

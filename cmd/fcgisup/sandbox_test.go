@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // What is printed to be pasted is configuration that takes the findings away.
@@ -91,7 +92,7 @@ func TestStrictTakes(t *testing.T) {
 
 // A search finds what gives power and what the user may write, and leaves the rest.
 func TestSearch(t *testing.T) {
-	if !isRoot() {
+	if !term.IsRoot() {
 		t.Skip("only root can make files of others")
 	}
 	const user, other = 4711, 4712

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // mayConnect tells whether the kernel lets somebody connect to a unix socket with
@@ -29,7 +30,7 @@ func (c credentials) mayConnect(uid, gid int, mode fs.FileMode) bool {
 // is cannot be known.
 func closedTo(opt fcgisup.Socket, path string) string {
 	info, err := os.Stat(path)
-	if err != nil || isRoot() || opt.User == "" {
+	if err != nil || term.IsRoot() || opt.User == "" {
 		return ""
 	}
 	web, err := lookup(opt.User, "")

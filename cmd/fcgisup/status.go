@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -50,7 +51,7 @@ socket is there, and no supervisor, sleep until their first request.`,
 			if len(args) == 1 {
 				var err error
 				if s.which, err = control.ParseSelection(args[0]); err != nil {
-					return usage(err)
+					return term.Usage(err)
 				}
 			}
 			if s.watch {
@@ -71,11 +72,11 @@ func (s *statuser) once(ctx context.Context) error {
 		return err
 	}
 	if s.json {
-		e := json.NewEncoder(s.out)
+		e := json.NewEncoder(s.Out)
 		e.SetIndent("", "  ")
 		return errors.Join(err, e.Encode(all))
 	}
-	return errors.Join(err, s.show(s.out, all, time.Now(), s.colour()))
+	return errors.Join(err, s.show(s.Out, all, time.Now(), s.Colour()))
 }
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
@@ -123,7 +124,7 @@ func (s *statuser) watching(ctx context.Context) error {
 			return nil
 		}
 		if s.json {
-			if err := json.NewEncoder(s.out).Encode(all); err != nil {
+			if err := json.NewEncoder(s.Out).Encode(all); err != nil {
 				return err
 			}
 		} else {
@@ -131,11 +132,11 @@ func (s *statuser) watching(ctx context.Context) error {
 			if err != nil {
 				fmt.Fprintln(&page, err)
 			}
-			if err := s.show(&page, all, time.Now(), s.colour()); err != nil {
+			if err := s.show(&page, all, time.Now(), s.Colour()); err != nil {
 				return err
 			}
 			s.clear()
-			if _, err := io.WriteString(s.out, page.String()); err != nil {
+			if _, err := io.WriteString(s.Out, page.String()); err != nil {
 				return err
 			}
 		}
@@ -149,7 +150,7 @@ func (s *statuser) watching(ctx context.Context) error {
 
 // clear empties a terminal; a file gets page after page.
 func (s *statuser) clear() {
-	if s.terminal() {
-		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
+	if s.Terminal() {
+		fmt.Fprint(s.Out, "\x1b[H\x1b[2J")
 	}
 }

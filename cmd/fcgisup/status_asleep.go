@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
@@ -74,14 +75,14 @@ func (s *statuser) nobody() error {
 	err := fmt.Errorf("no supervisor here runs %s", s.which)
 	apps := s.configuredApps()
 	if s.which.App == "" || len(apps) == 0 || s.control != "" {
-		return hinted(err, "instances that sleep under systemd have none until their first request")
+		return term.Hinted(err, "instances that sleep under systemd have none until their first request")
 	}
 	for _, a := range apps {
 		for _, in := range a.Expand() {
 			if s.which.Has(control.Status{App: in.App, Instance: in.Number}) {
-				return hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
+				return term.Hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
 			}
 		}
 	}
-	return hinted(fmt.Errorf("%w, and the configuration has none", err), "fcgisup status shows what there is")
+	return term.Hinted(fmt.Errorf("%w, and the configuration has none", err), "fcgisup status shows what there is")
 }

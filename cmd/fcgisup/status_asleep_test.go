@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // TestStatusOfSleepers: a socket that is held and no supervisor is an instance that sleeps, one that nobody holds is
@@ -28,11 +30,11 @@ func TestStatusOfSleepers(t *testing.T) {
 		which, says string
 		code        int
 	}{
-		{"sleepers", "sleepers@1  sleeping  -      0/0 ", exitDone},
-		{"sleepers@1", "sleepers@1  sleeping  -      0/0 ", exitDone},
-		{"sleepers@2", "no supervisor here runs sleepers@2, and nobody listens on ", exitFail},
-		{"sleepers@9", "no supervisor here runs sleepers@9, and the configuration has none", exitFail},
-		{"other", "no supervisor here runs other, and the configuration has none", exitFail},
+		{"sleepers", "sleepers@1  sleeping  -      0/0 ", term.ExitDone},
+		{"sleepers@1", "sleepers@1  sleeping  -      0/0 ", term.ExitDone},
+		{"sleepers@2", "no supervisor here runs sleepers@2, and nobody listens on ", term.ExitFail},
+		{"sleepers@9", "no supervisor here runs sleepers@9, and the configuration has none", term.ExitFail},
+		{"other", "no supervisor here runs other, and the configuration has none", term.ExitFail},
 	} {
 		var out bytes.Buffer
 		code := run(t.Context(), []string{"status", test.which, "--config", config}, stdio{strings.NewReader(""), &out, &out})

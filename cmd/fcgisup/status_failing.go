@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -67,7 +68,7 @@ func deniedMounts(result string, exit int, missing []string, app string) (cause,
 	switch {
 	case len(missing) > 0: // whatever the result: between two starts it is that of none
 		directive, path, _ := strings.Cut(missing[0], "=")
-		return "the sandbox may forbid this: " + missing[0] + " does not exist", "create " + shellWord(path) + ", or write -" + path + " in " + directive + "="
+		return "the sandbox may forbid this: " + missing[0] + " does not exist", "create " + term.ShellWord(path) + ", or write -" + path + " in " + directive + "="
 	case result != "exit-code" || exit != units.NamespaceExit:
 		return "", ""
 	}

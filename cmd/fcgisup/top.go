@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -27,7 +28,7 @@ the programs are not asked. A connection that nginx keeps alive looks busy.`,
 			if len(args) == 1 {
 				var err error
 				if s.which, err = control.ParseSelection(args[0]); err != nil {
-					return usage(err)
+					return term.Usage(err)
 				}
 			}
 			s.show = workerTable

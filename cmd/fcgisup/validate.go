@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
@@ -22,22 +23,22 @@ Exit code 0: good, with or without warnings; 2: not.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if args[0] == "" {
-					return usage(errors.New("validate: the argument names no file"))
+					return term.Usage(errors.New("validate: the argument names no file"))
 				}
-				c.config = args[0]
+				c.Config = args[0]
 			}
-			cfg, err := c.load()
+			cfg, err := c.Load()
 			if err != nil {
 				return err
 			}
 			for _, w := range cfg.Warnings {
-				fmt.Fprintln(c.err, w)
+				fmt.Fprintln(c.Err, w)
 			}
 			for _, a := range cfg.Apps {
 				c.warnOfSandbox(cmd.Context(), cfg.Path, a)
 			}
 			for _, a := range cfg.Apps {
-				fmt.Fprintf(c.out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, plural(a.Instances, "instance"), span(a))
+				fmt.Fprintf(c.Out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, term.Plural(a.Instances, "instance"), span(a))
 			}
 			return nil
 		},
@@ -58,6 +59,6 @@ func (c *cli) warnOfSandbox(ctx context.Context, path string, app fcgisup.App) {
 	a := appFacts{App: app}
 	a.gatherNeeds(ctx)
 	for _, f := range findSandbox(&facts{apps: []appFacts{a}}) {
-		fmt.Fprintf(c.err, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
+		fmt.Fprintf(c.Err, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
 	}
 }

@@ -35,7 +35,7 @@ func (c *cli) versionCommand() *cobra.Command {
 		Example: "  fcgisup version",
 		Args:    cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(c.out, "fcgisup %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(c.Out, "fcgisup %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 // suggestWithin is how many letters a command may be mistyped by, as cobra's own default.
 const suggestWithin = 2
 
-// usageArgs makes every complaint about arguments a usage error in our words.
-func usageArgs(cmd *cobra.Command) {
+// UsageArgs makes every complaint about arguments a usage error in our words.
+func UsageArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if check(cmd, args) == nil {
@@ -23,7 +23,7 @@ func usageArgs(cmd *cobra.Command) {
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		usageArgs(sub)
+		UsageArgs(sub)
 	}
 }
 
@@ -51,13 +51,13 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	err := fmt.Errorf("%s has no command %q", parent.CommandPath(), name)
 	parent.SuggestionsMinimumDistance = suggestWithin
 	if like := parent.SuggestionsFor(name); len(like) > 0 {
-		return &exitError{code: exitUsage, hint: "did you mean: " + parent.CommandPath() + " " + strings.Join(like, ", ") + "?", cause: err}
+		return &ExitError{Code: ExitUsage, Hint: "did you mean: " + parent.CommandPath() + " " + strings.Join(like, ", ") + "?", Cause: err}
 	}
 	return usageOf(parent, err)
 }
 
-// badFlag is a complaint about flags without the library's inner words.
-func badFlag(cmd *cobra.Command, err error) error {
+// BadFlag is a complaint about flags without the library's inner words.
+func BadFlag(cmd *cobra.Command, err error) error {
 	var wrong *pflag.InvalidValueError
 	if !errors.As(err, &wrong) {
 		return usageOf(cmd, err)
@@ -75,12 +75,12 @@ func badFlag(cmd *cobra.Command, err error) error {
 
 // usageOf marks what was typed wrong for a command, whose help is the next step.
 func usageOf(cmd *cobra.Command, err error) error {
-	return &exitError{code: exitUsage, hint: cmd.CommandPath() + " --help shows what it takes, and an example", cause: err}
+	return &ExitError{Code: ExitUsage, Hint: cmd.CommandPath() + " --help shows what it takes, and an example", Cause: err}
 }
 
-// ownWords has the library's commands, help and completion, refuse what they do
+// OwnWords has the library's commands, help and completion, refuse what they do
 // not know as all others do.
-func ownWords(root *cobra.Command) {
+func OwnWords(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

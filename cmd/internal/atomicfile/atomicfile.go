@@ -1,4 +1,4 @@
-package main
+package atomicfile
 
 import (
 	"errors"
@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 )
 
-// replaceFile puts a file in place in one step: a reader finds the old or the new one, never a part.
-func replaceFile(place string, data []byte, mode fs.FileMode) error {
-	return replaceOwned(place, data, mode, -1, -1)
+// Replace puts a file in place in one step: a reader finds the old or the new one, never a part.
+func Replace(place string, data []byte, mode fs.FileMode) error {
+	return ReplaceOwned(place, data, mode, -1, -1)
 }
 
-// replaceOwned is replaceFile for a file of another user, who owns it before it has content; -1 leaves an ID, chown(2).
-func replaceOwned(place string, data []byte, mode fs.FileMode, uid, gid int) error {
+// ReplaceOwned is Replace for a file of another user, who owns it before it has content; -1 leaves an ID, chown(2).
+func ReplaceOwned(place string, data []byte, mode fs.FileMode, uid, gid int) error {
 	f, err := os.CreateTemp(filepath.Dir(place), "."+filepath.Base(place)+".*")
 	if err != nil {
 		return err
@@ -31,8 +31,8 @@ func replaceOwned(place string, data []byte, mode fs.FileMode, uid, gid int) err
 	return nil
 }
 
-// syncFolder makes renames last.
-func syncFolder(folder string) error {
+// SyncDir makes renames last.
+func SyncDir(folder string) error {
 	d, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -1,0 +1,50 @@
+package term
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fcgisup/fcgisup"
+)
+
+// trustHint is how root uses a configuration that others can change.
+const trustHint = "--config ./" + fcgisup.LocalConfig + " reads it; only if you trust those who can write it"
+
+// Load reads the configuration that applies. A file that cannot be had is a
+// usage error: the command cannot know what is meant.
+func (c *Env) Load() (*fcgisup.Config, error) {
+	path, skipped, err := fcgisup.Find(c.Config, c.Getenv)
+	if err != nil && skipped != nil {
+		return nil, &ExitError{Code: ExitUsage, Hint: trustHint, Cause: err}
+	}
+	if skipped != nil {
+		fmt.Fprintf(c.Err, "fcgisup: %s; reading %s\nhint: %s\n", fcgisup.Printable(skipped.Error()), path, trustHint)
+	}
+	if errors.Is(err, fcgisup.ErrNoConfig) {
+		return nil, &ExitError{Code: ExitUsage, Hint: "fcgisup init writes an example; --config names another file", Cause: err}
+	}
+	if err != nil {
+		return nil, &ExitError{Code: ExitUsage, Hint: "--config names a file", Cause: err}
+	}
+	cfg, err := fcgisup.Load(path)
+	var wrong fcgisup.Errors
+	if err != nil && !errors.As(err, &wrong) {
+		return nil, &ExitError{Code: ExitUsage, Hint: "--config names another file; fcgisup init writes an example", Cause: err}
+	}
+	return cfg, err
+}
+
+// PickApp picks an app of the configuration; an empty name means the only one.
+func PickApp(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
+	if name == "" {
+		if len(cfg.Apps) == 1 {
+			return cfg.Apps[0], nil
+		}
+		return fcgisup.App{}, Usage(fmt.Errorf("%s has %d apps: which one?", cfg.Path, len(cfg.Apps)))
+	}
+	a, ok := cfg.App(name)
+	if !ok {
+		return a, Usage(fmt.Errorf("%s has no app %q", cfg.Path, name))
+	}
+	return a, nil
+}
