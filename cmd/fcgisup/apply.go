@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -125,7 +126,7 @@ func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, e
 		return err
 	}
 	if left == 0 {
-		keepAccepted(a.Env, a.cfg)
+		accepted.Keep(a.Env, a.cfg)
 	}
 	if err := a.tellMonitor(ctx); err != nil || left == 0 {
 		return err

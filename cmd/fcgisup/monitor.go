@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -110,7 +111,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	var refused string
 	if err != nil {
 		var other *fcgisup.Config
-		if other, refused = acceptedInstead(m.Env, err, acceptedByRoot); other == nil {
+		if other, refused = accepted.Instead(m.Env, err, accepted.ByRoot); other == nil {
 			return err
 		}
 		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -41,7 +42,7 @@ the configuration has the app, the next apply brings it back.`,
 			if err != nil {
 				return err
 			}
-			return errors.Join(acceptedByRoot.forget(configsOf(records)), os.RemoveAll(units.StatePath(args[0])))
+			return errors.Join(accepted.ByRoot.Forget(configsOf(records)), os.RemoveAll(units.StatePath(args[0])))
 		},
 	}
 	a.define(cmd.Flags())

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -105,8 +106,8 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		return c.besides(left[1:], left[0])
 	}
 	if found && target == reloadTarget {
-		if cfg, err := c.Load(); err == nil && acceptedByRoot.applied(cfg.Path) {
-			keepAccepted(c.Env, cfg)
+		if cfg, err := c.Load(); err == nil && accepted.ByRoot.Applied(cfg.Path) {
+			accepted.Keep(c.Env, cfg)
 		}
 	}
 	if !found {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
@@ -33,7 +34,7 @@ type runSource struct {
 	text atomic.Pointer[[]byte]
 	// picked is the app of that text.
 	picked atomic.Pointer[fcgisup.App]
-	// kept is the text that keepAccepted has seen last.
+	// kept is the text that Keep has seen last.
 	kept *[]byte
 	// refused is what is wrong with the configuration, if it is that.
 	refused error
@@ -59,11 +60,11 @@ func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Ins
 	if s.refused == nil {
 		return a, nil, "", errors.New("the configuration was not refused")
 	}
-	places := []acceptedCopies{acceptedByRoot}
-	if own, ok := acceptedByService(c.Env, s.app); ok {
+	places := []accepted.Copies{accepted.ByRoot}
+	if own, ok := accepted.ByService(c.Env, s.app); ok {
 		places = append(places, own)
 	}
-	cfg, note := acceptedInstead(c.Env, s.refused, places...)
+	cfg, note := accepted.Instead(c.Env, s.refused, places...)
 	if cfg == nil {
 		return a, nil, "", s.refused
 	}
@@ -205,7 +206,7 @@ func withOwnSocket(a fcgisup.App) fcgisup.App {
 	return a
 }
 
-// keepAccepted keeps a copy of the configuration that the workers run with, once for each text, where systemd gave the
+// Keep keeps a copy of the configuration that the workers run with, once for each text, where systemd gave the
 // service a place for it. It does not wait for the disk.
 func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
 	text := s.text.Load()
@@ -213,12 +214,12 @@ func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
 		return
 	}
 	s.kept = text
-	copies, ok := acceptedByService(c.Env, s.app)
+	copies, ok := accepted.ByService(c.Env, s.app)
 	if !ok {
 		return
 	}
 	go func() {
-		if err := copies.keep(s.path, *text); err != nil {
+		if err := copies.Keep(s.path, *text); err != nil {
 			log.Warn("cannot keep a copy of the configuration for a start at which it is invalid", "error", err)
 		}
 	}()

@@ -1,4 +1,4 @@
-package main
+package accepted
 
 import (
 	"bytes"
@@ -21,32 +21,32 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// acceptedCopies is a directory that holds a copy of each configuration file as it was last accepted. A supervisor, or the
+// Copies is a directory that holds a copy of each configuration file as it was last accepted. A supervisor, or the
 // monitor, that finds its configuration invalid when systemd starts it uses the copy: requests would wait in the socket
 // until the file is corrected.
-type acceptedCopies struct {
+type Copies struct {
 	dir string
 	// uid alone may write there, root aside.
 	uid int
 }
 
-// acceptedByRoot are the copies that apply and reload keep.
-var acceptedByRoot = acceptedCopies{dir: "/var/lib/fcgisup/accepted"}
+// ByRoot are the copies that apply and reload keep.
+var ByRoot = Copies{dir: "/var/lib/fcgisup/accepted"}
 
-// acceptedByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
+// ByService are the copies that a service keeps of what its workers run with, in the StateDirectory= of its app, for
 // hosts without apply. The app's user can change them, and gains nothing: the supervisor that reads them runs as that user.
-func acceptedByService(c *term.Env, app string) (copies acceptedCopies, ok bool) {
+func ByService(c *term.Env, app string) (copies Copies, ok bool) {
 	dir := units.StatePath(app)
 	ok = slices.Contains(strings.Split(c.Getenv("STATE_DIRECTORY"), ":"), dir) // beside the administrator's own
-	return acceptedCopies{dir: dir, uid: os.Geteuid()}, ok
+	return Copies{dir: dir, uid: os.Geteuid()}, ok
 }
 
 // path is the copy of a file: its path, escaped, is the name.
-func (a acceptedCopies) path(file string) string { return filepath.Join(a.dir, url.PathEscape(file)) }
+func (a Copies) path(file string) string { return filepath.Join(a.dir, url.PathEscape(file)) }
 
-// keep copies the text of a configuration, readable by the same users as the file, or by the service's own. It writes
+// Keep copies the text of a configuration, readable by the same users as the file, or by the service's own. It writes
 // nothing if the copy is the same.
-func (a acceptedCopies) keep(path string, text []byte) error {
+func (a Copies) Keep(path string, text []byte) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func hasAccess(place string, mode fs.FileMode, uid, gid int) bool {
 
 // last returns the copy of a configuration file, and the time at which it was made. Other users must not be able to put a
 // file in the directory.
-func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
+func (a Copies) last(path string) (*fcgisup.Config, time.Time, error) {
 	if err := fcgisup.CheckTrust(a.dir, a.uid); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -114,9 +114,9 @@ func (a acceptedCopies) last(path string) (*fcgisup.Config, time.Time, error) {
 	return cfg, info.ModTime(), err
 }
 
-// acceptedInstead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
+// Instead returns what a start uses in place of a configuration that was refused: the newest of the copies, and the
 // note about it. It returns nil without a copy, and for a person at a terminal, who corrects the file.
-func acceptedInstead(c *term.Env, cause error, places ...acceptedCopies) (*fcgisup.Config, string) {
+func Instead(c *term.Env, cause error, places ...Copies) (*fcgisup.Config, string) {
 	if c.Getenv("NOTIFY_SOCKET") == "" {
 		return nil, ""
 	}
@@ -144,18 +144,18 @@ func acceptedInstead(c *term.Env, cause error, places ...acceptedCopies) (*fcgis
 	return newest, fmt.Sprintf("%s of %s: %s", control.AcceptedNote, since.Format(time.DateTime), why)
 }
 
-// keepAccepted copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
-func keepAccepted(c *term.Env, cfg *fcgisup.Config) {
+// Keep copies the configuration for a command that has succeeded, and that no fault of the copy makes fail.
+func Keep(c *term.Env, cfg *fcgisup.Config) {
 	if cfg == nil || cfg.Path == "" || !term.IsRoot() {
 		return
 	}
-	if err := acceptedByRoot.keep(cfg.Path, cfg.Text); err != nil {
+	if err := ByRoot.Keep(cfg.Path, cfg.Text); err != nil {
 		fmt.Fprintf(c.Err, "fcgisup: cannot keep a copy of the configuration for a start at which it is invalid: %v\n", err)
 	}
 }
 
-// applied reports whether units read the file: the system's own, or one that apply has kept a copy of.
-func (a acceptedCopies) applied(path string) bool {
+// Applied reports whether units read the file: the system's own, or one that apply has kept a copy of.
+func (a Copies) Applied(path string) bool {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return false
@@ -164,8 +164,8 @@ func (a acceptedCopies) applied(path string) bool {
 	return err == nil || path == fcgisup.SystemConfig
 }
 
-// forget removes the copies of all configurations but these; an empty one is the system's.
-func (a acceptedCopies) forget(configs []string) error {
+// Forget removes the copies of all configurations but these; an empty one is the system's.
+func (a Copies) Forget(configs []string) error {
 	used := map[string]bool{}
 	for _, path := range configs {
 		if path == "" {

@@ -1,4 +1,4 @@
-package main
+package accepted
 
 import (
 	"errors"
@@ -32,9 +32,9 @@ func acceptedConfig(t *testing.T, mode fs.FileMode) *fcgisup.Config {
 // TestAcceptedCopy: the copy has the text and the permissions of the file, never more, and it is not written twice.
 func TestAcceptedCopy(t *testing.T) {
 	t.Parallel()
-	copies := acceptedCopies{dir: filepath.Join(t.TempDir(), "state", "accepted")}
+	copies := Copies{dir: filepath.Join(t.TempDir(), "state", "accepted")}
 	cfg := acceptedConfig(t, 0o640)
-	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
+	if err := copies.Keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	place := copies.path(cfg.Path)
@@ -42,7 +42,7 @@ func TestAcceptedCopy(t *testing.T) {
 	if err != nil || first.Mode().Perm() != 0o640 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
+	if err := copies.Keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := os.Stat(place); err != nil || !os.SameFile(first, again) {
@@ -51,19 +51,19 @@ func TestAcceptedCopy(t *testing.T) {
 	if err := os.Chmod(cfg.Path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
+	if err := copies.Keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := os.Stat(place); err != nil || now.Mode().Perm() != 0o600 {
 		t.Errorf("the copy is less secret than the file: %v, %v", now, err)
 	}
-	if err := copies.forget([]string{cfg.Path}); err != nil {
+	if err := copies.Forget([]string{cfg.Path}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); err != nil {
 		t.Errorf("one in use is gone: %v", err)
 	}
-	if err := copies.forget(nil); err != nil {
+	if err := copies.Forget(nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
@@ -82,16 +82,16 @@ func TestAcceptedInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(state) })
-	copies := acceptedCopies{dir: filepath.Join(state, "accepted")}
+	copies := Copies{dir: filepath.Join(state, "accepted")}
 	cfg := acceptedConfig(t, 0o644)
-	if err := copies.keep(cfg.Path, cfg.Text); err != nil {
+	if err := copies.Keep(cfg.Path, cfg.Text); err != nil {
 		t.Fatal(err)
 	}
 	under := map[string]string{"NOTIFY_SOCKET": "/run/x"}
-	c := &cli{Env: &term.Env{Config: cfg.Path}}
+	c := &term.Env{Config: cfg.Path}
 	c.Getenv = func(key string) string { return under[key] }
 	cause := errors.New(cfg.Path + ":2:3: unknown key\n" + cfg.Path + ":3:1: another")
-	got, note := acceptedInstead(c.Env, cause, copies)
+	got, note := Instead(c, cause, copies)
 	if got == nil || got.Path != cfg.Path || len(got.Apps) != 1 {
 		t.Fatalf("%+v", got)
 	}
@@ -101,14 +101,14 @@ func TestAcceptedInstead(t *testing.T) {
 	if err := os.Chmod(copies.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := acceptedInstead(c.Env, cause, copies); got != nil {
+	if got, _ := Instead(c, cause, copies); got != nil {
 		t.Error("a copy that others can replace is used")
 	}
 	if err := os.Chmod(copies.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	under["NOTIFY_SOCKET"] = ""
-	if got, _ := acceptedInstead(c.Env, cause, copies); got != nil {
+	if got, _ := Instead(c, cause, copies); got != nil {
 		t.Error("a person at a terminal is not shown the error")
 	}
 }
