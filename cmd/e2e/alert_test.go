@@ -293,7 +293,7 @@ func matches(pattern, line string) bool { return regexp.MustCompile(pattern).Mat
 func (b *box) monitorAlerts(t *testing.T) {
 	defer func() {
 		if t.Failed() {
-			said, _ := b.monitorCurl("http://127.0.0.1:9180/api/v1/alerts")
+			said, _ := b.monitorGet("/api/v1/alerts")
 			t.Logf("targets %s\n%s", said, b.journal(units.MonitorUnit))
 		}
 	}()
@@ -305,7 +305,10 @@ func (b *box) monitorAlerts(t *testing.T) {
 			return fmt.Errorf("%w; paged %s", err, paged)
 		}
 		// The hook is the monitor itself, which has no such page.
-		said, _ := b.monitorCurl("http://127.0.0.1:9180/api/v1/alerts")
+		said, err := b.monitorGet("/api/v1/alerts")
+		if err != nil {
+			return err
+		}
 		var targets []alert.TargetStatus
 		if err := json.Unmarshal([]byte(said), &targets); err != nil || len(targets) != 2 {
 			return fmt.Errorf("%w: %s", err, said)

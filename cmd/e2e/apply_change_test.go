@@ -29,10 +29,10 @@ func (b *box) applyScales(t *testing.T) {
 			if want := regexp.MustCompile(`(?m)^scaled     web: [257] -> ` + strconv.Itoa(n) + ` instances$`); !want.MatchString(out) {
 				t.Errorf("scaling to %d said:\n%s", n, out)
 			}
-			if sockets := b.running("web-fastcgi@*.socket"); len(sockets) != n {
+			if sockets := b.running(t, "web-fastcgi@*.socket"); len(sockets) != n {
 				t.Errorf("scaled to %d there are %v", n, sockets)
 			}
-			if gone := b.running(fmt.Sprintf("web-fastcgi@%d.*", n+1)); len(gone) > 0 {
+			if gone := b.running(t, fmt.Sprintf("web-fastcgi@%d.*", n+1)); len(gone) > 0 {
 				t.Errorf("scaled to %d there is still %v", n, gone)
 			}
 		}
@@ -193,16 +193,16 @@ func (b *box) applyUntil(t *testing.T, signal, words string) string {
 		_, _ = b.try("sh", "-c", "echo $$ >/run/apply.pid; exec fcgisup apply >/run/apply.out 2>&1")
 		close(ended)
 	}()
+	defer b.explain(t)
 	within(t, 3*time.Minute, func() error {
-		out, _ := b.try("cat", "/run/apply.out")
-		if !strings.Contains(out, words) {
-			return fmt.Errorf("%q is not in:\n%s%s", words, out, b.failures())
+		if out := b.read("/run/apply.out"); !strings.Contains(out, words) {
+			return fmt.Errorf("%q is not in:\n%s", words, out)
 		}
 		return nil
 	})
 	b.run(t, "sh", "-c", "kill -"+signal+" $(cat /run/apply.pid)")
 	<-ended
-	return b.run(t, "cat", "/run/apply.out")
+	return b.read("/run/apply.out")
 }
 
 // hold keeps an instance busy with a request until release is called, which returns how that was answered. The client is

@@ -1,7 +1,12 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -112,10 +117,34 @@ func (b *box) fails(t *testing.T, argv []string, words ...string) {
 // host is what apply may change: files, links, records, and which units run.
 func (b *box) host(t *testing.T) string {
 	t.Helper()
-	return b.run(t, "sh", "-c", `
-		cd / && find etc/systemd/system etc/nginx var/lib/fcgisup -type f -exec sha256sum {} + | sort -k2
-		find etc/systemd/system -type l -name '*fcgi*' | sort
-		systemctl list-units --all --plain --no-legend '*-fastcgi*' | awk '$2 != "not-found" {print $1, $3, $4}' | sort`)
+	var all []string
+	for _, root := range []string{"/etc/systemd/system", "/etc/nginx", "/var/lib/fcgisup/apply"} {
+		if !b.exists(root) {
+			continue
+		}
+		err := filepath.WalkDir(b.path(root), func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.Type().IsRegular():
+				content, err := os.ReadFile(path)
+				all = append(all, fmt.Sprintf("%s/%s %x", root, strings.TrimPrefix(path, b.path(root)+"/"), sha256.Sum256(content)))
+				return err
+			case d.Type()&fs.ModeSymlink != 0 && strings.Contains(path, "fcgi"):
+				all = append(all, root+strings.TrimPrefix(path, b.path(root)))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, u := range b.units(t, "*-fastcgi*") {
+		if u.Load != "not-found" {
+			all = append(all, u.Name+" "+u.Active+" "+u.Sub)
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 func (b *box) applyNothing(t *testing.T) {
@@ -187,7 +216,7 @@ func (b *box) applyWithoutBus(t *testing.T) {
 	b.applyNothing(t)
 	b.configure(t, applyConfig(3))
 	b.apply(t)
-	b.genActive(t, "web", 3, len(b.services("web")))
+	b.genActive(t, "web", 3, len(b.services(t, "web")))
 }
 
 func (b *box) applyDropped(t *testing.T) {
@@ -206,8 +235,7 @@ func (b *box) applyDropped(t *testing.T) {
 func (b *box) nothingOf(t *testing.T, app string) {
 	t.Helper()
 	left, _ := b.try("sh", "-c", "ls -d /etc/systemd/system/"+app+"-fastcgi* /etc/systemd/system/*/"+app+"-fastcgi* /etc/nginx/*/"+app+"-* /run/"+app+"*.sock /run/fcgisup/"+app+"-* /var/lib/fcgisup/apply/"+app+".json 2>/dev/null")
-	units, _ := b.try("systemctl", "list-units", "--all", "--plain", "--no-legend", app+"-fastcgi*")
-	if left += units; left != "" {
+	if left += strings.Join(b.unitsOf(t, app+"-fastcgi*"), "\n"); left != "" {
 		t.Errorf("left of %s:\n%s", app, left)
 	}
 }
@@ -300,7 +328,7 @@ func (b *box) applyMonitor(t *testing.T) {
 	}
 	b.run(t, "systemctl", "stop", units.MonitorUnit)
 	b.configure(t, applyConfig(1))
-	if out := b.apply(t); !strings.Contains(out, "nothing to do: ") || len(b.running(units.MonitorUnit)) != 0 {
+	if out := b.apply(t); !strings.Contains(out, "nothing to do: ") || len(b.running(t, units.MonitorUnit)) != 0 {
 		t.Errorf("with a monitor that somebody stopped, apply said:\n%s", out)
 	}
 }
@@ -323,20 +351,26 @@ func (b *box) applyWithoutNginx(t *testing.T) {
 	}
 	// One that somebody else started.
 	b.run(t, "sh", "-c", "nginx >/dev/null 2>&1")
-	before := b.nginxWorkers()
+	var before []int
+	within(t, 20*time.Second, func() error { // its daemon begins after the command's end
+		if before = b.nginxWorkers(t); len(before) == 0 {
+			return errors.New("nginx has no workers yet")
+		}
+		return nil
+	})
 	b.configure(t, applyConfig(3))
 	if out := b.apply(t); !strings.Contains(out, "reloaded   nginx\n") {
 		t.Errorf("with nginx started by hand, apply said:\n%s", out)
 	}
 	b.configure(t, applyConfig(2))
 	b.apply(t)
-	if now := b.nginxWorkers(); len(now) == 0 || slices.ContainsFunc(now, func(pid string) bool { return slices.Contains(before, pid) }) {
+	if now := b.nginxWorkers(t); len(now) == 0 || slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
 		t.Errorf("nginx workers before %v, now %v", before, now)
 	}
 	b.run(t, "nginx", "-s", "stop")
 	within(t, 20*time.Second, func() error { // its processes end after the command
-		if out, code := b.try("pgrep", "-x", "nginx"); code == 0 {
-			return fmt.Errorf("nginx still runs: %s", out)
+		if left := b.processesLike(t, "^nginx: "); len(left) > 0 {
+			return fmt.Errorf("nginx still runs: %v", left)
 		}
 		return nil
 	})

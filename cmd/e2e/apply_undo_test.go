@@ -58,7 +58,7 @@ func (b *box) applyBrokenNginx(t *testing.T) {
 	b.remove(t, "/etc/nginx/sites-enabled/broken.conf")
 	b.nothingStale(t)
 	b.apply(t)
-	b.genActive(t, "web", 3, len(b.services("web")))
+	b.genActive(t, "web", 3, len(b.services(t, "web")))
 }
 
 func (b *box) applyFailingUnit(t *testing.T) {
@@ -143,7 +143,7 @@ func (b *box) applyInterrupted(t *testing.T) {
 		t.Errorf("the request to the instance that goes: %v", err)
 	}
 	b.apply(t)
-	if sockets := b.running("web-fastcgi@*.socket"); !slices.Equal(sockets, []string{socket("web", 1)}) {
+	if sockets := b.running(t, "web-fastcgi@*.socket"); !slices.Equal(sockets, []string{socket("web", 1)}) {
 		t.Errorf("after the next apply there are %v", sockets)
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -55,11 +55,11 @@ func (b *box) reloadNginx(t *testing.T) {
 	if out := b.run(t, "nginx", "-q", "-t"); out != "" {
 		t.Errorf("nginx -t is not silent:\n%s", out)
 	}
-	before := b.nginxWorkers()
+	before := b.nginxWorkers(t)
 	b.run(t, "systemctl", "reload", "nginx.service")
 	within(t, 20*time.Second, func() error {
-		now := b.nginxWorkers()
-		stale := slices.ContainsFunc(now, func(pid string) bool { return slices.Contains(before, pid) })
+		now := b.nginxWorkers(t)
+		stale := slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) })
 		if stale || len(now) == 0 {
 			return fmt.Errorf("nginx workers before %v, now %v", before, now)
 		}
@@ -67,9 +67,9 @@ func (b *box) reloadNginx(t *testing.T) {
 	})
 }
 
-func (b *box) nginxWorkers() []string {
-	out, _ := b.try("pgrep", "-f", "^nginx: worker process")
-	return strings.Fields(out)
+func (b *box) nginxWorkers(t *testing.T) []int {
+	t.Helper()
+	return slices.Collect(maps.Keys(b.processesLike(t, "^nginx: worker process")))
 }
 
 // reply is what nginx in the box said.

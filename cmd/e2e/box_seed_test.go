@@ -48,7 +48,7 @@ func TestBoxSeed(t *testing.T) {
 	b := newBox(t)
 	// Whatever packages this machine has, none of them is seen in a box.
 	for _, kind := range []string{"service", "socket"} {
-		for _, unit := range b.running("*." + kind) {
+		for _, unit := range b.running(t, "*."+kind) {
 			if !strings.HasPrefix(unit, "systemd-journald") && !strings.HasPrefix(unit, "dbus.") {
 				t.Errorf("%s runs in a new box", unit)
 			}
@@ -67,29 +67,29 @@ func TestBoxSeed(t *testing.T) {
 	b.reloadNginx(t)
 
 	t.Run("the first request starts one instance", func(t *testing.T) {
-		if units := b.running("seed@*.service"); len(units) != 0 {
+		if units := b.running(t, "seed@*.service"); len(units) != 0 {
 			t.Fatalf("%v run before any request", units)
 		}
 		if got := b.ok(t, "seed", "/"); !strings.HasPrefix(got, "hello\n") {
 			t.Fatalf("answer %q", got)
 		}
-		if units := b.running("seed@*.service"); len(units) != 1 {
+		if units := b.running(t, "seed@*.service"); len(units) != 1 {
 			t.Fatalf("%v run after the first request, want one", units)
 		}
 	})
 	t.Run("five fast crashes take the socket down for good", func(t *testing.T) {
 		b.write(t, "/run/seed-broken", "", 0o644)
 		start := time.Now()
-		b.run(t, "systemctl", "kill", "-s", "KILL", b.running("seed@*.service")[0])
-		var failed string
+		b.run(t, "systemctl", "kill", "-s", "KILL", b.running(t, "seed@*.service")[0])
+		var failed []string
 		within(t, 20*time.Second, func() error {
-			failed = strings.TrimSpace(b.run(t, "systemctl", "list-units", "--failed", "--plain", "--no-legend", "seed@*.socket"))
-			if failed == "" {
+			failed = b.unitsOf(t, "seed@*.socket", "failed")
+			if len(failed) == 0 {
 				return fmt.Errorf("no socket has failed")
 			}
 			return nil
 		})
-		unit := strings.Fields(failed)[0]
+		unit := failed[0]
 		if result := b.property(t, unit, "Result"); result != "service-start-limit-hit" {
 			t.Errorf("%s failed by %q, want service-start-limit-hit", unit, result)
 		}

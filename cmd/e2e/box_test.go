@@ -10,7 +10,10 @@ import (
 )
 
 // box is a machine inside this one, in a test's words: what must succeed in it fails the test otherwise.
-type box struct{ *boxes.Box }
+type box struct {
+	*boxes.Box
+	systemd *manager
+}
 
 // newBox boots a box and ends it with the test. Several subtests may share one, with apps of different names.
 func newBox(t *testing.T) *box {
@@ -33,12 +36,14 @@ func bootBox(t *testing.T, boot func(context.Context) (*boxes.Box, error)) *box 
 	if err != nil {
 		t.Fatal(err)
 	}
+	systemd := &manager{address: b.Path("/run/dbus/system_bus_socket")}
 	t.Cleanup(func() {
+		systemd.close()
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &box{b}
+	return &box{b, systemd}
 }
 
 // needBox skips where a box cannot be had, but not in CI: there these tests must run.

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"maps"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +45,12 @@ func (b *box) exists(name string) bool {
 	return err == nil
 }
 
+// read is the content of a file, empty without one.
+func (b *box) read(name string) string {
+	content, _ := os.ReadFile(b.path(name))
+	return string(content)
+}
+
 // copyFrom puts a file of this machine into the box.
 func (b *box) copyFrom(t *testing.T, source, name string, mode os.FileMode) {
 	t.Helper()
@@ -58,12 +66,6 @@ func (b *box) journal(unit string) string {
 	return out
 }
 
-// property is one property of a unit, as systemctl show gives it.
-func (b *box) property(t *testing.T, unit, name string) string {
-	t.Helper()
-	return strings.TrimSpace(b.run(t, "systemctl", "show", "--value", "-p", name, unit))
-}
-
 func (b *box) number(t *testing.T, unit, name string) int {
 	t.Helper()
 	text := b.property(t, unit, name)
@@ -77,25 +79,46 @@ func (b *box) number(t *testing.T, unit, name string) int {
 // failures tells what a broken box has to say, for the message of a failing test.
 func (b *box) failures() string { return b.Failures() }
 
+// explain logs what the box has to say if the test has failed. It is deferred by what waits: each try would cost two processes.
+func (b *box) explain(t *testing.T) {
+	t.Helper()
+	if t.Failed() {
+		t.Log(b.failures())
+	}
+}
+
 // waitLimit is the least that a test waits for what it expects: nothing is lost by it but in a failing test. What must not
 // take so long is measured.
 const waitLimit = time.Minute
 
-// within waits until check has no complaint. It asks often at first: what it asks may be a program.
+// within waits until check has no complaint. It asks often at first, but leaves at least two thirds of the time to what it
+// waits for: a check may be a program.
 func within(t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
 	pause := 10 * time.Millisecond
-	for end := time.Now().Add(max(limit, waitLimit)); ; time.Sleep(pause) {
+	for end := time.Now().Add(max(limit, waitLimit)); ; {
+		begin := time.Now()
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(end) {
+		now := time.Now()
+		if now.After(end) {
 			t.Fatalf("not within %v: %v", limit, err)
 		}
+		time.Sleep(max(pause, min(2*now.Sub(begin), time.Second)))
 		pause = min(pause*3/2, 200*time.Millisecond)
 	}
 }
 
-// running lists the units of a pattern that are active or on their way.
-func (b *box) running(pattern string) []string { return b.Running(pattern) }
+// processesLike are the command lines in the box that match, by pid.
+func (b *box) processesLike(t *testing.T, pattern string) map[int]string {
+	t.Helper()
+	all, err := b.Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	matching := regexp.MustCompile(pattern)
+	maps.DeleteFunc(all, func(_ int, line string) bool { return !matching.MatchString(line) })
+	return all
+}

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +22,7 @@ import (
 func (b *box) deploy(t *testing.T, config string, apps ...string) {
 	t.Helper()
 	b.configure(t, config)
+	b.run(t, "fcgisup", "validate")
 	b.run(t, "fcgisup", "gen", "--out", "/run/gen")
 	b.run(t, "sh", "-ec", `
 		cp -r /run/gen/systemd/. /etc/systemd/system/
@@ -27,17 +31,18 @@ func (b *box) deploy(t *testing.T, config string, apps ...string) {
 		cp /run/gen/nginx/*.conf /etc/nginx/conf.d/
 		rm -r /run/gen`)
 	b.run(t, "systemctl", "daemon-reload")
+	enable := []string{"systemctl", "enable", "--now", "-q"}
 	for _, app := range apps {
 		b.site(t, app)
-		b.run(t, "systemctl", "enable", "--now", "-q", app+"-fastcgi.target")
+		enable = append(enable, app+"-fastcgi.target")
 	}
+	b.run(t, enable...)
 	b.reloadNginx(t)
 }
 
 func (b *box) configure(t *testing.T, config string) {
 	t.Helper()
 	b.write(t, "/etc/fcgisup/fcgisup.yaml", config, 0o644)
-	b.run(t, "fcgisup", "validate")
 }
 
 // installPrograms gives every app a copy of hello.pl under its own name, so that a process names its app.
@@ -55,18 +60,15 @@ func service(app string, n int) string { return fmt.Sprintf("%s-fastcgi@%d.servi
 func socket(app string, n int) string  { return fmt.Sprintf("%s-fastcgi@%d.socket", app, n) }
 
 // services lists the app's services that run.
-func (b *box) services(app string) []string { return b.running(app + "-fastcgi@*.service") }
+func (b *box) services(t *testing.T, app string) []string {
+	t.Helper()
+	return b.running(t, app+"-fastcgi@*.service")
+}
 
 // processes lists everything in the box that runs for the app: supervisors and programs.
-func (b *box) processes(app string) []string {
-	var all []string
-	for _, pattern := range []string{"fcgisup run --app " + app + "( |$)", programPath(app)} {
-		out, _ := b.try("pgrep", "-a", "-f", pattern)
-		for line := range strings.Lines(out) {
-			all = append(all, strings.TrimSpace(line))
-		}
-	}
-	return all
+func (b *box) processes(t *testing.T, app string) []string {
+	t.Helper()
+	return slices.Collect(maps.Values(b.processesLike(t, "fcgisup run --app "+app+"( |$)|"+regexp.QuoteMeta(programPath(app)))))
 }
 
 // ask sends one FastCGI request straight to an instance's socket and gives the worker's pid in the box.
@@ -105,11 +107,11 @@ type load struct {
 	failed []string
 }
 
-// A side of a load pauses as long as its request took, within these bounds. That leaves processor time to what is tested:
-// more requests do not see more of it.
+// A side of a load pauses twice as long as its request took, within these bounds. That leaves processor time to what is
+// tested: more requests do not see more of it.
 const (
-	loadPause    = 5 * time.Millisecond
-	maxLoadPause = 50 * time.Millisecond
+	loadPause    = 10 * time.Millisecond
+	maxLoadPause = 100 * time.Millisecond
 )
 
 // startLoad asks from several sides at once until it is ended.
@@ -125,7 +127,7 @@ func startLoad(sides int, ask func() error) *load {
 				}
 				begin := time.Now()
 				l.count(ask())
-				pause = min(max(time.Since(begin), loadPause), maxLoadPause)
+				pause = min(max(2*time.Since(begin), loadPause), maxLoadPause)
 			}
 		})
 	}

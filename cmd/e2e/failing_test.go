@@ -162,7 +162,7 @@ func TestFailingProgramPlain(t *testing.T) {
 	attempts, mend := b.installFrail(t)
 	b.startNginx(t)
 	b.deploy(t, strings.Replace(frailConfig, "systemd: {", "systemd: {supervise: false, ", 1), "frail")
-	if units := b.services("frail"); len(units) != 0 {
+	if units := b.services(t, "frail"); len(units) != 0 {
 		t.Errorf("before any request run %v", units)
 	}
 
@@ -187,7 +187,7 @@ func TestFailingProgramPlain(t *testing.T) {
 	b.socketNeverFailed(t, "frail")
 	b.run(t, "systemctl", "stop", "frail-fastcgi.target")
 	within(t, 10*time.Second, func() error {
-		if units := b.running("frail-fastcgi@*"); len(units) != 0 || b.exists("/run/frail.sock") {
+		if units := b.running(t, "frail-fastcgi@*"); len(units) != 0 || b.exists("/run/frail.sock") {
 			return fmt.Errorf("after stop run %v", units)
 		}
 		return nil

@@ -75,7 +75,7 @@ func TestFleet(t *testing.T) {
 }
 
 func (b *box) asleep(t *testing.T) {
-	if units, processes := b.services("web"), b.processes("web"); len(units)+len(processes) != 0 {
+	if units, processes := b.services(t, "web"), b.processes(t, "web"); len(units)+len(processes) != 0 {
 		t.Errorf("before any request run %v, %v", units, processes)
 	}
 	for n := 1; n <= 3; n++ {
@@ -91,7 +91,7 @@ func (b *box) firstRequest(t *testing.T) {
 		t.Errorf("answer %q", page)
 	}
 	t.Logf("first request answered after %v", time.Since(start).Round(time.Millisecond))
-	if units := b.services("web"); len(units) != 1 {
+	if units := b.services(t, "web"); len(units) != 1 {
 		t.Errorf("after one request run %v, want one", units)
 	}
 }
@@ -107,7 +107,7 @@ func (b *box) allRequested(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if units := b.services("web"); len(units) != 3 {
+	if units := b.services(t, "web"); len(units) != 3 {
 		t.Errorf("after three requests at once run %v, want all three", units)
 	}
 }
@@ -295,21 +295,21 @@ func (b *box) supervisorKilled(t *testing.T) {
 }
 
 func (b *box) overTCP(t *testing.T) {
-	if units := b.services("tcp"); len(units) != 0 {
+	if units := b.services(t, "tcp"); len(units) != 0 {
 		t.Errorf("before any request run %v", units)
 	}
 	pids := map[string]bool{}
 	for range 4 {
 		pids[b.ok(t, "tcp", "/")] = true
 	}
-	if len(pids) != 2 || len(b.services("tcp")) != 2 {
-		t.Errorf("four requests in turn were answered by %v, with %v running; want both instances", pids, b.services("tcp"))
+	if len(pids) != 2 || len(b.services(t, "tcp")) != 2 {
+		t.Errorf("four requests in turn were answered by %v, with %v running; want both instances", pids, b.services(t, "tcp"))
 	}
 }
 
 func (b *box) eager(t *testing.T) {
 	within(t, 20*time.Second, func() error {
-		if units := b.services("eager"); len(units) != 2 {
+		if units := b.services(t, "eager"); len(units) != 2 {
 			return fmt.Errorf("without a request run %v, want both", units)
 		}
 		for n := 1; n <= 2; n++ {
@@ -322,12 +322,12 @@ func (b *box) eager(t *testing.T) {
 }
 
 func (b *box) crew(t *testing.T) {
-	if units := b.services("crew"); len(units) != 0 {
+	if units := b.services(t, "crew"); len(units) != 0 {
 		t.Errorf("before any request run %v", units)
 	}
 	b.ok(t, "crew", "/")
 	within(t, 20*time.Second, func() error {
-		if units := b.services("crew"); len(units) != 3 {
+		if units := b.services(t, "crew"); len(units) != 3 {
 			return fmt.Errorf("after one request run %v, want all three", units)
 		}
 		return nil
@@ -395,7 +395,7 @@ func (b *box) stopped(t *testing.T) {
 		t.Errorf("the request that was being served: %v", err)
 	}
 	within(t, 20*time.Second, func() error {
-		if units, processes := b.running("web-fastcgi@*"), b.processes("web"); len(units)+len(processes) != 0 {
+		if units, processes := b.running(t, "web-fastcgi@*"), b.processes(t, "web"); len(units)+len(processes) != 0 {
 			return fmt.Errorf("after stop run %v, %v", units, processes)
 		}
 		return nil
@@ -404,7 +404,7 @@ func (b *box) stopped(t *testing.T) {
 	if left != "" {
 		t.Errorf("after stop there is still:\n%s", left)
 	}
-	if failed := b.run(t, "systemctl", "list-units", "--failed", "--plain", "--no-legend", "*-fastcgi*"); failed != "" {
-		t.Errorf("units have failed:\n%s", failed)
+	if failed := b.unitsOf(t, "*-fastcgi*", "failed"); len(failed) > 0 {
+		t.Errorf("units have failed: %v", failed)
 	}
 }

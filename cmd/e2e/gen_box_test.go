@@ -74,13 +74,14 @@ func (b *box) genArrives(t *testing.T) {
 	b.write(t, program, genShow, 0o755)
 	b.genUnits(t, string(config))
 	b.run(t, "systemctl", "start", "odd-fastcgi@1.service")
+	defer b.explain(t)
 	within(t, 30*time.Second, func() error {
 		if !b.exists("/run/odd/out") {
-			return fmt.Errorf("the program has written nothing\n%s", b.journal("odd-fastcgi@1.service"))
+			return fmt.Errorf("the program has written nothing")
 		}
 		return nil
 	})
-	got := strings.Split(b.run(t, "cat", "/run/odd/out"), "\x00")
+	got := strings.Split(b.read("/run/odd/out"), "\x00")
 	if diff := cmp.Diff(append(want, "end"), got); diff != "" {
 		t.Errorf("what the program saw (-want +got):\n%s", diff)
 	}
@@ -123,7 +124,7 @@ func (b *box) genTargets(t *testing.T) {
 			busy.end(t, "load while the target stops")
 			b.genActive(t, test.app, 0, 0)
 			// Without a supervisor, a service that a connection starts while its socket goes may be left as failed.
-			if left := b.running(test.app + "-fastcgi*"); len(left) > 0 {
+			if left := b.running(t, test.app+"-fastcgi*"); len(left) > 0 {
 				t.Errorf("left behind: %s", left)
 			}
 			for n := 1; n <= 3; n++ {
@@ -149,7 +150,7 @@ func (b *box) genTargets(t *testing.T) {
 func (b *box) genActive(t *testing.T, app string, sockets, services int) {
 	t.Helper()
 	within(t, 30*time.Second, func() error {
-		got := [2]int{len(b.running(app + "-fastcgi@*.socket")), len(b.running(app + "-fastcgi@*.service"))}
+		got := [2]int{len(b.running(t, app+"-fastcgi@*.socket")), len(b.running(t, app+"-fastcgi@*.service"))}
 		if want := [2]int{sockets, services}; got != want {
 			return fmt.Errorf("sockets and services of %s: %v, want %v", app, got, want)
 		}
@@ -195,7 +196,7 @@ func (b *box) genRequires(t *testing.T) {
 	}
 	b.run(t, "systemctl", "stop", "base.service")
 	within(t, 30*time.Second, func() error {
-		if slices.Contains(b.running("need-fastcgi@*.service"), "need-fastcgi@1.service") {
+		if slices.Contains(b.running(t, "need-fastcgi@*.service"), "need-fastcgi@1.service") {
 			return fmt.Errorf("the service runs without what it requires")
 		}
 		return nil

@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,41 +88,62 @@ func TestMonitor(t *testing.T) {
 	t.Run("sleeping instances still sleep", b.monitorAsleep)
 }
 
-// monitorCurl asks the box's monitor, with the token.
+// monitorCurl asks the box's monitor, with the token, as a program in the box does.
 func (b *box) monitorCurl(args ...string) (string, int) {
 	return b.try(append([]string{"curl", "-sS", "-H", "Authorization: Bearer " + monitorToken}, args...)...)
 }
 
-// report is the monitor's newest.
-func (b *box) report() (monitor.Report, error) {
-	var r monitor.Report
-	out, code := b.monitorCurl("http://127.0.0.1:9180/api/v1/status")
-	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
-		return r, fmt.Errorf("curl: exit %d, %w: %s", code, err, out)
+// monitorGet asks it without a process, for what waits.
+func (b *box) monitorGet(target string) (string, error) {
+	request, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:9180"+target, nil)
+	if err != nil {
+		return "", err
 	}
-	return r, nil
+	request.Header.Set("Authorization", "Bearer "+monitorToken)
+	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: b.Dial}}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return string(body), err
+}
+
+// report is the monitor's newest.
+func (b *box) report() (r monitor.Report, err error) {
+	out, err := b.monitorGet("/api/v1/status")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &r)
+	}
+	return r, err
 }
 
 // monitored waits for an instance that check has no complaint of.
 func (b *box) monitored(t *testing.T, app string, n int, check func(i monitor.Instance) error) (found monitor.Instance) {
 	t.Helper()
-	end := time.Now().Add(waitLimit)
-	for {
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s@%d: %+v\n%s\n%s", app, n, found, b.journal(units.MonitorUnit), b.journal(service(app, n)))
+		}
+	}()
+	within(t, waitLimit, func() error {
 		r, err := b.report()
+		if err != nil {
+			return err
+		}
 		for _, a := range r.Apps {
 			if a.Name == app && len(a.Instances) >= n {
 				found = a.Instances[n-1]
-				err = check(found)
+				return check(found)
 			}
 		}
-		if err == nil && found.App == app {
-			return found
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s@%d: %v\n%+v\n%s", app, n, err, found, b.journal(units.MonitorUnit))
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return fmt.Errorf("%s@%d is not in the report", app, n)
+	})
+	return found
 }
 
 // is wants a health, and a reason if words are given.
@@ -168,7 +191,7 @@ func (b *box) monitorAsleep(t *testing.T) {
 		return nil
 	})
 	for _, app := range []string{"idle", "rest"} {
-		if woken := b.services(app); len(woken) > 0 {
+		if woken := b.services(t, app); len(woken) > 0 {
 			t.Errorf("%v run", woken)
 		}
 	}
@@ -196,7 +219,10 @@ func (b *box) monitorAccess(t *testing.T) {
 			t.Errorf("%v: %s, want %s", c.args, got, c.want)
 		}
 	}
-	metrics, _ := b.monitorCurl(at + "/metrics")
+	metrics, err := b.monitorGet("/metrics")
+	if err != nil {
+		t.Error(err)
+	}
 	for _, line := range []string{
 		`fcgisup_instance_state{app="idle",instance="2",state="sleeping"} 1`,
 		`fcgisup_instance_health{app="lazy",health="asleep",instance="1"} 1`,
@@ -385,7 +411,7 @@ func (b *box) monitorKilled(t *testing.T) {
 	b.monitored(t, "lazy", 1, is(monitor.Asleep, ""))
 	before := b.monitored(t, "crash", 1, is(monitor.Stopped, ""))
 	within(t, 30*time.Second, func() error { // what has changed is saved
-		out := b.run(t, "cat", "/var/lib/fcgisup/history.json")
+		out := b.read("/var/lib/fcgisup/history.json")
 		if want := strconv.FormatInt(before.Since.UnixMilli(), 10); !strings.Contains(out, want) {
 			return fmt.Errorf("no %s in %s", want, out)
 		}

@@ -274,13 +274,14 @@ func (b *box) packageUpgraded(t *testing.T, deb, version string) {
 // monitorRuns: it is active, and runs the installed program.
 func (b *box) monitorRuns(t *testing.T) {
 	t.Helper()
+	defer b.explain(t)
 	within(t, 20*time.Second, func() error {
 		pid := b.property(t, monitorUnit, "MainPID")
 		if state := b.property(t, monitorUnit, "ActiveState"); state != "active" {
-			return fmt.Errorf("the monitor is %s\n%s", state, b.journal(monitorUnit))
+			return fmt.Errorf("the monitor is %s", state)
 		}
-		if exe, err := b.try("readlink", "/proc/"+pid+"/exe"); strings.TrimSpace(exe) != "/usr/bin/fcgisup" {
-			return fmt.Errorf("the monitor runs %s, %v", exe, err)
+		if exe, err := os.Readlink(b.path("/proc/" + pid + "/exe")); exe != "/usr/bin/fcgisup" {
+			return fmt.Errorf("the monitor runs %s, %w", exe, err)
 		}
 		return nil
 	})
@@ -351,7 +352,7 @@ func (b *box) packagePurged(t *testing.T, files string) {
 	if out, _ := b.try("systemctl", "list-units", "--all", "--plain", "--no-legend", "*fcgi*"); out != "" {
 		t.Errorf("units are left:\n%s", out)
 	}
-	if out, _ := b.try("pgrep", "-a", "fcgisup"); out != "" {
-		t.Errorf("processes are left:\n%s", out)
+	if left := b.processesLike(t, "fcgisup"); len(left) > 0 {
+		t.Errorf("processes are left: %v", left)
 	}
 }

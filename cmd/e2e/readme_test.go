@@ -78,7 +78,7 @@ func TestReadmeSteps(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if left := b.running("hello-fastcgi*"); len(left) > 0 {
+	if left := b.running(t, "hello-fastcgi*"); len(left) > 0 {
 		t.Errorf("after remove there are still %q", left)
 	}
 }

@@ -77,9 +77,10 @@ func (b *box) lives(t *testing.T, app string) {
 		t.Errorf("status %+v, %v; want one crash and no probe's restart", got, err)
 	}
 	b.run(t, "systemctl", "stop", app+"-fastcgi.target")
+	defer b.explain(t)
 	within(t, 20*time.Second, func() error {
-		if state, _ := b.try("systemctl", "is-failed", service(app, 1)); strings.TrimSpace(state) != "inactive" {
-			return fmt.Errorf("after stop the service is %s\n%s", state, b.journal(service(app, 1)))
+		if state := b.property(t, service(app, 1), "ActiveState"); state != "inactive" {
+			return fmt.Errorf("after stop the service is %s", state)
 		}
 		return nil
 	})

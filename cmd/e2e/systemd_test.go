@@ -256,7 +256,7 @@ func (b *box) nap(t *testing.T) {
 	if result, restarts := b.property(t, service("nap", 1), "Result"), b.property(t, service("nap", 1), "NRestarts"); result != "success" || restarts != "0" {
 		t.Errorf("result %s, %s restarts by systemd", result, restarts)
 	}
-	if processes := b.processes("nap"); len(processes) != 0 {
+	if processes := b.processes(t, "nap"); len(processes) != 0 {
 		t.Errorf("asleep run %v", processes)
 	}
 	time.Sleep(time.Second) // longer than probes would take to wake it
@@ -328,13 +328,13 @@ func (b *box) strays(t *testing.T) {
 		}
 		return nil
 	})
-	if out, _ := b.try("pgrep", "-f", "liar.pl daemon"); strings.Count(out, "\n") > 2 { // two of an attempt that is being made
-		t.Errorf("daemons are left:\n%s", out)
+	if left := b.processesLike(t, "liar.pl daemon"); len(left) > 2 { // two of an attempt that is being made
+		t.Errorf("daemons are left: %v", left)
 	}
 	b.run(t, "systemctl", "stop", "stray-fastcgi.target")
 	within(t, time.Minute, func() error { // the target's job does not wait for those of its services
-		if out, _ := b.try("pgrep", "-a", "-f", "liar.pl daemon"); out != "" {
-			return fmt.Errorf("after stop run:\n%s", out)
+		if left := b.processesLike(t, "liar.pl daemon"); len(left) > 0 {
+			return fmt.Errorf("after stop run: %v", left)
 		}
 		return nil
 	})
@@ -355,9 +355,10 @@ func (b *box) reloads(t *testing.T, words string) {
 	}
 	before := said()
 	b.run(t, "systemctl", "reload", service("swap", 1))
+	defer b.explain(t)
 	within(t, 20*time.Second, func() error {
 		if said() == before {
-			return fmt.Errorf("not said: %s\n%s", words, b.journal(service("swap", 1)))
+			return fmt.Errorf("not said: %s", words)
 		}
 		return nil
 	})

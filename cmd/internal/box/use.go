@@ -16,7 +16,7 @@ import (
 func (b *Box) Command(ctx context.Context, argv ...string) *exec.Cmd {
 	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
 	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", tunables}
 	command.Dir = "/"
 	command.WaitDelay = 5 * time.Second
 	return command
@@ -41,15 +41,24 @@ func (b *Box) Path(name string) string {
 }
 
 // Write makes a file of the box, and its folders. Neither the umask nor the mode of an older file decides.
-func (b *Box) Write(name string, content []byte, mode os.FileMode) error {
+func (b *Box) Write(name string, content []byte, mode os.FileMode) (err error) {
 	path := b.Path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, content, mode); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
 		return err
 	}
-	return os.Chmod(path, mode)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	// The size first: tmpfs has huge pages within it only.
+	if err := file.Truncate(int64(len(content))); err != nil {
+		return err
+	}
+	if _, err := file.Write(content); err != nil {
+		return err
+	}
+	return file.Chmod(mode)
 }
 
 // Running lists the units of a pattern that are active or on their way.
