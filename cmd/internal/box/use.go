@@ -16,7 +16,8 @@ import (
 func (b *Box) Command(ctx context.Context, argv ...string) *exec.Cmd {
 	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
 	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", tunables}
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+	command.Env = append(command.Env, strings.Fields(tunables)...)
 	command.Dir = "/"
 	command.WaitDelay = 5 * time.Second
 	return command
