@@ -193,7 +193,7 @@ func (b *box) applyUntil(t *testing.T, signal, words string) string {
 		_, _ = b.try("sh", "-c", "echo $$ >/run/apply.pid; exec fcgisup apply >/run/apply.out 2>&1")
 		close(ended)
 	}()
-	defer b.explain(t)
+	defer b.logFailures(t)
 	within(t, 3*time.Minute, func() error {
 		if out := b.read("/run/apply.out"); !strings.Contains(out, words) {
 			return fmt.Errorf("%q is not in:\n%s", words, out)

@@ -79,8 +79,8 @@ func (b *box) number(t *testing.T, unit, name string) int {
 // failures tells what a broken box has to say, for the message of a failing test.
 func (b *box) failures() string { return b.Failures() }
 
-// explain logs what the box has to say if the test has failed. It is deferred by what waits: each try would cost two processes.
-func (b *box) explain(t *testing.T) {
+// logFailures logs what the box has to say if the test has failed. It is deferred by what waits: each try would cost two processes.
+func (b *box) logFailures(t *testing.T) {
 	t.Helper()
 	if t.Failed() {
 		t.Log(b.failures())

@@ -74,7 +74,7 @@ func (b *box) genArrives(t *testing.T) {
 	b.write(t, program, genShow, 0o755)
 	b.genUnits(t, string(config))
 	b.run(t, "systemctl", "start", "odd-fastcgi@1.service")
-	defer b.explain(t)
+	defer b.logFailures(t)
 	within(t, 30*time.Second, func() error {
 		if !b.exists("/run/odd/out") {
 			return fmt.Errorf("the program has written nothing")

@@ -274,7 +274,7 @@ func (b *box) packageUpgraded(t *testing.T, deb, version string) {
 // monitorRuns: it is active, and runs the installed program.
 func (b *box) monitorRuns(t *testing.T) {
 	t.Helper()
-	defer b.explain(t)
+	defer b.logFailures(t)
 	within(t, 20*time.Second, func() error {
 		pid := b.property(t, monitorUnit, "MainPID")
 		if state := b.property(t, monitorUnit, "ActiveState"); state != "active" {

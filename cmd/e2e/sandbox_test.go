@@ -77,7 +77,7 @@ func (b *box) lives(t *testing.T, app string) {
 		t.Errorf("status %+v, %v; want one crash and no probe's restart", got, err)
 	}
 	b.run(t, "systemctl", "stop", app+"-fastcgi.target")
-	defer b.explain(t)
+	defer b.logFailures(t)
 	within(t, 20*time.Second, func() error {
 		if state := b.property(t, service(app, 1), "ActiveState"); state != "inactive" {
 			return fmt.Errorf("after stop the service is %s", state)

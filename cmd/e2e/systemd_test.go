@@ -355,7 +355,7 @@ func (b *box) reloads(t *testing.T, words string) {
 	}
 	before := said()
 	b.run(t, "systemctl", "reload", service("swap", 1))
-	defer b.explain(t)
+	defer b.logFailures(t)
 	within(t, 20*time.Second, func() error {
 		if said() == before {
 			return fmt.Errorf("not said: %s", words)
