@@ -127,3 +127,40 @@ func backendOf(t *testing.T, file string) string {
 	}
 	return ""
 }
+
+// TestDocsWebServers has each server read what docs/web-servers.md shows of its configuration, with the file rendered for
+// the page's app in place.
+func TestDocsWebServers(t *testing.T) {
+	text, err := os.ReadFile("../../docs/web-servers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	for kind, config := range map[webserver.Kind]string{
+		webserver.Apache:   "ServerRoot DIR\nPidFile DIR/pid\nErrorLog /dev/stderr\nServerName localhost\nListen 127.0.0.1:80\nMODULES\nSHOWN",
+		webserver.Caddy:    "SHOWN",
+		webserver.HAProxy:  "SHOWN",
+		webserver.Lighttpd: "SHOWN",
+	} {
+		check := webChecks[kind]
+		needFiles(t, check.program)
+		dir := t.TempDir()
+		writeFile(t, dir+"/fcgisup.yaml", blocks(page, "yaml")[0])
+		gen(t, string(kind), "--config", dir+"/fcgisup.yaml", "--out", dir)
+		file := filepath.Join(dir, webserver.Path(kind, "hello"))
+		place, _ := webserver.Installed(webserver.Path(kind, "hello"))
+		if !strings.Contains(page, "`"+place+"`") {
+			t.Errorf("the page does not say that the file belongs at %s", place)
+		}
+		shown := strings.ReplaceAll(blocks(page, string(kind))[0], place, file)
+		if kind == webserver.HAProxy && !strings.Contains(shown, backendOf(t, file)) {
+			t.Errorf("the page shows another line than %q", backendOf(t, file))
+		}
+		config = strings.NewReplacer("DIR", dir, "MODULES", apacheModules(), "SHOWN", shown).Replace(config)
+		writeFile(t, dir+"/config", config)
+		argv := strings.Fields(strings.ReplaceAll(strings.Join(check.argv, " "), "FILE", file))
+		if out, err := exec.Command(check.program, append(argv, dir+"/config")...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s\n%s", kind, err, out, config)
+		}
+	}
+}
