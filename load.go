@@ -77,8 +77,8 @@ func find(explicit string, getenv func(string) string, uid int) (path string, sk
 }
 
 // Load reads and checks a configuration file. What is wrong inside the file
-// comes back as [Errors].
-func Load(path string) (*Config, error) {
+// comes back as [Errors]. See [Parse] for variables.
+func Load(path string, variables ...Variables) (*Config, error) {
 	// A pipe that nobody writes to must not hold us up: it is empty.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -89,5 +89,5 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return Parse(path, data)
+	return Parse(path, data, variables...)
 }

@@ -15,8 +15,9 @@ import (
 // maxNodes bounds what aliases may expand to: a file of this size without any has fewer.
 const maxNodes = 500_000
 
-// Parse reads a configuration; name stands for it in errors, which are [Errors].
-func Parse(name string, data []byte) (*Config, error) {
+// Parse reads a configuration; name stands for it in errors, which are [Errors]. With variables, ${NAME} and ${NAME:-DEFAULT} in
+// values are replaced.
+func Parse(name string, data []byte, variables ...Variables) (*Config, error) {
 	d := &decoder{file: name, nodes: map[string]*yaml.Node{}}
 	cfg := &Config{Path: name, Text: data}
 	if len(data) > MaxConfigSize {
@@ -24,6 +25,9 @@ func Parse(name string, data []byte) (*Config, error) {
 		return nil, d.errs
 	}
 	if root := d.document(data); root != nil {
+		for _, v := range variables {
+			d.expand(root, v)
+		}
 		d.config(cfg, root)
 	}
 	if len(d.errs) > 0 {
@@ -45,6 +49,8 @@ type decoder struct {
 	// nodes remembers where each value stands, for checks that span several.
 	nodes map[string]*yaml.Node
 	seen  int
+	// unset are values with a variable that has an error already.
+	unset map[*yaml.Node]bool
 	// keys is set by [Reference] only: nothing is read then, what could be is listed.
 	keys *[]Key
 }
@@ -179,6 +185,9 @@ func (d *decoder) mapping(n *yaml.Node, key string, each func(k, v *yaml.Node, a
 	if n == nil {
 		return
 	}
+	if d.unset[n] {
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.errorAt(n, key, "must be a mapping, not %s", kind(n))
 		return
@@ -218,6 +227,9 @@ func (d *decoder) scalar(n *yaml.Node, key string) (string, bool) {
 	}
 	at := n
 	if n = d.resolve(n, key); n == nil {
+		return "", false
+	}
+	if d.unset[n] {
 		return "", false
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {

@@ -79,6 +79,9 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 			src.apps = append(src.apps, withOwnGroup(a))
 		}
 	}
+	if g.Variables() != nil {
+		src.flags = append(src.flags, "--expand-env")
+	}
 	src.exposed = exposes(cfg.Path, src.apps)
 	if src.config != "" {
 		src.flags = append(src.flags, "--config", src.config)

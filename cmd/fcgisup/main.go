@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -88,6 +89,7 @@ systemd sockets and nginx, and tells the truth about it.`,
 		},
 	}
 	root.PersistentFlags().StringVar(&c.Config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
+	root.PersistentFlags().BoolVar(&c.ExpandEnv, "expand-env", false, "replacement of ${NAME} and ${NAME:-DEFAULT} in the configuration's values by environment variables (or $"+fcgisup.EnvExpand+"=1)")
 	root.SetFlagErrorFunc(term.BadFlag)
 	root.AddCommand(c.commands()...)
 	c.complete(root)

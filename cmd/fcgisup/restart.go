@@ -130,7 +130,7 @@ func (c *cli) configured() []fcgisup.App {
 	if err != nil {
 		return nil
 	}
-	cfg, err := fcgisup.Load(path)
+	cfg, err := fcgisup.Load(path, c.Variables())
 	if err != nil {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (s *runSource) read() (control.ConfigRead, bool) {
 	if text == nil {
 		return control.ConfigRead{}, false
 	}
-	cfg, err := fcgisup.Parse("the configuration", *text)
+	cfg, err := fcgisup.Parse("the configuration", *text, s.variables)
 	if err != nil {
 		return control.ConfigRead{}, false
 	}

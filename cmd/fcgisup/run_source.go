@@ -36,6 +36,8 @@ type runSource struct {
 	picked atomic.Pointer[fcgisup.App]
 	// kept is the text that Keep has seen last.
 	kept *[]byte
+	// variables are those that the configuration may use, nil for none.
+	variables fcgisup.Variables
 	// refused is what is wrong with the configuration, if it is that.
 	refused error
 }
@@ -48,6 +50,7 @@ func (s *runSource) define(f *pflag.FlagSet) {
 
 // load returns the app and the instances of it that are meant.
 func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
+	s.variables = c.Variables()
 	a, err := s.find(c)
 	if err != nil {
 		return a, nil, err
@@ -90,12 +93,13 @@ func (s *runSource) instances(a fcgisup.App) (fcgisup.App, []fcgisup.Instance, e
 
 // reuse is load from the text that a predecessor has found good.
 func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
+	s.variables = c.Variables()
 	if path, _, err := fcgisup.Find(c.Config, c.Getenv); err == nil { // to read again once it is mended
 		if s.path, err = filepath.Abs(path); err != nil {
 			return fcgisup.App{}, nil, fmt.Errorf("cannot tell where %s is: %w", path, err)
 		}
 	}
-	cfg, err := fcgisup.Parse("the configuration of before", text)
+	cfg, err := fcgisup.Parse("the configuration of before", text, c.Variables())
 	if err != nil {
 		return fcgisup.App{}, nil, err
 	}
@@ -232,7 +236,7 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 	}
 	path := s.path
 	return func() (fcgisup.App, error) {
-		cfg, err := fcgisup.Load(path)
+		cfg, err := fcgisup.Load(path, s.variables)
 		if err != nil {
 			return fcgisup.App{}, err
 		}

@@ -93,7 +93,7 @@ func hasAccess(place string, mode fs.FileMode, uid, gid int) bool {
 
 // last returns the copy of a configuration file, and the time at which it was made. Other users must not be able to put a
 // file in the directory.
-func (a Copies) last(path string) (*fcgisup.Config, time.Time, error) {
+func (a Copies) last(path string, variables fcgisup.Variables) (*fcgisup.Config, time.Time, error) {
 	if err := fcgisup.CheckTrust(a.dir, a.uid); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -110,7 +110,7 @@ func (a Copies) last(path string) (*fcgisup.Config, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	cfg, err := fcgisup.Parse(path, text)
+	cfg, err := fcgisup.Parse(path, text, variables)
 	return cfg, info.ModTime(), err
 }
 
@@ -133,7 +133,7 @@ func Instead(c *term.Env, cause error, places ...Copies) (*fcgisup.Config, strin
 	var newest *fcgisup.Config
 	var since time.Time
 	for _, place := range places {
-		if cfg, at, err := place.last(path); err == nil && at.After(since) {
+		if cfg, at, err := place.last(path, c.Variables()); err == nil && at.After(since) {
 			newest, since = cfg, at
 		}
 	}

@@ -16,7 +16,9 @@ type Env struct {
 	Args []string
 	// Config is --config.
 	Config string
-	Getenv func(string) string
+	// ExpandEnv is --expand-env.
+	ExpandEnv bool
+	Getenv    func(string) string
 }
 
 // Terminal tells whether standard output is one.

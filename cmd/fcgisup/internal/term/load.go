@@ -3,6 +3,7 @@ package term
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -26,7 +27,7 @@ func (c *Env) Load() (*fcgisup.Config, error) {
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Hint: "--config names a file", Cause: err}
 	}
-	cfg, err := fcgisup.Load(path)
+	cfg, err := fcgisup.Load(path, c.Variables())
 	var wrong fcgisup.Errors
 	if err != nil && !errors.As(err, &wrong) {
 		return nil, &ExitError{Code: ExitUsage, Hint: "--config names another file; fcgisup init writes an example", Cause: err}
@@ -47,4 +48,12 @@ func PickApp(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
 		return a, Usage(fmt.Errorf("%s has no app %q", cfg.Path, name))
 	}
 	return a, nil
+}
+
+// Variables are those that the configuration may use, nil unless that is asked for.
+func (c *Env) Variables() fcgisup.Variables {
+	if c.ExpandEnv || c.Getenv(fcgisup.EnvExpand) == "1" {
+		return os.LookupEnv
+	}
+	return nil
 }
