@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -51,14 +50,14 @@ func parseEnvironment(data []byte) map[string]string {
 		} else {
 			_, text = cutLine(text)
 		}
-		if variableName.MatchString(key) && utf8.ValidString(value) && !strings.ContainsFunc(value, forbidden) {
+		if variableName().MatchString(key) && utf8.ValidString(value) && !strings.ContainsFunc(value, forbidden) {
 			env[key] = value
 		}
 	}
 	return env
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // forbidden are the control characters that systemd lets into no variable.
 func forbidden(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }

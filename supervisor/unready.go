@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,12 +26,12 @@ type unready struct {
 }
 
 // page matches the first line of what a CGI program or an HTTP server prints.
-var page = regexp.MustCompile(`(?i)^\s*(HTTP/\d|(Content-Type|Status|Location|X-Powered-By|Set-Cookie|Cache-Control|Expires|Pragma)\s*:|<!doctype html|<html|<\?xml)`)
+var page = pattern(`(?i)^\s*(HTTP/\d|(Content-Type|Status|Location|X-Powered-By|Set-Cookie|Cache-Control|Expires|Pragma)\s*:|<!doctype html|<html|<\?xml)`)
 
 // reason is why the worker has not become ready and what to change, in a sentence;
 // empty if its exit status and its output must do.
 func (u unready) reason() string {
-	printed := slices.ContainsFunc(u.output, page.MatchString)
+	printed := slices.ContainsFunc(u.output, page().MatchString)
 	switch {
 	case len(u.own) > 0 && len(u.left) > 0:
 		return fmt.Sprintf("it went into the background (%s is left) and listens on a socket of its own, %s, instead of standard input; remove the options that do that (daemon mode, -s, -b, --listen, --socket, bindAddress)",

@@ -3,7 +3,6 @@ package units
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,11 +16,11 @@ import (
 func literal(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 
 // bare is what needs no quotes in a list of words.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var bare = pattern(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // quote makes one word of a string, systemd.syntax(7) "Quoting".
 func quote(s string) string {
-	if bare.MatchString(s) {
+	if bare().MatchString(s) {
 		return s
 	}
 	var b strings.Builder

@@ -2,8 +2,12 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands are all there are, in the order of --help.
+// commands are all there are, in the order of --help; or run alone, if that is what was
+// called: a request may wait for it, and the others take a millisecond to build.
 func (c *cli) commands() []*cobra.Command {
+	if len(c.Args) > 0 && c.Args[0] == "run" {
+		return []*cobra.Command{c.runCommand()}
+	}
 	all := []*cobra.Command{
 		c.demoCommand(),
 		c.demoWorkerCommand(),

@@ -129,9 +129,9 @@ func pieces(s string) []string {
 }
 
 var (
-	urlRule = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*)://([^\s"'<>/?#]*)[^\s"'<>]*`)
+	urlRule = pattern(`([A-Za-z][A-Za-z0-9+.-]*)://([^\s"'<>/?#]*)[^\s"'<>]*`)
 	// tokenRule is what keys look like, whosever they are.
-	tokenRule = regexp.MustCompile(`[A-Za-z0-9_%+=-]{20,}`)
+	tokenRule = pattern(`[A-Za-z0-9_%+=-]{20,}`)
 )
 
 // clean is one line of s with nothing of the URL in it.
@@ -140,8 +140,8 @@ func (r redactor) clean(s string) string {
 		return "the reason is not shown, since it might show the URL"
 	}
 	// Cut to length at the end only, lest the cut leave half a token that nothing finds.
-	s = urlRule.ReplaceAllStringFunc(fcgisup.Printable(strings.TrimSpace(s)), func(m string) string {
-		parts := urlRule.FindStringSubmatch(m)
+	s = urlRule().ReplaceAllStringFunc(fcgisup.Printable(strings.TrimSpace(s)), func(m string) string {
+		parts := urlRule().FindStringSubmatch(m)
 		if strings.Contains(parts[2], "@") || !networkName(strings.Split(parts[2], ":")[0]) {
 			return parts[1] + "://" + hidden
 		}
@@ -150,7 +150,7 @@ func (r redactor) clean(s string) string {
 	if r.parts != nil {
 		s = r.parts.ReplaceAllLiteralString(s, hidden)
 	}
-	s = tokenRule.ReplaceAllStringFunc(s, func(m string) string {
+	s = tokenRule().ReplaceAllStringFunc(s, func(m string) string {
 		if strings.ContainsAny(m, "0123456789") {
 			return hidden
 		}
