@@ -117,7 +117,7 @@ func parseListen(s string) (Listen, error) {
 	return Listen{Host: host, Port: n}, nil
 }
 
-// check tells whether every one of the app's instances gets a usable address of its own.
+// check reports whether each of the app's instances gets a usable address of its own.
 func (l Listen) check(instances int) error {
 	if l.Path == "" {
 		if last := l.Port + instances - 1; last > 65535 {

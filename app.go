@@ -54,7 +54,7 @@ type App struct {
 	Command   []string
 	Directory string
 	// User and Group run the workers. An empty Group is the user's primary group,
-	// an empty User (only from the command line) is whoever runs fcgisup.
+	// an empty User (only from the command line) is the user that runs fcgisup.
 	User, Group string
 	Environment map[string]string
 	// EnvironmentFile is in the format of systemd.exec(5); a leading "-" lets it be missing.
@@ -306,7 +306,7 @@ func (r StatusRange) String() string {
 	return fmt.Sprintf("%d-%d", r.Min, r.Max)
 }
 
-// File is a rendered file; Path is relative to the output folder.
+// File is a rendered file; Path is relative to the output directory.
 type File struct {
 	Path string
 	Mode fs.FileMode

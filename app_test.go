@@ -180,7 +180,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := Load(dir); err == nil {
-		t.Error("a folder was accepted")
+		t.Error("a directory was accepted")
 	}
 }
 

@@ -23,7 +23,7 @@ type Alerts struct {
 	For time.Duration
 	// Repeat is from one message about what is still down to the next; 0: never.
 	Repeat time.Duration
-	// To are the targets, each with a name of its own; without any, nobody is told.
+	// To are the receivers, each with a name of its own; without any, no alert is sent.
 	To []Target
 }
 

@@ -15,7 +15,7 @@ const EnvConfig = "FCGISUP_CONFIG"
 // SystemConfig is where the package and the generated units keep the configuration.
 const SystemConfig = "/etc/fcgisup/fcgisup.yaml"
 
-// LocalConfig is looked for in the current folder.
+// LocalConfig is looked for in the working directory.
 const LocalConfig = "fcgisup.yaml"
 
 // MaxConfigSize bounds a configuration file, in bytes.
@@ -79,7 +79,7 @@ func find(explicit string, getenv func(string) string, uid int) (path string, sk
 // Load reads and checks a configuration file. What is wrong inside the file
 // comes back as [Errors]. See [Parse] for variables.
 func Load(path string, variables ...Variables) (*Config, error) {
-	// A pipe that nobody writes to must not hold us up: it is empty.
+	// A pipe without a writer must not block: it is empty.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)

@@ -70,9 +70,9 @@ func directives(p *map[string][]string, owned owner) set {
 			instead, ours := owned[k.Value]
 			switch {
 			case ours && instead != "":
-				d.errorAt(k, at, "belongs to fcgisup; set %s instead", instead)
+				d.errorAt(k, at, "is managed by fcgisup; set %s instead", instead)
 			case ours:
-				d.errorAt(k, at, "belongs to fcgisup: its promises depend on it")
+				d.errorAt(k, at, "is managed by fcgisup and cannot be set")
 			case !keyRule().MatchString(k.Value):
 				d.errorAt(k, at, "%q is not a systemd directive", k.Value)
 			}

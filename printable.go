@@ -83,7 +83,7 @@ func printable(s string, most int) string {
 	return out.String()
 }
 
-// visible tells whether a character is shown as itself: it leaves a mark or a
+// visible reports whether a character is shown as itself: it leaves a mark or a
 // space where it stands, and does nothing else.
 func visible(r rune) bool {
 	switch {

@@ -6,7 +6,7 @@ type ProbeClass string
 
 // The classes, from the socket inwards.
 const (
-	ProbeRefused    ProbeClass = "refused"    // nobody listens, or the socket cannot be used as configured
+	ProbeRefused    ProbeClass = "refused"    // no process listens, or the socket cannot be used as configured
 	ProbeMissing    ProbeClass = "missing"    // no such socket file
 	ProbeFull       ProbeClass = "full"       // the accept queue is full: saturated, not down
 	ProbeTimeout    ProbeClass = "timeout"    // the deadline passed before the answer was complete

@@ -41,7 +41,7 @@ func Reference() []Key {
 	return *d.keys
 }
 
-// describing tells whether the decoder lists what it would read.
+// describing reports whether the decoder lists what it would read.
 func (d *decoder) describing() bool { return d.keys != nil }
 
 // describe lists the keys of one mapping, and what is below them.

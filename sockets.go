@@ -6,7 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// connects tells whether the workers and the supervisor of an app may connect to
+// connects reports whether the workers and the supervisor of an app may connect to
 // the unix sockets of another, as far as the configuration says who they are.
 func (a App) connects(to App) bool {
 	mode, own := to.Socket.Mode, cmp.Or(a.Group, a.User)

@@ -34,7 +34,7 @@ func targets(p *[]Target) set {
 	})
 }
 
-// target tells whether it read a whole one.
+// target reports whether it read a whole one.
 func (d *decoder) target(t *Target, n *yaml.Node, key string) bool {
 	r := d.resolve(n, key)
 	if r == nil {
@@ -149,7 +149,7 @@ func endpoint(p *Address) set {
 	})
 }
 
-// Local tells whether only this host can connect: a unix socket, or loopback.
+// Local reports whether only this host can connect: a unix socket, or loopback.
 func (a Address) Local() bool {
 	if a.Network == "unix" {
 		return true

@@ -40,7 +40,7 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 	}
 	switch {
 	case d.nodes[key+".command"] == nil:
-		d.errorAt(k, key+".command", "is missing: what shall run?")
+		d.errorAt(k, key+".command", "is required")
 	case len(a.Command) == 0 && !d.failed(key+".command"):
 		fail("command", "is empty")
 	}
@@ -86,7 +86,7 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 	}
 }
 
-// failed tells whether a value or a part of it has an error already.
+// failed reports whether a value or a part of it has an error already.
 func (d *decoder) failed(key string) bool {
 	for _, e := range d.errs {
 		if e.Key == key || strings.HasPrefix(e.Key, key+".") || strings.HasPrefix(e.Key, key+"[") {

@@ -244,7 +244,7 @@ func checkName(s string) string {
 	return ""
 }
 
-// CheckName tells whether s may name an app.
+// CheckName reports whether s may name an app.
 func CheckName(s string) error {
 	if msg := checkName(s); msg != "" {
 		return fmt.Errorf("%q %s", s, msg)

@@ -89,7 +89,7 @@ func dialError(address string, err error) error {
 	case errors.Is(err, syscall.ETIMEDOUT), isTimeout(err):
 		class = Timeout
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		advice = ": the mode of the socket or of a folder above it forbids this user"
+		advice = ": the mode of the socket or of a directory above it forbids this user"
 	case errors.Is(err, syscall.EPROTOTYPE):
 		advice = ": the socket is not a stream socket"
 	}

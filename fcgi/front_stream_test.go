@@ -178,7 +178,7 @@ func TestFrontAnswersBeforeTheBody(t *testing.T) {
 		if response.StatusCode != 413 || string(text) != "too large" || err != nil {
 			t.Errorf("%v %q %v", response.Status, text, err)
 		}
-		// One that sends the rest all the same is not reset, and told not to go on.
+		// One that sends the rest although it was told not to go on is not reset.
 		for range 2 {
 			if _, err := fmt.Fprint(conn, strings.Repeat("x", 50_000)); err != nil {
 				t.Error(err)

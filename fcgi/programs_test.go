@@ -25,7 +25,7 @@ func startNginx(t *testing.T, more string, backends ...string) string {
 	}
 	user := ""
 	if os.Geteuid() == 0 {
-		user = "user root;" // its workers must reach the test's folders
+		user = "user root;" // its workers must reach the test's directories
 	}
 	socket := filepath.Join(dir, "http")
 	var servers strings.Builder
@@ -84,7 +84,7 @@ func start(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// await returns when somebody listens at a socket path.
+// await returns when a process listens at a socket path.
 func await(t *testing.T, path string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -93,7 +93,7 @@ func await(t *testing.T, path string) {
 			return
 		}
 	}
-	t.Fatal("nobody listens at", path)
+	t.Fatal("no process listens at", path)
 }
 
 func httpClient(t *testing.T, socket string) *http.Client {

@@ -191,7 +191,7 @@ func (c *clock) set(change func()) {
 	_ = c.conn.SetDeadline(deadline)
 }
 
-// awaited is the reading side of a connection; each read starts the silence anew.
+// awaited is the reading side of a connection; each read starts the silence again.
 type awaited struct {
 	conn  net.Conn
 	clock *clock

@@ -55,12 +55,12 @@ var ErrRefused = errors.New("nginx refuses the configuration")
 // what it says about FastCGI. It needs what nginx itself needs to start: root,
 // mostly. The error wraps [ErrRefused] if nginx complained.
 func Read(ctx context.Context, binary string) (*Effective, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	var dump, complaints bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, "-q", "-T")
 	cmd.Stdout, cmd.Stderr = &dump, &complaints
-	cmd.WaitDelay = patience / 60
+	cmd.WaitDelay = commandTimeout / 60
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = ctx.Err()
@@ -99,7 +99,7 @@ func ParseDump(dump []byte) (*Effective, error) {
 }
 
 // splitDump returns the files by path, and the path of the first. A path that
-// comes again is no mark but a comment, of a file that somebody made of a dump.
+// comes again is no mark but a comment, of a file that was made from a dump.
 func splitDump(dump string) (files map[string]string, first string) {
 	files = map[string]string{}
 	path, begin, at := "", 0, 0

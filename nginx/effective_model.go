@@ -201,7 +201,7 @@ func (in *interpreter) includes(block crossplane.Directives, depth int) {
 	}
 }
 
-// Reads tells whether the http block includes a file, be it there or not.
+// Reads reports whether the http block includes a file, be it there or not.
 func (e *Effective) Reads(path string) bool {
 	return slices.ContainsFunc(e.Includes, func(pattern string) bool {
 		ok, err := filepath.Match(pattern, path)

@@ -119,7 +119,7 @@ func scripts(w *writer, kind fcgisup.Scripts) {
 	w.open("if", "($fastcgi_script_name", "!~", `\.php$)`)
 	w.put("return", "404")
 	w.close()
-	w.comment("php-cgi looks for a script in the folders of a path: /picture.jpg/x.php would run the picture.")
+	w.comment("php-cgi looks for a script in the directories of a path: /picture.jpg/x.php would run the picture.")
 	w.open("if", "(!-f", "$document_root$fastcgi_script_name)")
 	w.put("return", "404")
 	w.close()
@@ -162,7 +162,7 @@ var usual = []parameter{
 	{name: "SERVER_ADDR", value: "$server_addr"},
 	{name: "SERVER_PORT", value: portVariable},
 	{name: "REDIRECT_STATUS", value: "200", why: "php-cgi refuses requests without it."},
-	{name: "HTTP_PROXY", value: "", why: "A client's Proxy: header is not the HTTP_PROXY that many libraries obey (httpoxy)."},
+	{name: "HTTP_PROXY", value: "", why: "A client's Proxy: header is not the HTTP_PROXY that many libraries use (httpoxy)."},
 }
 
 // parameters are the usual ones and the app's own, which replace the usual ones of the same name.

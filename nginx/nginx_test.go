@@ -201,7 +201,7 @@ func TestLocationIsNoOther(t *testing.T) {
 	}
 }
 
-// TestTimeoutRunsOnce: a request that nobody answers in time is given to one server only.
+// TestTimeoutRunsOnce: a request that is not answered in time is given to one server only.
 func TestTimeoutRunsOnce(t *testing.T) {
 	app := example()
 	app.Instances, app.Nginx.ReadTimeout = 2, time.Second

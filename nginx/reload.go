@@ -23,8 +23,8 @@ func Binary() (string, bool) {
 	return "", false
 }
 
-// patience bounds nginx's own commands: a test resolves every host name that the configuration holds.
-const patience = time.Minute
+// commandTimeout bounds nginx's own commands: a test resolves every host name that the configuration holds.
+const commandTimeout = time.Minute
 
 // Test has nginx check the configuration as it is on disk, nginx(8) "-t". The
 // error is what nginx complained of, in one line.
@@ -45,7 +45,7 @@ func Signal(ctx context.Context, binary string) error {
 }
 
 func command(ctx context.Context, binary string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, args...)

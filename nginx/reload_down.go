@@ -7,7 +7,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// Down marks servers in an upstream that [Render] made as ones that nginx shall
+// Down marks servers in an upstream that [Render] made as ones that nginx must
 // not use: what [Options] do when the app is at hand. Those that it does not
 // have are left out.
 func Down(upstream []byte, addresses ...fcgisup.Address) []byte {
