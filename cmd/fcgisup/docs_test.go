@@ -93,7 +93,7 @@ func TestDocsUnits(t *testing.T) {
 			}
 		}
 	})
-	unit := regexp.MustCompile(`^[A-Za-z0-9-]+-fastcgi((@([0-9N*i%{}.]*))?\.(socket|service)|\.(conf|caddy|cfg)|\.target|-fleet\.target|@\*)?(\.d/.*)?$`)
+	unit := regexp.MustCompile(`^[A-Za-z0-9-]+-fastcgi((@([0-9N*i%{}.]*))?\.(socket|service|container)|\.(conf|caddy|cfg)|\.target|-fleet\.target|@\*)?(\.d/.*)?$`)
 	for name, page := range pages(t) {
 		for _, code := range codeOf(page) {
 			for _, m := range regexp.MustCompile(`[A-Za-z0-9-]+-fastcgi[@.-][^ \n'"…,;)]*`).FindAllString(code, -1) {

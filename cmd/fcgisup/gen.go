@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/engine"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -18,7 +19,9 @@ type generation struct {
 	// units and nginx are which files are wanted.
 	units, nginx bool
 	// web is the other web server whose files are wanted instead, empty for none.
-	web       webserver.Kind
+	web webserver.Kind
+	// engine is the engine whose files are wanted instead, nil for none.
+	engine    *engineFlags
 	out       string
 	check     bool
 	instances int
@@ -61,6 +64,9 @@ The units name the configuration by --config or $FCGISUP_CONFIG, else
 		g.command("nginx", "Render the nginx files only", false, true))
 	for _, kind := range webserver.Kinds {
 		gen.AddCommand(g.webCommand(kind))
+	}
+	for _, kind := range engine.Kinds {
+		gen.AddCommand(g.engineCommand(kind))
 	}
 	return gen
 }
@@ -107,6 +113,14 @@ func (g *generation) run(cmd *cobra.Command, args []string) error {
 func (g *generation) render(src *source) ([]fcgisup.File, error) {
 	var files []fcgisup.File
 	for _, app := range src.apps {
+		if g.engine != nil {
+			some, err := g.renderEngine(src, app)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, some...)
+			continue
+		}
 		if g.web != "" {
 			file, err := g.renderWeb(src, app)
 			if err != nil {

@@ -16,6 +16,10 @@ import (
 // source is what gen renders, and how the files say where they come from.
 type source struct {
 	apps []fcgisup.App
+	// text is the configuration that has them, empty without one.
+	text []byte
+	// private says that not everybody may read it.
+	private bool
 	// config is the file that the units read, empty for the system's.
 	config string
 	// inline is an app without a configuration file.
@@ -82,6 +86,9 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 	if g.Variables() != nil {
 		src.flags = append(src.flags, "--expand-env")
 	}
+	src.text = cfg.Text
+	info, err := os.Stat(cfg.Path)
+	src.private = err == nil && info.Mode()&0o004 == 0
 	src.exposed = exposes(cfg.Path, src.apps)
 	if src.config != "" {
 		src.flags = append(src.flags, "--config", src.config)

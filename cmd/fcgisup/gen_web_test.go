@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/engine"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
 )
@@ -16,6 +17,9 @@ import (
 func otherKinds() []string {
 	var kinds []string
 	for _, kind := range webserver.Kinds {
+		kinds = append(kinds, string(kind))
+	}
+	for _, kind := range engine.Kinds {
 		kinds = append(kinds, string(kind))
 	}
 	return kinds
