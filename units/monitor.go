@@ -42,7 +42,7 @@ func Monitor(o Options) fcgisup.File {
 	s.set("RestartSec", "5s")
 	s.because("For the history of 24 hours, and alerts that are yet to be delivered.")
 	s.set("StateDirectory", "fcgisup")
-	s.because("For monitor.listen: /run/fcgisup/monitor.sock. The instances' folders are in it as well and must outlive this service.")
+	s.because("For monitor.listen: /run/fcgisup/monitor.sock. The instances' directories are in it as well and must outlive this service.")
 	s.set("RuntimeDirectory", "fcgisup")
 	s.set("RuntimeDirectoryMode", "0755")
 	s.set("RuntimeDirectoryPreserve", "yes")

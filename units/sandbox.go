@@ -136,7 +136,7 @@ func (r renderer) temporary(s *section) {
 	s.set("PrivateTmp", "yes")
 }
 
-// uses tells whether any path that the service has to reach is within a folder.
+// uses reports whether any path that the service has to reach is within a directory.
 func (r renderer) uses(folders ...string) bool {
 	paths := append([]string{r.app.Directory, r.app.Listen.Path, r.app.Health.Address.Path}, r.app.Command...)
 	if r.app.Systemd.Supervise {

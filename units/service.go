@@ -195,7 +195,7 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// within tells whether a path is one of the folders or below one.
+// within reports whether a path is one of the directories or below one.
 func within(path string, folders ...string) bool {
 	for _, folder := range folders {
 		if path == folder || strings.HasPrefix(path, folder+"/") {

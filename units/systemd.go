@@ -66,12 +66,12 @@ type State struct {
 	Sub string
 }
 
-// Up tells whether the unit runs or is about to.
+// Up reports whether the unit runs or is about to.
 func (s State) Up() bool {
 	return s.Active == "active" || s.Active == "activating" || s.Active == "reloading"
 }
 
-// Gone tells whether nothing of the unit runs.
+// Gone reports whether nothing of the unit runs.
 func (s State) Gone() bool { return s.Active == "inactive" || s.Active == "failed" }
 
 // List returns the loaded units whose names match a pattern of glob(7).
@@ -89,7 +89,7 @@ func (s *Systemd) List(ctx context.Context, patterns ...string) ([]State, error)
 	return states, nil
 }
 
-// Enabled tells whether the unit file has the links of its [Install] section;
+// Enabled reports whether the unit file has the links of its [Install] section;
 // one that does not exist has none.
 func (s *Systemd) Enabled(ctx context.Context, unit string) (bool, error) {
 	files, err := ask(ctx, func(ctx context.Context) ([]dbus.UnitFile, error) {
@@ -156,7 +156,7 @@ func (s *Systemd) MainPID(ctx context.Context, service string) (int, error) {
 	return int(pid), nil
 }
 
-// Skipped tells whether the last start of a unit did nothing, as a Condition of the unit was not met.
+// Skipped reports whether the last start of a unit did nothing, as a Condition of the unit was not met.
 func (s *Systemd) Skipped(ctx context.Context, unit string) (bool, error) {
 	p, err := s.properties(ctx, unit)
 	if err != nil {

@@ -36,7 +36,7 @@ type RateLimit struct {
 	Burst    int
 }
 
-// Set tells whether there is a limit.
+// Set reports whether there is a limit.
 func (l RateLimit) Set() bool { return l.Interval > 0 && l.Burst > 0 }
 
 // SocketUnit is a socket unit, systemd.socket(5).
@@ -86,8 +86,8 @@ type ServiceUnit struct {
 	Helpers []Helper
 	// Made are directories that systemd makes at a start, Groups those of SupplementaryGroups=.
 	Made, Groups []string
-	// RuntimeFolders are those below /run that go with the service: none if they are preserved.
-	RuntimeFolders []string
+	// RuntimeDirectories are those below /run that go with the service: none if they are preserved.
+	RuntimeDirectories []string
 	// OnStdin tells that the program gets the socket as its standard input.
 	OnStdin bool
 }
@@ -275,7 +275,7 @@ func serviceOf(name string, p properties) ServiceUnit {
 	}
 	if property[string](p, "RuntimeDirectoryPreserve") == "no" {
 		for _, folder := range property[[]string](p, "RuntimeDirectory") {
-			u.RuntimeFolders = append(u.RuntimeFolders, "/run/"+folder)
+			u.RuntimeDirectories = append(u.RuntimeDirectories, "/run/"+folder)
 		}
 	}
 	return u

@@ -52,11 +52,11 @@ func TestServiceOf(t *testing.T) {
 	if rooted.Program != "" || rooted.User != "" {
 		t.Errorf("in a root of its own it runs %s as %s", rooted.Program, rooted.User)
 	}
-	if !got.Start.Set() || got.Start.Interval < 24*365*time.Hour || !got.PrivateTmp || !got.OnStdin || cmp.Diff(got.RuntimeFolders, []string{"/run/a", "/run/b/c"}) != "" {
+	if !got.Start.Set() || got.Start.Interval < 24*365*time.Hour || !got.PrivateTmp || !got.OnStdin || cmp.Diff(got.RuntimeDirectories, []string{"/run/a", "/run/b/c"}) != "" {
 		t.Errorf("got %+v", got)
 	}
-	if got := serviceOf("a.service", properties{"RuntimeDirectory": []string{"a"}, "RuntimeDirectoryPreserve": "yes"}); got.RuntimeFolders != nil {
-		t.Errorf("preserved folders %v", got.RuntimeFolders)
+	if got := serviceOf("a.service", properties{"RuntimeDirectory": []string{"a"}, "RuntimeDirectoryPreserve": "yes"}); got.RuntimeDirectories != nil {
+		t.Errorf("preserved directories %v", got.RuntimeDirectories)
 	}
 	for _, off := range []properties{{}, {"StartLimitIntervalUSec": uint64(0), "StartLimitBurst": uint32(5)}, {"StartLimitIntervalUSec": uint64(1), "StartLimitBurst": uint32(0)}} {
 		if serviceOf("a.service", off).Start.Set() {

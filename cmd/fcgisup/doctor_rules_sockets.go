@@ -151,7 +151,7 @@ func findLostSockets(f *facts) (found []finding) {
 // findFolders: sockets that go with a service although their unit stays.
 func findFolders(f *facts) (found []finding) {
 	for _, s := range f.sockets {
-		for _, folder := range s.service.RuntimeFolders {
+		for _, folder := range s.service.RuntimeDirectories {
 			for _, a := range s.Listen {
 				if a.Network != "unix" || !strings.HasPrefix(a.Addr, folder+"/") {
 					continue

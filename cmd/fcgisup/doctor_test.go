@@ -67,7 +67,7 @@ func soundFacts() *facts {
 				Listen:  []fcgisup.Address{a},
 				Backlog: 4096, Mode: 0o660, Service: service("rt", n),
 			},
-			service: units.ServiceUnit{Unit: units.Unit{State: units.State{Name: service("rt", n)}, Load: "loaded"}, PrivateTmp: true, RuntimeFolders: []string{"/run/fcgisup/rt-1"}},
+			service: units.ServiceUnit{Unit: units.Unit{State: units.State{Name: service("rt", n)}, Load: "loaded"}, PrivateTmp: true, RuntimeDirectories: []string{"/run/fcgisup/rt-1"}},
 		})
 	}
 	return f
@@ -183,8 +183,8 @@ func TestDoctorRules(t *testing.T) {
 		{"no program", func(f *facts) { f.sockets[1].program = &finding{ID: "command-missing"} }, "error command-missing rt-fastcgi@2.service"},
 		{"no group", func(f *facts) { f.sockets[1].missing = []configured{{"Group", "x"}} }, "error group-missing rt-fastcgi@2.service"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
-		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
-		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeFolders = []string{"/run/rt1.soc"} }, ""},
+		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
+		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/rt1.soc"} }, ""},
 		{"a neighbour in the sockets' group", func(f *facts) {
 			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &credentials{uid: 7, gid: 7, groups: []int{33}}})
 		}, "warning socket-open-to-app app rt"},

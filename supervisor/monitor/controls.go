@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// answerPatience bounds the wait for one supervisor; its own for its loops is shorter.
-	answerPatience = 3 * time.Second
+	// answerTimeout bounds the wait for one supervisor; its own for its loops is shorter.
+	answerTimeout = 3 * time.Second
 	// oldAnswers in intervals, or leastOld, is how long an answer stands for a
 	// supervisor that does not give another.
 	oldAnswers = 3
@@ -81,7 +81,7 @@ func (m *Monitor) lookAtControls(ctx context.Context) {
 
 // ask reads only what never changes of c.
 func (m *Monitor) ask(ctx context.Context, c *controlSocket, apps []fcgisup.App) {
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	all, err := m.opt.Status(ctx, c.path, apps)
 	a := answer{all, time.Now(), err}
@@ -116,7 +116,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	}
 }
 
-// gone tells whether nobody listens at a control socket.
+// gone reports whether nobody listens at a control socket.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
@@ -125,7 +125,7 @@ func gone(err error) bool {
 // supervisor count as down: what hides how they are is a failure of its own.
 const refusedAsDown = 3
 
-// unreadable tells whether a supervisor has answered, or something in its place,
+// unreadable reports whether a supervisor has answered, or something in its place,
 // and its answer is too large or malformed. One that takes too long may be busy.
 func unreadable(err error) bool {
 	var late interface{ Timeout() bool }

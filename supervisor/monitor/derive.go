@@ -158,7 +158,7 @@ func (m *Monitor) strangers(r *Report, said map[fcgisup.Instance]voice, now time
 // have others to tell of each time.
 const maxStrange = 1000
 
-// remembers tells whether an unconfigured instance has a history.
+// remembers reports whether an unconfigured instance has a history.
 func (m *Monitor) remembers(key fcgisup.Instance, now time.Time) bool {
 	if _, known := m.strange[key]; !known && len(m.strange) >= maxStrange {
 		maps.DeleteFunc(m.strange, func(_ fcgisup.Instance, seen time.Time) bool { return now.Sub(seen) > history.Window })
@@ -206,7 +206,7 @@ func (m *Monitor) missed(key fcgisup.Instance, socket Unit, a fcgisup.Address, n
 	return why
 }
 
-// fresh tells whether a service runs only since its supervisor could last have
+// fresh reports whether a service runs only since its supervisor could last have
 // been asked: it has said nothing yet because nobody has asked it.
 func (m *Monitor) fresh(key fcgisup.Instance, v voice, service Unit, now time.Time) bool {
 	if v != (voice{}) || !service.up() {
@@ -216,7 +216,7 @@ func (m *Monitor) fresh(key fcgisup.Instance, v voice, service Unit, now time.Ti
 	if m.silent[key].IsZero() {
 		m.silent[key] = now
 	}
-	return now.Sub(m.silent[key]) < m.opt.Interval+2*roundPatience
+	return now.Sub(m.silent[key]) < m.opt.Interval+2*roundTimeout
 }
 
 // restarting is how often systemd was met restarting a service, and how often

@@ -36,13 +36,13 @@ const (
 
 func (u Unit) inactive() bool { return u.Active == "" || u.Active == "inactive" }
 
-// up tells whether the unit runs; a reload does not interrupt it.
+// up reports whether the unit runs; a reload does not interrupt it.
 func (u Unit) up() bool { return u.Active == unitActive || u.Active == unitReloading }
 
 // failing reports whether a unit has failed, or may be between two starts that do.
 func (u Unit) failing() bool { return u.Active == unitFailed || u.Active == unitActivating }
 
-// ending tells whether a stop is under way that is nobody's failure.
+// ending reports whether a stop is under way that is nobody's failure.
 func (u Unit) ending() bool {
 	return u.Active == unitDeactivating && (u.Result == "" || u.Result == "success")
 }
@@ -133,7 +133,7 @@ func judgeStatus(f facts) verdict {
 }
 
 // failsProbes tells why a supervisor's probes make an instance down. The
-// supervisor counts to failures, acts and begins anew: until a probe is good
+// supervisor counts to failures, acts and begins again: until a probe is good
 // again, or while it tells nothing new, the instance stays what it was.
 func failsProbes(f facts) string {
 	p := f.status.Probe

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// roundPatience is how long a round waits for answers before it reports
+	// roundTimeout is how long a round waits for answers before it reports
 	// without them. Later ones are reported when they come.
-	roundPatience = time.Second
-	// firstPatience is that of the first round: what it does not wait for would
+	roundTimeout = time.Second
+	// firstTimeout is that of the first round: what it does not wait for would
 	// look like a gap in the history.
-	firstPatience = 10 * time.Second
+	firstTimeout = 10 * time.Second
 	// latePause gathers what comes after the round's report; reports of thousands
 	// of instances take their time, and get at most a tenth of ours.
 	latePause  = 250 * time.Millisecond
 	reportRest = 10
-	// unitsPatience bounds the wait for systemd.
-	unitsPatience = 10 * time.Second
+	// unitsTimeout bounds the wait for systemd.
+	unitsTimeout = 10 * time.Second
 )
 
 // Units is the host's systemd. Its methods may be called at the same time.
@@ -84,7 +84,7 @@ type Options struct {
 	// anew, which is after the call, or recently.
 	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult
 	Traffic func(a fcgisup.Address, pid int, anew bool) (Traffic, error)
-	// Secret tells whether readers of the reports show a token: they may then see what
+	// Secret reports whether readers of the reports show a token: they may then see what
 	// workers print. Nil: they need none.
 	Secret func() bool
 	// Evidence is logged of a process before it is restarted.
@@ -188,7 +188,7 @@ func (m *Monitor) post(do func()) {
 	}
 }
 
-// Alive tells whether the loop takes orders before ctx ends.
+// Alive reports whether the loop takes orders before ctx ends.
 func (m *Monitor) Alive(ctx context.Context) bool {
 	select {
 	case m.posts <- func() {}:
@@ -232,13 +232,13 @@ func (m *Monitor) SetPage(ctx context.Context, p Page) {
 
 // round begins a look at everything; what the last one still waits for is not asked again.
 func (m *Monitor) round(ctx context.Context) {
-	patience := roundPatience
+	timeout := roundTimeout
 	if m.counts.rounds.Add(1) == 1 {
-		patience = firstPatience
+		timeout = firstTimeout
 	}
 	m.lookAtUnits(ctx)
 	m.lookAtControls(ctx)
-	m.due(patience)
+	m.due(timeout)
 	if m.pending == 0 {
 		m.due(0)
 	}

@@ -78,7 +78,7 @@ func TestHungSupervisors(t *testing.T) {
 		}
 		b.start()
 		defer b.end()
-		wait(firstPatience)
+		wait(firstTimeout)
 		if got := b.of(t, "a", hung+1); got.Health != Up {
 			t.Errorf("at first: %+v", got)
 		}
@@ -98,7 +98,7 @@ func TestHungSupervisors(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		b.set(func() { b.supervisors["a@1"] = []control.Status{up("a", 1)} })
-		wait(time.Minute) // its turn comes in half of that: 40, 4 at a time, for answerPatience each
+		wait(time.Minute) // its turn comes in half of that: 40, 4 at a time, for answerTimeout each
 		if got := b.of(t, "a", 1); got.Health != Up {
 			t.Errorf("back again, a@1 is %s (%s)", got.Health, got.Why)
 		}

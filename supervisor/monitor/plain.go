@@ -159,13 +159,13 @@ func (g *probing) send(ctx context.Context, opt Options) {
 	}
 }
 
-// overdue tells whether a request of that age is one too long.
+// overdue reports whether a request of that age is one too long.
 func (g *probing) overdue(age time.Duration) bool {
 	limit := g.app.Limits.RequestTimeout
 	return limit > 0 && age >= limit
 }
 
-// probed tells whether an instance is one that is configured, without a supervisor.
+// probed reports whether an instance is one that is configured, without a supervisor.
 func (m *Monitor) probed(in fcgisup.Instance) bool {
 	return slices.ContainsFunc(m.apps, func(a fcgisup.App) bool {
 		return a.Name == in.App && in.Number <= a.Instances && !a.Systemd.Supervise

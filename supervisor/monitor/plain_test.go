@@ -134,7 +134,7 @@ func TestPlainBusy(t *testing.T) {
 	})
 }
 
-// TestPlainStuck: request_timeout ends the patience with one request.
+// TestPlainStuck: request_timeout bounds one request.
 func TestPlainStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := plainApp("p", 9000)

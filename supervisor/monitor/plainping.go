@@ -47,7 +47,7 @@ func (m *Monitor) forgetPings() {
 	maps.DeleteFunc(m.pings, func(key string, _ *plainPing) bool { return !configured[key] })
 }
 
-// still tells whether a look has shown nobody who is served or waits, as far as that can be known.
+// still reports whether a look has shown nobody who is served or waits, as far as that can be known.
 func (g *probing) still() bool {
 	return g.unseen != nil || len(g.traffic.Serving)+g.traffic.Orphaned+g.traffic.Queue == 0
 }
@@ -92,7 +92,7 @@ const (
 	standPause = 100 * time.Millisecond
 )
 
-// stands tells whether connections wait while nobody is served.
+// stands reports whether connections wait while nobody is served.
 func (g *probing) stands(ctx context.Context, opt Options) bool {
 	for n := range standLooks {
 		if g.unseen != nil || g.traffic.Queue == 0 || len(g.traffic.Serving) > 0 {

@@ -33,7 +33,7 @@ func (m *Monitor) lookAtUnits(run context.Context) {
 	m.await()
 	before := m.units.all
 	go func() {
-		ctx, cancel := context.WithTimeout(run, unitsPatience)
+		ctx, cancel := context.WithTimeout(run, unitsTimeout)
 		defer cancel()
 		all, err := m.opt.Units.List(ctx)
 		at := time.Now()

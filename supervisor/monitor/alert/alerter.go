@@ -19,7 +19,7 @@ type Options struct {
 	// Unread tells that there is no configuration, so that Alerts says nothing of
 	// who is to be told: until Configure, what waits is kept and no report is looked at.
 	Unread bool
-	// Dir is the state folder, made if missing; empty: nothing outlives the process.
+	// Dir is the state directory, made if missing; empty: nothing outlives the process.
 	Dir string
 	Log *slog.Logger
 	// Deliver sends a message to one of the targets, once: [Courier.Deliver]. It
@@ -60,7 +60,7 @@ type outcome struct {
 }
 
 // New begins to tell people, with what the last monitor knew and had not
-// delivered. It fails only if the folder cannot be had; a state that cannot be
+// delivered. It fails only if the directory cannot be had; a state that cannot be
 // read is logged and put aside.
 func New(o Options) (*Alerter, error) {
 	st, err := openStore(o.Dir)

@@ -23,8 +23,8 @@ type Courier struct {
 	Self []string
 	// Environ is what the processes inherit, but for the variables that hold URLs.
 	Environ []string
-	// Patience bounds one delivery; 0: 30 s.
-	Patience time.Duration
+	// Timeout bounds one delivery; 0: 30 s.
+	Timeout time.Duration
 }
 
 // outputCap is how much of what a process prints is kept, in bytes.
@@ -32,11 +32,11 @@ const outputCap = 4 << 10
 
 // Deliver sends n to t, once. Its errors say nothing of a URL.
 func (c Courier) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Target, n Notification) error {
-	patience := c.Patience
-	if patience == 0 {
-		patience = 30 * time.Second
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = 30 * time.Second
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	env := c.environment(to)
 	if len(t.Exec) > 0 {

@@ -166,11 +166,11 @@ func gone(t *testing.T, pidFile string) {
 	}
 }
 
-// hang delivers to a program that makes the file ready and then hangs, with more patience each time until it has come to that.
-func hang(ready string, deliver func(patience time.Duration) error) error {
-	for patience := time.Second; ; patience *= 2 {
-		err := deliver(patience)
-		if _, missing := os.Stat(ready); missing == nil || patience > time.Minute {
+// hang delivers to a program that makes the file ready and then hangs, with a longer timeout each time until it has come to that.
+func hang(ready string, deliver func(timeout time.Duration) error) error {
+	for timeout := time.Second; ; timeout *= 2 {
+		err := deliver(timeout)
+		if _, missing := os.Stat(ready); missing == nil || timeout > time.Minute {
 			return err
 		}
 	}
@@ -180,9 +180,9 @@ func hang(ready string, deliver func(patience time.Duration) error) error {
 func TestExecHangs(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	to := script(t, "trap '' TERM; sleep 1000 & echo $! >"+pid+".new; mv "+pid+".new "+pid+"; wait")
-	err := hang(pid, func(patience time.Duration) error {
+	err := hang(pid, func(timeout time.Duration) error {
 		c := courier()
-		c.Patience = patience
+		c.Timeout = timeout
 		return c.Deliver(t.Context(), nil, to, message())
 	})
 	if err == nil || err.Error() != "timed out and was killed" {
@@ -245,7 +245,7 @@ func TestServiceHangs(t *testing.T) {
 	}
 	defer l.Close()
 	c := courier()
-	c.Patience = time.Second
+	c.Timeout = time.Second
 	err = c.Deliver(t.Context(), nil, urlFile(t, "smtp://user:hunter22@"+l.Addr().String()+"/?from=a@example.org&to=b@example.org"), message())
 	if err == nil || err.Error() != "timed out and was killed" {
 		t.Errorf("%v", err)
@@ -270,8 +270,8 @@ func TestSpeakerDies(t *testing.T) {
 		c := courier("OTHER_URL=" + url)
 		c.Self = []string{"/bin/sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline >" + seen + "; env >>" + seen + "; " + end}
 		to := urlFile(t, url)
-		deliver := func(patience time.Duration) error {
-			c.Patience = patience
+		deliver := func(timeout time.Duration) error {
+			c.Timeout = timeout
 			return c.Deliver(t.Context(), []fcgisup.Target{to, {URLEnv: "OTHER_URL"}}, to, message())
 		}
 		var got string

@@ -215,7 +215,7 @@ func (r rules) progress() time.Duration {
 	return min(max(r.hold/10, 5*time.Second), time.Minute)
 }
 
-// pending tells whether anything is on its way to be told.
+// pending reports whether anything is on its way to be told.
 func (m *machine) pending() bool {
 	for _, t := range m.Troubles {
 		if !t.firing() {

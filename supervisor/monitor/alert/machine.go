@@ -18,8 +18,8 @@ func (r rules) steady() time.Duration { return min(r.hold, time.Minute) }
 const (
 	// together is how near two changes are to be told in one message.
 	together = 10 * time.Second
-	// patience is the longest that one change waits for others.
-	patience = 3 * together
+	// maxHold is the longest that one change waits for others.
+	maxHold = 3 * together
 )
 
 // machine decides who is told what. It has no clock and no effects; two with
@@ -98,9 +98,9 @@ func (t *trouble) waitUp(steady time.Duration, now time.Time) (time.Duration, bo
 	return steady - now.Sub(t.Well), !t.Well.IsZero()
 }
 
-// due tells whether it is time for a message about what has been in its state
+// due reports whether it is time for a message about what has been in its state
 // for long enough: at once if nothing else is about to be, which is known for
-// as far ahead as the wait is long; else when that has come, within patience.
+// as far ahead as the wait is long; else when that has come, within maxHold.
 func (m *machine) due(open *time.Time, wait time.Duration, now time.Time, left func(*trouble, time.Duration, time.Time) (time.Duration, bool)) bool {
 	ripe, soon := false, false
 	for _, t := range m.Troubles {
@@ -117,7 +117,7 @@ func (m *machine) due(open *time.Time, wait time.Duration, now time.Time, left f
 		*open = now
 	}
 	waited := now.Sub(*open)
-	if waited < patience && (soon || waited < together-wait) {
+	if waited < maxHold && (soon || waited < together-wait) {
 		return false
 	}
 	*open = time.Time{}
@@ -139,7 +139,7 @@ func (m *machine) next(r rules, now time.Time) time.Time {
 		}
 		at := w.open.Add(together - w.wait)
 		if !at.After(now) {
-			at = w.open.Add(patience)
+			at = w.open.Add(maxHold)
 		}
 		if first.IsZero() || at.Before(first) {
 			first = at
@@ -148,7 +148,7 @@ func (m *machine) next(r rules, now time.Time) time.Time {
 	return first
 }
 
-// overdue tells whether people must be reminded of anything.
+// overdue reports whether people must be reminded of anything.
 func (m *machine) overdue(r rules, now time.Time) bool {
 	if r.repeat <= 0 {
 		return false

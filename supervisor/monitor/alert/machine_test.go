@@ -208,9 +208,9 @@ func (tr *trial) look(words string) error {
 		}
 	}
 	for name, w := range tr.witnesses {
-		if c := classes[name]; c == bad && !w.known && w.badFor >= tr.r.hold+patience+tr.step {
+		if c := classes[name]; c == bad && !w.known && w.badFor >= tr.r.hold+maxHold+tr.step {
 			return fmt.Errorf("nobody was told that %s is down", name)
-		} else if c == fine && w.known && w.fineFor >= tr.r.steady()+patience+tr.step {
+		} else if c == fine && w.known && w.fineFor >= tr.r.steady()+maxHold+tr.step {
 			return fmt.Errorf("nobody was told that %s is up", name)
 		}
 	}
@@ -378,8 +378,8 @@ func TestTellBetweenReports(t *testing.T) {
 		t.Fatalf("did not wait for the second: %s", n[0].Title)
 	}
 	next := m.next(r, now)
-	if !next.Equal(now.Add(patience)) {
-		t.Fatalf("next is %s after, want %s", next.Sub(now), patience)
+	if !next.Equal(now.Add(maxHold)) {
+		t.Fatalf("next is %s after, want %s", next.Sub(now), maxHold)
 	}
 	if n := m.tell(r, next); len(n) != 1 || n[0].Title != "DOWN: a@1 on web1" {
 		t.Errorf("told %v", n)
@@ -389,7 +389,7 @@ func TestTellBetweenReports(t *testing.T) {
 	}
 }
 
-// TestClockSetBackWhileWaiting: what waits for others waits no longer than patience.
+// TestClockSetBackWhileWaiting: what waits for others waits no longer than maxHold.
 func TestClockSetBackWhileWaiting(t *testing.T) {
 	m, r := newMachine(), rules{hold: time.Minute}
 	var got []string

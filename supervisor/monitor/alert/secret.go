@@ -16,7 +16,7 @@ import (
 // maxURL bounds a notification URL and the file around it, in bytes.
 const maxURL = 8 << 10
 
-// secretURL is the notification URL of a target, read anew each time: who
+// secretURL is the notification URL of a target, read again each time: who
 // changes the file need not tell the monitor.
 func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
 	if t.URLEnv != "" {

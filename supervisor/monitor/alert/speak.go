@@ -48,9 +48,9 @@ func Speak(in io.Reader, out io.Writer) int {
 	return 0
 }
 
-// httpPatience bounds one HTTP exchange of the services that have no bound of
+// httpTimeout bounds one HTTP exchange of the services that have no bound of
 // their own. It is shorter than that of the process, so that there is a reason to show.
-const httpPatience = 20 * time.Second
+const httpTimeout = 20 * time.Second
 
 func (o order) send() (err error) {
 	defer func() {
@@ -59,7 +59,7 @@ func (o order) send() (err error) {
 		}
 	}()
 	heard := &listener{next: http.DefaultTransport}
-	http.DefaultClient.Transport, http.DefaultClient.Timeout = heard, httpPatience
+	http.DefaultClient.Transport, http.DefaultClient.Timeout = heard, httpTimeout
 	service, err := o.service()
 	if err != nil {
 		return err

@@ -36,13 +36,13 @@ func newState() *state {
 	return &state{Version: stateVersion, Machine: newMachine(), Queues: map[string]*queue{}}
 }
 
-// store is the folder that state is kept in; an empty one keeps nothing.
+// store is the directory that state is kept in; an empty one keeps nothing.
 type store struct {
 	dir  string
 	lock *lockfile.Lock
 }
 
-// open takes the folder for this process alone: two would tell everything twice.
+// open takes the directory for this process alone: two would tell everything twice.
 func openStore(dir string) (*store, error) {
 	if dir == "" {
 		return &store{}, nil

@@ -29,7 +29,7 @@ func (t *trouble) firing() bool { return !t.Told.IsZero() }
 // trouble is over: he who restarts it is done by then, and he who is not has taken it down.
 const absence = 10 * time.Minute
 
-// observe takes in one look at the instance and tells whether the trouble goes on.
+// observe takes in one look at the instance and reports whether the trouble goes on.
 func (t *trouble) observe(in instanceSight, now time.Time) bool {
 	if !t.firing() {
 		return t.observePending(in, now)

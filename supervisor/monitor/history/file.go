@@ -33,7 +33,7 @@ type fileStrip struct {
 	Spans [][2]int64 `json:"spans"` // from, number of the state
 }
 
-// Open reads the file at path, or begins anew when there is none. A file that
+// Open reads the file at path, or begins again when there is none. A file that
 // cannot be used is renamed to path+".unusable", in place of an older one; the
 // error then wraps [ErrUnusable] and the Log is empty and usable.
 func Open(path, gap string, states ...string) (*Log, error) {

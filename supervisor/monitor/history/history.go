@@ -46,8 +46,8 @@ func New(gap string, states ...string) *Log {
 }
 
 // See notes that a thing is in a state now, and returns since when, as far as
-// anybody has looked: patience is the pause between two looks that is no gap.
-func (l *Log) See(name, state string, now time.Time, patience time.Duration) (since time.Time) {
+// anybody has looked: pause is the pause between two looks that is no gap.
+func (l *Log) See(name, state string, now time.Time, pause time.Duration) (since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := slices.Index(l.states, state)
@@ -59,7 +59,7 @@ func (l *Log) See(name, state string, now time.Time, patience time.Duration) (si
 		s = &strip{}
 		l.strips[name] = s
 	}
-	if s.see(now.UnixMilli(), n, l.gap, patience.Milliseconds()) {
+	if s.see(now.UnixMilli(), n, l.gap, pause.Milliseconds()) {
 		l.dirty = true
 	}
 	return s.last().at()
@@ -102,7 +102,7 @@ func (l *Log) Forget(since time.Time) {
 	}
 }
 
-// Dirty tells whether there is more to lose than the time of the last look.
+// Dirty reports whether there is more to lose than the time of the last look.
 func (l *Log) Dirty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-const patience = 2 * time.Minute
+const pause = 2 * time.Minute
 
 func newLog() *Log { return New("unknown", "up", "asleep", "stopped", "unknown", "down") }
 
@@ -30,7 +30,7 @@ func TestSpans(t *testing.T) {
 	l, now := newLog(), noon
 	look := func(after time.Duration, state string) time.Time {
 		now = now.Add(after)
-		return l.See("rt@1", state, now, patience)
+		return l.See("rt@1", state, now, pause)
 	}
 	look(0, "up")
 	look(time.Minute, "up")
@@ -77,7 +77,7 @@ func TestFlapping(t *testing.T) {
 	var since time.Time
 	for range 30_000 {
 		now = now.Add(time.Duration(random.IntN(9000)) * time.Millisecond)
-		since = l.See("a", states[random.IntN(len(states))], now, patience)
+		since = l.See("a", states[random.IntN(len(states))], now, pause)
 	}
 	spans := l.Spans("a")
 	if n := cap(l.strips["a"].marks); n > 2*MaxSpans || len(spans) > MaxSpans {
@@ -110,7 +110,7 @@ func TestClock(t *testing.T) {
 		noon, noon.Add(time.Hour), noon.Add(-time.Hour), {}, noon.AddDate(200, 0, 0), noon, time.Unix(-1, 0), time.UnixMilli(1 << 60), noon,
 	} {
 		state := []string{"up", "down"}[i%2]
-		if since := l.See("a", state, at, patience); since.After(at) && at.Unix() > 0 {
+		if since := l.See("a", state, at, pause); since.After(at) && at.Unix() > 0 {
 			t.Errorf("%s at %v since %v", state, at, since)
 		}
 		before := time.Time{}
@@ -121,7 +121,7 @@ func TestClock(t *testing.T) {
 			before = s.Until
 		}
 	}
-	if got := l.See("a", "up", noon.Add(time.Minute), patience); !got.Equal(noon) {
+	if got := l.See("a", "up", noon.Add(time.Minute), pause); !got.Equal(noon) {
 		t.Errorf("up since %v, want noon", got)
 	}
 }
@@ -133,8 +133,8 @@ func TestFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.See("rt@1", "up", noon, patience)
-	l.See("rt@1", "down", noon.Add(time.Minute), patience)
+	l.See("rt@1", "up", noon, pause)
+	l.See("rt@1", "down", noon.Add(time.Minute), pause)
 	if !l.Dirty() {
 		t.Error("a change is nothing to lose")
 	}
@@ -148,7 +148,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := noon.Add(2 * time.Minute)
-	if since := again.See("rt@1", "down", now, patience); !since.Equal(noon.Add(time.Minute)) {
+	if since := again.See("rt@1", "down", now, pause); !since.Equal(noon.Add(time.Minute)) {
 		t.Errorf("down since %v", since)
 	}
 	if again.Dirty() {
@@ -162,7 +162,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestUnusableFiles: they are set aside, and history begins anew.
+// TestUnusableFiles: they are set aside, and history begins again.
 func TestUnusableFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "garbage": "\x00\xff{", "cut": `{"format":1,"states":["up"],"things":{"a":{"seen":5,"sp`,
@@ -185,7 +185,7 @@ func TestUnusableFiles(t *testing.T) {
 			if kept, err := os.ReadFile(path + ".unusable"); err != nil || string(kept) != text {
 				t.Errorf("set aside: %q, %v", kept, err)
 			}
-			l.See("a", "up", noon, patience)
+			l.See("a", "up", noon, pause)
 			if err := l.Save(path); err != nil {
 				t.Error(err)
 			}
@@ -197,7 +197,7 @@ func TestUnusableFiles(t *testing.T) {
 func TestSaveFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gone", "history.json")
 	l := newLog()
-	l.See("a", "up", noon, patience)
+	l.See("a", "up", noon, pause)
 	if err := l.Save(path); err == nil || !l.Dirty() {
 		t.Errorf("%v, dirty %v", err, l.Dirty())
 	}
@@ -208,7 +208,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, data []byte, ms int64) {
 		l := New("unknown", "up", "unknown", "down")
 		if l.parse(data) == nil {
-			l.See("a", "up", time.UnixMilli(ms), patience)
+			l.See("a", "up", time.UnixMilli(ms), pause)
 			l.Spans("a")
 		}
 	})
@@ -222,7 +222,7 @@ func BenchmarkMemory(b *testing.B) {
 			name, now := fmt.Sprint(n), noon
 			for i := range 2 * MaxSpans {
 				now = now.Add(time.Minute)
-				l.See(name, []string{"up", "down"}[i%2], now, patience)
+				l.See(name, []string{"up", "down"}[i%2], now, pause)
 			}
 		}
 	}

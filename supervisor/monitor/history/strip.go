@@ -23,8 +23,8 @@ type strip struct {
 
 func (s *strip) last() mark { return s.marks[len(s.marks)-1] }
 
-// see notes a look and tells whether the state has changed.
-func (s *strip) see(now int64, state, gap int, patience int64) (changed bool) {
+// see notes a look and reports whether the state has changed.
+func (s *strip) see(now int64, state, gap int, pause int64) (changed bool) {
 	now = max(now, 0)
 	if len(s.marks) > 0 {
 		changed = s.rewind(now)
@@ -32,7 +32,7 @@ func (s *strip) see(now int64, state, gap int, patience int64) (changed bool) {
 	switch {
 	case len(s.marks) == 0:
 		s.marks, changed = append(s.marks, newMark(now, state)), true
-	case now-s.seen > patience && s.last().state() != gap:
+	case now-s.seen > pause && s.last().state() != gap:
 		s.marks = append(s.marks, newMark(s.seen, gap))
 	}
 	if s.last().state() != state {

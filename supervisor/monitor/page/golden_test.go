@@ -34,7 +34,7 @@ func get(t testing.TB, p *Page, target string) (status int, body string) {
 	return w.Code, string(content)
 }
 
-// TestGolden pins the whole document; -update writes it anew.
+// TestGolden pins the whole document; -update writes it again.
 func TestGolden(t *testing.T) {
 	for name, target := range map[string]string{"page.html": "/", "wrong.html": "/?show=wrong"} {
 		_, got := get(t, fixed(sample()), target)

@@ -32,8 +32,8 @@ type Options struct {
 	Heartbeat time.Duration
 	// Pace is the least time between two patches; 1 s if 0.
 	Pace time.Duration
-	// Patience is how long a reader may take to take what is written; 30 s if 0.
-	Patience time.Duration
+	// WriteTimeout is how long a reader may take to take what is written; 30 s if 0.
+	WriteTimeout time.Duration
 	// StaleAfter is the age of a report that is news by itself; 1 min if 0.
 	StaleAfter time.Duration
 }
@@ -49,7 +49,7 @@ func (o Options) withDefaults() Options {
 		o.MaxStreams = 64
 	}
 	for d, standard := range map[*time.Duration]time.Duration{
-		&o.Heartbeat: 15 * time.Second, &o.Pace: time.Second, &o.Patience: 30 * time.Second, &o.StaleAfter: time.Minute,
+		&o.Heartbeat: 15 * time.Second, &o.Pace: time.Second, &o.WriteTimeout: 30 * time.Second, &o.StaleAfter: time.Minute,
 	} {
 		if *d == 0 {
 			*d = standard
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 }
 
 // Page serves /, /events and /assets/. All its links are relative, so that it
-// may be mounted below any folder with [http.StripPrefix].
+// may be mounted below any directory with [http.StripPrefix].
 type Page struct {
 	source  Source
 	options Options

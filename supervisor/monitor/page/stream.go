@@ -14,7 +14,7 @@ type patch struct {
 	Now int64 `json:"now"`
 	// Version is to be told when the reader comes back.
 	Version string `json:"version"`
-	// Assets is the version of script and style: another one needs the page anew.
+	// Assets is the version of script and style: another one needs the page again.
 	Assets string `json:"assets,omitempty"`
 	Clock  string `json:"clock"`
 	Title  string `json:"title,omitempty"`
@@ -86,7 +86,7 @@ func sameRows(a, b []part) bool {
 	return true
 }
 
-// part tells what differs, and the time of what comes anew: it comes without.
+// part tells what differs, and the time of what comes again: it comes without.
 func (p *patch) part(from, to part) {
 	if from.html != to.html {
 		p.HTML[to.id] = to.html
@@ -201,7 +201,7 @@ func (s *stream) stamped(p patch) patch {
 	return p
 }
 
-// pause lets news gather. It tells whether to go on.
+// pause lets news gather. It reports whether to go on.
 func (s *stream) pause(gone <-chan struct{}) bool {
 	wait := time.NewTimer(s.page.options.Pace)
 	defer wait.Stop()
@@ -226,7 +226,7 @@ func (s *stream) send(event string, data any) error {
 	}
 	text.WriteByte('\n')
 	// Without deadlines, as in tests with a recorder, the writer is the one to trust.
-	_ = s.ctl.SetWriteDeadline(time.Now().Add(s.page.options.Patience))
+	_ = s.ctl.SetWriteDeadline(time.Now().Add(s.page.options.WriteTimeout))
 	if _, err := text.WriteTo(s.w); err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (r *reader) next(t *testing.T) (kind string, p patch) {
 	return "", p
 }
 
-// eventually waits for what must come, with patience for a busy machine.
+// eventually waits for what must come, with a generous bound for a busy machine.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -193,9 +193,9 @@ func TestStreamsAreBounded(t *testing.T) {
 }
 
 // A reader that never reads holds up neither the source nor other readers, and
-// loses its slot once a write has waited for Patience.
+// loses its slot once a write has waited for WriteTimeout.
 func TestStuckReader(t *testing.T) {
-	f, p, server := streaming(t, Options{Heartbeat: time.Hour, Patience: 3 * time.Second})
+	f, p, server := streaming(t, Options{Heartbeat: time.Hour, WriteTimeout: 3 * time.Second})
 	stuck, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ type view struct {
 	show show
 	// app is the only one shown, all if empty.
 	app string
-	// still asks for a page that does not load itself anew without script.
+	// still asks for a page that does not load itself again without script.
 	still bool
 }
 
@@ -63,7 +63,7 @@ func (v view) quiet() view { v.still = true; return v }
 
 func (v view) of(app string) view { v.app = app; return v }
 
-// rows tells whether an instance gets a row; if not it is listed by its number,
+// rows reports whether an instance gets a row; if not it is listed by its number,
 // or not at all when only what is wrong is shown.
 func (v view) row(r *monitor.Report, l level) bool {
 	switch v.show {

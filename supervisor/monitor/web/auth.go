@@ -51,7 +51,7 @@ func (s *server) authorized(next http.Handler) http.Handler {
 	})
 }
 
-// bears tells whether a request carries the token or its cookie.
+// bears reports whether a request carries the token or its cookie.
 func bears(r *http.Request, token string) bool {
 	if given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return same(strings.TrimSpace(given), token)
@@ -82,7 +82,7 @@ func setCookie(w http.ResponseWriter, r *http.Request, token string) {
 	})
 }
 
-// fromHere tells whether a request comes from this host, as a proxy's does. Those
+// fromHere reports whether a request comes from this host, as a proxy's does. Those
 // of a unix socket have no port.
 func fromHere(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -78,16 +78,16 @@ func Handler(o Options) http.Handler {
 
 type server struct{ Options }
 
-// maxBody and readPatience bound what anybody sends; forms are short.
+// maxBody and readTimeout bound what anybody sends; forms are short.
 const (
-	maxBody      = 64 << 10
-	readPatience = 20 * time.Second
+	maxBody     = 64 << 10
+	readTimeout = 20 * time.Second
 )
 
 // readForm reads it within bounds.
 func readForm(w http.ResponseWriter, r *http.Request) error {
 	ctl := http.NewResponseController(w)
-	_ = ctl.SetReadDeadline(time.Now().Add(readPatience)) // a recorder has none
+	_ = ctl.SetReadDeadline(time.Now().Add(readTimeout)) // a recorder has none
 	defer func() { _ = ctl.SetReadDeadline(time.Time{}) }()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	return r.ParseForm()
