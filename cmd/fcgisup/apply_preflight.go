@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,65 +8,25 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/units"
 )
 
-// preflightRules are doctor's about what apps need, which hold before anything
-// of theirs is on the host.
-func preflightRules() []func(*facts) []finding {
-	return []func(*facts) []finding{
-		findWarned, findCommands, findSandbox, findUnreadable, findAccounts, findDependencies, findWebUser, findNotIncluded, findBacklogs,
-	}
-}
-
-// preflight looks for what will keep the apps of the plans from working.
-func (t *transaction) preflight(ctx context.Context) ([]finding, error) {
-	f, err := t.preflightFacts(ctx)
-	if err != nil || len(f.apps) == 0 {
-		return nil, err
-	}
-	found := examineBy(f, preflightRules())
-	for i := range found {
-		if found[i].ID == "dependency-failed" {
-			found[i].Severity = isWarning // it may be what this apply comes to fix
-		}
-	}
-	return found, nil
-}
-
-func (t *transaction) preflightFacts(ctx context.Context) (*facts, error) {
-	if t.cfg == nil {
-		return &facts{}, nil
-	}
-	f := &facts{config: t.cfg.Path, own: ownAddresses()}
-	f.warned(t.cfg, func(app string) bool {
-		return slices.ContainsFunc(t.looked, func(p plan) bool { return p.name == app })
-	})
-	for _, p := range t.looked {
-		if p.app == nil {
-			continue
-		}
-		a := appFacts{App: *p.app, changes: p.changes}
-		a.gather()
-		f.gatherReadable(&a, cmp.Or(p.config, fcgisup.SystemConfig))
-		f.apps = append(f.apps, a)
-	}
-	if len(f.apps) == 0 {
-		return f, nil
-	}
-	f.gatherSomaxconn()
-	if t.web.binary != "" {
-		if err := f.gatherNginx(ctx); err != nil {
-			return nil, err
-		}
-		f.gatherAccess()
-		f.web.access = nil // what counts is how the sockets will be
-	}
-	return f, f.gatherNamed(ctx, t.systemd)
+// looked is what apply has looked at before it changes anything.
+type looked struct {
+	// cfg is the configuration; remove has none.
+	cfg   *fcgisup.Config
+	plans []plan
+	// nginx is true if it is on this host.
+	nginx   bool
+	systemd *units.Systemd
 }
 
 // approve looks before anything is changed.
 func (t *transaction) approve(ctx context.Context) error {
-	found, err := t.preflight(ctx)
+	if t.preflight == nil {
+		return nil
+	}
+	found, err := t.preflight(ctx, looked{cfg: t.cfg, plans: t.looked, nginx: t.web.binary != "", systemd: t.systemd})
 	if err != nil {
 		return fmt.Errorf("cannot %s: %w", t.what, err)
 	}

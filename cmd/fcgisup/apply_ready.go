@@ -129,6 +129,9 @@ func (p *plan) probed() []int {
 	return all
 }
 
+// probedAtOnce bounds the probes under way.
+const probedAtOnce = 64
+
 // probe waits until every eager instance answers as its health: section says.
 func (t *transaction) probe(ctx context.Context) error {
 	for _, p := range t.plans {
@@ -142,7 +145,7 @@ func (t *transaction) probe(ctx context.Context) error {
 			fmt.Fprintf(t.Err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.name, "", numbers), limit)
 		})
 		group, within := errgroup.WithContext(within)
-		group.SetLimit(checkAtOnce)
+		group.SetLimit(probedAtOnce)
 		for _, n := range numbers {
 			group.Go(func() error { return answers(within, *p.app, n) })
 		}

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/engine"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -29,67 +27,9 @@ type generation struct {
 	inline    inlineFlags
 }
 
-func (c *cli) genCommand() *cobra.Command {
-	g := &generation{Env: c.Env}
-	gen := g.command("gen", "Render systemd units and nginx files", true, true)
-	gen.Long = `gen renders what the configuration says: systemd units, an nginx upstream
-(http block) and an nginx location (server block). It prints the files, each
-under a line "# ==> PATH <==".
-
---out DIR writes DIR/systemd/* and DIR/nginx/* instead, each atomically, only
-those that differ; what an earlier gen left for instances that are no more is
-removed. --check writes nothing: it prints a unified diff of the files in DIR,
-or of those installed if there is no --out (/etc/systemd/system,
-/etc/nginx/conf.d/APP-upstream.conf, /etc/nginx/snippets/APP-location.conf), and
-exits 1 if there is any.
-
-APPs are those of the configuration, all by default. After -- comes the command
-of an app that no configuration describes; its name is APP or the command's. With
-neither configuration nor command the built-in example is rendered, but for --check.
-
-The units name the configuration by --config or $FCGISUP_CONFIG, else
-` + fcgisup.SystemConfig + `: a ./fcgisup.yaml is taken for a draft of that one.`
-	gen.Example = `  fcgisup gen --instances 5
-  fcgisup gen rt --out build
-  fcgisup gen units --check
-  fcgisup gen hello --instances 3 --user hello -- /usr/local/bin/hello.fcgi -v`
-	f := gen.PersistentFlags()
-	f.IntVar(&g.instances, "instances", 0, "`NUMBER` of instances, instead of the configuration's")
-	f.StringVar(&g.out, "out", "", "write below `DIR` instead of printing")
-	f.BoolVar(&g.check, "check", false, "write nothing, print a diff, exit 1 if there is any")
-	f.StringVar(&g.binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
-	g.inline.define(f, "www-data")
-	gen.AddCommand(
-		g.command("units", "Render the systemd units only", true, false),
-		g.command("nginx", "Render the nginx files only", false, true))
-	for _, kind := range webserver.Kinds {
-		gen.AddCommand(g.webCommand(kind))
-	}
-	for _, kind := range engine.Kinds {
-		gen.AddCommand(g.engineCommand(kind))
-	}
-	return gen
-}
-
-func (g *generation) command(name, short string, wantUnits, wantNginx bool) *cobra.Command {
-	return &cobra.Command{
-		Use:     name + " [APP...] [-- COMMAND...]",
-		Short:   short,
-		Example: "  fcgisup gen " + name + " rt --instances 5",
-		Args:    cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			g.units, g.nginx = wantUnits, wantNginx
-			return g.run(cmd, args)
-		},
-	}
-}
-
-func (g *generation) run(cmd *cobra.Command, args []string) error {
-	names, command := args, []string(nil)
-	if at := cmd.ArgsLenAtDash(); at >= 0 {
-		names, command = args[:at], args[at:]
-	}
-	src, err := g.source(names, command, cmd.Flags().Changed)
+// run renders what is configured of these apps, or the command, which changed flags describe.
+func (g *generation) run(names, command []string, changed func(flag string) bool) error {
+	src, err := g.source(names, command, changed)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -124,21 +122,6 @@ func (i *importer) options() (foreign.Options, error) {
 	}
 	o.Hostname, _ = os.Hostname() // without one its expansion is noted as not known
 	return o, nil
-}
-
-func primaryGroup(name string) (string, bool) {
-	u, err := user.Lookup(name)
-	if _, isNumber := strconv.Atoi(name); isNumber == nil {
-		u, err = user.LookupId(name)
-	}
-	if err != nil {
-		return "", false
-	}
-	g, err := user.LookupGroupId(u.Gid)
-	if err != nil {
-		return "", false
-	}
-	return g.Name, true
 }
 
 func readSource(name string) (foreign.Source, error) {

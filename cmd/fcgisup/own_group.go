@@ -1,6 +1,11 @@
 package main
 
-import "github.com/fcgisup/fcgisup"
+import (
+	"os/user"
+	"strconv"
+
+	"github.com/fcgisup/fcgisup"
+)
 
 // withOwnGroup fills in the group of an app where only this host knows it: the
 // primary group of its user, where that has another name. The sockets are the
@@ -14,4 +19,19 @@ func withOwnGroup(a fcgisup.App) fcgisup.App {
 		a.Group = group
 	}
 	return a
+}
+
+func primaryGroup(name string) (string, bool) {
+	u, err := user.Lookup(name)
+	if _, isNumber := strconv.Atoi(name); isNumber == nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return "", false
+	}
+	g, err := user.LookupGroupId(u.Gid)
+	if err != nil {
+		return "", false
+	}
+	return g.Name, true
 }

@@ -9,44 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
-	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
-func (c *cli) removeCommand() *cobra.Command {
-	a := &applier{Env: c.Env}
-	cmd := &cobra.Command{
-		Use:   "remove APP",
-		Short: "Take an app off this host: the way back from apply",
-		Long: `remove stops and disables an app's units and removes the files that apply wrote
-for it. nginx goes first: its files of the app are removed and the rest tested,
-and if something else in its configuration still needs them all is put back.
-The configuration of fcgisup and the administrator's drop-ins stay; as long as
-the configuration has the app, the next apply brings it back.`,
-		Example: "  fcgisup remove rt --dry-run\n  fcgisup remove rt",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fcgisup.CheckName(args[0]); err != nil {
-				return term.Usage(fmt.Errorf("the app's name %w", err))
-			}
-			a.what = "remove " + args[0]
-			err := a.run(cmd.Context(), func(ctx context.Context) ([]plan, error) { return a.removal(ctx, args[0]) })
-			if err != nil || a.dryRun {
-				return err
-			}
-			records, err := readRecords(recordRoot)
-			if err != nil {
-				return err
-			}
-			return errors.Join(accepted.ByRoot.Forget(configsOf(records)), os.RemoveAll(units.StatePath(args[0])))
-		},
+// remove takes an app off this host, with what is kept about it.
+func (a *applier) remove(ctx context.Context, name string) error {
+	err := a.run(ctx, func(ctx context.Context) ([]plan, error) { return a.removal(ctx, name) })
+	if err != nil || a.dryRun {
+		return err
 	}
-	a.define(cmd.Flags())
-	return cmd
+	records, err := readRecords(recordRoot)
+	if err != nil {
+		return err
+	}
+	return errors.Join(accepted.ByRoot.Forget(configsOf(records)), os.RemoveAll(units.StatePath(name)))
 }
 
 // removal plans the end of an app, whether the configuration still has it or not.

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/control"
+)
+
+const (
+	quotedLines = 3
+	quotedBytes = 200
+)
+
+// firstLines quotes what a program printed before it failed: the first lines that
+// are not blank, for the reason mostly stands there and what follows is a trace.
+func firstLines(f *control.Failure) string {
+	if f == nil {
+		return ""
+	}
+	var all []string
+	for _, line := range f.Output {
+		if line = strings.TrimSpace(line); line != "" && len(all) < quotedLines {
+			all = append(all, fcgisup.PrintableAtMost(line, quotedBytes))
+		}
+	}
+	return strings.Join(all, " / ")
+}
