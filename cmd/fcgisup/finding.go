@@ -16,15 +16,15 @@ const (
 	isNote    grade = "note"
 )
 
-// severities are all, the worst first, with the heading and the colour of each.
-func severities() []struct {
+// gradeText is a grade with the heading and the colour of its findings.
+type gradeText struct {
 	is              grade
 	heading, colour string
-} {
-	return []struct {
-		is              grade
-		heading, colour string
-	}{{isError, "errors", "31"}, {isWarning, "warnings", "33"}, {isNote, "notes", "36"}}
+}
+
+// severities are all, the worst first.
+func severities() []gradeText {
+	return []gradeText{{isError, "errors", "31"}, {isWarning, "warnings", "33"}, {isNote, "notes", "36"}}
 }
 
 // finding is one thing that is wrong, and its JSON. Its words are stable but
