@@ -17,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -36,7 +37,7 @@ type applier struct {
 	cfg *fcgisup.Config
 
 	// preflight looks for what will keep apps from working, before anything is changed.
-	preflight func(context.Context, looked) ([]finding, error)
+	preflight func(context.Context, looked) ([]finding.Finding, error)
 
 	systemd *units.Systemd
 	web     webServer

@@ -148,7 +148,7 @@ func (t *transaction) reread(ctx context.Context) error {
 	for _, p := range t.plans {
 		for _, n := range p.reread {
 			// One that cannot goes on with what it had.
-			if err := rereads(ctx, controlOf(p.name, n), rollTimeout(p.app)); err != nil {
+			if err := rereads(ctx, controlOf(p.name, n), control.RollTimeout(p.app)); err != nil {
 				return term.Hinted(&supervisorError{p.name, err}, "journalctl -u "+units.Names(p.name).Service(n)+" says why")
 			}
 			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -130,7 +131,7 @@ func clearRuntime(root, app string, above int) error {
 			continue
 		}
 		path := filepath.Join(dir, control.ControlName)
-		if _, err := os.Lstat(path); err == nil && !control.Abandoned(listenersOf(survey), path) {
+		if _, err := os.Lstat(path); err == nil && !control.Abandoned(peer.ListenersOf(survey), path) {
 			continue
 		}
 		if err := os.RemoveAll(dir); err != nil { // follows no links: the directory is the app's user's

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
@@ -36,8 +37,8 @@ func TestAbandonedControlSocket(t *testing.T) {
 	root := t.TempDir()
 	left, live := controlIn(t, root, "left-1", true), controlIn(t, root, "live-1", false)
 	survey := scoreboard.NewSurvey()
-	if !control.Abandoned(listenersOf(survey), left) || control.Abandoned(listenersOf(survey), live) {
-		t.Errorf("abandoned %v, in use %v", control.Abandoned(listenersOf(survey), left), !control.Abandoned(listenersOf(survey), live))
+	if !control.Abandoned(peer.ListenersOf(survey), left) || control.Abandoned(peer.ListenersOf(survey), live) {
+		t.Errorf("abandoned %v, in use %v", control.Abandoned(peer.ListenersOf(survey), left), !control.Abandoned(peer.ListenersOf(survey), live))
 	}
 }
 

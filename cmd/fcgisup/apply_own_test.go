@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -64,14 +65,14 @@ func TestRecognize(t *testing.T) {
 
 // TestJudge: errors stop apply before it changes anything, unless it is forced; notes are left out.
 func TestJudge(t *testing.T) {
-	found := []finding{
-		{"a", isError, "app web", "It is \x1b[31mwrong.", "fix it"},
-		{"b", isWarning, "app web", "It is slow.", ""},
-		{"c", isNote, "app web", "It is so.", ""},
+	found := []finding.Finding{
+		{ID: "a", Severity: finding.Error, Subject: "app web", Message: "It is \x1b[31mwrong.", Mend: "fix it"},
+		{ID: "b", Severity: finding.Warning, Subject: "app web", Message: "It is slow.", Mend: ""},
+		{ID: "c", Severity: finding.Note, Subject: "app web", Message: "It is so.", Mend: ""},
 	}
 	for _, test := range []struct {
 		force, dryRun bool
-		found         []finding
+		found         []finding.Finding
 		stops         bool
 	}{
 		{false, false, found, true}, {true, false, found, false}, {false, true, found, false}, {false, false, found[1:], false}, {false, false, nil, false},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -34,14 +35,14 @@ func (t *transaction) approve(ctx context.Context) error {
 }
 
 // judge prints what preflight has found. Errors stop apply unless it is forced.
-func (t *transaction) judge(found []finding) error {
+func (t *transaction) judge(found []finding.Finding) error {
 	var names []string
 	for _, f := range found {
-		if f.Severity == isNote {
+		if f.Severity == finding.Note {
 			continue
 		}
-		f.printShort(t.Err)
-		if f.Severity == isError {
+		f.PrintShort(t.Err)
+		if f.Severity == finding.Error {
 			names = append(names, f.Subject)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -67,7 +68,7 @@ func whyFailing(st control.Status) error {
 		return errors.New("it is failing")
 	}
 	err := fmt.Errorf("it is failing: %s, %s", st.LastFailure.Cause, st.LastFailure.Detail)
-	if text := firstLines(st.LastFailure); text != "" {
+	if text := control.FirstLines(st.LastFailure); text != "" {
 		err = fmt.Errorf("%w; it printed: %s", err, text)
 	}
 	return err
@@ -111,7 +112,7 @@ func rereads(ctx context.Context, socket string, limit time.Duration) error {
 func post(ctx context.Context, path string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return control.Ask(ctx, path, http.MethodPost, reloadTarget, &struct{}{})
+	return control.Ask(ctx, path, http.MethodPost, control.ReloadTarget, &struct{}{})
 }
 
 // probed are the instances that shall answer now: eager ones, unless they may sleep.
@@ -169,7 +170,7 @@ func answers(ctx context.Context, app fcgisup.App, n int) error {
 	}
 	for {
 		asking, cancel := context.WithTimeout(ctx, app.Health.Timeout)
-		result := probe(asking, app, app.Instance(n))
+		result := peer.Probe(asking, app, app.Instance(n))
 		cancel()
 		if result.Err == nil || slices.Contains([]fcgi.Class{fcgi.Full, fcgi.Overloaded}, result.Class) {
 			return nil
@@ -226,19 +227,19 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 
 // received tells whether somebody but systemd accepts on an address, or serves; why not otherwise.
 func received(a fcgisup.Address) (bool, error) {
-	l, sample, _, err := (&surveyor{}).look(a.Network, a.Addr, true)
+	l, sample, _, err := (&peer.Surveyor{}).Look(a.Network, a.Addr, true)
 	if err != nil {
 		return false, err
 	}
 	defer l.Close()
-	r, err := (&acceptors{}).at(l.Inode())
+	r, err := (&peer.Acceptors{}).At(l.Inode())
 	switch {
 	case err != nil:
 		return false, err
-	case r.accepts, r.polls, r.workers > 0 && len(sample.Conns) > 0:
+	case r.Accepts, r.Polls, r.Workers > 0 && len(sample.Conns) > 0:
 		return true, nil
 	}
-	return false, errors.New(r.why())
+	return false, errors.New(r.Why())
 }
 
 // consult asks the supervisor about an instance that did not answer: whether it is failing, or busy with requests.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -44,8 +45,8 @@ type checker struct {
 	body        string
 	changed     func(flag string) bool
 	supervisors control.Supervisors
-	host        surveyor
-	acceptors   acceptors
+	host        peer.Surveyor
+	acceptors   peer.Acceptors
 	starters    starters
 }
 
@@ -132,9 +133,9 @@ type target struct {
 	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
 	failure func(ctx context.Context) *control.Failure
 	// host tells of who listens, whoever that is.
-	host *surveyor
+	host *peer.Surveyor
 	// acceptors tell of those who hold the listeners of this host.
-	acceptors *acceptors
+	acceptors *peer.Acceptors
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
@@ -313,7 +314,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 	var all []target
 	for _, a := range apps {
 		for _, in := range a.Expand() {
-			r := probeRequest(a, in)
+			r := peer.ProbeRequest(a, in)
 			if err := k.override(&r); err != nil {
 				return nil, term.Usage(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -49,7 +50,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *control.Status, 
 	if !here(t.request) {
 		return backlog{}, nil, false
 	}
-	l, sample, at, err := t.host.look(t.request.Network, t.request.Address, anew)
+	l, sample, at, err := t.host.Look(t.request.Network, t.request.Address, anew)
 	if err != nil {
 		return backlog{}, nil, false
 	}
@@ -91,7 +92,7 @@ func here(r fcgi.Request) bool {
 // recently does not tell who came before it: then the one after it decides. Nobody
 // served but who has gone is no excuse.
 func (r *checked) excuse(before, after backlog, sent time.Time) {
-	if sent.Sub(before.at) > recently {
+	if sent.Sub(before.at) > peer.Recently {
 		before = after
 	}
 	switch {
@@ -133,19 +134,19 @@ func (k *checker) asleep(in fcgisup.Instance) bool {
 // another process alone holds has no service that the next connection would start. Processes
 // that this user cannot look into may be systemd.
 func (k *checker) heldBySystemd(a fcgisup.Address) bool {
-	l, _, _, err := k.host.look(a.Network, a.Addr, false)
+	l, _, _, err := k.host.Look(a.Network, a.Addr, false)
 	if err != nil {
 		return k.listened(a)
 	}
 	defer l.Close()
-	held, err := k.acceptors.at(l.Inode())
-	return err != nil || held.systemd || held.hidden && held.workers == 0 && !held.supervised
+	held, err := k.acceptors.At(l.Inode())
+	return err != nil || held.Systemd || held.Hidden && held.Workers == 0 && !held.Supervised
 }
 
 // listened reports whether some process listens on an address. Where the kernel does
 // not say so a socket file must do; without one the probe will tell.
 func (k *checker) listened(a fcgisup.Address) bool {
-	l, _, _, err := k.host.look(a.Network, a.Addr, false)
+	l, _, _, err := k.host.Look(a.Network, a.Addr, false)
 	if err == nil {
 		_ = l.Close()
 		return true

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -33,9 +34,9 @@ func (r *checked) askNothing(ctx context.Context, t target, st *control.Status) 
 		r.askRemote(ctx, t)
 		return
 	}
-	l, sample, _, err := t.host.look(t.request.Network, t.request.Address, false)
+	l, sample, _, err := t.host.Look(t.request.Network, t.request.Address, false)
 	switch {
-	case nobodyListens(err):
+	case peer.NobodyListens(err):
 		r.fail(noListener(t.request, err))
 		return
 	case err != nil:
@@ -51,20 +52,20 @@ func (r *checked) askNothing(ctx context.Context, t target, st *control.Status) 
 		r.fail(&fcgi.Error{Class: fcgi.Full, Err: errors.New("the accept queue is full")})
 		return
 	}
-	reception, err := t.acceptors.at(l.Inode())
+	reception, err := t.acceptors.At(l.Inode())
 	b := backlogOf(sample)
 	switch {
 	case err != nil:
 		r.unknown(err.Error())
-	case reception.accepts, st != nil && (reception.hidden || reception.unclear) && st.State == control.Up:
+	case reception.Accepts, st != nil && (reception.Hidden || reception.Unclear) && st.State == control.Up:
 		r.Note += " (a worker accepts)"
-	case st == nil && reception.sleeps():
+	case st == nil && reception.Sleeps():
 		r.sleeps(ctx, t)
 	case sample.ConnsErr == nil && b.served > 0:
 		r.Note = ""
 		r.busy(b)
 	default:
-		r.unknown(reception.why())
+		r.unknown(reception.Why())
 	}
 }
 

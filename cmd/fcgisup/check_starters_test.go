@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -56,7 +57,7 @@ func TestCheckFailingStarts(t *testing.T) {
 		"a stopped unit":     {address("/run/idle.sock"), nagiosOK, "sleeping"},
 		"another address":    {address("/run/other.sock"), nagiosOK, "sleeping"},
 	} {
-		tg := target{request: fcgi.Request{Network: "unix", Address: "/run/none.sock"}, asleep: func() bool { return true }, failure: test.failure, host: &surveyor{}}
+		tg := target{request: fcgi.Request{Network: "unix", Address: "/run/none.sock"}, asleep: func() bool { return true }, failure: test.failure, host: &peer.Surveyor{}}
 		if r := tg.ask(t.Context()); r.code != test.code || !strings.Contains(r.text(), test.says) || r.Sleeping != (test.code == nagiosOK) {
 			t.Errorf("%s: exit %d, %s", name, r.code, r.text())
 		}
@@ -66,17 +67,17 @@ func TestCheckFailingStarts(t *testing.T) {
 // TestSleepsWithSystemdOnly: a socket that a supervisor or a worker holds is not asleep by itself.
 func TestSleepsWithSystemdOnly(t *testing.T) {
 	t.Parallel()
-	for want, all := range map[bool][]reception{
-		true:  {{systemd: true}, {systemd: true, hidden: true}},
-		false: {{supervised: true}, {systemd: true, supervised: true}, {systemd: true, workers: 1}, {workers: 1}, {hidden: true}, {}},
+	for want, all := range map[bool][]peer.Reception{
+		true:  {{Systemd: true}, {Systemd: true, Hidden: true}},
+		false: {{Supervised: true}, {Systemd: true, Supervised: true}, {Systemd: true, Workers: 1}, {Workers: 1}, {Hidden: true}, {}},
 	} {
 		for _, r := range all {
-			if r.sleeps() != want {
+			if r.Sleeps() != want {
 				t.Errorf("%+v sleeps: %t, want %t", r, !want, want)
 			}
 		}
 	}
-	if why := (reception{supervised: true, hidden: true}).why(); !strings.Contains(why, "only a supervisor") {
+	if why := (peer.Reception{Supervised: true, Hidden: true}).Why(); !strings.Contains(why, "only a supervisor") {
 		t.Error(why)
 	}
 	// This process holds the socket, and is not systemd.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -13,7 +14,7 @@ func controlPaths(explicit string) ([]string, error) {
 	if explicit != "" {
 		return []string{explicit}, nil
 	}
-	paths, err := control.Paths(listenersOf(scoreboard.NewSurvey()))
+	paths, err := control.Paths(peer.ListenersOf(scoreboard.NewSurvey()))
 	if err != nil {
 		return nil, err
 	}

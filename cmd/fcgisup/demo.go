@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -138,7 +139,7 @@ func (d *demo) begin() (stop func() error, err error) {
 	spawner := supervisor.NewSpawner()
 	d.sup, err = supervisor.New(supervisor.Options{
 		App: d.app, Sockets: sockets, Spawner: spawner, Environ: os.Environ(),
-		Probe: probe, Unavailable: fcgi.Unavailable,
+		Probe: peer.Probe, Unavailable: fcgi.Unavailable,
 		Output: func(in fcgisup.Instance, line string) { log.Info("output", "instance", in.String(), "line", line) },
 		Log:    log,
 	})

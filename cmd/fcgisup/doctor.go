@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -77,13 +78,13 @@ func (d *doctor) run(ctx context.Context) error {
 	if err := d.print(f, found); err != nil {
 		return err
 	}
-	if countOf(found, isError) > 0 {
+	if countOf(found, finding.Error) > 0 {
 		return term.Exit(term.ExitFail)
 	}
 	return nil
 }
 
-func (d *doctor) print(f *facts, found []finding) error {
+func (d *doctor) print(f *facts, found []finding.Finding) error {
 	if !d.json {
 		return printFindings(d.Out, f.looked(), found, d.Colour())
 	}

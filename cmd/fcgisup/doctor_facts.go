@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -47,7 +48,7 @@ type facts struct {
 	// own are this host's addresses besides loopback.
 	own []netip.Addr
 
-	unseen []finding
+	unseen []finding.Finding
 }
 
 // socketFacts is a socket unit that is, or may well be, about FastCGI.
@@ -59,7 +60,7 @@ type socketFacts struct {
 	// missing are values of its service that this host does not have, by directive.
 	missing []configured
 	// program is what is wrong with the program of its service: a finding's id and words.
-	program *finding
+	program *finding.Finding
 	// open tells that everybody may connect to a socket file of it.
 	open bool
 	// lost tells that the socket listens and its file is not there.
@@ -119,7 +120,7 @@ func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 
 // note says what could not be looked at.
 func (f *facts) note(id, subject, message, mend string) {
-	f.unseen = append(f.unseen, finding{id, isNote, subject, message, mend})
+	f.unseen = append(f.unseen, finding.Finding{ID: id, Severity: finding.Note, Subject: subject, Message: message, Mend: mend})
 }
 
 // looked is where doctor has looked.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -28,9 +29,9 @@ type appFacts struct {
 	// noUsers and noGroups are names that this host does not know, by key.
 	noUsers, noGroups []configured
 	// command is what is wrong with the program: a finding's id and words.
-	command *finding
+	command *finding.Finding
 	// environment is what is wrong with the place of its environment file.
-	environment *finding
+	environment *finding.Finding
 	// missing are files and folders that are not there, by key.
 	missing []configured
 	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
@@ -190,7 +191,7 @@ func (a *appFacts) gatherPaths() {
 // hiddenEnvironment says that the sandbox hides the environment file: systemd reads it before
 // there is a sandbox, the supervisor within. One that is as if not there fails each start; one
 // that is closed to the supervisor is systemd's alone.
-func (a *appFacts) hiddenEnvironment() *finding {
+func (a *appFacts) hiddenEnvironment() *finding.Finding {
 	file := strings.TrimPrefix(a.EnvironmentFile, "-")
 	if _, err := os.Stat(file); file == "" || err != nil || !a.Systemd.Supervise {
 		return nil
@@ -203,10 +204,10 @@ func (a *appFacts) hiddenEnvironment() *finding {
 	if f == nil {
 		return nil
 	}
-	f.Severity = isError
+	f.Severity = finding.Error
 	directive, _ := l.hides(file)
 	if key, value, _ := strings.Cut(directive, "="); key == "ProtectHome" && value != "tmpfs" && a.User != "root" {
-		f.Severity = isWarning
+		f.Severity = finding.Warning
 		f.Message = fmt.Sprintf("The sandbox of the unit (%s) hides %s, its environment file: only systemd reads it, when the service starts, and a reload applies no change of it.", directive, file)
 	}
 	return f

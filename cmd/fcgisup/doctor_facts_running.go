@@ -138,7 +138,7 @@ func lastWordsOf(st control.Status) string {
 		return strings.TrimRight(last.Detail, ".\n ")
 	}
 	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
-	switch text := firstLines(last); {
+	switch text := control.FirstLines(last); {
 	case text != "":
 		why += "; it printed: " + text
 	case last.Cause != control.SpawnError: // else it has not begun

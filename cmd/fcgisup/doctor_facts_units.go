@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -114,7 +115,7 @@ func missingOf(u units.ServiceUnit) []configured {
 
 // programProblem says why the program of a service, or a command that runs beside it, cannot be
 // executed. Those of a unit of ours are the renderer's.
-func programProblem(s socketFacts) *finding {
+func programProblem(s socketFacts) *finding.Finding {
 	l := launchOf(s)
 	if f := l.problem(); f != nil {
 		return f

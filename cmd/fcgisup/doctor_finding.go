@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -17,25 +18,25 @@ import (
 const subjectMark = "{}"
 
 // examine applies all rules.
-func examine(f *facts) []finding { return examineBy(f, rules()) }
+func examine(f *facts) []finding.Finding { return examineBy(f, rules()) }
 
-func examineBy(f *facts, rules []func(*facts) []finding) []finding {
+func examineBy(f *facts, rules []func(*facts) []finding.Finding) []finding.Finding {
 	found := slices.Clone(f.unseen)
 	for _, rule := range rules {
 		found = append(found, rule(f)...)
 	}
 	found = merge(found)
-	rank := map[grade]int{}
-	for i, s := range severities() {
-		rank[s.is] = i
+	rank := map[finding.Grade]int{}
+	for i, s := range finding.Severities() {
+		rank[s.Is] = i
 	}
-	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
 	return found
 }
 
 // rules are all there are, in the order of the report: pure functions of what was seen.
-func rules() []func(*facts) []finding {
-	return []func(*facts) []finding{
+func rules() []func(*facts) []finding.Finding {
+	return []func(*facts) []finding.Finding{
 		findWarned, findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
 		findFailing, findFailedServices, findSandbox, findDenials, findMonitor,
 		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets, findNeighbours,
@@ -49,16 +50,16 @@ var numbered = term.Pattern(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)
 
 // likeness is what findings about the instances of one app have in common.
 type likeness struct {
-	finding
+	finding.Finding
 	before, after string
 }
 
 // merge makes one finding of those that differ in an instance's number only.
-func merge(found []finding) []finding {
+func merge(found []finding.Finding) []finding.Finding {
 	var order []likeness
 	numbers := map[likeness][]int{}
 	for _, f := range found {
-		k, number := likeness{finding: f}, 0
+		k, number := likeness{Finding: f}, 0
 		if m := numbered().FindStringSubmatch(f.Subject); m != nil {
 			number, _ = strconv.Atoi(m[2]) // nine digits
 			k.before, k.after, k.Subject = m[1], m[3], ""
@@ -68,9 +69,9 @@ func merge(found []finding) []finding {
 		}
 		numbers[k] = append(numbers[k], number)
 	}
-	all := make([]finding, len(order))
+	all := make([]finding.Finding, len(order))
 	for i, k := range order {
-		all[i] = k.finding
+		all[i] = k.Finding
 		quoted := term.ShellWord(k.Subject)
 		if k.before != "" {
 			all[i].Subject = k.before + braces(numbers[k]) + k.after
@@ -103,7 +104,7 @@ func braces(numbers []int) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-func countOf(found []finding, s grade) int {
+func countOf(found []finding.Finding, s finding.Grade) int {
 	n := 0
 	for _, f := range found {
 		if f.Severity == s {
@@ -114,24 +115,24 @@ func countOf(found []finding, s grade) int {
 }
 
 // printFindings prints a group for each severity, and how many there are.
-func printFindings(w io.Writer, looked string, found []finding, colour bool) error {
+func printFindings(w io.Writer, looked string, found []finding.Finding, colour bool) error {
 	var b strings.Builder
 	var counts []string
-	for _, s := range severities() {
-		n := countOf(found, s.is)
+	for _, s := range finding.Severities() {
+		n := countOf(found, s.Is)
 		if n == 0 {
 			continue
 		}
-		counts = append(counts, term.Plural(n, string(s.is)))
-		heading := s.heading
+		counts = append(counts, term.Plural(n, string(s.Is)))
+		heading := s.Heading
 		if colour {
-			heading = "\x1b[1;" + s.colour + "m" + heading + "\x1b[0m"
+			heading = "\x1b[1;" + s.Colour + "m" + heading + "\x1b[0m"
 		}
 		fmt.Fprintf(&b, "%s\n", heading)
-		var last finding
+		var last finding.Finding
 		for _, f := range found {
-			if f.Severity == s.is {
-				f.print(&b, last)
+			if f.Severity == s.Is {
+				printFinding(&b, f, last)
 				last = f
 			}
 		}
@@ -145,8 +146,8 @@ func printFindings(w io.Writer, looked string, found []finding, colour bool) err
 	return err
 }
 
-// print does not say again what the finding before has said.
-func (f finding) print(b *strings.Builder, last finding) {
+// printFinding does not say again what the finding before has said.
+func printFinding(b *strings.Builder, f, last finding.Finding) {
 	fmt.Fprintf(b, "  %s  %s\n", f.ID, fcgisup.Printable(f.Subject))
 	if f.ID != last.ID || f.Message != last.Message {
 		fmt.Fprintf(b, "    %s\n", fcgisup.Printable(f.Message))

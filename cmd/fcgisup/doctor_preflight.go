@@ -6,18 +6,19 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 )
 
 // preflightRules are doctor's about what apps need, which hold before anything
 // of theirs is on the host.
-func preflightRules() []func(*facts) []finding {
-	return []func(*facts) []finding{
+func preflightRules() []func(*facts) []finding.Finding {
+	return []func(*facts) []finding.Finding{
 		findWarned, findCommands, findSandbox, findUnreadable, findAccounts, findDependencies, findWebUser, findNotIncluded, findBacklogs,
 	}
 }
 
 // preflight looks for what will keep the apps of the plans from working.
-func preflight(ctx context.Context, l looked) ([]finding, error) {
+func preflight(ctx context.Context, l looked) ([]finding.Finding, error) {
 	f, err := preflightFacts(ctx, l)
 	if err != nil || len(f.apps) == 0 {
 		return nil, err
@@ -25,7 +26,7 @@ func preflight(ctx context.Context, l looked) ([]finding, error) {
 	found := examineBy(f, preflightRules())
 	for i := range found {
 		if found[i].ID == "dependency-failed" {
-			found[i].Severity = isWarning // it may be what this apply comes to fix
+			found[i].Severity = finding.Warning // it may be what this apply comes to fix
 		}
 	}
 	return found, nil

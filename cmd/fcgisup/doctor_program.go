@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -43,7 +44,7 @@ func (l *launch) as(who credentials, err error) {
 
 // problem is why the program cannot be executed, found without executing it;
 // nil if nothing is known to be wrong. Severity and subject are left open.
-func (l launch) problem() *finding {
+func (l launch) problem() *finding.Finding {
 	if l.mounts.OwnRoot || len(l.argv) == 0 {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (l launch) problem() *finding {
 }
 
 // closedDirectory says that the user may not enter the working directory, exit code 200/CHDIR.
-func (l launch) closedDirectory() *finding {
+func (l launch) closedDirectory() *finding.Finding {
 	if l.who == nil || l.directory == "" || l.directory == "~" {
 		return nil
 	}
@@ -80,7 +81,7 @@ func (l launch) closedDirectory() *finding {
 	if x.denied == "" {
 		return nil
 	}
-	return &finding{
+	return &finding.Finding{
 		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.denied, x.mode),
 		Mend: "chmod o+x " + term.ShellWord(x.denied) + ", or give it to a group of " + l.user,
 	}
@@ -91,9 +92,9 @@ const maxInterpreters = 5
 
 // execute follows what execve(2) would do with a file. script is the one whose
 // first line names it, empty for the command itself.
-func (l launch) execute(path, script string, depth int) *finding {
+func (l launch) execute(path, script string, depth int) *finding.Finding {
 	if depth > maxInterpreters {
-		return &finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script itself, and so on: the kernel gives up.", Mend: "name a program in its first line"}
+		return &finding.Finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script itself, and so on: the kernel gives up.", Mend: "name a program in its first line"}
 	}
 	path = l.absolute(path)
 	names := "which its command names"
@@ -110,9 +111,9 @@ func (l launch) execute(path, script string, depth int) *finding {
 	case err != nil:
 		return nil // it may not be looked at
 	case info.IsDir():
-		return &finding{ID: "command-not-executable", Message: path + " is a directory.", Mend: "correct " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is a directory.", Mend: "correct " + l.correct}
 	case !info.Mode().IsRegular():
-		return &finding{ID: "command-not-executable", Message: path + " is not a regular file.", Mend: "correct " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is not a regular file.", Mend: "correct " + l.correct}
 	}
 	if f := l.forbidden(path, info); f != nil {
 		return f
@@ -123,7 +124,7 @@ func (l launch) execute(path, script string, depth int) *finding {
 	}
 	if !strings.HasPrefix(string(head), "#!") {
 		if why := formatProblem(path, head); why != "" {
-			return &finding{
+			return &finding.Finding{
 				ID: "command-format", Message: fmt.Sprintf("%s %s: it cannot be executed (exec format error).", path, why),
 				Mend: "begin a script with a line such as #!/usr/bin/perl, build a program for this machine, or name the interpreter first in " + l.correct,
 			}
@@ -134,19 +135,19 @@ func (l launch) execute(path, script string, depth int) *finding {
 }
 
 // script looks at the interpreter of a script.
-func (l launch) script(path string, head []byte, depth int) *finding {
+func (l launch) script(path string, head []byte, depth int) *finding.Finding {
 	s, why := parseShebang(head)
 	if why != "" {
-		return &finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Mend: "correct that line"}
+		return &finding.Finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Mend: "correct that line"}
 	}
 	if s.loneCR {
-		return &finding{
+		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR that no LF follows, as old editors end lines: the CR and what follows become part of that line.", path),
 			Mend: `sed -i 's/\r$//; s/\r/\n/g' ` + term.ShellWord(path),
 		}
 	}
 	if s.cr && !s.ignoresCR() {
-		return &finding{
+		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s ends in CR LF, as Windows writes it: the CR becomes part of %q.", path, s.lastWord()),
 			Mend: `sed -i 's/\r$//' ` + term.ShellWord(path),
 		}
@@ -161,10 +162,10 @@ func (l launch) script(path string, head []byte, depth int) *finding {
 }
 
 // env looks at what env would run.
-func (l launch) env(use envUse, who string, depth int) *finding {
+func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 	switch {
 	case use.unsplit:
-		return &finding{
+		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("%s gives env %q as one word, and there is no program of that name.", who, use.program),
 			Mend: "let env split it: #!/usr/bin/env -S " + use.program,
 		}
@@ -177,7 +178,7 @@ func (l launch) env(use envUse, who string, depth int) *finding {
 	if path == "" {
 		path = l.path
 	}
-	var hidden *finding
+	var hidden *finding.Finding
 	for _, dir := range filepath.SplitList(path) {
 		at := filepath.Join(l.absolute(dir), use.program)
 		info, err := os.Stat(at)
@@ -193,7 +194,7 @@ func (l launch) env(use envUse, who string, depth int) *finding {
 	if hidden != nil {
 		return hidden
 	}
-	return &finding{
+	return &finding.Finding{
 		ID: "interpreter-missing", Message: fmt.Sprintf("%s has env look for %s, which is in none of PATH (%s).", who, use.program, path),
 		Mend: "install " + use.program + ", or name it with its path",
 	}
@@ -208,10 +209,10 @@ func (l launch) absolute(path string) string {
 	return filepath.Join("/", l.directory, path)
 }
 
-func (l launch) missing(path, script string) *finding {
-	f := &finding{ID: "command-missing", Message: path + " does not exist.", Mend: "install the program, or correct " + l.correct}
+func (l launch) missing(path, script string) *finding.Finding {
+	f := &finding.Finding{ID: "command-missing", Message: path + " does not exist.", Mend: "install the program, or correct " + l.correct}
 	if script != "" {
-		f = &finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Mend: "install " + path + ", or correct that line"}
+		f = &finding.Finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Mend: "install " + path + ", or correct that line"}
 	}
 	if to, err := os.Readlink(path); err == nil {
 		f.Message = strings.TrimSuffix(f.Message, "does not exist.") + "is a link to " + to + ", which does not exist."
@@ -220,7 +221,7 @@ func (l launch) missing(path, script string) *finding {
 }
 
 // hidden says that the sandbox hides a path, or a link that leads to it.
-func (l launch) hidden(path, role string) *finding {
+func (l launch) hidden(path, role string) *finding.Finding {
 	directive, at := l.hides(path)
 	if directive == "" {
 		return nil
@@ -229,7 +230,7 @@ func (l launch) hidden(path, role string) *finding {
 	if at != path {
 		what = fmt.Sprintf("%s on the way to %s", at, path)
 	}
-	return &finding{
+	return &finding.Finding{
 		ID:      "sandbox-hides",
 		Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s: it cannot start (permission denied or no such file).", directive, what, role),
 		Mend:    l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
@@ -292,13 +293,13 @@ func firstLink(path string) (link, followed string) {
 }
 
 // forbidden says who refuses to execute a file: a mount, a directive, a folder, or its own mode.
-func (l launch) forbidden(path string, info fs.FileInfo) *finding {
+func (l launch) forbidden(path string, info fs.FileInfo) *finding.Finding {
 	if directive := l.mounts.NoExec(path); directive != "" {
-		return &finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids to execute %s.", directive, path), Mend: l.loosen("ExecPaths=" + path)}
+		return &finding.Finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids to execute %s.", directive, path), Mend: l.loosen("ExecPaths=" + path)}
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_NOEXEC != 0 {
-		return &finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec: nothing there can be executed.", Mend: "keep it elsewhere, or mount that with exec; a script can also be an argument of its interpreter in " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec: nothing there can be executed.", Mend: "keep it elsewhere, or mount that with exec; a script can also be an argument of its interpreter in " + l.correct}
 	}
 	if l.who == nil {
 		if info.Mode()&0o111 == 0 {
@@ -310,7 +311,7 @@ func (l launch) forbidden(path string, info fs.FileInfo) *finding {
 }
 
 // unreadable: a script has to be readable for its interpreter.
-func (l launch) unreadable(path string) *finding {
+func (l launch) unreadable(path string) *finding.Finding {
 	if l.who == nil {
 		return nil
 	}
@@ -318,11 +319,11 @@ func (l launch) unreadable(path string) *finding {
 }
 
 // denied names what refuses: a folder on the way or the file.
-func (l launch) denied(path string, x access, verb string) *finding {
+func (l launch) denied(path string, x access, verb string) *finding.Finding {
 	if x.denied == "" {
 		return nil
 	}
-	f := &finding{ID: "command-not-executable"}
+	f := &finding.Finding{ID: "command-not-executable"}
 	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.mode); x.denied == path {
 		f.Mend = "chmod 755 " + term.ShellWord(path)
 		return f

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -64,7 +65,7 @@ func TestLaunch(t *testing.T) {
 }
 
 // check wants a finding's id and words that its message has, or none.
-func check(t *testing.T, name string, got *finding, want string) {
+func check(t *testing.T, name string, got *finding.Finding, want string) {
 	t.Helper()
 	id, words, _ := strings.Cut(want, " ")
 	switch {

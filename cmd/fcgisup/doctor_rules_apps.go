@@ -5,24 +5,25 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 // findWarned: values of the configuration that are accepted and will cause trouble.
-func findWarned(f *facts) (found []finding) {
+func findWarned(f *facts) (found []finding.Finding) {
 	for _, w := range f.warnings {
-		found = append(found, finding{"configuration-warning", isWarning, fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), w.Key + " " + w.Msg + ".", ""})
+		found = append(found, finding.Finding{ID: "configuration-warning", Severity: finding.Warning, Subject: fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), Message: w.Key + " " + w.Msg + ".", Mend: ""})
 	}
 	return found
 }
 
 // findCommands: a program that cannot be started.
-func findCommands(f *facts) (found []finding) {
+func findCommands(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.command != nil {
 			one := *a.command
-			one.Severity, one.Subject = isError, "app "+a.Name
+			one.Severity, one.Subject = finding.Error, "app "+a.Name
 			found = append(found, one)
 		}
 		if a.environment != nil {
@@ -31,8 +32,8 @@ func findCommands(f *facts) (found []finding) {
 			found = append(found, one)
 		}
 		for _, m := range a.missing {
-			found = append(found, finding{
-				ID: strings.ReplaceAll(m.key, "_", "-") + "-missing", Severity: isError, Subject: "app " + a.Name,
+			found = append(found, finding.Finding{
+				ID: strings.ReplaceAll(m.key, "_", "-") + "-missing", Severity: finding.Error, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s (%s:) does not exist, so no worker can start.", m.value, m.key),
 				Mend:    fmt.Sprintf("create it, or correct apps.%s.%s", a.Name, m.key),
 			})
@@ -42,11 +43,11 @@ func findCommands(f *facts) (found []finding) {
 }
 
 // findAccounts: users and groups that do not exist.
-func findAccounts(f *facts) (found []finding) {
+func findAccounts(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		add := func(id, command string, c configured) {
-			found = append(found, finding{
-				ID: id, Severity: isError, Subject: "app " + a.Name,
+			found = append(found, finding.Finding{
+				ID: id, Severity: finding.Error, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s: %s does not exist on this host.", c.key, c.value),
 				Mend:    command + " " + term.ShellWord(c.value),
 			})
@@ -62,17 +63,17 @@ func findAccounts(f *facts) (found []finding) {
 }
 
 // findDependencies: units that an app names and that are not there, or do not run.
-func findDependencies(f *facts) (found []finding) {
+func findDependencies(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		for _, use := range []struct {
 			key   string
 			names []string
-			is    grade
+			is    finding.Grade
 			hurts string
 		}{
-			{"requires", a.Requires, isError, "no instance can start"},
-			{"after", a.After, isWarning, "instances start without waiting for it"},
-			{"wants", a.Wants, isWarning, "it is not started"},
+			{"requires", a.Requires, finding.Error, "no instance can start"},
+			{"after", a.After, finding.Warning, "instances start without waiting for it"},
+			{"wants", a.Wants, finding.Warning, "it is not started"},
 		} {
 			for _, name := range use.names {
 				u, asked := f.named[name]
@@ -86,8 +87,8 @@ func findDependencies(f *facts) (found []finding) {
 	return found
 }
 
-func dependency(app, key, name string, u units.Unit, hurts string) finding {
-	one := finding{Subject: "app " + app}
+func dependency(app, key, name string, u units.Unit, hurts string) finding.Finding {
+	one := finding.Finding{Subject: "app " + app}
 	switch {
 	case u.Load == "not-found":
 		one.ID = "dependency-not-found"
@@ -106,11 +107,11 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding {
 }
 
 // findDrift: files that are not what the configuration says.
-func findDrift(f *facts) (found []finding) {
+func findDrift(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if len(a.changes) > 0 && !a.installed() {
-			found = append(found, finding{
-				"not-applied", isNote, "app " + a.Name, "It is configured, and none of its units is on this host.", "fcgisup apply " + a.Name,
+			found = append(found, finding.Finding{
+				ID: "not-applied", Severity: finding.Note, Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Mend: "fcgisup apply " + a.Name,
 			})
 			continue
 		}
@@ -123,14 +124,14 @@ func findDrift(f *facts) (found []finding) {
 			if what == "" || strings.HasPrefix(c.name, "nginx/") && f.web == nil {
 				continue
 			}
-			found = append(found, finding{"drift", isWarning, c.place, what, "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
+			found = append(found, finding.Finding{ID: "drift", Severity: finding.Warning, Subject: c.place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
 		}
 	}
 	return found
 }
 
 // findUnreached: an app that is installed and that nginx does not know.
-func findUnreached(f *facts) (found []finding) {
+func findUnreached(f *facts) (found []finding.Finding) {
 	if f.web == nil || f.web.effective == nil {
 		return nil
 	}
@@ -140,9 +141,9 @@ func findUnreached(f *facts) (found []finding) {
 		if !a.installed() || variable || passed(addressesOf(a.App)) {
 			continue
 		}
-		found = append(found, finding{
-			"app-unreached", isWarning, "app " + a.Name, "Nginx passes no request to it.",
-			"include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
+		found = append(found, finding.Finding{
+			ID: "app-unreached", Severity: finding.Warning, Subject: "app " + a.Name, Message: "Nginx passes no request to it.",
+			Mend: "include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
 		})
 	}
 	return found

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 )
@@ -20,15 +21,15 @@ type (
 )
 
 // findBrokenNginx: a configuration that nginx will not start with.
-func findBrokenNginx(f *facts) []finding {
+func findBrokenNginx(f *facts) []finding.Finding {
 	if f.web == nil || f.web.refused == "" {
 		return nil
 	}
-	return []finding{{"nginx-refuses", isError, "nginx", "It would not start or reload: " + f.web.refused + ".", "correct that, until nginx -t is content"}}
+	return []finding.Finding{{ID: "nginx-refuses", Severity: finding.Error, Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Mend: "correct that, until nginx -t is content"}}
 }
 
 // findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
-func findNotReloaded(f *facts) []finding {
+func findNotReloaded(f *facts) []finding.Finding {
 	if f.web == nil || len(f.web.newer) == 0 {
 		return nil
 	}
@@ -36,9 +37,9 @@ func findNotReloaded(f *facts) []finding {
 	if len(names) > 3 {
 		names = append(slices.Clone(names[:3]), "…")
 	}
-	return []finding{{
-		"nginx-not-reloaded", isWarning, "nginx", "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
-		"nginx -t && systemctl reload nginx",
+	return []finding.Finding{{
+		ID: "nginx-not-reloaded", Severity: finding.Warning, Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
+		Mend: "nginx -t && systemctl reload nginx",
 	}}
 }
 
@@ -52,13 +53,13 @@ func addressesOf(a fcgisup.App) []fcgisup.Address {
 
 // findUnserved: nginx passes to where nobody listens. A unit that should is
 // found elsewhere: it has failed, or is stopped.
-func findUnserved(f *facts) (found []finding) {
+func findUnserved(f *facts) (found []finding.Finding) {
 	if f.web == nil || f.web.effective == nil {
 		return nil
 	}
 	for _, p := range f.web.effective.Passes {
 		if p.Variable {
-			found = append(found, finding{"pass-variable", isNote, p.String(), "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", ""})
+			found = append(found, finding.Finding{ID: "pass-variable", Severity: finding.Note, Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Mend: ""})
 		}
 	}
 	if len(f.listeners) == 0 {
@@ -70,9 +71,9 @@ func findUnserved(f *facts) (found []finding) {
 		if listening(b.address) || units(b.address) {
 			continue
 		}
-		one := finding{
-			"pass-unserved", isError, b.at.String(), fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
-			"start what should listen there, or take it out of nginx and systemctl reload nginx",
+		one := finding.Finding{
+			ID: "pass-unserved", Severity: finding.Error, Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
+			Mend: "start what should listen there, or take it out of nginx and systemctl reload nginx",
 		}
 		if app := owner[b.address]; app != "" {
 			one.Mend = "fcgisup apply " + app
@@ -120,23 +121,23 @@ func served(by []fcgisup.Address) func(fcgisup.Address) bool {
 }
 
 // findDenied: the web server may not connect.
-func findDenied(f *facts) (found []finding) {
+func findDenied(f *facts) (found []finding.Finding) {
 	if f.web == nil {
 		return nil
 	}
 	for _, b := range f.backends() {
 		x := f.web.access[b.address]
 		if x.hidden && !(f.web.privateTmp && inTmp(b.address)) {
-			found = append(found, finding{
-				"web-server-blind", isError, b.at.String(),
-				fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
-				"let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + nginxService,
+			found = append(found, finding.Finding{
+				ID: "web-server-blind", Severity: finding.Error, Subject: b.at.String(),
+				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
+				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + nginxService,
 			})
 		}
 		if x.denied == "" {
 			continue
 		}
-		one := finding{"web-user-denied", isError, b.at.String(), "", "chmod o+x " + term.ShellWord(x.denied) + ", or let the socket be in /run"}
+		one := finding.Finding{ID: "web-user-denied", Severity: finding.Error, Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.denied) + ", or let the socket be in /run"}
 		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.denied, x.mode)
 		if x.denied == b.address.Addr {
 			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.mode)
@@ -149,7 +150,7 @@ func findDenied(f *facts) (found []finding) {
 
 // findWebUser: the web server could not connect to an app's sockets as they are
 // configured, also before there are any.
-func findWebUser(f *facts) (found []finding) {
+func findWebUser(f *facts) (found []finding.Finding) {
 	if f.web == nil || f.web.who == nil {
 		return nil
 	}
@@ -160,14 +161,14 @@ func findWebUser(f *facts) (found []finding) {
 		if a.socket == nil || a.socket.admits(*f.web.who) || refused {
 			continue // findDenied says it of sockets that are there
 		}
-		one := finding{
-			"web-user-denied", isError, "app " + a.Name,
-			fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
-			fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
+		one := finding.Finding{
+			ID: "web-user-denied", Severity: finding.Error, Subject: "app " + a.Name,
+			Message: fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
+			Mend:    fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
 		}
 		// Another owner than the default may be another web server.
 		if own := a.Socket.User != fcgisup.Default(a.Name).Socket.User; len(f.web.workers) == 0 || own && !passed(addresses) {
-			one.Severity = isWarning
+			one.Severity = finding.Warning
 		}
 		found = append(found, one)
 	}
@@ -175,7 +176,7 @@ func findWebUser(f *facts) (found []finding) {
 }
 
 // findNotIncluded: nginx does not read the file with an app's upstream.
-func findNotIncluded(f *facts) (found []finding) {
+func findNotIncluded(f *facts) (found []finding.Finding) {
 	if f.web == nil || f.web.effective == nil || len(f.web.effective.Files) == 0 {
 		return nil
 	}
@@ -185,13 +186,13 @@ func findNotIncluded(f *facts) (found []finding) {
 			continue
 		}
 		place := a.changes[at].place
-		one := finding{
-			"nginx-not-included", isWarning, "app " + a.Name,
-			fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
-			fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
+		one := finding.Finding{
+			ID: "nginx-not-included", Severity: finding.Warning, Subject: "app " + a.Name,
+			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
+			Mend:    fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
 		}
 		if slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Target == a.Nginx.Upstream && p.Upstream == "" }) {
-			one.Severity = isError
+			one.Severity = finding.Error
 		}
 		found = append(found, one)
 	}
@@ -199,7 +200,7 @@ func findNotIncluded(f *facts) (found []finding) {
 }
 
 // findHalfServed: a name with several addresses of this host, where nobody listens on one of them.
-func findHalfServed(f *facts) (found []finding) {
+func findHalfServed(f *facts) (found []finding.Finding) {
 	if f.web == nil {
 		return nil
 	}
@@ -222,13 +223,13 @@ func findHalfServed(f *facts) (found []finding) {
 		if len(served) == 0 || len(unserved) == 0 {
 			continue
 		}
-		one := finding{
-			"pass-half-served", isWarning, b.at.String(),
-			fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
-			served[0] + " instead of " + b.address.Addr,
+		one := finding.Finding{
+			ID: "pass-half-served", Severity: finding.Warning, Subject: b.at.String(),
+			Message: fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
+			Mend:    served[0] + " instead of " + b.address.Addr,
 		}
 		if !global && strings.HasPrefix(unserved[0], "[") {
-			one.Severity = isNote // nginx does not use IPv6 on such a host
+			one.Severity = finding.Note // nginx does not use IPv6 on such a host
 		}
 		found = append(found, one)
 	}
@@ -258,7 +259,7 @@ func (f *facts) letIn(a fcgisup.Address) string {
 }
 
 // eachUpstream applies a rule to upstreams with a choice of servers.
-func eachUpstream(f *facts, rule func(upstream, []pass) (finding, bool)) (found []finding) {
+func eachUpstream(f *facts, rule func(upstream, []pass) (finding.Finding, bool)) (found []finding.Finding) {
 	if f.web == nil || f.web.effective == nil {
 		return nil
 	}
@@ -288,32 +289,32 @@ func choice(u upstream) int {
 	return n
 }
 
-func findRoundRobin(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+func findRoundRobin(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
 		mend := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
 		if app := f.web.made[u.File]; app != "" {
 			mend = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
 		}
-		return finding{
-			"upstream-round-robin", isWarning, "",
-			"Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", mend,
+		return finding.Finding{
+			ID: "upstream-round-robin", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Mend: mend,
 		}, choice(u) > 1 && u.Balance == ""
 	})
 }
 
-func findNoZone(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+func findNoZone(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
 		counts := u.Balance == "least_conn" || u.Balance == "random" || u.Balance == "least_time"
-		return finding{
-			"upstream-without-zone", isWarning, "",
-			"Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
-			"zone " + u.Name + " 64k; in the upstream",
+		return finding.Finding{
+			ID: "upstream-without-zone", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
+			Mend:    "zone " + u.Name + " 64k; in the upstream",
 		}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
 	})
 }
 
-func findMaxFails(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+func findMaxFails(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
 		counted, out := false, time.Duration(0)
 		for _, s := range u.Servers {
 			if !s.Down && s.MaxFails > 0 {
@@ -324,21 +325,21 @@ func findMaxFails(f *facts) []finding {
 		if out < time.Second { // nginx compares whole seconds (measured)
 			how = "until the second ends, in spite of fail_timeout=0"
 		}
-		return finding{
-			"upstream-max-fails", isWarning, "",
-			"Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
-			"max_fails=0 on each server line",
+		return finding.Finding{
+			ID: "upstream-max-fails", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
+			Mend:    "max_fails=0 on each server line",
 		}, counted && choice(u) > 1
 	})
 }
 
-func findMaxConns(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding, bool) {
+func findMaxConns(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
 		limited := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxConns > 0 })
-		return finding{
-			"upstream-max-conns", isWarning, "",
-			"Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
-			"no max_conns= on the server lines; the backlog of the socket is the queue",
+		return finding.Finding{
+			ID: "upstream-max-conns", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
+			Mend:    "no max_conns= on the server lines; the backlog of the socket is the queue",
 		}, limited
 	})
 }
@@ -346,8 +347,8 @@ func findMaxConns(f *facts) []finding {
 // keptByDefault is since when upstreams keep connections unless told otherwise.
 const keptByDefault = "1.29.7"
 
-func findKeepalive(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, to []pass) (finding, bool) {
+func findKeepalive(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
 		kept := u.Keepalive != nil && *u.Keepalive > 0
 		why := "has keepalive"
 		if u.Keepalive == nil && !older(f.web.build.Version, keptByDefault) {
@@ -355,12 +356,12 @@ func findKeepalive(f *facts) []finding {
 		}
 		asked := slices.IndexFunc(to, func(p pass) bool { return p.KeepConn })
 		if !kept || asked < 0 {
-			return finding{}, false
+			return finding.Finding{}, false
 		}
-		return finding{
-			"upstream-keepalive", isWarning, "",
-			"Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
-			"fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
+		return finding.Finding{
+			ID: "upstream-keepalive", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
+			Mend:    "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
 		}, true
 	})
 }
@@ -382,16 +383,16 @@ func numbersOf(version string) []int {
 }
 
 // findPoison: a request that kills its worker goes on to kill the others.
-func findPoison(f *facts) []finding {
-	return eachUpstream(f, func(u upstream, to []pass) (finding, bool) {
+func findPoison(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
 		unbound := slices.IndexFunc(to, func(p pass) bool { return p.RetriesErrors && (p.Tries == 0 || p.Tries > 2) })
 		if unbound < 0 || choice(u) <= 2 {
-			return finding{}, false
+			return finding.Finding{}, false
 		}
-		return finding{
-			"next-upstream-unbound", isWarning, "",
-			fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
-			"fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
+		return finding.Finding{
+			ID: "next-upstream-unbound", Severity: finding.Warning, Subject: "",
+			Message: fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
+			Mend:    "fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
 		}, true
 	})
 }

@@ -6,13 +6,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 // findFailing: instances whose supervisor has no worker that lives.
-func findFailing(f *facts) (found []finding) {
+func findFailing(f *facts) (found []finding.Finding) {
 	for _, st := range f.failing {
 		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
 		if f.systemd {
@@ -25,8 +26,8 @@ func findFailing(f *facts) (found []finding) {
 			}
 		}
 		why := lastWordsOf(st)
-		found = append(found, finding{
-			"instance-failing", isError, st.App + "@" + strconv.Itoa(st.Instance), strings.ToUpper(why[:1]) + why[1:] + ".", mend,
+		found = append(found, finding.Finding{
+			ID: "instance-failing", Severity: finding.Error, Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Mend: mend,
 		})
 	}
 	return found
@@ -49,21 +50,21 @@ func unwell(u units.ServiceUnit) string {
 }
 
 // findFailedServices: services that do not stay up. What keeps them from it and is known is a finding of its own.
-func findFailedServices(f *facts) (found []finding) {
+func findFailedServices(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
 			mend := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
 			if cause, fix := deniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
 				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
 			}
-			found = append(found, finding{"service-failed", isError, s.Service, how, mend})
+			found = append(found, finding.Finding{ID: "service-failed", Severity: finding.Error, Subject: s.Service, Message: how, Mend: mend})
 		}
 	}
 	return found
 }
 
 // findLeftOver: instances that a scale-down has not stopped.
-func findLeftOver(f *facts) (found []finding) {
+func findLeftOver(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		for _, s := range f.sockets {
 			app, n, _, ok := units.Parse(s.Name)
@@ -71,8 +72,8 @@ func findLeftOver(f *facts) (found []finding) {
 				continue
 			}
 			if n > a.Instances {
-				found = append(found, finding{
-					"instance-left-over", isWarning, s.Name, fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), "fcgisup apply " + a.Name,
+				found = append(found, finding.Finding{
+					ID: "instance-left-over", Severity: finding.Warning, Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Mend: "fcgisup apply " + a.Name,
 				})
 			}
 		}
@@ -81,12 +82,12 @@ func findLeftOver(f *facts) (found []finding) {
 }
 
 // findMonitor: nobody watches, and nobody is told.
-func findMonitor(f *facts) (found []finding) {
+func findMonitor(f *facts) (found []finding.Finding) {
 	m := f.monitor
 	if how := unwell(m.unit); how != "" {
-		found = append(found, finding{"monitor-failed", isError, units.MonitorUnit, how + " Nobody watches, and no alert is sent.", "journalctl -u " + units.MonitorUnit + " -n 20"})
+		found = append(found, finding.Finding{ID: "monitor-failed", Severity: finding.Error, Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Mend: "journalctl -u " + units.MonitorUnit + " -n 20"})
 	} else if m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
-		found = append(found, finding{"monitor-stopped", isWarning, units.MonitorUnit, "It is enabled and does not run: nobody watches, and no alert is sent.", "systemctl start " + units.MonitorUnit})
+		found = append(found, finding.Finding{ID: "monitor-stopped", Severity: finding.Warning, Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Mend: "systemctl start " + units.MonitorUnit})
 	}
 	if m.token != nil {
 		mend := ""
@@ -94,10 +95,10 @@ func findMonitor(f *facts) (found []finding) {
 		if errors.As(m.token, &e) {
 			mend = e.Hint
 		}
-		found = append(found, finding{"monitor-token", isError, units.MonitorUnit, "The monitor cannot start: " + m.token.Error() + ".", mend})
+		found = append(found, finding.Finding{ID: "monitor-token", Severity: finding.Error, Subject: units.MonitorUnit, Message: "The monitor cannot start: " + m.token.Error() + ".", Mend: mend})
 	}
 	for _, d := range m.deaf {
-		found = append(found, finding{"alert-unusable", isError, "alert " + d.name, "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", d.mend})
+		found = append(found, finding.Finding{ID: "alert-unusable", Severity: finding.Error, Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Mend: d.mend})
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -18,18 +19,18 @@ func (a *appFacts) gatherNeeds(ctx context.Context) {
 }
 
 // findSandbox: what an app needs and its sandbox takes, as far as the host shows it.
-func findSandbox(f *facts) (found []finding) {
+func findSandbox(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if text := a.needs.strictTakes(a.App); text != "" {
-			found = append(found, finding{
-				"sandbox-strict", isWarning, "app " + a.Name, text + ". Programs that use them fail, and seldom say why.",
-				"fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
+			found = append(found, finding.Finding{
+				ID: "sandbox-strict", Severity: finding.Warning, Subject: "app " + a.Name, Message: text + ". Programs that use them fail, and seldom say why.",
+				Mend: "fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
 			})
 		}
 		for _, m := range a.needs.missing {
-			found = append(found, finding{
-				"path-missing", isWarning, "app " + a.Name, m.key + ": " + m.value + " does not exist, and systemd ignores it.",
-				"create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
+			found = append(found, finding.Finding{
+				ID: "path-missing", Severity: finding.Warning, Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, and systemd ignores it.",
+				Mend: "create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
 			})
 		}
 	}
@@ -37,12 +38,12 @@ func findSandbox(f *facts) (found []finding) {
 }
 
 // findDenials: what workers said of being refused something.
-func findDenials(f *facts) (found []finding) {
+func findDenials(f *facts) (found []finding.Finding) {
 	for _, st := range f.denied {
-		found = append(found, finding{
-			"sandbox-denial", isWarning, st.App + "@" + strconv.Itoa(st.Instance),
-			fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
-			"apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
+		found = append(found, finding.Finding{
+			ID: "sandbox-denial", Severity: finding.Warning, Subject: st.App + "@" + strconv.Itoa(st.Instance),
+			Message: fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
+			Mend:    "apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
 		})
 	}
 	return found

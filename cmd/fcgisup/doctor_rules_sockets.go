@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -31,7 +32,7 @@ func whyFailed(result string) string {
 }
 
 // findFailedSockets: they refuse every request until somebody resets them.
-func findFailedSockets(f *facts) (found []finding) {
+func findFailedSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.Active != "failed" {
 			continue
@@ -40,7 +41,7 @@ func findFailedSockets(f *facts) (found []finding) {
 		if strings.HasSuffix(s.Result, "-limit-hit") {
 			mend = "mend the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
 		}
-		found = append(found, finding{"socket-failed", isError, s.Name, fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), mend})
+		found = append(found, finding.Finding{ID: "socket-failed", Severity: finding.Error, Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Mend: mend})
 	}
 	return found
 }
@@ -62,24 +63,24 @@ func templateOf(unit string) string {
 }
 
 // findIdleSockets: nginx passes to them and they do not listen.
-func findIdleSockets(f *facts) (found []finding) {
+func findIdleSockets(f *facts) (found []finding.Finding) {
 	passed := f.passed()
 	listening, _ := f.index()
 	for _, s := range f.sockets {
 		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
-			found = append(found, finding{"socket-stopped", isError, s.Name, "Nginx passes requests to it, and it is stopped.", "systemctl start " + subjectMark})
+			found = append(found, finding.Finding{ID: "socket-stopped", Severity: finding.Error, Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Mend: "systemctl start " + subjectMark})
 		}
 	}
 	return found
 }
 
 // findNoService: sockets with nothing behind them, which fail with the first request.
-func findNoService(f *facts) (found []finding) {
+func findNoService(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.Service != "" && s.service.Load == "not-found" {
-			found = append(found, finding{
-				"service-not-found", isError, s.Name, "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
-				"write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
+			found = append(found, finding.Finding{
+				ID: "service-not-found", Severity: finding.Error, Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
+				Mend: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
 			})
 		}
 	}
@@ -87,11 +88,11 @@ func findNoService(f *facts) (found []finding) {
 }
 
 // findNoProgram: services that cannot start.
-func findNoProgram(f *facts) (found []finding) {
+func findNoProgram(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.program != nil {
 			one := *s.program
-			one.Severity, one.Subject = isError, s.Service
+			one.Severity, one.Subject = finding.Error, s.Service
 			found = append(found, one)
 		}
 		for _, m := range s.missing {
@@ -100,9 +101,9 @@ func findNoProgram(f *facts) (found []finding) {
 			if fix.parent {
 				value = filepath.Dir(value)
 			}
-			one := finding{
-				fix.id, isError, s.Service, fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
-				fix.command + term.ShellWord(value),
+			one := finding.Finding{
+				ID: fix.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
+				Mend: fix.command + term.ShellWord(value),
 			}
 			if fix.parent {
 				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
@@ -136,12 +137,12 @@ var noSuch = map[string]struct {
 }
 
 // findLostSockets: systemd listens and nobody can connect.
-func findLostSockets(f *facts) (found []finding) {
+func findLostSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.lost {
-			found = append(found, finding{
-				"socket-file-missing", isError, s.Name,
-				"It listens, but its socket file has been removed or its folder mounted over: every connect fails.", "systemctl restart " + subjectMark,
+			found = append(found, finding.Finding{
+				ID: "socket-file-missing", Severity: finding.Error, Subject: s.Name,
+				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Mend: "systemctl restart " + subjectMark,
 			})
 		}
 	}
@@ -149,17 +150,17 @@ func findLostSockets(f *facts) (found []finding) {
 }
 
 // findFolders: sockets that go with a service although their unit stays.
-func findFolders(f *facts) (found []finding) {
+func findFolders(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		for _, folder := range s.service.RuntimeDirectories {
 			for _, a := range s.Listen {
 				if a.Network != "unix" || !strings.HasPrefix(a.Addr, folder+"/") {
 					continue
 				}
-				found = append(found, finding{
-					"socket-in-runtime-directory", isError, s.Name,
-					fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
-					inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
+				found = append(found, finding.Finding{
+					ID: "socket-in-runtime-directory", Severity: finding.Error, Subject: s.Name,
+					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
+					Mend:    inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
 				})
 			}
 		}
@@ -168,14 +169,14 @@ func findFolders(f *facts) (found []finding) {
 }
 
 // findPrivateTmp: a socket in a /tmp that its users do not share.
-func findPrivateTmp(f *facts) (found []finding) {
+func findPrivateTmp(f *facts) (found []finding.Finding) {
 	if f.web != nil && f.web.privateTmp {
 		for _, b := range f.backends() {
 			if inTmp(b.address) {
-				found = append(found, finding{
-					"private-tmp", isError, b.at.String(),
-					fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", nginxService, b.address),
-					"let the socket be in /run; or " + inDropIn(nginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+				found = append(found, finding.Finding{
+					ID: "private-tmp", Severity: finding.Error, Subject: b.at.String(),
+					Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", nginxService, b.address),
+					Mend:    "let the socket be in /run; or " + inDropIn(nginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
 				})
 			}
 		}
@@ -185,13 +186,13 @@ func findPrivateTmp(f *facts) (found []finding) {
 			if !s.service.PrivateTmp || !inTmp(a) || s.app == "" && s.service.OnStdin {
 				continue
 			}
-			one := finding{
-				"private-tmp", isWarning, s.Service,
-				fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
-				"let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+			one := finding.Finding{
+				ID: "private-tmp", Severity: finding.Warning, Subject: s.Service,
+				Message: fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
+				Mend:    "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
 			}
 			if s.app != "" {
-				one.Severity = isError // its probe connects by the path
+				one.Severity = finding.Error // its probe connects by the path
 			}
 			found = append(found, one)
 		}
@@ -204,21 +205,21 @@ func inTmp(a fcgisup.Address) bool {
 }
 
 // findOpenSockets: whoever connects to a FastCGI program chooses what it runs, and as whom it takes him.
-func findOpenSockets(f *facts) (found []finding) {
+func findOpenSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.open {
-			found = append(found, finding{
-				"socket-world-writable", isWarning, s.Name,
-				fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
-				inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
+			found = append(found, finding.Finding{
+				ID: "socket-world-writable", Severity: finding.Warning, Subject: s.Name,
+				Message: fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
+				Mend:    inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
 			})
 		}
 		for _, a := range s.Listen {
 			if ip, _, known := hostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
-				found = append(found, finding{
-					"socket-open-to-network", isWarning, s.Name,
-					"It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
-					"listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
+				found = append(found, finding.Finding{
+					ID: "socket-open-to-network", Severity: finding.Warning, Subject: s.Name,
+					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
+					Mend:    "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
 				})
 			}
 		}
@@ -229,7 +230,7 @@ func findOpenSockets(f *facts) (found []finding) {
 // findNeighbours: an app whose workers can connect to another app's sockets through a
 // group that only this host knows of. What the configuration itself shows is among its
 // warnings.
-func findNeighbours(f *facts) (found []finding) {
+func findNeighbours(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.socket == nil {
 			continue
@@ -239,10 +240,10 @@ func findNeighbours(f *facts) (found []finding) {
 			if w == nil || other.User == a.User || w.uid == 0 || w.uid == a.socket.uid || w.gid == a.socket.gid || a.socket.mode&0o002 != 0 || !a.socket.admits(*w) {
 				continue
 			}
-			found = append(found, finding{
-				"socket-open-to-app", isWarning, "app " + a.Name,
-				fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid))),
-				fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid)), a.Name),
+			found = append(found, finding.Finding{
+				ID: "socket-open-to-app", Severity: finding.Warning, Subject: "app " + a.Name,
+				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid))),
+				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid)), a.Name),
 			})
 			break
 		}
@@ -251,15 +252,15 @@ func findNeighbours(f *facts) (found []finding) {
 }
 
 // findBacklogs: more shall wait than the kernel lets.
-func findBacklogs(f *facts) (found []finding) {
+func findBacklogs(f *facts) (found []finding.Finding) {
 	if f.somaxconn == 0 {
 		return nil
 	}
 	add := func(subject string, backlog int) {
-		found = append(found, finding{
-			"backlog-above-somaxconn", isWarning, subject,
-			fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
-			fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
+		found = append(found, finding.Finding{
+			ID: "backlog-above-somaxconn", Severity: finding.Warning, Subject: subject,
+			Message: fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
+			Mend:    fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
 		})
 	}
 	known := map[string]bool{}

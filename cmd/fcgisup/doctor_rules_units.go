@@ -6,35 +6,36 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 // findStartLimits: crashes that take the socket with them.
-func findStartLimits(f *facts) (found []finding) {
+func findStartLimits(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if !s.service.Start.Set() || s.service.Load != "loaded" {
 			continue
 		}
-		found = append(found, finding{
-			"start-limit", isWarning, s.Service,
-			fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
-			inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
+		found = append(found, finding.Finding{
+			ID: "start-limit", Severity: finding.Warning, Subject: s.Service,
+			Message: fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
+			Mend:    inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
 		})
 	}
 	return found
 }
 
 // findTriggerLimits: the same, by the socket itself.
-func findTriggerLimits(f *facts) (found []finding) {
+func findTriggerLimits(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if !s.Trigger.Set() || s.Accept {
 			continue
 		}
-		found = append(found, finding{
-			"trigger-limit", isWarning, s.Name,
-			fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
-			inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
+		found = append(found, finding.Finding{
+			ID: "trigger-limit", Severity: finding.Warning, Subject: s.Name,
+			Message: fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
+			Mend:    inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
 		})
 	}
 	return found
@@ -50,7 +51,7 @@ func inDropIn(unit, section, then string, directives ...string) string {
 }
 
 // findNonblocking: a flag that all holders of a listener share, and that ends those written with libfcgi.
-func findNonblocking(f *facts) (found []finding) {
+func findNonblocking(f *facts) (found []finding.Finding) {
 	unitAt := f.names()
 	for _, l := range f.listeners {
 		var names []string
@@ -64,13 +65,13 @@ func findNonblocking(f *facts) (found []finding) {
 		}
 		slices.Sort(names)
 		who := strings.Join(slices.Compact(names), ", ")
-		one := finding{
-			"listener-nonblocking", isNote, unitAt(l.address),
-			fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
-			"nothing while it is alone; never start another program on this socket",
+		one := finding.Finding{
+			ID: "listener-nonblocking", Severity: finding.Note, Subject: unitAt(l.address),
+			Message: fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
+			Mend:    "nothing while it is alone; never start another program on this socket",
 		}
 		if len(l.acceptors) > 1 {
-			one.Severity = isWarning
+			one.Severity = finding.Warning
 			one.Message = fmt.Sprintf("%d processes (%s) share the listening socket, and one has made it non-blocking for all: those written with libfcgi end at their next accept.", len(l.acceptors), who)
 			one.Mend = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
 		}
@@ -107,15 +108,15 @@ func (f *facts) names() func(fcgisup.Address) string {
 }
 
 // findUnowned: backends that are gone with their process.
-func findUnowned(f *facts) (found []finding) {
+func findUnowned(f *facts) (found []finding.Finding) {
 	for _, u := range f.unowned {
-		one := finding{
-			"pass-without-unit", isNote, u.at.String(),
-			fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
-			"a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
+		one := finding.Finding{
+			ID: "pass-without-unit", Severity: finding.Note, Subject: u.at.String(),
+			Message: fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
+			Mend:    "a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
 		}
 		if u.unit == "" {
-			one.Severity = isWarning
+			one.Severity = finding.Warning
 			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs: nobody restarts it, and after the next boot it is gone.", u.address, u.name, u.pid)
 			one.Mend = "let systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
 		}
@@ -125,10 +126,10 @@ func findUnowned(f *facts) (found []finding) {
 }
 
 // findStaleUnits: files that systemd has not read.
-func findStaleUnits(f *facts) (found []finding) {
+func findStaleUnits(f *facts) (found []finding.Finding) {
 	add := func(u units.Unit) {
 		if u.Stale {
-			found = append(found, finding{"daemon-reload-needed", isWarning, u.Name, "Its files have changed since systemd read them.", "systemctl daemon-reload"})
+			found = append(found, finding.Finding{ID: "daemon-reload-needed", Severity: finding.Warning, Subject: u.Name, Message: "Its files have changed since systemd read them.", Mend: "systemctl daemon-reload"})
 		}
 	}
 	for _, s := range f.sockets {
@@ -142,9 +143,9 @@ func findStaleUnits(f *facts) (found []finding) {
 }
 
 // findNotEnabled: what is gone after the next boot.
-func findNotEnabled(f *facts) (found []finding) {
+func findNotEnabled(f *facts) (found []finding.Finding) {
 	add := func(unit, mend string) {
-		found = append(found, finding{"not-enabled", isWarning, unit, "It runs and is not enabled: after the next boot it does not.", mend})
+		found = append(found, finding.Finding{ID: "not-enabled", Severity: finding.Warning, Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Mend: mend})
 	}
 	for _, s := range f.sockets {
 		// Those of gen are started by their target.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 )
 
 // interpreter is how the command line of a language names its script.
@@ -70,7 +72,7 @@ func (i interpreter) scriptOf(args []string) (script, text string) {
 }
 
 // argument says what is wrong with the script that the command's interpreter is given.
-func (l launch) argument() *finding {
+func (l launch) argument() *finding.Finding {
 	argv := l.argv
 	if filepath.Base(argv[0]) == "env" {
 		at := slices.Index(argv[1:], parseEnv(argv[1:], false).program)

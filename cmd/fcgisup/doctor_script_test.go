@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -132,7 +133,7 @@ func TestHiddenEnvironment(t *testing.T) {
 		a.Systemd.Supervise = test.supervise
 		got := a.hiddenEnvironment()
 		check(t, test.directive, got, test.want)
-		if got != nil && got.Severity != isError {
+		if got != nil && got.Severity != finding.Error {
 			t.Errorf("%s: %s", test.directive, got.Severity)
 		}
 	}

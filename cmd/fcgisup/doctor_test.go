@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -82,7 +83,7 @@ func TestDoctorRules(t *testing.T) {
 	}{
 		{"sound", func(*facts) {}, ""},
 		{"an empty host", func(f *facts) { *f = facts{} }, ""},
-		{"command", func(f *facts) { f.apps[0].command = &finding{ID: "command-missing"} }, "error command-missing app rt"},
+		{"command", func(f *facts) { f.apps[0].command = &finding.Finding{ID: "command-missing"} }, "error command-missing app rt"},
 		{"paths", func(f *facts) { f.apps[0].missing = []configured{{"environment_file", "/x"}} }, "error environment-file-missing app rt"},
 		{"unreadable", func(f *facts) {
 			f.apps[0].closed = &closedConfig{file: "/c", denied: "/c", mode: "0600 root:root", user: "x", group: "x"}
@@ -178,9 +179,9 @@ func TestDoctorRules(t *testing.T) {
 		{"no credential", func(f *facts) { f.sockets[1].missing = []configured{{"LoadCredential", "/x"}} }, "error path-missing rt-fastcgi@2.service"},
 		{"no path to mount", func(f *facts) { f.sockets[1].missing = []configured{{"ReadWritePaths", "/x"}} }, "error path-missing rt-fastcgi@2.service"},
 		{"a hidden environment file", func(f *facts) {
-			f.apps[0].environment = &finding{ID: "sandbox-hides", Severity: isError, Message: "It is hidden."}
+			f.apps[0].environment = &finding.Finding{ID: "sandbox-hides", Severity: finding.Error, Message: "It is hidden."}
 		}, "error sandbox-hides app rt"},
-		{"no program", func(f *facts) { f.sockets[1].program = &finding{ID: "command-missing"} }, "error command-missing rt-fastcgi@2.service"},
+		{"no program", func(f *facts) { f.sockets[1].program = &finding.Finding{ID: "command-missing"} }, "error command-missing rt-fastcgi@2.service"},
 		{"no group", func(f *facts) { f.sockets[1].missing = []configured{{"Group", "x"}} }, "error group-missing rt-fastcgi@2.service"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
@@ -326,12 +327,12 @@ func TestBraces(t *testing.T) {
 }
 
 func TestPrintFindings(t *testing.T) {
-	found := merge([]finding{
-		{"a", isNote, "x", "Is so.", ""},
-		{"b", isError, "u@1.socket", "Is bad.", "start {}"},
-		{"b", isError, "u@2.socket", "Is bad.", "start {}"},
-		{"b", isError, "u@2.socket.d", "Is bad.", "start {}"},
-		{"b", isError, `a\x2db@1.socket`, "Is \x1b[31mbad.", "start {}"},
+	found := merge([]finding.Finding{
+		{ID: "a", Severity: finding.Note, Subject: "x", Message: "Is so.", Mend: ""},
+		{ID: "b", Severity: finding.Error, Subject: "u@1.socket", Message: "Is bad.", Mend: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: "u@2.socket", Message: "Is bad.", Mend: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: "u@2.socket.d", Message: "Is bad.", Mend: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: `a\x2db@1.socket`, Message: "Is \x1b[31mbad.", Mend: "start {}"},
 	})
 	var plain, coloured bytes.Buffer
 	if err := printFindings(&plain, "here", found, false); err != nil {
@@ -355,7 +356,7 @@ func TestDoctorAnywhere(t *testing.T) {
 	}
 	writeFile(t, "fcgisup.yaml", "apps: {a: {command: /nosuch/a}}\n")
 	got = fcgisupRun("doctor", "--json")
-	var found []finding
+	var found []finding.Finding
 	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != term.ExitFail || !strings.Contains(got.out, `"command-missing"`) {
 		t.Errorf("%v: %+v", err, got)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -60,15 +61,15 @@ func (f *facts) checkWritable(subject, path string, uid int, hurts string) {
 }
 
 // findWritable: files that decide what runs, and that the wrong users can write.
-func findWritable(f *facts) (found []finding) {
+func findWritable(f *facts) (found []finding.Finding) {
 	for _, w := range f.writable {
-		one := finding{
-			ID: "writable-by-others", Severity: isWarning, Subject: w.subject,
+		one := finding.Finding{
+			ID: "writable-by-others", Severity: finding.Warning, Subject: w.subject,
 			Message: w.trust.Error() + ": those who can write " + w.path + " " + w.hurts + ".",
 			Mend:    "chown root " + term.ShellWord(w.trust.Path) + " && chmod go-w " + term.ShellWord(w.trust.Path),
 		}
 		if w.trust.Anyone {
-			one.Severity = isError
+			one.Severity = finding.Error
 		}
 		found = append(found, one)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -42,7 +43,7 @@ type monitoring struct {
 	page   *page.Page
 	alerts *alert.Alerter
 	mon    *monitor.Monitor
-	host   surveyor
+	host   peer.Surveyor
 	// evidence is of processes that are about to be restarted.
 	evidence scoreboard.Aside[scoreboard.Evidence]
 }

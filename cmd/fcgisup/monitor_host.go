@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -34,12 +35,12 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		},
 		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
-			return control.Ask(ctx, socket, http.MethodPost, restartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
+			return control.Ask(ctx, socket, http.MethodPost, control.RestartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
 		},
 		UnitNames: func(in fcgisup.Instance) (socket, service string) {
 			return units.Names(in.App).Socket(in.Number), units.Names(in.App).Service(in.Number)
 		},
-		Probe: probe,
+		Probe: peer.Probe,
 		Traffic: func(a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
 			return trafficOf(&m.host, a, pid, anew)
 		},
@@ -78,8 +79,8 @@ func (m *monitoring) sockets() ([]string, error) {
 // trafficOf is what the kernel knows of a service's listener. Clients in another
 // network namespace, as a web server in a container, are seen in the descriptors
 // of the service's processes only; whether they have gone is not.
-func trafficOf(host *surveyor, a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
-	l, sample, at, err := host.look(a.Network, a.Addr, anew)
+func trafficOf(host *peer.Surveyor, a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
+	l, sample, at, err := host.Look(a.Network, a.Addr, anew)
 	if err != nil {
 		return monitor.Traffic{}, err
 	}

@@ -14,7 +14,7 @@ func outputs(w io.Writer, all []control.Status) error {
 	which := map[string][]string{}
 	var texts []string
 	for _, st := range all {
-		if text := firstLines(st.LastFailure); text != "" && st.State == control.InstanceFailing {
+		if text := control.FirstLines(st.LastFailure); text != "" && st.State == control.InstanceFailing {
 			if which[text] == nil {
 				texts = append(texts, text)
 			}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -144,10 +145,10 @@ func (f *facts) gatherReadable(a *appFacts, file string) {
 }
 
 // findUnreadable: supervisors that cannot read what they shall do.
-func findUnreadable(f *facts) (found []finding) {
+func findUnreadable(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.closed != nil {
-			found = append(found, finding{"configuration-unreadable", isError, "app " + a.Name, "It cannot start: " + a.closed.String() + ".", a.closed.mend()})
+			found = append(found, finding.Finding{ID: "configuration-unreadable", Severity: finding.Error, Subject: "app " + a.Name, Message: "It cannot start: " + a.closed.String() + ".", Mend: a.closed.mend()})
 		}
 	}
 	return found

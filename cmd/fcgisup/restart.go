@@ -34,7 +34,7 @@ cannot be reached is named and left out: the others are restarted, exit code 1.`
 		Example: "  fcgisup restart rt\n  fcgisup restart rt@3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.each(cmd.Context(), path, args[0], restartTarget, "restarted")
+			return c.each(cmd.Context(), path, args[0], control.RestartTarget, "restarted")
 		},
 	}
 	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket")
@@ -52,7 +52,7 @@ invalid file changes nothing.`,
 		Example: "  fcgisup reload rt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.each(cmd.Context(), path, args[0], reloadTarget, "reloaded")
+			return c.each(cmd.Context(), path, args[0], control.ReloadTarget, "reloaded")
 		},
 	}
 	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket")
@@ -94,10 +94,10 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 				continue
 			}
 			found = true
-			if err := c.post(ctx, p, target, control.Selection{App: st.App, Instance: st.Instance}, done, rollTimeout(app)); err != nil {
+			if err := c.post(ctx, p, target, control.Selection{App: st.App, Instance: st.Instance}, done, control.RollTimeout(app)); err != nil {
 				return c.besides(left, err)
 			}
-			if target == reloadTarget {
+			if target == control.ReloadTarget {
 				break
 			}
 		}
@@ -105,7 +105,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if len(left) > 0 {
 		return c.besides(left[1:], left[0])
 	}
-	if found && target == reloadTarget {
+	if found && target == control.ReloadTarget {
 		if cfg, err := c.Load(); err == nil && accepted.ByRoot.Applied(cfg.Path) {
 			accepted.Keep(c.Env, cfg)
 		}
@@ -150,7 +150,7 @@ func (c *cli) statusOfApp(ctx context.Context, apps []fcgisup.App, path string, 
 
 func (c *cli) post(ctx context.Context, path, target string, in control.Selection, done string, limit time.Duration) error {
 	url := target
-	if target == restartTarget {
+	if target == control.RestartTarget {
 		url += "?instance=" + strconv.Itoa(in.Instance)
 	}
 	var answer struct{ Note string }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -175,7 +176,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Sockets:     sockets,
 		Spawner:     spawner,
 		Environ:     os.Environ(),
-		Probe:       probe,
+		Probe:       peer.Probe,
 		Unavailable: fcgi.Unavailable,
 		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
 		Reload:      r.source.reloader(),

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -44,7 +45,7 @@ func (s *statuser) asleep(roots string) []control.Status {
 func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bool {
 	return slices.ContainsFunc(control.PathsOf(roots, in), func(path string) bool {
 		_, err := os.Lstat(path)
-		return err == nil && !control.Abandoned(listenersOf(survey), path)
+		return err == nil && !control.Abandoned(peer.ListenersOf(survey), path)
 	})
 }
 

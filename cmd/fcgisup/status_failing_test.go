@@ -76,10 +76,10 @@ func TestDeniedMounts(t *testing.T) {
 // TestFirstLines: the reason is quoted, not the end of its trace, and blank lines are not.
 func TestFirstLines(t *testing.T) {
 	f := &control.Failure{Output: []string{"", "  ", "Can't locate FCGI.pm\x1b[31m", "", " at x line 1", "BEGIN failed", "more"}}
-	if got, want := firstLines(f), "Can't locate FCGI.pm"; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, " / at x line 1 / BEGIN failed") {
+	if got, want := control.FirstLines(f), "Can't locate FCGI.pm"; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, " / at x line 1 / BEGIN failed") {
 		t.Errorf("%q", got)
 	}
-	if got := firstLines(nil) + firstLines(&control.Failure{Output: []string{""}}); got != "" {
+	if got := control.FirstLines(nil) + control.FirstLines(&control.Failure{Output: []string{""}}); got != "" {
 		t.Errorf("%q of nothing", got)
 	}
 	var b strings.Builder

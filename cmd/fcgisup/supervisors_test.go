@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -138,8 +139,8 @@ func TestCheckGoesByWhatIsRecent(t *testing.T) {
 		want   int
 	}{
 		{-time.Minute, 1, nagiosCritical}, // however slow the machine is
-		{2 * recently, 1, nagiosWarning},
-		{2 * recently, 0, nagiosCritical},
+		{2 * peer.Recently, 1, nagiosWarning},
+		{2 * peer.Recently, 0, nagiosCritical},
 	} {
 		tg := target{request: fcgi.Request{Network: "unix", Address: path, Path: "/"}, timeout: 100 * time.Millisecond}
 		tg.status = func(_ context.Context, anew bool) control.Reply {

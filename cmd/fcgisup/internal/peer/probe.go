@@ -1,4 +1,4 @@
-package main
+package peer
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// probe asks an instance what its health: section says.
-func probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult {
-	response, err := fcgi.Probe(ctx, probeRequest(app, in))
+// Probe asks an instance what its health: section says.
+func Probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult {
+	response, err := fcgi.Probe(ctx, ProbeRequest(app, in))
 	return control.ProbeResult{Err: err, Class: fcgi.ClassOf(err), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
 }
 
-func probeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {
+func ProbeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {
 	h := app.Health
 	address := in.Address
 	if !h.Address.IsZero() {

@@ -1,4 +1,4 @@
-package main
+package peer
 
 import (
 	"errors"
@@ -12,32 +12,32 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// acceptors finds out whether a worker accepts on a socket of this host, without
+// Acceptors finds out whether a worker accepts on a socket of this host, without
 // sending it anything: a program that answers requests may die of anything else.
 // One may be asked by many; the zero value is ready.
-type acceptors struct {
+type Acceptors struct {
 	once       sync.Once
 	by         map[scoreboard.Inode][]int
 	unreadable int
 	failed     error
 }
 
-// reception is what the processes that hold a listener do about it.
-type reception struct {
-	// accepts: a worker waits for the next connection; polls: one waits for
+// Reception is what the processes that hold a listener do about it.
+type Reception struct {
+	// Accepts: a worker waits for the next connection; polls: one waits for
 	// descriptors that cannot be told.
-	accepts, polls bool
-	// workers hold the listener; systemd reports that systemd does, supervised that a
+	Accepts, Polls bool
+	// Workers hold the listener; systemd reports that systemd does, supervised that a
 	// supervisor does.
-	workers             int
-	systemd, supervised bool
-	// hidden tells that not all processes could be looked into, unclear that one that
+	Workers             int
+	Systemd, Supervised bool
+	// Hidden tells that not all processes could be looked into, unclear that one that
 	// holds the listener does what cannot be told.
-	hidden, unclear bool
+	Hidden, Unclear bool
 }
 
-// at tells who accepts on a listener.
-func (a *acceptors) at(listener scoreboard.Inode) (reception, error) {
+// At tells who accepts on a listener.
+func (a *Acceptors) At(listener scoreboard.Inode) (Reception, error) {
 	a.once.Do(func() {
 		var pids []int
 		if pids, a.failed = scoreboard.Processes(); a.failed != nil {
@@ -47,34 +47,34 @@ func (a *acceptors) at(listener scoreboard.Inode) (reception, error) {
 		a.by, unreadable = scoreboard.Sockets(pids)
 		a.unreadable = len(unreadable)
 	})
-	r := reception{hidden: a.unreadable > 0}
+	r := Reception{Hidden: a.unreadable > 0}
 	for _, pid := range a.by[listener] {
 		if isSystemd(pid) {
-			r.systemd = true
+			r.Systemd = true
 			continue
 		}
 		if supervises(pid) {
-			r.supervised = true
+			r.Supervised = true
 			continue
 		}
-		r.workers++
+		r.Workers++
 		switch state, err := scoreboard.Accepting(pid, listener); {
 		case err != nil: // it has ended
 		case state.State == scoreboard.InAccept:
-			r.accepts = true
+			r.Accepts = true
 		case state.State == scoreboard.Polling:
-			r.polls = true
+			r.Polls = true
 		case state.State == scoreboard.Unknown:
-			r.unclear = true
+			r.Unclear = true
 		case state.State == scoreboard.Other:
 		}
 	}
 	return r, a.failed
 }
 
-// sleeps reports whether only systemd holds the listener, and starts the service for the next
+// Sleeps reports whether only systemd holds the listener, and starts the service for the next
 // connection. A supervisor's instance may sleep too, or be down: only the supervisor knows.
-func (r reception) sleeps() bool { return r.systemd && !r.supervised && r.workers == 0 }
+func (r Reception) Sleeps() bool { return r.Systemd && !r.Supervised && r.Workers == 0 }
 
 // isSystemd reports whether a process is systemd, the system's or a user's.
 func isSystemd(pid int) bool {
@@ -102,24 +102,24 @@ func supervises(pid int) bool {
 	return err == nil && !strings.HasPrefix(input, "socket:")
 }
 
-// why says why no worker is seen accepting.
-func (r reception) why() string {
+// Why says why no worker is seen accepting.
+func (r Reception) Why() string {
 	switch {
-	case r.workers == 0 && r.supervised:
+	case r.Workers == 0 && r.Supervised:
 		return "no worker has the socket open, only a supervisor that was not asked: name it with --config and --control"
-	case r.workers == 0 && r.hidden:
+	case r.Workers == 0 && r.Hidden:
 		return "no worker is seen, but not all processes can be looked into: run it as root"
-	case r.workers == 0:
+	case r.Workers == 0:
 		return "no worker has the socket open"
-	case r.polls || r.unclear:
+	case r.Polls || r.Unclear:
 		return "whether a worker accepts cannot be seen: run it as root"
-	case r.workers == 1:
+	case r.Workers == 1:
 		return "its worker does not accept"
 	}
-	return fmt.Sprintf("none of %d workers accepts", r.workers)
+	return fmt.Sprintf("none of %d workers accepts", r.Workers)
 }
 
-// nobodyListens tells whether an error of the surveyor means that.
-func nobodyListens(err error) bool {
+// NobodyListens tells whether an error of the surveyor means that.
+func NobodyListens(err error) bool {
 	return errors.Is(err, scoreboard.ErrGone) || errors.Is(err, os.ErrNotExist)
 }

@@ -1,4 +1,4 @@
-package main
+package control
 
 import (
 	"time"
@@ -13,9 +13,9 @@ const (
 	rollReserve = time.Minute
 )
 
-// rollTimeout is how long a supervisor may take to replace the workers of an
+// RollTimeout is how long a supervisor may take to replace the workers of an
 // instance one by one, or of all instances.
-func rollTimeout(app *fcgisup.App) time.Duration {
+func RollTimeout(app *fcgisup.App) time.Duration {
 	if app == nil {
 		return longestRoll
 	}
@@ -29,6 +29,6 @@ func rollTimeout(app *fcgisup.App) time.Duration {
 
 // Targets of the control socket.
 const (
-	restartTarget = "/restart"
-	reloadTarget  = "/reload"
+	RestartTarget = "/restart"
+	ReloadTarget  = "/reload"
 )

@@ -1,4 +1,4 @@
-package main
+package finding
 
 import (
 	"fmt"
@@ -7,31 +7,31 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// grade is how much a finding hurts.
-type grade string
+// Grade is how much a finding hurts.
+type Grade string
 
 const (
-	isError   grade = "error"
-	isWarning grade = "warning"
-	isNote    grade = "note"
+	Error   Grade = "error"
+	Warning Grade = "warning"
+	Note    Grade = "note"
 )
 
 // gradeText is a grade with the heading and the colour of its findings.
 type gradeText struct {
-	is              grade
-	heading, colour string
+	Is              Grade
+	Heading, Colour string
 }
 
-// severities are all, the worst first.
-func severities() []gradeText {
-	return []gradeText{{isError, "errors", "31"}, {isWarning, "warnings", "33"}, {isNote, "notes", "36"}}
+// Severities are all, the worst first.
+func Severities() []gradeText {
+	return []gradeText{{Error, "errors", "31"}, {Warning, "warnings", "33"}, {Note, "notes", "36"}}
 }
 
-// finding is one thing that is wrong, and its JSON. Its words are stable but
+// Finding is one thing that is wrong, and its JSON. Its words are stable but
 // for the message, which is for people.
-type finding struct {
+type Finding struct {
 	ID       string `json:"id"`
-	Severity grade  `json:"severity"`
+	Severity Grade  `json:"severity"`
 	// Subject is where: a unit, a FILE:LINE, an app, an address.
 	Subject string `json:"subject"`
 	Message string `json:"message"`
@@ -39,8 +39,8 @@ type finding struct {
 	Mend string `json:"mend"`
 }
 
-// printShort prints a finding for a command that looks at other things, too.
-func (f finding) printShort(w io.Writer) {
+// PrintShort prints a finding for a command that looks at other things, too.
+func (f Finding) PrintShort(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, fcgisup.Printable(f.Subject), fcgisup.Printable(f.Message))
 	if f.Mend != "" {
 		fmt.Fprintf(w, "  fix: %s\n", fcgisup.Printable(f.Mend))

@@ -1,4 +1,4 @@
-package main
+package peer
 
 import (
 	"net"
@@ -13,7 +13,7 @@ import (
 func TestRecent(t *testing.T) {
 	t.Parallel()
 	for took, want := range map[time.Duration]time.Duration{
-		time.Millisecond: 10 * time.Millisecond, 40 * time.Millisecond: recently, time.Second: 2 * time.Second,
+		time.Millisecond: 10 * time.Millisecond, 40 * time.Millisecond: Recently, time.Second: 2 * time.Second,
 	} {
 		if got := recent(took); got != want {
 			t.Errorf("one of %s is recent for %s, want %s", took, got, want)
@@ -31,10 +31,10 @@ func TestSurveyor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	var s surveyor
+	var s Surveyor
 	conns := func(anew bool) int {
 		t.Helper()
-		found, sample, _, err := s.look("unix", path, anew)
+		found, sample, _, err := s.Look("unix", path, anew)
 		if err != nil || sample.ConnsErr != nil {
 			t.Fatal(err, sample.ConnsErr)
 		}
@@ -69,7 +69,7 @@ func TestSurveyor(t *testing.T) {
 	for range cap(surveys) {
 		all.Go(func() {
 			asking.Add(1)
-			_, _, _, _ = s.look("unix", path, true)
+			_, _, _, _ = s.Look("unix", path, true)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			surveys <- s.survey

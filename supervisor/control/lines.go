@@ -1,10 +1,9 @@
-package main
+package control
 
 import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 const (
@@ -12,9 +11,9 @@ const (
 	quotedBytes = 200
 )
 
-// firstLines quotes what a program printed before it failed: the first lines that
+// FirstLines quotes what a program printed before it failed: the first lines that
 // are not blank, for the reason mostly stands there and what follows is a trace.
-func firstLines(f *control.Failure) string {
+func FirstLines(f *Failure) string {
 	if f == nil {
 		return ""
 	}

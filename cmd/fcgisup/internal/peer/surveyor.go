@@ -1,4 +1,4 @@
-package main
+package peer
 
 import (
 	"sync"
@@ -7,8 +7,8 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// listenersOf returns whether a process of this network namespace listens at a unix path.
-func listenersOf(survey *scoreboard.Survey) func(path string) bool {
+// ListenersOf returns whether a process of this network namespace listens at a unix path.
+func ListenersOf(survey *scoreboard.Survey) func(path string) bool {
 	return func(path string) bool {
 		l, err := survey.Find("unix", path)
 		if err == nil {
@@ -18,11 +18,11 @@ func listenersOf(survey *scoreboard.Survey) func(path string) bool {
 	}
 }
 
-// surveyor looks at listeners of this host for many who ask, each about one. They
+// Surveyor looks at listeners of this host for many who ask, each about one. They
 // share a survey where they ask at about the same time: whoever comes while one is
 // made waits, and gets the next together with all who came meanwhile. The zero
 // value is ready.
-type surveyor struct {
+type Surveyor struct {
 	mu     sync.Mutex
 	survey *scoreboard.Survey
 	// begun is when it was, took how long its lists took to make.
@@ -35,16 +35,16 @@ type surveyor struct {
 // may have ended and another begun. One that itself takes that long, on a host with
 // a great many sockets, is recent for as long again, or all would wait for surveys.
 func recent(took time.Duration) time.Duration {
-	return max(min(10*took, recently), 2*took)
+	return max(min(10*took, Recently), 2*took)
 }
 
-// recently is how old a look may be to tell how something was now.
-const recently = 100 * time.Millisecond
+// Recently is how old a look may be to tell how something was now.
+const Recently = 100 * time.Millisecond
 
-// look finds who listens and what the kernel knows of it: anew, which is after
+// Look finds who listens and what the kernel knows of it: anew, which is after
 // the call, or recently; at is since when it was so at the earliest. The listener
 // is the caller's to close.
-func (s *surveyor) look(network, addr string, anew bool) (l *scoreboard.Listener, sample scoreboard.Sample, at time.Time, err error) {
+func (s *Surveyor) Look(network, addr string, anew bool) (l *scoreboard.Listener, sample scoreboard.Sample, at time.Time, err error) {
 	since := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,3 @@
+// Package finding is one thing that is wrong on a host, as doctor and apply print it.
+// It knows the root package only.
+package finding
