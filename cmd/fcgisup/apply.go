@@ -1,301 +1,63 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/signal"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
+	"github.com/spf13/cobra"
 
-	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
-
-	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
-	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// applier is one "fcgisup apply" or "fcgisup remove".
-type applier struct {
-	*term.Env
-	// what it does, for errors.
-	what           string
-	dryRun, force  bool
-	restartSockets bool
-	// drain bounds the wait for requests to instances that shall go.
-	drain  time.Duration
-	binary string
-	// cfg is the configuration; remove has none.
-	cfg *fcgisup.Config
+func (c *cli) applyCommand() *cobra.Command {
+	a := &deploy.Applier{Env: c.Env, What: "apply", Preflight: preflight}
+	cmd := &cobra.Command{
+		Use:   "apply [APP...]",
+		Short: "Bring this host to what the configuration says",
+		Long: `apply compares the configuration with the files, the units and the web server of
+this host and does what is missing: it writes the files that gen renders (to
+/etc/systemd/system, /etc/nginx/conf.d/APP-upstream.conf and
+/etc/nginx/snippets/APP-location.conf), tests nginx, enables and starts targets
+and sockets, applies changed settings to what runs, waits until eager instances
+answer, reloads nginx, and then stops what is gone. When all agrees it does
+nothing. --dry-run prints the plan and the differences instead. The host's
+monitor is told: another monitor.listen or monitor.interval restarts it, and the
+first configuration starts it if it waits for one.
 
-	// preflight looks for what will keep apps from working, before anything is changed.
-	preflight func(context.Context, looked) ([]finding.Finding, error)
+No request is lost: new instances listen before nginx knows them, and those that
+go are stopped when nginx's old workers have ended and the kernel shows no
+connection to them. A changed service is restarted instance by instance while
+its requests wait in the socket; a changed app is reloaded. A changed [Socket]
+section needs its socket closed and opened, and that happens while nobody
+uses it; nginx sends nothing there meanwhile, if there is another instance to
+send it to. So does a changed service that has no supervisor. One that stays in
+use for --drain is left alone and the apply undone, unless --restart-sockets says
+to cut what the socket holds. What cannot be had without a gap is an app that
+moves to another address: nginx is reloaded right after its sockets have moved.
 
-	systemd *units.Systemd
-	web     webServer
-	monitor monitorWork
-}
+Before it changes anything, apply looks for what will keep its apps from working,
+with the rules of doctor: errors stop it, --force goes on in spite of them;
+warnings are printed.
 
-// apply brings this host to what the configuration says of these apps, or all.
-func (a *applier) apply(ctx context.Context, names []string) error {
-	return a.run(ctx, func(ctx context.Context) ([]plan, error) { return a.plans(ctx, names) })
-}
+If a step before the last fails (the test of nginx, a start, a probe) everything
+written is put back, and the error says which step. If what fails is a supervisor
+that cannot be asked or refuses, that concerns its own app: the others are then
+applied without it, and the exit code is 1. Files that were edited, or
+that are neither apply's nor what gen renders for this app with any number of
+instances, are not touched without --force; drop-ins are the administrator's
+and never touched. Apps that are in the configuration no
+more are removed. With APPs, only those are looked at.
 
-// define adds the flags that apply and remove share.
-func (a *applier) define(f *pflag.FlagSet) {
-	f.BoolVar(&a.dryRun, "dry-run", false, "print the plan with its differences, do nothing")
-	f.BoolVar(&a.force, "force", false, "also overwrite and remove files that were edited, and go on in spite of errors found before")
-	f.DurationVar(&a.drain, "drain", time.Minute, "`LIMIT` on the wait for requests to instances that go; 0: cut them")
-}
-
-// run makes a plan and carries it out, one at a time on this host.
-func (a *applier) run(ctx context.Context, plan func(context.Context) ([]plan, error)) error {
-	if a.drain < 0 {
-		return term.Usage(fmt.Errorf("--drain %s is no time to wait", a.drain))
+Without nginx only the units are applied. The page that nginx serves is yours:
+include snippets/APP-location.conf in a server block.`,
+		Example: `  fcgisup apply --dry-run
+  fcgisup apply
+  fcgisup apply rt --drain 5m`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.Apply(cmd.Context(), args)
+		},
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
-	defer stop()
-	if err := a.begin(ctx); err != nil {
-		return fmt.Errorf("cannot %s: %w", a.what, err)
-	}
-	defer a.systemd.Close()
-	if !a.dryRun {
-		unlock, err := lockApply(applyLock, a.Getenv)
-		if err != nil {
-			return fmt.Errorf("cannot %s: %w", a.what, err)
-		}
-		defer unlock()
-	}
-	left, err := a.carryOutAll(ctx, plan)
-	if err != nil || a.dryRun {
-		return err
-	}
-	if left == 0 {
-		accepted.Keep(a.Env, a.cfg)
-	}
-	if err := a.tellMonitor(ctx); err != nil || left == 0 {
-		return err
-	}
-	return term.Exit(term.ExitFail)
-}
-
-// carryOutAll carries out the plans of all apps. Those of an app whose supervisors
-// cannot be asked or refuse are undone, reported and left out, and the others
-// carried out without it; left is how many.
-func (a *applier) carryOutAll(ctx context.Context, makePlans func(context.Context) ([]plan, error)) (left int, err error) {
-	refused := map[string]bool{}
-	for {
-		plans, err := makePlans(ctx)
-		if err != nil {
-			return len(refused), err
-		}
-		plans = slices.DeleteFunc(plans, func(p plan) bool { return refused[p.name] })
-		err = a.carryOut(ctx, plans)
-		var of *supervisorError
-		if !errors.As(err, &of) || errors.Is(err, errHalfUndone) || ctx.Err() != nil || !othersHaveWork(plans, of.app) {
-			return len(refused), err
-		}
-		a.Report(err)
-		fmt.Fprintf(a.Err, "fcgisup: going on without %s\n", of.app)
-		refused[of.app] = true
-	}
-}
-
-// othersHaveWork returns true if there is something to do for another app.
-func othersHaveWork(plans []plan, app string) bool {
-	return slices.ContainsFunc(plans, func(p plan) bool { return p.name != app && !p.empty() })
-}
-
-// begin reaches what apply talks to.
-func (a *applier) begin(ctx context.Context) error {
-	if os.Geteuid() != 0 && !a.dryRun {
-		return term.Hinted(errors.New("only root may write units and start them"), "sudo fcgisup "+term.ShellWords(a.Args)+"; --dry-run shows the plan to everybody")
-	}
-	var err error
-	if a.systemd, err = units.Connect(ctx); errors.Is(err, units.ErrNoSystemd) {
-		return term.Hinted(err, "fcgisup run supervises without it, as in a container")
-	}
-	if err != nil {
-		return err
-	}
-	if a.web, err = a.findNginx(ctx); err != nil {
-		a.systemd.Close()
-	}
-	return err
-}
-
-// plans compares the configuration with the host.
-func (a *applier) plans(ctx context.Context, names []string) ([]plan, error) {
-	cfg, err := a.Load()
-	if err != nil {
-		return nil, err
-	}
-	src, err := a.source(cfg, names)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.planMonitor(ctx, cfg, src); err != nil {
-		return nil, fmt.Errorf("cannot apply: %w", err)
-	}
-	a.cfg = cfg
-	wishes, err := a.wishes(cfg, src)
-	if err != nil {
-		return nil, err
-	}
-	records, err := readRecords(recordRoot)
-	if err != nil {
-		return nil, fmt.Errorf("cannot apply: %w", err)
-	}
-	if len(names) == 0 {
-		gone, err := a.dropped(cfg, src, records)
-		if err != nil {
-			return nil, err
-		}
-		wishes = append(wishes, gone...)
-	}
-	return a.planAll(ctx, wishes, records)
-}
-
-// source is gen's, but for a draft: what is applied is what the units read.
-func (a *applier) source(cfg *fcgisup.Config, names []string) (*source, error) {
-	g := a.generation()
-	src := &source{}
-	var err error
-	if src.config, err = g.unitConfig(); err != nil {
-		return nil, err
-	}
-	path, err := filepath.Abs(cfg.Path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
-	}
-	if src.config == "" && path != fcgisup.SystemConfig {
-		return nil, term.Hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),
-			"copy it there, or let the units read this one: --config "+cfg.Path)
-	}
-	if err := g.choose(src, cfg, names, false); err != nil {
-		return nil, err
-	}
-	if src.exposed != nil {
-		return nil, src.exposed
-	}
-	supervised := func(app fcgisup.App) bool { return app.Systemd.Supervise }
-	if _, err := os.Stat(a.binary); errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(src.apps, supervised) {
-		return nil, term.Hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.binary), "install it there, or name it with --binary")
-	}
-	return src, nil
-}
-
-func (a *applier) generation() *generation {
-	return &generation{Env: a.Env, units: true, nginx: a.web.binary != "", binary: a.binary}
-}
-
-// wishes are the chosen apps with what gen would write for them.
-func (a *applier) wishes(cfg *fcgisup.Config, src *source) ([]wanted, error) {
-	info, err := os.Stat(cfg.Path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot apply: %w", err)
-	}
-	all := make([]wanted, 0, len(src.apps))
-	for _, app := range src.apps {
-		g, only := a.generation(), *src
-		only.apps = []fcgisup.App{app}
-		files, err := g.render(&only)
-		if err != nil {
-			return nil, term.Usage(err)
-		}
-		changes, err := g.compare(&only, files)
-		if err != nil {
-			return nil, fmt.Errorf("cannot apply: %w", err)
-		}
-		recognize(app, changes)
-		m, err := marksOf(app, files)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, wanted{name: app.Name, app: &app, changes: inFileOrder(changes), marks: m, config: src.config, saved: info.ModTime()})
-	}
-	return all, nil
-}
-
-// dropped are apps that an earlier apply of this configuration has made and that are in it no more.
-func (a *applier) dropped(cfg *fcgisup.Config, src *source, records map[string]*record) ([]wanted, error) {
-	var all []wanted
-	for name, r := range records {
-		if _, stays := cfg.App(name); stays || r.Config != src.config {
-			continue
-		}
-		changes, err := removals(name)
-		if err != nil {
-			return nil, fmt.Errorf("cannot apply: %w", err)
-		}
-		all = append(all, wanted{name: name, changes: changes, config: r.Config})
-	}
-	slices.SortFunc(all, func(x, y wanted) int { return strings.Compare(x.name, y.name) })
-	return all, nil
-}
-
-func (a *applier) planAll(ctx context.Context, wishes []wanted, records map[string]*record) ([]plan, error) {
-	plans := make([]plan, len(wishes))
-	for i, w := range wishes {
-		is, err := a.look(ctx, w, records[w.name])
-		if err != nil {
-			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
-		}
-		plans[i] = planApp(w, is)
-		if err := a.whereabouts(ctx, &plans[i], is); err != nil {
-			return nil, fmt.Errorf("cannot %s: %w", a.what, err)
-		}
-	}
-	return plans, nil
-}
-
-// whereabouts asks where the sockets that will be closed listen, while systemd has not read new unit files.
-func (a *applier) whereabouts(ctx context.Context, p *plan, is present) error {
-	p.listening = map[int][]fcgisup.Address{}
-	for _, n := range slices.Concat(p.reopen, p.restart, p.stop) {
-		if _, ok := is.sockets[n]; !ok {
-			continue
-		}
-		var err error
-		if p.listening[n], err = a.systemd.Listening(ctx, units.Names(p.name).Socket(n)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// look asks systemd how an app is.
-func (a *applier) look(ctx context.Context, w wanted, r *record) (present, error) {
-	is := present{record: r}
-	states, err := a.systemd.List(ctx, w.name+"-fastcgi*")
-	if err != nil {
-		return is, err
-	}
-	is.sortUnits(w.name, states)
-	if is.enabled, err = a.systemd.Enabled(ctx, units.Names(w.name).Target()); err != nil {
-		return is, err
-	}
-	is.started, is.reads = map[int]time.Time{}, map[int]string{}
-	asking, cancel := context.WithTimeout(ctx, 2*control.ConfigTimeout) // for all: an app's user may have them hang
-	defer cancel()
-	for n, s := range is.services {
-		if w.app == nil || !w.app.Systemd.Supervise || !s.Up() {
-			continue
-		}
-		if is.started[n], err = a.systemd.Began(ctx, s.Name); err != nil {
-			return is, err
-		}
-		if is.doubtful(w.saved, n) {
-			is.reads[n] = control.ConfigSum(asking, controlOf(w.name, n))
-		}
-	}
-	return is, nil
+	a.Define(cmd.Flags())
+	cmd.Flags().BoolVar(&a.RestartSockets, "restart-sockets", false, "close sockets whose settings have changed although they are in use")
+	cmd.Flags().StringVar(&a.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
+	return cmd
 }

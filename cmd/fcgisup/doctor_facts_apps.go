@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
@@ -25,7 +26,7 @@ import (
 type appFacts struct {
 	fcgisup.App
 	// changes are its files, those that differ from what gen renders and those that do not.
-	changes []change
+	changes []deploy.Change
 	// noUsers and noGroups are names that this host does not know, by key.
 	noUsers, noGroups []configured
 	// command is what is wrong with the program: a finding's id and words.
@@ -50,7 +51,7 @@ type configured struct{ key, value string }
 // installed tells whether any unit of the app is on this host.
 func (a appFacts) installed() bool {
 	for _, c := range a.changes {
-		if strings.HasPrefix(c.name, "systemd/") && c.old != nil {
+		if strings.HasPrefix(c.Name, "systemd/") && c.Old != nil {
 			return true
 		}
 	}
@@ -65,27 +66,27 @@ func (d *doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	}
 	f.config = cfg.Path
 	f.warned(cfg, func(string) bool { return true })
-	g := &generation{Env: d.Env, units: true, nginx: true, binary: d.binary}
-	src := &source{}
+	g := &deploy.Generation{Env: d.Env, Units: true, Nginx: true, Binary: d.binary}
+	src := &deploy.Source{}
 	var err error
-	if src.config, err = g.unitConfig(); err == nil {
-		err = g.choose(src, cfg, nil, false)
+	if src.Config, err = g.UnitConfig(); err == nil {
+		err = g.Choose(src, cfg, nil, false)
 	}
 	if err != nil {
 		return err
 	}
-	read := cmp.Or(src.config, fcgisup.SystemConfig)
+	read := cmp.Or(src.Config, fcgisup.SystemConfig)
 	f.gatherMonitor(cfg, read)
 	f.gatherWritable(cfg, read)
-	for _, app := range src.apps {
+	for _, app := range src.Apps {
 		a := appFacts{App: app}
 		only := *src
-		only.apps = []fcgisup.App{app}
-		files, err := g.render(&only)
+		only.Apps = []fcgisup.App{app}
+		files, err := g.Render(&only)
 		if err != nil {
 			return term.Usage(err)
 		}
-		if a.changes, err = g.compare(&only, files); errors.Is(err, fs.ErrPermission) {
+		if a.changes, err = g.Compare(&only, files); errors.Is(err, fs.ErrPermission) {
 			f.note("files-not-read", "app "+app.Name, "Its installed files may not be read: "+err.Error()+".", "sudo fcgisup doctor")
 		} else if err != nil {
 			return err
@@ -276,8 +277,8 @@ func (a *appFacts) gatherSocket() {
 // rendered is a file of the app as gen renders it.
 func (a *appFacts) rendered(name string) []byte {
 	for _, c := range a.changes {
-		if filepath.Base(c.name) == name {
-			return c.new
+		if filepath.Base(c.Name) == name {
+			return c.New
 		}
 	}
 	return nil

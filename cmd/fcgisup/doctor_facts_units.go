@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -52,7 +53,7 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 	if f.monitor.unit, err = systemd.ServiceUnit(ctx, units.MonitorUnit); err != nil || f.web == nil {
 		return err
 	}
-	web, err := systemd.ServiceUnit(ctx, nginxService)
+	web, err := systemd.ServiceUnit(ctx, deploy.NginxService)
 	f.web.privateTmp = web.PrivateTmp
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 )
 
@@ -18,7 +19,7 @@ func preflightRules() []func(*facts) []finding.Finding {
 }
 
 // preflight looks for what will keep the apps of the plans from working.
-func preflight(ctx context.Context, l looked) ([]finding.Finding, error) {
+func preflight(ctx context.Context, l deploy.Looked) ([]finding.Finding, error) {
 	f, err := preflightFacts(ctx, l)
 	if err != nil || len(f.apps) == 0 {
 		return nil, err
@@ -32,33 +33,33 @@ func preflight(ctx context.Context, l looked) ([]finding.Finding, error) {
 	return found, nil
 }
 
-func preflightFacts(ctx context.Context, l looked) (*facts, error) {
-	if l.cfg == nil {
+func preflightFacts(ctx context.Context, l deploy.Looked) (*facts, error) {
+	if l.Cfg == nil {
 		return &facts{}, nil
 	}
-	f := &facts{config: l.cfg.Path, own: ownAddresses()}
-	f.warned(l.cfg, func(app string) bool {
-		return slices.ContainsFunc(l.plans, func(p plan) bool { return p.name == app })
+	f := &facts{config: l.Cfg.Path, own: ownAddresses()}
+	f.warned(l.Cfg, func(app string) bool {
+		return slices.ContainsFunc(l.Plans, func(p deploy.Plan) bool { return p.Name == app })
 	})
-	for _, p := range l.plans {
-		if p.app == nil {
+	for _, p := range l.Plans {
+		if p.App == nil {
 			continue
 		}
-		a := appFacts{App: *p.app, changes: p.changes}
+		a := appFacts{App: *p.App, changes: p.Changes}
 		a.gather()
-		f.gatherReadable(&a, cmp.Or(p.config, fcgisup.SystemConfig))
+		f.gatherReadable(&a, cmp.Or(p.Config, fcgisup.SystemConfig))
 		f.apps = append(f.apps, a)
 	}
 	if len(f.apps) == 0 {
 		return f, nil
 	}
 	f.gatherSomaxconn()
-	if l.nginx {
+	if l.Nginx {
 		if err := f.gatherNginx(ctx); err != nil {
 			return nil, err
 		}
 		f.gatherAccess()
 		f.web.access = nil // what counts is how the sockets will be
 	}
-	return f, f.gatherNamed(ctx, l.systemd)
+	return f, f.gatherNamed(ctx, l.Systemd)
 }

@@ -120,11 +120,11 @@ func findDrift(f *facts) (found []finding.Finding) {
 				"created": "It is missing, though the configuration has it.",
 				"changed": "It is not what the configuration says: somebody edited it, or the configuration has changed since.",
 				"removed": "It is of an instance that the configuration does not have.",
-			}[c.verb]
-			if what == "" || strings.HasPrefix(c.name, "nginx/") && f.web == nil {
+			}[c.Verb]
+			if what == "" || strings.HasPrefix(c.Name, "nginx/") && f.web == nil {
 				continue
 			}
-			found = append(found, finding.Finding{ID: "drift", Severity: finding.Warning, Subject: c.place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
+			found = append(found, finding.Finding{ID: "drift", Severity: finding.Warning, Subject: c.Place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
 		}
 	}
 	return found

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -131,7 +132,7 @@ func findDenied(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				ID: "web-server-blind", Severity: finding.Error, Subject: b.at.String(),
 				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
-				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + nginxService,
+				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
 			})
 		}
 		if x.denied == "" {
@@ -181,11 +182,11 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 		return nil
 	}
 	for _, a := range f.apps {
-		at := slices.IndexFunc(a.changes, func(c change) bool { return c.name == "nginx/"+a.Name+"-upstream.conf" })
-		if at < 0 || f.web.effective.Reads(a.changes[at].place) {
+		at := slices.IndexFunc(a.changes, func(c deploy.Change) bool { return c.Name == "nginx/"+a.Name+"-upstream.conf" })
+		if at < 0 || f.web.effective.Reads(a.changes[at].Place) {
 			continue
 		}
-		place := a.changes[at].place
+		place := a.changes[at].Place
 		one := finding.Finding{
 			ID: "nginx-not-included", Severity: finding.Warning, Subject: "app " + a.Name,
 			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
@@ -175,8 +176,8 @@ func findPrivateTmp(f *facts) (found []finding.Finding) {
 			if inTmp(b.address) {
 				found = append(found, finding.Finding{
 					ID: "private-tmp", Severity: finding.Error, Subject: b.at.String(),
-					Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", nginxService, b.address),
-					Mend:    "let the socket be in /run; or " + inDropIn(nginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+					Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
+					Mend:    "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
 				})
 			}
 		}

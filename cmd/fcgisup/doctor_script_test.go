@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
@@ -115,8 +116,8 @@ func TestHiddenEnvironment(t *testing.T) {
 	}
 	app := fcgisup.Default("a")
 	app.EnvironmentFile = "-" + file
-	unit := func(directive string) []change {
-		return []change{{name: "systemd/a-fastcgi@.service", new: []byte("[Service]\n" + directive + "\n")}}
+	unit := func(directive string) []deploy.Change {
+		return []deploy.Change{{Name: "systemd/a-fastcgi@.service", New: []byte("[Service]\n" + directive + "\n")}}
 	}
 	hidden := "InaccessiblePaths=" + filepath.Dir(file)
 	for _, test := range []struct {

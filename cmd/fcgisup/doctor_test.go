@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
@@ -40,9 +41,9 @@ func soundFacts() *facts {
 	app.Command, app.Instances, app.After = []string{"/opt/rt"}, 3, []string{"db.service"}
 	f := &facts{
 		config: "/etc/fcgisup/fcgisup.yaml", somaxconn: 4096, systemd: true,
-		apps: []appFacts{{App: app, socket: &socketMode{uid: 33, gid: 33, mode: 0o660}, changes: []change{
-			{name: "systemd/rt-fastcgi@.socket", verb: "unchanged", old: []byte("x")},
-			{name: "nginx/rt-upstream.conf", place: "/etc/nginx/conf.d/rt-upstream.conf", verb: "unchanged"},
+		apps: []appFacts{{App: app, socket: &socketMode{uid: 33, gid: 33, mode: 0o660}, changes: []deploy.Change{
+			{Name: "systemd/rt-fastcgi@.socket", Verb: "unchanged", Old: []byte("x")},
+			{Name: "nginx/rt-upstream.conf", Place: "/etc/nginx/conf.d/rt-upstream.conf", Verb: "unchanged"},
 		}}},
 		named: map[string]units.Unit{
 			"db.service":        {Load: "loaded"},
@@ -152,14 +153,14 @@ func TestDoctorRules(t *testing.T) {
 			f.named["db.service"] = units.Unit{Load: "loaded", State: units.State{Active: "failed"}}
 		}, "warning dependency-failed app rt"},
 		{"drift", func(f *facts) {
-			f.apps[0].changes = append(f.apps[0].changes, change{place: "/u", name: "nginx/rt-upstream.conf", verb: "changed"})
+			f.apps[0].changes = append(f.apps[0].changes, deploy.Change{Place: "/u", Name: "nginx/rt-upstream.conf", Verb: "changed"})
 		}, "warning drift /u"},
 		{"drift without nginx", func(f *facts) {
 			f.web = nil
-			f.apps[0].changes = append(f.apps[0].changes, change{place: "/u", name: "nginx/rt-upstream.conf", verb: "created"})
+			f.apps[0].changes = append(f.apps[0].changes, deploy.Change{Place: "/u", Name: "nginx/rt-upstream.conf", Verb: "created"})
 		}, ""},
 		{"not applied", func(f *facts) {
-			f.apps[0].changes = []change{{name: "systemd/rt-fastcgi@.socket", verb: "created"}}
+			f.apps[0].changes = []deploy.Change{{Name: "systemd/rt-fastcgi@.socket", Verb: "created"}}
 		}, "note not-applied app rt"},
 		{"failed", func(f *facts) {
 			f.sockets[0].Active, f.sockets[0].Result = "failed", "service-start-limit-hit"

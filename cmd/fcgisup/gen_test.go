@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -143,7 +144,7 @@ func TestAppName(t *testing.T) {
 	for program, want := range map[string]string{
 		"/usr/share/rt/rt-server.fcgi": "rt-server", "/usr/bin/php-cgi8.2": "php-cgi8", "/x/Ärger_2": "rger-2", "/x/.fcgi": "", "/x/_": "",
 	} {
-		if got := appName(program); got != want {
+		if got := deploy.AppName(program); got != want {
 			t.Errorf("%s is named %q, want %q", program, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/atomicfile"
 )
@@ -159,7 +160,7 @@ func TestInstalled(t *testing.T) {
 		"nginx/a-upstream.conf":                    "/etc/nginx/conf.d/a-upstream.conf",
 		"nginx/a-location.conf":                    "/etc/nginx/snippets/a-location.conf",
 	} {
-		if got := installed(name); got != want {
+		if got := deploy.Installed(name); got != want {
 			t.Errorf("%s belongs to %s, want %s", name, got, want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
@@ -115,7 +116,7 @@ func (i *importer) options() (foreign.Options, error) {
 	if i.instances < 1 && i.changed("instances") || i.instances > fcgisup.MaxInstances {
 		return foreign.Options{}, term.Usage(fmt.Errorf("--instances: %d is not between 1 and %d", i.instances, fcgisup.MaxInstances))
 	}
-	o := foreign.Options{Name: i.name, Instances: i.instances, Look: exec.LookPath, PrimaryGroup: primaryGroup}
+	o := foreign.Options{Name: i.name, Instances: i.instances, Look: exec.LookPath, PrimaryGroup: deploy.PrimaryGroup}
 	o.Getenv = func(name string) (string, bool) {
 		v := i.Getenv(name)
 		return v, v != ""

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -33,7 +34,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 			token, _ := m.token.get()
 			return token != ""
 		},
-		SocketOf: func(in fcgisup.Instance) string { return controlOf(in.App, in.Number) },
+		SocketOf: func(in fcgisup.Instance) string { return deploy.ControlOf(in.App, in.Number) },
 		Restart: func(ctx context.Context, socket string, number int) error {
 			return control.Ask(ctx, socket, http.MethodPost, control.RestartTarget+"?instance="+strconv.Itoa(number), &struct{}{})
 		},

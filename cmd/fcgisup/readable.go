@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
@@ -70,7 +71,7 @@ func whoReads(app fcgisup.App, service []byte) (credentials, error) {
 	if isNumber(app.Group) && app.Group != "" {
 		who.gid, err = strconv.Atoi(app.Group)
 	}
-	for line := range strings.Lines(directives(service, "Service")) {
+	for line := range strings.Lines(deploy.Directives(service, "Service")) {
 		names, ok := strings.CutPrefix(strings.TrimSpace(line), "SupplementaryGroups=")
 		if !ok {
 			continue
@@ -124,12 +125,12 @@ func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, er
 }
 
 // readsConfig is the service of an app as rendered, and whether its main process reads the configuration.
-func readsConfig(app fcgisup.App, changes []change) (service []byte, reads bool) {
-	at := slices.IndexFunc(changes, func(c change) bool { return filepath.Base(c.name) == units.Names(app.Name).ServiceTemplate() })
+func readsConfig(app fcgisup.App, changes []deploy.Change) (service []byte, reads bool) {
+	at := slices.IndexFunc(changes, func(c deploy.Change) bool { return filepath.Base(c.Name) == units.Names(app.Name).ServiceTemplate() })
 	if at < 0 || !app.Systemd.Supervise {
 		return nil, false
 	}
-	return changes[at].new, true
+	return changes[at].New, true
 }
 
 // gatherReadable tries whether the app's supervisors can read the configuration.

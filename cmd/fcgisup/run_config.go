@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -28,6 +29,6 @@ func (s *runSource) read() (control.ConfigRead, bool) {
 	if err != nil {
 		return control.ConfigRead{}, false
 	}
-	sum, err := configSum(a)
+	sum, err := deploy.ConfigSum(a)
 	return control.ConfigRead{Sum: sum}, err == nil
 }

@@ -6,13 +6,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // TestConfigRead: a supervisor tells the sum that apply makes of the same app, wherever in the file other things change.
 func TestConfigRead(t *testing.T) {
-	want, err := configSum(appOf(t, applyConfig(2)))
+	cfg, err := fcgisup.Parse("test", []byte(applyConfig(2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := deploy.ConfigSum(cfg.Apps[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
@@ -26,7 +27,7 @@ type runSource struct {
 	app      string
 	instance int
 	command  []string
-	inline   inlineFlags
+	inline   deploy.InlineFlags
 	changed  func(flag string) bool
 	// path is the configuration file that was read, absolute, for reload.
 	path string
@@ -45,7 +46,7 @@ type runSource struct {
 func (s *runSource) define(f *pflag.FlagSet) {
 	f.StringVar(&s.app, "app", "", "`NAME` of the app (default the only one)")
 	f.IntVar(&s.instance, "instance", 0, "`NUMBER` of the instance (default all)")
-	s.inline.define(f, "whoever runs fcgisup")
+	s.inline.Define(f, "whoever runs fcgisup")
 }
 
 // load returns the app and the instances of it that are meant.
@@ -112,7 +113,7 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 	if s.command != nil {
 		return s.inlineApp(c)
 	}
-	for _, flag := range inlineNames {
+	for _, flag := range deploy.InlineNames {
 		if s.changed(flag) {
 			return fcgisup.App{}, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
 		}
@@ -139,25 +140,25 @@ func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
 	if len(s.command) == 0 {
 		return fcgisup.App{}, term.Usage(errors.New("no command after --"))
 	}
-	program, err := absoluteProgram(s.command[0])
+	program, err := deploy.AbsoluteProgram(s.command[0])
 	if err != nil {
 		return fcgisup.App{}, term.Usage(err)
 	}
 	name := s.app
 	if name == "" {
-		name = appName(program)
+		name = deploy.AppName(program)
 	}
 	fields := map[string]any{"command": append([]string{program}, s.command[1:]...)}
 	values := map[string]string{
-		"listen": s.inline.listen, "workers": strconv.Itoa(s.inline.workers),
-		"user": s.inline.user, "group": s.inline.group,
+		"listen": s.inline.Listen, "workers": strconv.Itoa(s.inline.Workers),
+		"user": s.inline.User, "group": s.inline.Group,
 	}
-	for _, key := range inlineNames {
+	for _, key := range deploy.InlineNames {
 		if s.changed(key) {
 			fields[key] = values[key]
 		}
 	}
-	cfg, err := inlineConfig(name, fields)
+	cfg, err := deploy.InlineConfig(name, fields)
 	if err != nil {
 		return fcgisup.App{}, term.Usage(err)
 	}
@@ -204,7 +205,7 @@ func (s *runSource) healthLimits() control.HealthLimits {
 // (see supervisor.ListenOn), and systemd's are made.
 func withOwnSocket(a fcgisup.App) fcgisup.App {
 	if term.IsRoot() && a.User != "" {
-		a = withOwnGroup(a)
+		a = deploy.WithOwnGroup(a)
 		a.Socket.Group = a.SocketGroup()
 	}
 	return a

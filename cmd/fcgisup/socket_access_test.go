@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 )
 
 func TestMayConnect(t *testing.T) {
@@ -41,7 +42,7 @@ func TestOwnGroup(t *testing.T) {
 		{"root", "adm", "adm"},
 		{"", "", ""},
 	} {
-		if got := withOwnGroup(fcgisup.App{User: c.user, Group: c.group}).Group; got != c.want {
+		if got := deploy.WithOwnGroup(fcgisup.App{User: c.user, Group: c.group}).Group; got != c.want {
 			t.Errorf("%s:%s: %q, want %q", c.user, c.group, got, c.want)
 		}
 	}
@@ -53,7 +54,7 @@ func TestOwnGroup(t *testing.T) {
 	if err != nil || g.Name == "nobody" {
 		t.Skip("nobody has a group of its own here")
 	}
-	app := withOwnGroup(fcgisup.App{User: "nobody", Socket: fcgisup.Socket{User: "www-data"}})
+	app := deploy.WithOwnGroup(fcgisup.App{User: "nobody", Socket: fcgisup.Socket{User: "www-data"}})
 	if app.SocketGroup() != g.Name {
 		t.Errorf("the socket is %s's, want %s's", app.SocketGroup(), g.Name)
 	}

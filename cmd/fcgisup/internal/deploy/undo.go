@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 // undo is what has been done, as far as it has to be taken back. A thing is
 // noted before it is tried: a half of it may have happened.
 type undo struct {
-	records []plan
-	written []change
+	records []Plan
+	written []Change
 	enabled []string
 	started []string
 	// restarted are services and reopened sockets.
@@ -31,7 +31,7 @@ type undo struct {
 }
 
 type instanceOf struct {
-	plan plan
+	plan Plan
 	n    int
 }
 
@@ -65,15 +65,15 @@ func (t *transaction) goBack(ctx context.Context, why error) error {
 		try(t.systemd.Reload(ctx))
 	}
 	try(t.again(ctx, t.undo.reopened, true, t.reopenSocket))
-	try(t.again(ctx, t.undo.restarted, false, func(ctx context.Context, p plan, n int) error {
-		return t.systemd.Restart(ctx, units.Names(p.name).Service(n))
+	try(t.again(ctx, t.undo.restarted, false, func(ctx context.Context, p Plan, n int) error {
+		return t.systemd.Restart(ctx, units.Names(p.Name).Service(n))
 	}))
 	if t.undo.nginx {
 		_, err := t.reloadNginx(ctx)
 		try(err)
 	}
 	for _, p := range t.undo.records {
-		try(p.record.save(recordRoot, p.name))
+		try(p.record.save(recordRoot, p.Name))
 	}
 	switch {
 	case len(failures) > 0:
@@ -100,8 +100,8 @@ func (t *transaction) forgetStarted(ctx context.Context) error {
 	var addresses []fcgisup.Address
 	for _, p := range t.plans {
 		for _, unit := range t.undo.started {
-			if app, n, _, _ := units.Parse(unit); app == p.name && n > 0 {
-				addresses = append(addresses, p.app.Instance(n).Address)
+			if app, n, _, _ := units.Parse(unit); app == p.Name && n > 0 {
+				addresses = append(addresses, p.App.Instance(n).Address)
 			}
 		}
 	}
@@ -113,19 +113,19 @@ func (t *transaction) forgetStarted(ctx context.Context) error {
 // again does something once more to instances, now that their units are as
 // they were, with the same care. What has to be at rest and is not keeps the
 // new settings, and the error says so.
-func (t *transaction) again(ctx context.Context, done []instanceOf, rests bool, do func(context.Context, plan, int) error) error {
+func (t *transaction) again(ctx context.Context, done []instanceOf, rests bool, do func(context.Context, Plan, int) error) error {
 	var failures []error
 	for _, p := range t.plans {
 		var numbers []int
 		for _, d := range done {
-			if d.plan.name == p.name {
+			if d.plan.Name == p.Name {
 				numbers = append(numbers, d.n)
 			}
 		}
 		one := func(n int) error { return do(ctx, p, n) }
-		if len(numbers) > 0 && (rests || !p.app.Systemd.Supervise) {
+		if len(numbers) > 0 && (rests || !p.App.Systemd.Supervise) {
 			upstream, _ := p.upstream()
-			failures = append(failures, t.atRest(ctx, p, numbers, upstream.old, one))
+			failures = append(failures, t.atRest(ctx, p, numbers, upstream.Old, one))
 			continue
 		}
 		for _, n := range numbers {
@@ -145,12 +145,12 @@ func (t *transaction) restore() error {
 		if err := back.apply(touched); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failures = append(failures, err)
 		}
-		if back.new == nil || c.was.IsZero() {
+		if back.New == nil || c.was.IsZero() {
 			continue
 		}
 		// Systemd and doctor take a younger file for one that nobody has read.
-		if err := os.Chtimes(c.place, time.Time{}, c.was); err != nil {
-			failures = append(failures, fmt.Errorf("cannot put back the time of %s: %w", c.name, err))
+		if err := os.Chtimes(c.Place, time.Time{}, c.was); err != nil {
+			failures = append(failures, fmt.Errorf("cannot put back the time of %s: %w", c.Name, err))
 		}
 	}
 	return oneLine(append(failures, syncFolders(touched)))
@@ -181,14 +181,14 @@ func oneLine(failures []error) error {
 }
 
 // inverse takes a change back.
-func (c change) inverse() change {
+func (c Change) inverse() Change {
 	back := c
-	back.old, back.new, back.mode = c.new, c.old, 0o644
-	switch c.verb {
+	back.Old, back.New, back.mode = c.New, c.Old, 0o644
+	switch c.Verb {
 	case "created":
-		back.verb = "removed"
+		back.Verb = "removed"
 	case "removed":
-		back.verb = "created"
+		back.Verb = "created"
 	}
 	return back
 }

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -12,24 +12,24 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// looked is what apply has looked at before it changes anything.
-type looked struct {
-	// cfg is the configuration; remove has none.
-	cfg   *fcgisup.Config
-	plans []plan
-	// nginx is true if it is on this host.
-	nginx   bool
-	systemd *units.Systemd
+// Looked is what apply has looked at before it changes anything.
+type Looked struct {
+	// Cfg is the configuration; remove has none.
+	Cfg   *fcgisup.Config
+	Plans []Plan
+	// Nginx is true if it is on this host.
+	Nginx   bool
+	Systemd *units.Systemd
 }
 
 // approve looks before anything is changed.
 func (t *transaction) approve(ctx context.Context) error {
-	if t.preflight == nil {
+	if t.Preflight == nil {
 		return nil
 	}
-	found, err := t.preflight(ctx, looked{cfg: t.cfg, plans: t.looked, nginx: t.web.binary != "", systemd: t.systemd})
+	found, err := t.Preflight(ctx, Looked{Cfg: t.cfg, Plans: t.looked, Nginx: t.web.binary != "", Systemd: t.systemd})
 	if err != nil {
-		return fmt.Errorf("cannot %s: %w", t.what, err)
+		return fmt.Errorf("cannot %s: %w", t.What, err)
 	}
 	return t.judge(found)
 }
@@ -50,6 +50,6 @@ func (t *transaction) judge(found []finding.Finding) error {
 		return nil
 	}
 	slices.Sort(names)
-	return term.Hinted(fmt.Errorf("cannot %s: %s found, nothing has been changed: %s", t.what, term.Plural(len(names), "error"), strings.Join(slices.Compact(names), ", ")),
+	return term.Hinted(fmt.Errorf("cannot %s: %s found, nothing has been changed: %s", t.What, term.Plural(len(names), "error"), strings.Join(slices.Compact(names), ", ")),
 		"correct that, or go on in spite of it with --force")
 }

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"cmp"
@@ -29,10 +29,10 @@ type line struct{ verb, object string }
 
 // transaction carries out plans and knows how to go back.
 type transaction struct {
-	*applier
-	plans []plan
+	*Applier
+	plans []Plan
 	// looked are the plans of all its apps, also of those that stay as they are.
-	looked []plan
+	looked []Plan
 	undo   undo
 	// old are nginx's workers from before the reload.
 	old []nginx.Process
@@ -42,26 +42,26 @@ type transaction struct {
 // before nginx knows it, what goes is stopped when nginx has forgotten it.
 func (t *transaction) steps() []step {
 	all := []step{
-		{name: "write files", lines: t.fileLines(func(p plan) []change { return p.write }), do: t.writeFiles},
+		{name: "write files", lines: t.fileLines(func(p Plan) []Change { return p.write }), do: t.writeFiles},
 		{name: "test nginx", do: t.testNginx},
-		{name: "enable", lines: t.lines(func(p plan) []line { return when(p.enable, line{"enabled", units.Names(p.name).Target()}) }), do: t.enable},
-		{name: "reload systemd", lines: when(t.any(func(p plan) bool { return p.daemonReload || p.enable }), line{"reloaded", "systemd"}), do: t.daemonReload},
+		{name: "enable", lines: t.lines(func(p Plan) []line { return when(p.enable, line{"enabled", units.Names(p.Name).Target()}) }), do: t.enable},
+		{name: "reload systemd", lines: when(t.any(func(p Plan) bool { return p.daemonReload || p.enable }), line{"reloaded", "systemd"}), do: t.daemonReload},
 		{name: "start", lines: t.lines(startLines), do: t.start},
-		{name: "restart sockets", lines: t.lines(func(p plan) []line { return restarted(p, "socket", p.reopen) }), do: t.reopen},
-		{name: "restart services", lines: t.lines(func(p plan) []line { return restarted(p, "service", p.restart) }), do: t.restart},
+		{name: "restart sockets", lines: t.lines(func(p Plan) []line { return restarted(p, "socket", p.reopen) }), do: t.reopen},
+		{name: "restart services", lines: t.lines(func(p Plan) []line { return restarted(p, "service", p.restart) }), do: t.restart},
 		{name: "reload supervisors", lines: t.lines(rereadLines), do: t.reread},
 		{name: "probe eager instances", lines: t.lines(probeLines), do: t.probe},
 		{name: "reload nginx", lines: when(t.reloadsNginx(), line{"reloaded", "nginx"}), do: t.swapNginx},
 		{name: "stop", lines: t.lines(stopLines), do: t.stop, final: true},
-		{name: "disable", lines: t.lines(func(p plan) []line { return when(p.disable, line{"disabled", units.Names(p.name).Target()}) }), do: t.disable, final: true},
-		{name: "remove files", lines: t.fileLines(func(p plan) []change { return p.erase }), do: t.erase, final: true},
+		{name: "disable", lines: t.lines(func(p Plan) []line { return when(p.disable, line{"disabled", units.Names(p.Name).Target()}) }), do: t.disable, final: true},
+		{name: "remove files", lines: t.fileLines(func(p Plan) []Change { return p.erase }), do: t.erase, final: true},
 	}
 	return slices.DeleteFunc(all, func(s step) bool {
 		switch s.name {
 		case "write files": // begins the record as well
 			return false
 		case "test nginx":
-			return t.web.binary == "" || !t.any(func(p plan) bool { return slices.ContainsFunc(p.write, isNginx) })
+			return t.web.binary == "" || !t.any(func(p Plan) bool { return slices.ContainsFunc(p.write, isNginx) })
 		}
 		return len(s.lines) == 0
 	})
@@ -74,13 +74,13 @@ func when(so bool, l line) []line {
 	return nil
 }
 
-func (t *transaction) any(so func(plan) bool) bool { return slices.ContainsFunc(t.plans, so) }
+func (t *transaction) any(so func(Plan) bool) bool { return slices.ContainsFunc(t.plans, so) }
 
 func (t *transaction) reloadsNginx() bool {
-	return t.web.running() && t.any(func(p plan) bool { return p.nginxReload })
+	return t.web.running() && t.any(func(p Plan) bool { return p.nginxReload })
 }
 
-func (t *transaction) lines(of func(plan) []line) []line {
+func (t *transaction) lines(of func(Plan) []line) []line {
 	var all []line
 	for _, p := range t.plans {
 		all = append(all, of(p)...)
@@ -88,17 +88,17 @@ func (t *transaction) lines(of func(plan) []line) []line {
 	return all
 }
 
-func (t *transaction) fileLines(of func(plan) []change) []line {
-	return t.lines(func(p plan) []line {
+func (t *transaction) fileLines(of func(Plan) []Change) []line {
+	return t.lines(func(p Plan) []line {
 		var all []line
 		for _, c := range of(p) {
-			all = append(all, line{c.verb, c.place})
+			all = append(all, line{c.Verb, c.Place})
 		}
 		return all
 	})
 }
 
-func startLines(p plan) []line {
+func startLines(p Plan) []line {
 	all := scaleLine(p, p.from < p.instances())
 	byKind := map[string][]int{}
 	for _, unit := range p.start {
@@ -107,62 +107,62 @@ func startLines(p plan) []line {
 	}
 	for _, kind := range []string{"socket", "service"} {
 		if numbers := byKind[kind]; len(numbers) > 0 {
-			all = append(all, line{"started", byNumber(p.name, kind, numbers)})
+			all = append(all, line{"started", byNumber(p.Name, kind, numbers)})
 		}
 	}
-	return append(all, when(p.startTarget, line{"started", units.Names(p.name).Target()})...)
+	return append(all, when(p.startTarget, line{"started", units.Names(p.Name).Target()})...)
 }
 
-func scaleLine(p plan, so bool) []line {
+func scaleLine(p Plan, so bool) []line {
 	to := p.instances()
-	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.name, p.from, term.Plural(to, "instance"))})
+	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.Name, p.from, term.Plural(to, "instance"))})
 }
 
-func restarted(p plan, kind string, numbers []int) []line {
+func restarted(p Plan, kind string, numbers []int) []line {
 	if len(numbers) == 0 {
 		return nil
 	}
-	return []line{{"restarted", byNumber(p.name, kind, numbers)}}
+	return []line{{"restarted", byNumber(p.Name, kind, numbers)}}
 }
 
-func rereadLines(p plan) []line {
+func rereadLines(p Plan) []line {
 	if len(p.reread) == 0 {
 		return nil
 	}
-	return []line{{"reloaded", byNumber(p.name, "", p.reread)}}
+	return []line{{"reloaded", byNumber(p.Name, "", p.reread)}}
 }
 
-func probeLines(p plan) []line {
+func probeLines(p Plan) []line {
 	numbers := p.probed()
 	if len(numbers) == 0 {
 		return nil
 	}
-	return []line{{"probed", byNumber(p.name, "", numbers)}}
+	return []line{{"probed", byNumber(p.Name, "", numbers)}}
 }
 
-func stopLines(p plan) []line {
+func stopLines(p Plan) []line {
 	all := scaleLine(p, p.from > p.instances())
 	if len(p.stop) > 0 {
-		all = append(all, line{"stopped", byNumber(p.name, "socket", p.stop)})
+		all = append(all, line{"stopped", byNumber(p.Name, "socket", p.stop)})
 	}
-	return append(all, when(p.stopTarget, line{"stopped", units.Names(p.name).Target()})...)
+	return append(all, when(p.stopTarget, line{"stopped", units.Names(p.Name).Target()})...)
 }
 
 // carryOut prints what there is to do or does it.
-func (a *applier) carryOut(ctx context.Context, plans []plan) error {
-	t := &transaction{applier: a, looked: plans}
+func (a *Applier) carryOut(ctx context.Context, plans []Plan) error {
+	t := &transaction{Applier: a, looked: plans}
 	for _, p := range plans {
 		switch {
 		case !p.empty():
 			t.plans = append(t.plans, p)
-		case p.record == nil && p.app != nil && !a.dryRun:
+		case p.record == nil && p.App != nil && !a.dryRun:
 			// Made by hand, and right: ours from now on.
-			if err := p.next(false).save(recordRoot, p.name); err != nil {
+			if err := p.next(false).save(recordRoot, p.Name); err != nil {
 				return err
 			}
-		case p.record != nil && p.app == nil && !a.dryRun:
+		case p.record != nil && p.App == nil && !a.dryRun:
 			// Taken away by hand.
-			if err := (*record)(nil).save(recordRoot, p.name); err != nil {
+			if err := (*record)(nil).save(recordRoot, p.Name); err != nil {
 				return err
 			}
 		}
@@ -185,7 +185,7 @@ func (a *applier) carryOut(ctx context.Context, plans []plan) error {
 }
 
 // mention says what is left out.
-func (a *applier) mention() {
+func (a *Applier) mention() {
 	switch {
 	case a.web.binary == "":
 		fmt.Fprintln(a.Err, "fcgisup: nginx is not installed here: units only")
@@ -203,7 +203,7 @@ func (t *transaction) permitted() error {
 	if len(edited) == 0 || t.force {
 		return nil
 	}
-	return term.Hinted(fmt.Errorf("cannot %s: %s", t.what, strings.Join(edited, "; ")),
+	return term.Hinted(fmt.Errorf("cannot %s: %s", t.What, strings.Join(edited, "; ")),
 		"--dry-run shows the difference, --force overwrites; what is yours belongs into a drop-in or the configuration")
 }
 
@@ -214,15 +214,15 @@ func (t *transaction) collisions() error {
 	for _, p := range t.plans {
 		for _, n := range p.stop {
 			for _, a := range p.listening[n] {
-				held[a] = p.name
+				held[a] = p.Name
 			}
 		}
 	}
 	for _, p := range t.plans {
 		for n := 1; n <= p.instances(); n++ {
-			a := p.app.Instance(n).Address
-			if name := held[a]; name != "" && name != p.name {
-				return term.Hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.what, p.app.Instance(n), a, name),
+			a := p.App.Instance(n).Address
+			if name := held[a]; name != "" && name != p.Name {
+				return term.Hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.What, p.App.Instance(n), a, name),
 					"fcgisup remove "+name+" first, or let it listen elsewhere")
 			}
 		}
@@ -236,7 +236,7 @@ func (t *transaction) run(ctx context.Context) error {
 	for _, s := range t.steps() {
 		if s.final && !settled {
 			if err := t.record(true); err != nil {
-				return fmt.Errorf("cannot %s: %w", t.what, err)
+				return fmt.Errorf("cannot %s: %w", t.What, err)
 			}
 			settled = true
 		}
@@ -248,19 +248,19 @@ func (t *transaction) run(ctx context.Context) error {
 			t.print(s.lines)
 			continue
 		}
-		err = fmt.Errorf("cannot %s: step %q: %w", t.what, s.name, err)
+		err = fmt.Errorf("cannot %s: step %q: %w", t.What, s.name, err)
 		if s.final {
 			return term.Hinted(err, "what came before is in force; once that is mended, the same command goes on from there")
 		}
 		return t.goBack(ctx, err)
 	}
 	if err := t.record(false); err != nil {
-		return fmt.Errorf("cannot %s: %w", t.what, err)
+		return fmt.Errorf("cannot %s: %w", t.What, err)
 	}
 	return nil
 }
 
-func (a *applier) print(lines []line) {
+func (a *Applier) print(lines []line) {
 	for _, l := range lines {
 		fmt.Fprintf(a.Out, "%-9s  %s\n", l.verb, l.object)
 	}
@@ -289,10 +289,10 @@ func (t *transaction) show() error {
 func (t *transaction) record(pending bool) error {
 	for _, p := range t.plans {
 		r := p.next(pending)
-		if p.app == nil && !pending {
+		if p.App == nil && !pending {
 			r = nil
 		}
-		if err := r.save(recordRoot, p.name); err != nil {
+		if err := r.save(recordRoot, p.Name); err != nil {
 			return err
 		}
 	}
@@ -300,22 +300,22 @@ func (t *transaction) record(pending bool) error {
 }
 
 // next is the record for when the plan has been carried out.
-func (p *plan) next(pending bool) *record {
-	r := &record{App: p.name, Config: p.config, At: time.Now(), Pending: pending, Files: map[string][]string{}, Marks: p.marks}
+func (p *Plan) next(pending bool) *record {
+	r := &record{App: p.Name, Config: p.Config, At: time.Now(), Pending: pending, Files: map[string][]string{}, Marks: p.marks}
 	if p.record != nil {
 		// Those that this apply has not looked at, such as nginx's where there is none now.
 		for place, sums := range p.record.Files {
 			r.Files[place] = sums
 		}
 	}
-	for _, c := range p.changes {
-		if r.Files[c.place] = []string{sum(c.new)}; c.verb == "removed" {
-			delete(r.Files, c.place)
+	for _, c := range p.Changes {
+		if r.Files[c.Place] = []string{sum(c.New)}; c.Verb == "removed" {
+			delete(r.Files, c.Place)
 		}
 	}
 	if pending {
 		for _, c := range p.erase {
-			r.Files[c.place] = []string{sum(c.old)}
+			r.Files[c.Place] = []string{sum(c.Old)}
 		}
 	}
 	return r
@@ -323,7 +323,7 @@ func (p *plan) next(pending bool) *record {
 
 // ahead is the record for while the plan is carried out: both versions of each
 // file are known, and what is yet to be started anew is marked as it was.
-func (p *plan) ahead() *record {
+func (p *Plan) ahead() *record {
 	r := p.next(true)
 	var before marks
 	if p.record != nil {
@@ -332,9 +332,9 @@ func (p *plan) ahead() *record {
 	} else {
 		r.At = time.Time{}
 	}
-	for _, c := range p.changes {
-		if c.old != nil && (p.record.knows(c.place, c.old) || c.unedited || c.verb == "unchanged") {
-			r.Files[c.place] = append(r.Files[c.place], sum(c.old))
+	for _, c := range p.Changes {
+		if c.Old != nil && (p.record.knows(c.Place, c.Old) || c.unedited || c.Verb == "unchanged") {
+			r.Files[c.Place] = append(r.Files[c.Place], sum(c.Old))
 		}
 	}
 	if len(p.reopen) > 0 {

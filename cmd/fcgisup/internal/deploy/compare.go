@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"bytes"
@@ -19,13 +19,13 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// change is what a tree of files needs at one place.
-type change struct {
-	// place is the file on disk, name the path that gen prints.
-	place, name string
-	// verb is created, changed, unchanged or removed.
-	verb     string
-	old, new []byte
+// Change is what a tree of files needs at one place.
+type Change struct {
+	// Place is the file on disk, name the path that gen prints.
+	Place, Name string
+	// Verb is created, changed, unchanged or removed.
+	Verb     string
+	Old, New []byte
 	mode     fs.FileMode
 	// was is when old was written, as far as somebody has to put that back.
 	was time.Time
@@ -33,8 +33,8 @@ type change struct {
 	unedited bool
 }
 
-// installed is where a rendered file belongs when it is in use.
-func installed(name string) string {
+// Installed is where a rendered file belongs when it is in use.
+func Installed(name string) string {
 	if place, ok := webserver.Installed(name); ok {
 		return place
 	}
@@ -48,16 +48,16 @@ func installed(name string) string {
 	return path.Join("/etc/nginx/conf.d", file)
 }
 
-func (g *generation) place(name string) string {
-	if g.out == "" {
-		return installed(name)
+func (g *Generation) place(name string) string {
+	if g.Dir == "" {
+		return Installed(name)
 	}
-	return filepath.Join(g.out, filepath.FromSlash(name))
+	return filepath.Join(g.Dir, filepath.FromSlash(name))
 }
 
-// compare tells how what is on disk differs, stale files last.
-func (g *generation) compare(src *source, files []fcgisup.File) ([]change, error) {
-	var changes []change
+// Compare tells how what is on disk differs, stale files last.
+func (g *Generation) Compare(src *Source, files []fcgisup.File) ([]Change, error) {
+	var changes []Change
 	ours := map[string]bool{}
 	for _, f := range files {
 		c, err := compareFile(g.place(f.Path), f)
@@ -67,26 +67,26 @@ func (g *generation) compare(src *source, files []fcgisup.File) ([]change, error
 		ours[f.Path] = true
 		changes = append(changes, c)
 	}
-	if !g.units {
+	if !g.Units {
 		return changes, nil
 	}
 	stale, err := g.stale(src, ours)
 	return append(changes, stale...), err
 }
 
-func compareFile(place string, f fcgisup.File) (change, error) {
-	c := change{place: place, name: f.Path, verb: "unchanged", new: f.Data, mode: f.Mode}
+func compareFile(place string, f fcgisup.File) (Change, error) {
+	c := Change{Place: place, Name: f.Path, Verb: "unchanged", New: f.Data, mode: f.Mode}
 	old, err := os.ReadFile(place)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.verb = "created"
+		c.Verb = "created"
 		return c, nil
 	}
 	if err != nil {
 		return c, fmt.Errorf("cannot compare %s: %w", f.Path, err)
 	}
-	c.old = old
+	c.Old = old
 	if !bytes.Equal(old, f.Data) {
-		c.verb = "changed"
+		c.Verb = "changed"
 	}
 	return c, nil
 }
@@ -94,10 +94,10 @@ func compareFile(place string, f fcgisup.File) (change, error) {
 // stale finds unit files of the same apps that are no longer rendered, such as
 // the drop-in of an instance that is no more. Only a file that says that gen
 // made it for this app is ours to remove.
-func (g *generation) stale(src *source, ours map[string]bool) ([]change, error) {
+func (g *Generation) stale(src *Source, ours map[string]bool) ([]Change, error) {
 	folder := g.place("systemd")
-	if g.out == "" {
-		folder = path.Dir(installed("systemd/any"))
+	if g.Dir == "" {
+		folder = path.Dir(Installed("systemd/any"))
 	}
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,9 +106,9 @@ func (g *generation) stale(src *source, ours map[string]bool) ([]change, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for stale units: %w", err)
 	}
-	var changes []change
+	var changes []Change
 	for _, e := range entries {
-		at := slices.IndexFunc(src.apps, func(a fcgisup.App) bool { return mayBelong(e.Name(), a) })
+		at := slices.IndexFunc(src.Apps, func(a fcgisup.App) bool { return mayBelong(e.Name(), a) })
 		if at < 0 {
 			continue
 		}
@@ -126,12 +126,12 @@ func (g *generation) stale(src *source, ours map[string]bool) ([]change, error) 
 		if err != nil {
 			return nil, fmt.Errorf("cannot look for stale units: %w", err)
 		}
-		if generatedFor(data, src.apps[at].Name) {
-			changes = append(changes, change{place: g.place(name), name: name, verb: "removed", old: data})
+		if generatedFor(data, src.Apps[at].Name) {
+			changes = append(changes, Change{Place: g.place(name), Name: name, Verb: "removed", Old: data})
 		}
 	}
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
+	slices.SortFunc(changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
 	return changes, nil
 }
@@ -155,14 +155,14 @@ func generatedFor(data []byte, app string) bool {
 }
 
 // drift prints what compare found as a diff.
-func (g *generation) drift(src *source, files []fcgisup.File) error {
-	changes, err := g.compare(src, files)
+func (g *Generation) drift(src *Source, files []fcgisup.File) error {
+	changes, err := g.Compare(src, files)
 	if err != nil {
 		return err
 	}
 	same := true
 	for _, c := range changes {
-		if c.verb == "unchanged" {
+		if c.Verb == "unchanged" {
 			continue
 		}
 		same = false
@@ -177,13 +177,13 @@ func (g *generation) drift(src *source, files []fcgisup.File) error {
 }
 
 // diff is the change as diff -u shows it.
-func (c change) diff() string {
-	from, to := c.place, c.place+" (generated)"
-	switch c.verb {
+func (c Change) diff() string {
+	from, to := c.Place, c.Place+" (generated)"
+	switch c.Verb {
 	case "created":
 		from = os.DevNull
 	case "removed":
 		to = os.DevNull
 	}
-	return unifiedDiff(from, to, string(c.old), string(c.new))
+	return unifiedDiff(from, to, string(c.Old), string(c.New))
 }

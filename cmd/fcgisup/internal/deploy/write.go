@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 )
 
 // write makes the tree what it should be and reports each file.
-func (g *generation) write(src *source, files []fcgisup.File) error {
-	changes, err := g.compare(src, files)
+func (g *Generation) write(src *Source, files []fcgisup.File) error {
+	changes, err := g.Compare(src, files)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (g *generation) write(src *source, files []fcgisup.File) error {
 		if err = c.apply(touched); err != nil {
 			break
 		}
-		fmt.Fprintf(&report, "%-9s  %s\n", c.verb, c.place)
+		fmt.Fprintf(&report, "%-9s  %s\n", c.Verb, c.Place)
 	}
 	// Told only now: a reader that has left, as head(1) does, ends us when we write.
 	err = errors.Join(err, syncFolders(touched))
@@ -43,14 +43,14 @@ func syncFolders(touched map[string]bool) error {
 	return nil
 }
 
-func (c change) apply(touched map[string]bool) error {
-	folder := filepath.Dir(c.place)
-	switch c.verb {
+func (c Change) apply(touched map[string]bool) error {
+	folder := filepath.Dir(c.Place)
+	switch c.Verb {
 	case "unchanged":
 		return nil
 	case "removed":
-		if err := os.Remove(c.place); err != nil {
-			return fmt.Errorf("cannot remove %s: %w", c.name, err)
+		if err := os.Remove(c.Place); err != nil {
+			return fmt.Errorf("cannot remove %s: %w", c.Name, err)
 		}
 		// The folder of a drop-in goes too, unless the administrator has files in it; nginx's conf.d is not ours.
 		if strings.HasSuffix(folder, ".socket.d") && os.Remove(folder) == nil {
@@ -58,10 +58,10 @@ func (c change) apply(touched map[string]bool) error {
 		}
 	default:
 		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return fmt.Errorf("cannot write %s: %w", c.name, err)
+			return fmt.Errorf("cannot write %s: %w", c.Name, err)
 		}
-		if err := atomicfile.Replace(c.place, c.new, c.mode); err != nil {
-			return fmt.Errorf("cannot write %s: %w", c.name, err)
+		if err := atomicfile.Replace(c.Place, c.New, c.mode); err != nil {
+			return fmt.Errorf("cannot write %s: %w", c.Name, err)
 		}
 		touched[filepath.Dir(folder)] = true
 	}

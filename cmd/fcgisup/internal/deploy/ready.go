@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -21,20 +21,20 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-func controlOf(app string, n int) string {
+func ControlOf(app string, n int) string {
 	return filepath.Join(control.Root, fmt.Sprintf("%s-%d", app, n), control.ControlName)
 }
 
 // comesUp waits until a restarted instance has found its state, and fails if
 // that is failing. One that goes to sleep has been asked nothing yet.
-func (a *applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
+func (a *Applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	if !app.Systemd.Supervise {
 		return nil // Type=exec: systemd has seen it begin, and nobody sees more
 	}
 	var last error
 	err := poll(ctx, func() (bool, error) {
 		var all []control.Status
-		if all, last = control.Fetch(ctx, nil, controlOf(app.Name, n)); last != nil {
+		if all, last = control.Fetch(ctx, nil, ControlOf(app.Name, n)); last != nil {
 			states, err := a.systemd.List(ctx, units.Names(app.Name).Service(n))
 			return err == nil && (len(states) == 0 || states[0].Active == "inactive"), err
 		}
@@ -116,15 +116,15 @@ func post(ctx context.Context, path string, limit time.Duration) error {
 }
 
 // probed are the instances that shall answer now: eager ones, unless they may sleep.
-func (p *plan) probed() []int {
-	if p.app == nil || p.app.Activation != fcgisup.Eager || p.app.Limits.IdleTimeout > 0 {
+func (p *Plan) probed() []int {
+	if p.App == nil || p.App.Activation != fcgisup.Eager || p.App.Limits.IdleTimeout > 0 {
 		return nil
 	}
 	if len(p.start)+len(p.reopen)+len(p.restart)+len(p.reread) == 0 {
 		return nil
 	}
 	var all []int
-	for _, in := range p.app.Expand() {
+	for _, in := range p.App.Expand() {
 		all = append(all, in.Number)
 	}
 	return all
@@ -140,15 +140,15 @@ func (t *transaction) probe(ctx context.Context) error {
 		if len(numbers) == 0 {
 			continue
 		}
-		limit := jobPatience(*p.app)
+		limit := jobPatience(*p.App)
 		within, cancel := context.WithTimeout(ctx, limit)
 		soon := time.AfterFunc(quietPatience, func() {
-			fmt.Fprintf(t.Err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.name, "", numbers), limit)
+			fmt.Fprintf(t.Err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.Name, "", numbers), limit)
 		})
 		group, within := errgroup.WithContext(within)
 		group.SetLimit(probedAtOnce)
 		for _, n := range numbers {
-			group.Go(func() error { return answers(within, *p.app, n) })
+			group.Go(func() error { return answers(within, *p.App, n) })
 		}
 		err := group.Wait()
 		soon.Stop()
@@ -196,7 +196,7 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	var why error
 	err := poll(ctx, func() (bool, error) {
 		if app.Systemd.Supervise {
-			all, err := control.Fetch(ctx, nil, controlOf(app.Name, n))
+			all, err := control.Fetch(ctx, nil, ControlOf(app.Name, n))
 			if why = err; err != nil {
 				return false, nil // it may be on its way
 			}
@@ -247,7 +247,7 @@ func consult(ctx context.Context, app fcgisup.App, n int) (serves bool, failed e
 	if !app.Systemd.Supervise {
 		return false, nil
 	}
-	all, err := control.Fetch(ctx, nil, controlOf(app.Name, n))
+	all, err := control.Fetch(ctx, nil, ControlOf(app.Name, n))
 	if err != nil {
 		return false, nil // it may be on its way
 	}

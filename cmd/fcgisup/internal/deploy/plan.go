@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"cmp"
@@ -13,21 +13,21 @@ import (
 
 // wanted is an app as it shall be; without an app it shall be gone.
 type wanted struct {
-	name string
-	app  *fcgisup.App
-	// changes are all of its files, those that stay included.
-	changes []change
+	Name string
+	App  *fcgisup.App
+	// Changes are all of its files, those that stay included.
+	Changes []Change
 	marks   marks
-	// config is the file that its units read, empty for the system's; saved is when that was last written.
-	config string
+	// Config is the file that its units read, empty for the system's; saved is when that was last written.
+	Config string
 	saved  time.Time
 }
 
 func (w wanted) instances() int {
-	if w.app == nil {
+	if w.App == nil {
 		return 0
 	}
-	return w.app.Instances
+	return w.App.Instances
 }
 
 // present is an app as it is.
@@ -43,15 +43,15 @@ type present struct {
 	reads   map[int]string
 }
 
-// plan is what has to happen to one app; nothing when all of it is empty.
-type plan struct {
+// Plan is what has to happen to one app; nothing when all of it is empty.
+type Plan struct {
 	wanted
 	record *record
 	// from is how many sockets are open.
 	from int
 	// write are files to be written before all, erase unit files to be removed
 	// after all: systemd has to know a unit to stop it well.
-	write, erase []change
+	write, erase []Change
 	// enable and disable are about the target.
 	enable, disable bool
 	// daemonReload has systemd read the unit files.
@@ -72,9 +72,9 @@ type plan struct {
 }
 
 // planApp is pure: what an app shall be and what it is give what has to happen.
-func planApp(w wanted, p present) plan {
+func planApp(w wanted, p present) Plan {
 	n := w.instances()
-	out := plan{wanted: w, record: p.record, from: open(p.sockets)}
+	out := Plan{wanted: w, record: p.record, from: open(p.sockets)}
 	out.awake = map[int]bool{}
 	for i, s := range p.services {
 		out.awake[i] = s.Up()
@@ -87,7 +87,7 @@ func planApp(w wanted, p present) plan {
 		out.stopTarget = !p.target.Gone() && p.target.Active != ""
 		return out
 	}
-	out.planStarts(p, *w.app)
+	out.planStarts(p, *w.App)
 	reopen := out.differs("@.socket", "Socket") || p.record != nil && p.record.Marks.Socket != w.marks.Socket
 	restart := out.differs("@.service", "Service") || p.record != nil && p.record.Marks.Service != w.marks.Service
 	for i := 1; i <= n; i++ {
@@ -97,45 +97,45 @@ func planApp(w wanted, p present) plan {
 		case !p.services[i].Up():
 		case restart:
 			out.restart = append(out.restart, i)
-		case w.app.Systemd.Supervise && out.outdated(p, i):
+		case w.App.Systemd.Supervise && out.outdated(p, i):
 			out.reread = append(out.reread, i)
 		}
 	}
 	// Where there are several, nginx leaves some out while those are not to serve (see atRest).
-	apart := n > 1 && (len(out.reopen) > 0 || len(out.restart) > 0 && !w.app.Systemd.Supervise)
+	apart := n > 1 && (len(out.reopen) > 0 || len(out.restart) > 0 && !w.App.Systemd.Supervise)
 	out.nginxReload = w.marks.Nginx != "" && (apart || p.record != nil && p.record.Marks.Nginx != w.marks.Nginx || slices.ContainsFunc(out.write, isNginx))
 	return out
 }
 
 // planFiles divides the changes into those before and those after.
-func (p *plan) planFiles(r *record) {
+func (p *Plan) planFiles(r *record) {
 	p.daemonReload = r != nil && r.Pending
-	for _, c := range p.changes {
+	for _, c := range p.Changes {
 		switch {
-		case c.verb == "unchanged":
-		case c.verb == "removed" && p.last(c):
+		case c.Verb == "unchanged":
+		case c.Verb == "removed" && p.last(c):
 			p.erase = append(p.erase, c)
 		default:
 			p.write = append(p.write, c)
 			p.daemonReload = p.daemonReload || !isNginx(c)
 		}
 	}
-	if p.app == nil {
+	if p.App == nil {
 		p.nginxReload = slices.ContainsFunc(p.write, isNginx)
 	}
 }
 
 // last tells a removal that has to wait for a stop. The drop-in of an instance
 // that stays would go on to say where its socket listens.
-func (p *plan) last(c change) bool {
-	unit, dropIn := strings.CutSuffix(c.name, ".d/listen.conf")
+func (p *Plan) last(c Change) bool {
+	unit, dropIn := strings.CutSuffix(c.Name, ".d/listen.conf")
 	_, n, _, _ := units.Parse(strings.TrimPrefix(unit, "systemd/"))
 	return !isNginx(c) && (!dropIn || n > p.instances())
 }
 
-func isNginx(c change) bool { return strings.HasPrefix(c.name, "nginx/") }
+func isNginx(c Change) bool { return strings.HasPrefix(c.Name, "nginx/") }
 
-func (p *plan) planStops(is present, n int) {
+func (p *Plan) planStops(is present, n int) {
 	numbers := map[int]bool{}
 	for _, states := range []map[int]units.State{is.sockets, is.services} {
 		for i, s := range states {
@@ -159,7 +159,7 @@ func (p *plan) planStops(is present, n int) {
 	slices.Sort(p.failed)
 }
 
-func (p *plan) planStarts(is present, app fcgisup.App) {
+func (p *Plan) planStarts(is present, app fcgisup.App) {
 	for i := 1; i <= app.Instances; i++ {
 		if !is.sockets[i].Up() {
 			p.start = append(p.start, units.Names(app.Name).Socket(i))
@@ -177,10 +177,10 @@ func (p *plan) planStarts(is present, app fcgisup.App) {
 }
 
 // differs tells whether the section of a unit is about to change. Comments do not count.
-func (p *plan) differs(suffix, section string) bool {
-	return slices.ContainsFunc(p.write, func(c change) bool {
-		mine := strings.HasSuffix(c.name, suffix) || suffix == "@.socket" && strings.HasSuffix(c.name, "/listen.conf")
-		return mine && c.verb != "created" && directives(c.old, section) != directives(c.new, section)
+func (p *Plan) differs(suffix, section string) bool {
+	return slices.ContainsFunc(p.write, func(c Change) bool {
+		mine := strings.HasSuffix(c.Name, suffix) || suffix == "@.socket" && strings.HasSuffix(c.Name, "/listen.conf")
+		return mine && c.Verb != "created" && Directives(c.Old, section) != Directives(c.New, section)
 	})
 }
 
@@ -188,7 +188,7 @@ func (p *plan) differs(suffix, section string) bool {
 // the present one: that has changed since the last apply, or the file since
 // both that and the supervisor's start, and the supervisor does not say that it
 // has read the same.
-func (p *plan) outdated(is present, i int) bool {
+func (p *Plan) outdated(is present, i int) bool {
 	if is.record != nil && is.record.Marks.Config != p.marks.Config {
 		return true
 	}
@@ -202,23 +202,23 @@ func (is present) doubtful(saved time.Time, i int) bool {
 }
 
 // empty tells whether everything is as it shall be.
-func (p *plan) empty() bool {
+func (p *Plan) empty() bool {
 	return len(p.write)+len(p.erase)+len(p.reopen)+len(p.restart)+len(p.reread)+len(p.stop)+len(p.start) == 0 &&
 		!p.enable && !p.disable && !p.daemonReload && !p.startTarget && !p.stopTarget && !p.nginxReload
 }
 
 // edited returns the files that apply did not leave as they are, with the reason.
-func (p *plan) edited() []string {
+func (p *Plan) edited() []string {
 	var all []string
 	for _, c := range slices.Concat(p.write, p.erase) {
 		switch {
-		case c.verb == "created" || c.unedited || p.record.knows(c.place, c.old):
-		case !generatedFor(c.old, p.name):
-			all = append(all, c.place+" is not of fcgisup")
-		case p.record == nil || p.record.Files[c.place] == nil:
-			all = append(all, c.place+" was not written by fcgisup apply")
+		case c.Verb == "created" || c.unedited || p.record.knows(c.Place, c.Old):
+		case !generatedFor(c.Old, p.Name):
+			all = append(all, c.Place+" is not of fcgisup")
+		case p.record == nil || p.record.Files[c.Place] == nil:
+			all = append(all, c.Place+" was not written by fcgisup apply")
 		default:
-			all = append(all, c.place+" was edited since fcgisup apply wrote it")
+			all = append(all, c.Place+" was edited since fcgisup apply wrote it")
 		}
 	}
 	return all
@@ -281,6 +281,6 @@ func byNumber(app, kind string, numbers []int) string {
 }
 
 // inFileOrder sorts changes as gen prints them.
-func inFileOrder(changes []change) []change {
-	return slices.SortedStableFunc(slices.Values(changes), func(a, b change) int { return cmp.Compare(a.place, b.place) })
+func inFileOrder(changes []Change) []Change {
+	return slices.SortedStableFunc(slices.Values(changes), func(a, b Change) int { return cmp.Compare(a.Place, b.Place) })
 }

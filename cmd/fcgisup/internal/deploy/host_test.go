@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"errors"
@@ -71,7 +71,7 @@ func TestRecord(t *testing.T) {
 
 func TestDirectives(t *testing.T) {
 	text := "# c\n[Unit]\nA=1\n\n[Socket]\n# why\nA=2\n; c\n  B = 3  \n[Service]\nA=4\n"
-	if got, want := directives([]byte(text), "Socket"), "A=2\nB = 3\n"; got != want {
+	if got, want := Directives([]byte(text), "Socket"), "A=2\nB = 3\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -251,12 +251,12 @@ func TestInverse(t *testing.T) {
 		}
 	}
 	before := tree(t, dir)
-	all := []change{
-		{place: filepath.Join(dir, "changed"), verb: "changed", old: []byte("old"), new: []byte("new"), mode: 0o644},
-		{place: filepath.Join(dir, "removed.d", "listen.conf"), verb: "removed", old: []byte("old")},
-		{place: filepath.Join(dir, "created.d", "listen.conf"), verb: "created", new: []byte("new"), mode: 0o644},
+	all := []Change{
+		{Place: filepath.Join(dir, "changed"), Verb: "changed", Old: []byte("old"), New: []byte("new"), mode: 0o644},
+		{Place: filepath.Join(dir, "removed.d", "listen.conf"), Verb: "removed", Old: []byte("old")},
+		{Place: filepath.Join(dir, "created.d", "listen.conf"), Verb: "created", New: []byte("new"), mode: 0o644},
 	}
-	tx := &transaction{applier: &applier{}}
+	tx := &transaction{Applier: &Applier{}}
 	if err := tx.change(all); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestInverse(t *testing.T) {
 		}
 	}
 	// Noted, but not come so far.
-	tx.undo.written = []change{{place: filepath.Join(dir, "never"), verb: "created", new: []byte("x")}}
+	tx.undo.written = []Change{{Place: filepath.Join(dir, "never"), Verb: "created", New: []byte("x")}}
 	if err := tx.restore(); err != nil {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func filesOf(t *testing.T, app fcgisup.App) map[string]fcgisup.File {
 	}
 	byPlace := map[string]fcgisup.File{}
 	for _, f := range append(files, nginx.Render(app, nginx.Options{Generator: made})...) {
-		byPlace[installed(f.Path)] = f
+		byPlace[Installed(f.Path)] = f
 	}
 	return byPlace
 }
@@ -89,7 +89,7 @@ func newStage(t *testing.T, before, after string) *stage {
 
 func (s *stage) want(t *testing.T, after string, old map[string]fcgisup.File) {
 	t.Helper()
-	s.wanted = wanted{name: "web", saved: noon.Add(-2 * time.Hour)}
+	s.wanted = wanted{Name: "web", saved: noon.Add(-2 * time.Hour)}
 	fresh := map[string]fcgisup.File{}
 	if after != "" {
 		app := appOf(t, after)
@@ -98,29 +98,29 @@ func (s *stage) want(t *testing.T, after string, old map[string]fcgisup.File) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.wanted.app, s.wanted.marks = &app, m
+		s.wanted.App, s.wanted.marks = &app, m
 	}
 	for place, f := range fresh {
-		c := change{place: place, name: f.Path, verb: "created", new: f.Data, mode: f.Mode}
+		c := Change{Place: place, Name: f.Path, Verb: "created", New: f.Data, mode: f.Mode}
 		if o, ok := old[place]; ok {
-			c.old, c.verb = o.Data, "changed"
+			c.Old, c.Verb = o.Data, "changed"
 			if string(o.Data) == string(f.Data) {
-				c.verb = "unchanged"
+				c.Verb = "unchanged"
 			}
 		}
-		s.wanted.changes = append(s.wanted.changes, c)
+		s.wanted.Changes = append(s.wanted.Changes, c)
 	}
 	for place, o := range old {
 		if _, stays := fresh[place]; !stays {
-			s.wanted.changes = append(s.wanted.changes, change{place: place, name: o.Path, verb: "removed", old: o.Data})
+			s.wanted.Changes = append(s.wanted.Changes, Change{Place: place, Name: o.Path, Verb: "removed", Old: o.Data})
 		}
 	}
-	s.wanted.changes = inFileOrder(s.wanted.changes)
+	s.wanted.Changes = inFileOrder(s.wanted.Changes)
 }
 
 // said are the lines that the plan prints, on a host where nginx runs.
 func (s *stage) said() string {
-	t := &transaction{applier: &applier{web: webServer{binary: "/nginx", masters: []int{1}}}, plans: []plan{planApp(s.wanted, s.is)}}
+	t := &transaction{Applier: &Applier{web: webServer{binary: "/nginx", masters: []int{1}}}, plans: []Plan{planApp(s.wanted, s.is)}}
 	var b strings.Builder
 	for _, step := range t.steps() {
 		for _, l := range step.lines {
@@ -220,7 +220,7 @@ reloaded nginx
 `},
 		{"eager that may sleep", applyConfig(2, "activation: eager"), applyConfig(2, "activation: eager"), func(s *stage) {
 			s.is.services = nil
-			s.wanted.app.Limits.IdleTimeout = time.Minute
+			s.wanted.App.Limits.IdleTimeout = time.Minute
 		}, ""},
 		{"stopped and failed by hand", applyConfig(3), applyConfig(3), func(s *stage) {
 			s.is.sockets[1] = units.State{Active: "failed"}
@@ -274,16 +274,16 @@ func TestPlanEdited(t *testing.T) {
 	if edited := p.edited(); edited != nil {
 		t.Errorf("nobody edited anything, yet %q", edited)
 	}
-	at := slices.IndexFunc(s.wanted.changes, func(c change) bool { return c.name == "systemd/web-fastcgi.target" })
-	place := s.wanted.changes[at].place
-	s.wanted.changes[at].old = append(slices.Clone(s.wanted.changes[at].old), "# mine\n"...)
+	at := slices.IndexFunc(s.wanted.Changes, func(c Change) bool { return c.Name == "systemd/web-fastcgi.target" })
+	place := s.wanted.Changes[at].Place
+	s.wanted.Changes[at].Old = append(slices.Clone(s.wanted.Changes[at].Old), "# mine\n"...)
 	for _, test := range []struct {
 		change func()
 		want   string
 	}{
 		{func() {}, place + " was edited since fcgisup apply wrote it"},
 		{func() { delete(s.is.record.Files, place) }, place + " was not written by fcgisup apply"},
-		{func() { s.wanted.changes[at].old = []byte("[Unit]\n") }, place + " is not of fcgisup"},
+		{func() { s.wanted.Changes[at].Old = []byte("[Unit]\n") }, place + " is not of fcgisup"},
 		{func() { s.is.record.Files[place] = []string{sum([]byte("[Unit]\n"))} }, ""},
 	} {
 		test.change()
@@ -299,15 +299,15 @@ func TestRecordAhead(t *testing.T) {
 	s := newStage(t, applyConfig(2), applyConfig(3, "systemd: {service: {TasksMax: 9}}"))
 	p := planApp(s.wanted, s.is)
 	ahead := p.ahead()
-	for _, c := range p.changes {
-		if !ahead.knows(c.place, c.new) || c.old != nil && !ahead.knows(c.place, c.old) {
-			t.Errorf("%s: a version is not known", c.place)
+	for _, c := range p.Changes {
+		if !ahead.knows(c.Place, c.New) || c.Old != nil && !ahead.knows(c.Place, c.Old) {
+			t.Errorf("%s: a version is not known", c.Place)
 		}
 	}
 	// All is written, and nothing more has happened.
-	for i := range s.wanted.changes {
-		c := &s.wanted.changes[i]
-		c.old, c.verb = c.new, "unchanged"
+	for i := range s.wanted.Changes {
+		c := &s.wanted.Changes[i]
+		c.Old, c.Verb = c.New, "unchanged"
 	}
 	s.is.record = ahead
 	want := "reloaded systemd\nscaled web: 2 -> 3 instances\nstarted web-fastcgi@3.socket\nrestarted web-fastcgi@{1..2}.service\nreloaded nginx\n"
@@ -351,13 +351,13 @@ func TestByNumber(t *testing.T) {
 // TestCollisions: a renamed app would take its own address and lose it when its old name goes.
 func TestCollisions(t *testing.T) {
 	app := appOf(t, applyConfig(2))
-	gone := plan{wanted: wanted{name: "old"}, stop: []int{1, 2}, listening: map[int][]fcgisup.Address{2: {app.Instance(2).Address}}}
-	tx := &transaction{applier: &applier{what: "apply"}, plans: []plan{{wanted: wanted{name: "web", app: &app}}, gone}}
+	gone := Plan{wanted: wanted{Name: "old"}, stop: []int{1, 2}, listening: map[int][]fcgisup.Address{2: {app.Instance(2).Address}}}
+	tx := &transaction{Applier: &Applier{What: "apply"}, plans: []Plan{{wanted: wanted{Name: "web", App: &app}}, gone}}
 	want := "cannot apply: web@2 shall listen on /run/web2.sock, where old listens until it is stopped"
 	if err := tx.collisions(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	tx.plans[1].name = "web" // one that shrinks and moves
+	tx.plans[1].Name = "web" // one that shrinks and moves
 	if err := tx.collisions(); err != nil {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/fcgisup/fcgisup/nginx"
 )
 
-// nginxService is nginx's unit in every distribution.
-const nginxService = "nginx.service"
+// NginxService is nginx's unit in every distribution.
+const NginxService = "nginx.service"
 
 // webServer is nginx as it is on this host.
 type webServer struct {
@@ -24,18 +24,18 @@ type webServer struct {
 
 func (w webServer) running() bool { return len(w.masters) > 0 }
 
-func (a *applier) findNginx(ctx context.Context) (webServer, error) {
+func (a *Applier) findNginx(ctx context.Context) (webServer, error) {
 	binary, ok := nginx.Binary()
 	if !ok {
 		return webServer{}, nil
 	}
 	w := webServer{binary: binary}
-	states, err := a.systemd.List(ctx, nginxService)
+	states, err := a.systemd.List(ctx, NginxService)
 	if err != nil {
 		return w, err
 	}
 	if len(states) == 1 && states[0].Up() {
-		pid, err := a.systemd.MainPID(ctx, nginxService)
+		pid, err := a.systemd.MainPID(ctx, NginxService)
 		if err != nil {
 			return w, err
 		}
@@ -51,7 +51,7 @@ const reloadPatience = 30 * time.Second
 
 // reloadNginx returns when only workers with the new configuration take
 // requests. The old ones may serve their last ones for long.
-func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err error) {
+func (a *Applier) reloadNginx(ctx context.Context) (old []nginx.Process, err error) {
 	if !a.web.running() {
 		return nil, nil
 	}
@@ -61,7 +61,7 @@ func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 	ctx, cancel := context.WithTimeout(ctx, reloadPatience)
 	defer cancel()
 	if a.web.unit {
-		err = a.systemd.ReloadUnit(ctx, nginxService)
+		err = a.systemd.ReloadUnit(ctx, NginxService)
 	} else {
 		err = nginx.Signal(ctx, a.web.binary)
 	}
@@ -77,7 +77,7 @@ func (a *applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 }
 
 // handedOver tells whether there are new workers and the old ones accept no more.
-func (a *applier) handedOver(old []nginx.Process) (bool, error) {
+func (a *Applier) handedOver(old []nginx.Process) (bool, error) {
 	// In this order: one that begins to leave between the looks is seen as one that stays.
 	leaving, err := nginx.Leaving(a.web.masters...)
 	if err != nil {
@@ -90,7 +90,7 @@ func (a *applier) handedOver(old []nginx.Process) (bool, error) {
 }
 
 // oldWorkersEnd waits until no worker with an older configuration is left.
-func (a *applier) oldWorkersEnd(ctx context.Context, old []nginx.Process) error {
+func (a *Applier) oldWorkersEnd(ctx context.Context, old []nginx.Process) error {
 	return poll(ctx, func() (bool, error) {
 		now, err := nginx.Workers(a.web.masters...)
 		return !slices.ContainsFunc(now, func(p nginx.Process) bool { return slices.Contains(old, p) }), err

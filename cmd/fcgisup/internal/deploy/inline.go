@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"errors"
@@ -16,26 +16,26 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// inlineFlags describe an app that has no configuration.
-type inlineFlags struct {
-	listen, user, group string
-	workers             int
+// InlineFlags describe an app that has no configuration.
+type InlineFlags struct {
+	Listen, User, Group string
+	Workers             int
 }
 
-// inlineNames are the flags that need -- COMMAND, and their keys in a configuration.
-var inlineNames = []string{"listen", "workers", "user", "group"}
+// InlineNames are the flags that need -- COMMAND, and their keys in a configuration.
+var InlineNames = []string{"listen", "workers", "user", "group"}
 
-// define adds the flags; user is whose the workers are by default.
-func (i *inlineFlags) define(f *pflag.FlagSet, user string) {
-	f.StringVar(&i.listen, "listen", "", "with -- COMMAND: `ADDRESS`, a path with %i or IP:PORT (default /run/APP%i.sock)")
-	f.IntVar(&i.workers, "workers", 1, "with -- COMMAND: `NUMBER` of processes that share a socket")
-	f.StringVar(&i.user, "user", "", "with -- COMMAND: `USER` of the workers (default "+user+")")
-	f.StringVar(&i.group, "group", "", "with -- COMMAND: `GROUP` of the workers (default the user's)")
+// Define adds the flags; user is whose the workers are by default.
+func (i *InlineFlags) Define(f *pflag.FlagSet, user string) {
+	f.StringVar(&i.Listen, "listen", "", "with -- COMMAND: `ADDRESS`, a path with %i or IP:PORT (default /run/APP%i.sock)")
+	f.IntVar(&i.Workers, "workers", 1, "with -- COMMAND: `NUMBER` of processes that share a socket")
+	f.StringVar(&i.User, "user", "", "with -- COMMAND: `USER` of the workers (default "+user+")")
+	f.StringVar(&i.Group, "group", "", "with -- COMMAND: `GROUP` of the workers (default the user's)")
 }
 
 // inlineSource is the app of a command line. It goes through the configuration's
 // own reader, so that the same rules hold.
-func (g *generation) inlineSource(names, command []string, changed func(string) bool) (*source, error) {
+func (g *Generation) inlineSource(names, command []string, changed func(string) bool) (*Source, error) {
 	switch {
 	case g.Config != "":
 		return nil, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
@@ -44,37 +44,37 @@ func (g *generation) inlineSource(names, command []string, changed func(string) 
 	case len(names) > 1:
 		return nil, term.Usage(fmt.Errorf("one command is one app, not %s", strings.Join(names, " and ")))
 	}
-	program, err := absoluteProgram(command[0])
+	program, err := AbsoluteProgram(command[0])
 	if err != nil {
 		return nil, term.Usage(err)
 	}
 	argv := append([]string{program}, command[1:]...)
-	name := appName(program)
+	name := AppName(program)
 	if len(names) == 1 {
 		name = names[0]
 	}
-	src := &source{inline: true}
+	src := &Source{inline: true}
 	fields := map[string]any{"command": argv}
 	values := map[string]string{
-		"listen": g.inline.listen, "workers": strconv.Itoa(g.inline.workers),
-		"user": g.inline.user, "group": g.inline.group, "instances": strconv.Itoa(g.instances),
+		"listen": g.Inline.Listen, "workers": strconv.Itoa(g.Inline.Workers),
+		"user": g.Inline.User, "group": g.Inline.Group, "instances": strconv.Itoa(g.Instances),
 	}
-	for _, key := range append([]string{"instances"}, inlineNames...) {
+	for _, key := range append([]string{"instances"}, InlineNames...) {
 		if changed(key) {
 			fields[key] = values[key]
 			src.flags = append(src.flags, "--"+key, values[key])
 		}
 	}
 	src.flags = append(src.flags, g.binaryFlag()...)
-	cfg, err := inlineConfig(name, fields)
+	cfg, err := InlineConfig(name, fields)
 	if err != nil {
 		return nil, term.Usage(err)
 	}
-	src.apps = []fcgisup.App{withOwnGroup(cfg.Apps[0])}
+	src.Apps = []fcgisup.App{WithOwnGroup(cfg.Apps[0])}
 	return src, nil
 }
 
-func inlineConfig(name string, fields map[string]any) (*fcgisup.Config, error) {
+func InlineConfig(name string, fields map[string]any) (*fcgisup.Config, error) {
 	if err := fcgisup.CheckName(name); err != nil {
 		return nil, fmt.Errorf("the app's name %w", err)
 	}
@@ -117,8 +117,8 @@ func inlineError(name string, e *fcgisup.Error) error {
 	return fmt.Errorf("--%s: %s", key, e.Msg)
 }
 
-// absoluteProgram is the program's path: systemd and the supervisor take no other.
-func absoluteProgram(program string) (string, error) {
+// AbsoluteProgram is the program's path: systemd and the supervisor take no other.
+func AbsoluteProgram(program string) (string, error) {
 	if filepath.IsAbs(program) {
 		return program, nil
 	}
@@ -132,8 +132,8 @@ func absoluteProgram(program string) (string, error) {
 	return path, nil
 }
 
-// appName makes a name of a program's: rt-server for /usr/share/rt/rt-server.fcgi.
-func appName(program string) string {
+// AppName makes a name of a program's: rt-server for /usr/share/rt/rt-server.fcgi.
+func AppName(program string) string {
 	base, _, _ := strings.Cut(filepath.Base(program), ".")
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -27,8 +27,8 @@ const monitorRecord = recordRoot + "/monitor"
 
 // planMonitor finds a monitor that runs with other settings than the system's
 // configuration has, or that was skipped because there was none.
-func (a *applier) planMonitor(ctx context.Context, cfg *fcgisup.Config, src *source) error {
-	if src.config != "" {
+func (a *Applier) planMonitor(ctx context.Context, cfg *fcgisup.Config, src *Source) error {
+	if src.Config != "" {
 		return nil
 	}
 	a.monitor.settings = fmt.Sprintf("%s %s\n", cfg.Monitor.Listen, cfg.Monitor.Interval)
@@ -50,7 +50,7 @@ func (a *applier) planMonitor(ctx context.Context, cfg *fcgisup.Config, src *sou
 	return err
 }
 
-func (a *applier) planMonitorRestart(ctx context.Context, cfg *fcgisup.Config) error {
+func (a *Applier) planMonitorRestart(ctx context.Context, cfg *fcgisup.Config) error {
 	began, err := a.systemd.Began(ctx, units.MonitorUnit)
 	if err != nil {
 		return err
@@ -75,21 +75,21 @@ const monitorPatience = 3 * time.Minute
 
 // tellMonitor brings the host's monitor, where one runs, to the configuration
 // that is in force now. What was applied stays, whether it can or not.
-func (a *applier) tellMonitor(ctx context.Context) error {
+func (a *Applier) tellMonitor(ctx context.Context) error {
 	if a.monitor.verb == "" {
 		a.reloadMonitor(ctx)
 	} else {
 		within, cancel := context.WithTimeout(ctx, monitorPatience)
 		defer cancel()
 		if err := a.systemd.Restart(within, units.MonitorUnit); err != nil {
-			return term.Hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.what, err), "journalctl -u "+units.MonitorUnit+" says why")
+			return term.Hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.What, err), "journalctl -u "+units.MonitorUnit+" says why")
 		}
 		a.print(a.monitor.lines())
 	}
 	return a.monitor.save()
 }
 
-func (a *applier) reloadMonitor(ctx context.Context) {
+func (a *Applier) reloadMonitor(ctx context.Context) {
 	running, err := a.systemd.List(ctx, units.MonitorUnit)
 	if err == nil && len(running) == 1 && running[0].Up() {
 		err = a.systemd.ReloadUnit(ctx, units.MonitorUnit)

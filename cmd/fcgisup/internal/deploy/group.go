@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"os/user"
@@ -7,21 +7,21 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// withOwnGroup fills in the group of an app where only this host knows it: the
+// WithOwnGroup fills in the group of an app where only this host knows it: the
 // primary group of its user, where that has another name. The sockets are the
 // group's by default. A user that is not known here, as where units are made for
 // another host, has the group of the same name, as adduser(8) makes it.
-func withOwnGroup(a fcgisup.App) fcgisup.App {
+func WithOwnGroup(a fcgisup.App) fcgisup.App {
 	if a.Group != "" || a.User == "" {
 		return a
 	}
-	if group, known := primaryGroup(a.User); known && group != a.User {
+	if group, known := PrimaryGroup(a.User); known && group != a.User {
 		a.Group = group
 	}
 	return a
 }
 
-func primaryGroup(name string) (string, bool) {
+func PrimaryGroup(name string) (string, bool) {
 	u, err := user.Lookup(name)
 	if _, isNumber := strconv.Atoi(name); isNumber == nil {
 		u, err = user.LookupId(name)

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"crypto/sha256"
@@ -59,9 +59,9 @@ func marksOf(app fcgisup.App, files []fcgisup.File) (marks, error) {
 		switch name := filepath.Base(f.Path); {
 		case name == units.Names(app.Name).SocketTemplate():
 			// The addresses are not in the template for TCP.
-			m.Socket = sum([]byte(directives(f.Data, "Socket") + app.Listen.String()))
+			m.Socket = sum([]byte(Directives(f.Data, "Socket") + app.Listen.String()))
 		case name == units.Names(app.Name).ServiceTemplate():
-			m.Service = sum([]byte(directives(f.Data, "Service")))
+			m.Service = sum([]byte(Directives(f.Data, "Service")))
 		case strings.HasPrefix(f.Path, "nginx/"):
 			nginx = append(nginx, f.Data...)
 		}
@@ -70,12 +70,12 @@ func marksOf(app fcgisup.App, files []fcgisup.File) (marks, error) {
 		m.Nginx = sum(nginx)
 	}
 	var err error
-	m.Config, err = configSum(app)
+	m.Config, err = ConfigSum(app)
 	return m, err
 }
 
-// configSum is of what a supervisor reads from the configuration.
-func configSum(app fcgisup.App) (string, error) {
+// ConfigSum is of what a supervisor reads from the configuration.
+func ConfigSum(app fcgisup.App) (string, error) {
 	// What follows is in the units and in nginx's files only.
 	app.Description, app.Instances, app.Activation = "", 0, ""
 	app.After, app.Wants, app.Requires = nil, nil, nil
@@ -87,8 +87,8 @@ func configSum(app fcgisup.App) (string, error) {
 	return sum(text), nil
 }
 
-// directives are a section's lines that mean something to systemd.
-func directives(data []byte, section string) string {
+// Directives are a section's lines that mean something to systemd.
+func Directives(data []byte, section string) string {
 	var b strings.Builder
 	in := false
 	for line := range strings.Lines(string(data)) {

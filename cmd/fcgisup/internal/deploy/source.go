@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"errors"
@@ -13,15 +13,15 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// source is what gen renders, and how the files say where they come from.
-type source struct {
-	apps []fcgisup.App
+// Source is what gen renders, and how the files say where they come from.
+type Source struct {
+	Apps []fcgisup.App
 	// text is the configuration that has them, empty without one.
 	text []byte
 	// private says that not everybody may read it.
 	private bool
-	// config is the file that the units read, empty for the system's.
-	config string
+	// Config is the file that the units read, empty for the system's.
+	Config string
 	// inline is an app without a configuration file.
 	inline bool
 	// exposed is why units of these apps would show secrets, nil if they would not.
@@ -31,35 +31,35 @@ type source struct {
 }
 
 // source finds the apps: those of a command line, of a configuration or of the example.
-func (g *generation) source(names, command []string, changed func(string) bool) (*source, error) {
-	if g.binary == "" {
+func (g *Generation) source(names, command []string, changed func(string) bool) (*Source, error) {
+	if g.Binary == "" {
 		return nil, term.Usage(errors.New("--binary needs a path"))
 	}
 	if command != nil {
 		return g.inlineSource(names, command, changed)
 	}
-	for _, flag := range inlineNames {
+	for _, flag := range InlineNames {
 		if changed(flag) {
 			return nil, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
 		}
 	}
 	cfg, err := g.Load()
-	if errors.Is(err, fcgisup.ErrNoConfig) && !g.check { // the example is not what is installed
+	if errors.Is(err, fcgisup.ErrNoConfig) && !g.Check { // the example is not what is installed
 		fmt.Fprintln(g.Err, "fcgisup: no configuration found, so this is the built-in example (fcgisup init writes it)")
 		cfg, err = fcgisup.Parse("the built-in example", fcgisup.Example)
 	}
 	if err != nil {
 		return nil, err
 	}
-	src := &source{}
-	if src.config, err = g.unitConfig(); err != nil {
+	src := &Source{}
+	if src.Config, err = g.UnitConfig(); err != nil {
 		return nil, err
 	}
-	return src, g.choose(src, cfg, names, changed("instances"))
+	return src, g.Choose(src, cfg, names, changed("instances"))
 }
 
-// choose takes the named apps of a configuration, all if there are no names, in the file's order.
-func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, scale bool) error {
+// Choose takes the named apps of a configuration, all if there are no names, in the file's order.
+func (g *Generation) Choose(src *Source, cfg *fcgisup.Config, names []string, scale bool) error {
 	for _, name := range names {
 		if _, err := term.PickApp(cfg, name); err != nil {
 			return err
@@ -73,14 +73,14 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 				scaled = append(scaled, a.Name)
 			}
 		}
-		if err := cfg.Scale(g.instances, scaled); err != nil {
-			return term.Usage(fmt.Errorf("cannot use --instances %d: %w", g.instances, err))
+		if err := cfg.Scale(g.Instances, scaled); err != nil {
+			return term.Usage(fmt.Errorf("cannot use --instances %d: %w", g.Instances, err))
 		}
-		src.flags = append(src.flags, "--instances", strconv.Itoa(g.instances))
+		src.flags = append(src.flags, "--instances", strconv.Itoa(g.Instances))
 	}
 	for _, a := range cfg.Apps {
 		if wanted(a) {
-			src.apps = append(src.apps, withOwnGroup(a))
+			src.Apps = append(src.Apps, WithOwnGroup(a))
 		}
 	}
 	if g.Variables() != nil {
@@ -89,9 +89,9 @@ func (g *generation) choose(src *source, cfg *fcgisup.Config, names []string, sc
 	src.text = cfg.Text
 	info, err := os.Stat(cfg.Path)
 	src.private = err == nil && info.Mode()&0o004 == 0
-	src.exposed = exposes(cfg.Path, src.apps)
-	if src.config != "" {
-		src.flags = append(src.flags, "--config", src.config)
+	src.exposed = exposes(cfg.Path, src.Apps)
+	if src.Config != "" {
+		src.flags = append(src.flags, "--config", src.Config)
 	}
 	src.flags = append(src.flags, g.binaryFlag()...)
 	return nil
@@ -115,9 +115,9 @@ func exposes(config string, apps []fcgisup.App) error {
 	return nil
 }
 
-// unitConfig is the configuration that the units shall read: one that somebody
+// UnitConfig is the configuration that the units shall read: one that somebody
 // named, else the system's. A ./fcgisup.yaml that was merely found is a draft.
-func (g *generation) unitConfig() (string, error) {
+func (g *Generation) UnitConfig() (string, error) {
 	name := g.Config
 	if name == "" {
 		name = g.Getenv(fcgisup.EnvConfig)
@@ -135,17 +135,17 @@ func (g *generation) unitConfig() (string, error) {
 	return path, nil
 }
 
-func (g *generation) binaryFlag() []string {
-	if g.binary == units.Binary {
+func (g *Generation) binaryFlag() []string {
+	if g.Binary == units.Binary {
 		return nil
 	}
-	return []string{"--binary", g.binary}
+	return []string{"--binary", g.Binary}
 }
 
 // generator is the command that renders one app's files again: the same for
 // gen, gen units and gen nginx, with and without --out, so that it is no drift.
 // Other web servers and engines have their own, of a kind.
-func (s *source) generator(a fcgisup.App, kind ...string) string {
+func (s *Source) generator(a fcgisup.App, kind ...string) string {
 	argv := slices.Concat([]string{"fcgisup", "gen"}, kind, []string{a.Name}, s.flags)
 	if s.inline {
 		argv = append(append(argv, "--"), a.Command...)

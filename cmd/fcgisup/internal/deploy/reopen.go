@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"bytes"
@@ -25,11 +25,11 @@ func (t *transaction) reopen(ctx context.Context) error {
 			if err := t.reopenSocket(ctx, p, n); err != nil || !p.awake[n] {
 				return err
 			}
-			within, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+			within, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
 			defer cancel()
-			return t.comesUp(within, *p.app, n)
+			return t.comesUp(within, *p.App, n)
 		}
-		if t.restartSockets {
+		if t.RestartSockets {
 			for _, n := range p.reopen {
 				if err := one(n); err != nil {
 					return err
@@ -38,34 +38,34 @@ func (t *transaction) reopen(ctx context.Context) error {
 			continue
 		}
 		upstream, _ := p.upstream()
-		if err := t.atRest(ctx, p, p.reopen, upstream.new, one); err != nil {
+		if err := t.atRest(ctx, p, p.reopen, upstream.New, one); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *transaction) reopenSocket(ctx context.Context, p plan, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+func (t *transaction) reopenSocket(ctx context.Context, p Plan, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
 	defer cancel()
-	unit := units.Names(p.name).Socket(n)
+	unit := units.Names(p.Name).Socket(n)
 	err := t.systemd.Restart(ctx, unit)
 	if err == nil && p.awake[n] {
 		// It is on its way already: systemd has stopped it for the socket's sake.
-		unit = units.Names(p.name).Service(n)
+		unit = units.Names(p.Name).Service(n)
 		err = t.systemd.Start(ctx, unit)
 	}
 	if err != nil {
 		return term.Hinted(err, "journalctl -u "+unit+" says why")
 	}
-	return clearSockets(append(slices.Clone(p.listening[n]), p.app.Instance(n).Address))
+	return clearSockets(append(slices.Clone(p.listening[n]), p.App.Instance(n).Address))
 }
 
 // atRest does something to instances that must not serve meanwhile. nginx,
 // whose file says upstream in the end, leaves one half of them out and then the
 // other, where that can be had; without, there has to be a moment of rest. The
 // last half is left out until the next reload.
-func (t *transaction) atRest(ctx context.Context, p plan, numbers []int, upstream []byte, do func(n int) error) error {
+func (t *transaction) atRest(ctx context.Context, p Plan, numbers []int, upstream []byte, do func(n int) error) error {
 	apart := t.canLeaveOut(p, numbers, upstream)
 	size := 1
 	if apart {
@@ -93,43 +93,43 @@ func (t *transaction) atRest(ctx context.Context, p plan, numbers []int, upstrea
 }
 
 // rest waits until nobody uses the instances, or fails.
-func (t *transaction) rest(ctx context.Context, p plan, numbers []int) error {
+func (t *transaction) rest(ctx context.Context, p Plan, numbers []int) error {
 	held, err := t.inUse(ctx, p, numbers, max(t.drain, 2*quietLooks*pollEvery))
 	if err != nil || len(held) == 0 {
 		return err
 	}
 	return term.Hinted(fmt.Errorf("the settings of %s have changed, and it does not come to rest within --drain %s: %s",
-		byNumber(p.name, "", slices.Sorted(maps.Keys(held))), t.drain, term.Plural(total(held), "connection")),
+		byNumber(p.Name, "", slices.Sorted(maps.Keys(held))), t.drain, term.Plural(total(held), "connection")),
 		"a quieter hour, a longer --drain, or --restart-sockets, which cuts them")
 }
 
 // canLeaveOut tells whether nginx has another instance to send requests to
 // meanwhile, and instances where it looks for them: those that move have no
 // place that its old and its new configuration agree on.
-func (t *transaction) canLeaveOut(p plan, numbers []int, upstream []byte) bool {
+func (t *transaction) canLeaveOut(p Plan, numbers []int, upstream []byte) bool {
 	if !t.web.running() || len(numbers) == 0 || bytes.Count(upstream, []byte("\tserver ")) < 2 {
 		return false
 	}
 	return !slices.ContainsFunc(numbers, func(n int) bool {
-		at := p.app.Instance(n).Address
+		at := p.App.Instance(n).Address
 		return !slices.Contains(p.listening[n], at) || bytes.Equal(nginx.Down(upstream, at), upstream)
 	})
 }
 
 // upstream is the file that names the app's servers to nginx, if there is nginx.
-func (p *plan) upstream() (change, bool) {
-	i := slices.IndexFunc(p.changes, func(c change) bool { return c.name == "nginx/"+p.name+"-upstream.conf" })
+func (p *Plan) upstream() (Change, bool) {
+	i := slices.IndexFunc(p.Changes, func(c Change) bool { return c.Name == "nginx/"+p.Name+"-upstream.conf" })
 	if i < 0 {
-		return change{}, false
+		return Change{}, false
 	}
-	return p.changes[i], true
+	return p.Changes[i], true
 }
 
 // leaveOut has nginx send nothing to some instances, and waits until its workers agree.
-func (t *transaction) leaveOut(ctx context.Context, p plan, out []int, upstream []byte) error {
+func (t *transaction) leaveOut(ctx context.Context, p Plan, out []int, upstream []byte) error {
 	var addresses []fcgisup.Address
 	for _, n := range out {
-		addresses = append(addresses, p.app.Instance(n).Address)
+		addresses = append(addresses, p.App.Instance(n).Address)
 	}
 	if err := t.put(p, nginx.Down(upstream, addresses...)); err != nil {
 		return err
@@ -150,18 +150,18 @@ func (t *transaction) leaveOut(ctx context.Context, p plan, out []int, upstream 
 }
 
 // put writes a version of the upstream that an interrupted apply shall know for its own.
-func (t *transaction) put(p plan, data []byte) error {
+func (t *transaction) put(p Plan, data []byte) error {
 	c, _ := p.upstream()
 	r := p.ahead()
-	r.Files[c.place] = append(r.Files[c.place], sum(data))
-	if err := r.save(recordRoot, p.name); err != nil {
+	r.Files[c.Place] = append(r.Files[c.Place], sum(data))
+	if err := r.save(recordRoot, p.Name); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(t.undo.written, func(w change) bool { return w.place == c.place }) {
-		t.undo.written = append(t.undo.written, change{place: c.place, name: c.name, verb: "changed", old: c.old, was: modified(c.place)})
+	if !slices.ContainsFunc(t.undo.written, func(w Change) bool { return w.Place == c.Place }) {
+		t.undo.written = append(t.undo.written, Change{Place: c.Place, Name: c.Name, Verb: "changed", Old: c.Old, was: modified(c.Place)})
 	}
-	if err := atomicfile.Replace(c.place, data, 0o644); err != nil {
-		return fmt.Errorf("cannot write %s: %w", c.name, err)
+	if err := atomicfile.Replace(c.Place, data, 0o644); err != nil {
+		return fmt.Errorf("cannot write %s: %w", c.Name, err)
 	}
 	return nil
 }

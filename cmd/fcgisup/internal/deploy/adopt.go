@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // recognize marks the files that are what gen renders for the app, if for
 // another number of instances: somebody has copied them here, or the record of
 // the apply that wrote them is lost. One that was edited is none of them.
-func recognize(app fcgisup.App, changes []change) {
+func recognize(app fcgisup.App, changes []Change) {
 	for _, n := range countsIn(app, changes) {
 		before := &fcgisup.Config{Apps: []fcgisup.App{app}}
 		if before.Scale(n, []string{app.Name}) != nil {
@@ -23,15 +23,15 @@ func recognize(app fcgisup.App, changes []change) {
 		made := map[string]map[string][]byte{} // by command: all drop-ins have the same
 		for i := range changes {
 			c := &changes[i]
-			if c.verb == "unchanged" || c.unedited || !generatedFor(c.old, app.Name) {
+			if c.Verb == "unchanged" || c.unedited || !generatedFor(c.Old, app.Name) {
 				continue
 			}
-			line, _, _ := strings.Cut(string(c.old), "\n")
+			line, _, _ := strings.Cut(string(c.Old), "\n")
 			command := strings.TrimPrefix(line, units.Header)
 			if made[command] == nil {
 				made[command] = renderedBy(command, before.Apps[0])
 			}
-			c.unedited = bytes.Equal(c.old, made[command][c.name])
+			c.unedited = bytes.Equal(c.Old, made[command][c.Name])
 		}
 	}
 }
@@ -59,15 +59,15 @@ func renderedBy(command string, app fcgisup.App) map[string][]byte {
 }
 
 // countsIn are the numbers of instances that the files on disk may have been rendered for.
-func countsIn(app fcgisup.App, changes []change) []int {
+func countsIn(app fcgisup.App, changes []Change) []int {
 	counts := []int{app.Instances}
 	for _, c := range changes {
 		n := 0
-		switch filepath.Base(c.name) {
+		switch filepath.Base(c.Name) {
 		case app.Name + "-upstream.conf":
-			n = bytes.Count(c.old, []byte("\tserver "))
+			n = bytes.Count(c.Old, []byte("\tserver "))
 		case units.Names(app.Name).Target():
-			n = units.HighestIn(c.old)
+			n = units.HighestIn(c.Old)
 		}
 		if n > 0 && !slices.Contains(counts, n) {
 			counts = append(counts, n)

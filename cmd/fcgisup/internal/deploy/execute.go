@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 func (t *transaction) writeFiles(context.Context) error {
 	for _, p := range t.plans {
 		t.undo.records = append(t.undo.records, p)
-		if err := p.ahead().save(recordRoot, p.name); err != nil {
+		if err := p.ahead().save(recordRoot, p.Name); err != nil {
 			return err
 		}
 	}
@@ -32,10 +32,10 @@ func (t *transaction) writeFiles(context.Context) error {
 }
 
 // change writes files and makes that last.
-func (t *transaction) change(changes []change) error {
+func (t *transaction) change(changes []Change) error {
 	touched := map[string]bool{}
 	for _, c := range changes {
-		c.was = modified(c.place)
+		c.was = modified(c.Place)
 		t.undo.written = append(t.undo.written, c)
 		if err := c.apply(touched); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (t *transaction) change(changes []change) error {
 
 func (t *transaction) testNginx(ctx context.Context) error {
 	err := nginx.Test(ctx, t.web.binary)
-	if err != nil && t.any(func(p plan) bool { return p.app == nil }) {
+	if err != nil && t.any(func(p Plan) bool { return p.App == nil }) {
 		return term.Hinted(err, "if that needs what is to be removed, take it out first")
 	}
 	return err
@@ -57,8 +57,8 @@ func (t *transaction) enable(ctx context.Context) error {
 		if !p.enable {
 			continue
 		}
-		t.undo.enabled = append(t.undo.enabled, units.Names(p.name).Target())
-		if err := t.systemd.Enable(ctx, units.Names(p.name).Target()); err != nil {
+		t.undo.enabled = append(t.undo.enabled, units.Names(p.Name).Target())
+		if err := t.systemd.Enable(ctx, units.Names(p.Name).Target()); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (t *transaction) start(ctx context.Context) error {
 	for _, p := range t.plans {
 		names := slices.Clone(p.start)
 		if p.startTarget {
-			names = append(names, units.Names(p.name).Target())
+			names = append(names, units.Names(p.Name).Target())
 		}
 		if len(names) == 0 {
 			continue
@@ -84,13 +84,13 @@ func (t *transaction) start(ctx context.Context) error {
 		}
 		t.undo.started = append(t.undo.started, p.start...)
 		if p.startTarget && p.from == 0 { // stopping it would stop sockets that were open before
-			t.undo.started = append(t.undo.started, units.Names(p.name).Target())
+			t.undo.started = append(t.undo.started, units.Names(p.Name).Target())
 		}
-		within, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+		within, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
 		err := t.systemd.Start(within, names...)
 		cancel()
 		if err != nil {
-			return term.Hinted(err, "journalctl -u '"+p.name+"-fastcgi*' says why")
+			return term.Hinted(err, "journalctl -u '"+p.Name+"-fastcgi*' says why")
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (t *transaction) restart(ctx context.Context) error {
 		var err error
 		switch {
 		case len(p.restart) == 0:
-		case p.app.Systemd.Supervise || t.drain <= 0:
+		case p.App.Systemd.Supervise || t.drain <= 0:
 			for _, n := range p.restart {
 				if err = one(n); err != nil {
 					break
@@ -125,7 +125,7 @@ func (t *transaction) restart(ctx context.Context) error {
 			}
 		default:
 			upstream, _ := p.upstream()
-			err = t.atRest(ctx, p, p.restart, upstream.new, one)
+			err = t.atRest(ctx, p, p.restart, upstream.New, one)
 		}
 		if err != nil {
 			return err
@@ -134,24 +134,24 @@ func (t *transaction) restart(ctx context.Context) error {
 	return nil
 }
 
-func (t *transaction) restartService(ctx context.Context, p plan, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.app))
+func (t *transaction) restartService(ctx context.Context, p Plan, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
 	defer cancel()
-	unit := units.Names(p.name).Service(n)
+	unit := units.Names(p.Name).Service(n)
 	if err := t.systemd.TryRestart(ctx, unit); err != nil {
 		return term.Hinted(err, "journalctl -u "+unit+" says why")
 	}
-	return t.comesUp(ctx, *p.app, n)
+	return t.comesUp(ctx, *p.App, n)
 }
 
 func (t *transaction) reread(ctx context.Context) error {
 	for _, p := range t.plans {
 		for _, n := range p.reread {
 			// One that cannot goes on with what it had.
-			if err := rereads(ctx, controlOf(p.name, n), control.RollTimeout(p.app)); err != nil {
-				return term.Hinted(&supervisorError{p.name, err}, "journalctl -u "+units.Names(p.name).Service(n)+" says why")
+			if err := rereads(ctx, ControlOf(p.Name, n), control.RollTimeout(p.App)); err != nil {
+				return term.Hinted(&supervisorError{p.Name, err}, "journalctl -u "+units.Names(p.Name).Service(n)+" says why")
 			}
-			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.name, n))
+			t.undo.reread = append(t.undo.reread, fmt.Sprintf("%s@%d", p.Name, n))
 		}
 	}
 	return nil
@@ -181,7 +181,7 @@ func (t *transaction) stop(ctx context.Context) error {
 	return oneLine(failures)
 }
 
-func (t *transaction) stopApp(ctx context.Context, p plan) error {
+func (t *transaction) stopApp(ctx context.Context, p Plan) error {
 	held, err := t.inUse(ctx, p, p.stop, t.drain)
 	if err != nil {
 		return err
@@ -202,17 +202,17 @@ func (t *transaction) stopApp(ctx context.Context, p plan) error {
 	}
 	if len(held) > 0 {
 		numbers := slices.Sorted(maps.Keys(held))
-		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.name, "", numbers), term.Plural(total(held), "connection"), t.drain)
+		return fmt.Errorf("%s serves %s for longer than --drain %s", byNumber(p.Name, "", numbers), term.Plural(total(held), "connection"), t.drain)
 	}
 	if p.stopTarget {
-		if err := t.systemd.Stop(ctx, units.Names(p.name).Target()); err != nil {
+		if err := t.systemd.Stop(ctx, units.Names(p.Name).Target()); err != nil {
 			return err
 		}
 	}
 	for _, unit := range p.failed {
 		t.systemd.ResetFailed(ctx, unit)
 	}
-	return clearRuntime(control.Root, p.name, p.instances())
+	return clearRuntime(control.Root, p.Name, p.instances())
 }
 
 func total(held map[int]int) int {
@@ -228,7 +228,7 @@ const quietPatience = 3 * time.Second
 
 // inUse waits, up to a limit, until nobody uses the instances, and says how many
 // connections those have that are used still. Without a limit there is no wait.
-func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit time.Duration) (map[int]int, error) {
+func (t *transaction) inUse(ctx context.Context, p Plan, numbers []int, limit time.Duration) (map[int]int, error) {
 	if limit <= 0 || len(numbers) == 0 {
 		return nil, nil
 	}
@@ -239,7 +239,7 @@ func (t *transaction) inUse(ctx context.Context, p plan, numbers []int, limit ti
 		}
 	}
 	soon := time.AfterFunc(quietPatience, func() {
-		fmt.Fprintf(t.Err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.name, "", numbers), limit)
+		fmt.Fprintf(t.Err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.Name, "", numbers), limit)
 	})
 	defer soon.Stop()
 	waiting, cancel := context.WithTimeout(ctx, limit)
@@ -259,7 +259,7 @@ func (t *transaction) disable(ctx context.Context) error {
 	for _, p := range t.plans {
 		if p.disable {
 			// The sockets too, should somebody have enabled them one by one.
-			if err := t.systemd.Disable(ctx, units.Names(p.name).Target(), units.Names(p.name).SocketTemplate()); err != nil {
+			if err := t.systemd.Disable(ctx, units.Names(p.Name).Target(), units.Names(p.Name).SocketTemplate()); err != nil {
 				return err
 			}
 		}
@@ -278,7 +278,7 @@ func (t *transaction) erase(ctx context.Context) error {
 		if err := syncFolders(touched); err != nil {
 			return err
 		}
-		if err := clearRuntime(control.Root, p.name, p.instances()); err != nil {
+		if err := clearRuntime(control.Root, p.Name, p.instances()); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ func TestRecognize(t *testing.T) {
 		s := newStage(t, before, after)
 		s.is.record = nil
 		return s, func() []string {
-			recognize(appOf(t, cmp.Or(after, before)), s.wanted.changes)
+			recognize(appOf(t, cmp.Or(after, before)), s.wanted.Changes)
 			p := planApp(s.wanted, s.is)
 			return p.edited()
 		}
@@ -33,29 +33,29 @@ func TestRecognize(t *testing.T) {
 			t.Errorf("%s: nobody edited anything, yet %q", name, edited())
 		}
 	}
-	for name, edit := range map[string]func(*change){
-		"a number": func(c *change) { c.old = bytes.Replace(c.old, []byte("@2.socket"), []byte("@7.socket"), 1) },
-		"a line":   func(c *change) { c.old = append(slices.Clone(c.old), "# mine\n"...) },
-		"a huge number": func(c *change) {
-			c.old = bytes.Replace(c.old, []byte("@2.socket"), []byte("@99999.socket"), 1)
+	for name, edit := range map[string]func(*Change){
+		"a number": func(c *Change) { c.Old = bytes.Replace(c.Old, []byte("@2.socket"), []byte("@7.socket"), 1) },
+		"a line":   func(c *Change) { c.Old = append(slices.Clone(c.Old), "# mine\n"...) },
+		"a huge number": func(c *Change) {
+			c.Old = bytes.Replace(c.Old, []byte("@2.socket"), []byte("@99999.socket"), 1)
 		},
-		"no header": func(c *change) { _, c.old, _ = bytes.Cut(c.old, []byte("\n")) },
+		"no header": func(c *Change) { _, c.Old, _ = bytes.Cut(c.Old, []byte("\n")) },
 	} {
 		s, edited := of(applyConfig(2), applyConfig(5))
-		i := slices.IndexFunc(s.wanted.changes, func(c change) bool { return c.name == "systemd/web-fastcgi.target" })
-		edit(&s.wanted.changes[i])
-		if all := edited(); len(all) != 1 || !strings.HasPrefix(all[0], s.wanted.changes[i].place+" ") {
+		i := slices.IndexFunc(s.wanted.Changes, func(c Change) bool { return c.Name == "systemd/web-fastcgi.target" })
+		edit(&s.wanted.Changes[i])
+		if all := edited(); len(all) != 1 || !strings.HasPrefix(all[0], s.wanted.Changes[i].Place+" ") {
 			t.Errorf("%s: edited are %q", name, all)
 		}
 	}
 	// What gen was told beside the number is in the header.
 	s, edited := of(applyConfig(2), applyConfig(5))
-	for i := range s.wanted.changes {
-		c := &s.wanted.changes[i]
-		c.old = bytes.Replace(c.old, []byte("fcgisup gen web"), []byte("fcgisup gen web --instances 2 --config /srv/a.yaml"), 1)
-		c.old = bytes.ReplaceAll(c.old, []byte("run --app"), []byte("run --config /srv/a.yaml --app"))
-		if c.verb == "unchanged" {
-			c.verb = "changed"
+	for i := range s.wanted.Changes {
+		c := &s.wanted.Changes[i]
+		c.Old = bytes.Replace(c.Old, []byte("fcgisup gen web"), []byte("fcgisup gen web --instances 2 --config /srv/a.yaml"), 1)
+		c.Old = bytes.ReplaceAll(c.Old, []byte("run --app"), []byte("run --config /srv/a.yaml --app"))
+		if c.Verb == "unchanged" {
+			c.Verb = "changed"
 		}
 	}
 	if all := edited(); all != nil {
@@ -78,7 +78,7 @@ func TestJudge(t *testing.T) {
 		{false, false, found, true}, {true, false, found, false}, {false, true, found, false}, {false, false, found[1:], false}, {false, false, nil, false},
 	} {
 		var out strings.Builder
-		s := &transaction{applier: &applier{Env: &term.Env{Err: &out}, what: "apply", force: test.force, dryRun: test.dryRun}}
+		s := &transaction{Applier: &Applier{Env: &term.Env{Err: &out}, What: "apply", force: test.force, dryRun: test.dryRun}}
 		err := s.judge(test.found)
 		if stops := err != nil; stops != test.stops {
 			t.Errorf("%+v: %v", test, err)
