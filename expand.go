@@ -44,6 +44,7 @@ func (x *expansion) walk(n *yaml.Node, key string) {
 		}
 	case yaml.ScalarNode:
 		x.scalar(n, key)
+	default: // an alias: what it stands for is expanded where it is
 	}
 }
 

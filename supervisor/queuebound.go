@@ -58,7 +58,7 @@ func (i *instance) boundQueue(now time.Time) {
 // holdQueueOpen has the queue be the configured one while it must not be limited.
 func (i *instance) holdQueueOpen(now time.Time) bool {
 	b := &i.bound
-	if i.mayBound(now) {
+	if i.mayBound() {
 		return false
 	}
 	if b.heldSince.IsZero() {
@@ -81,7 +81,7 @@ func (i *instance) tickQueue(now time.Time) {
 // mayBound reports whether to limit the queue at all: only while workers serve it, as
 // many as there will be, and what waits is known. Without a ready worker a request
 // waits for a start, which is no overload; a pool that may still grow does so first.
-func (i *instance) mayBound(now time.Time) bool {
+func (i *instance) mayBound() bool {
 	w := i.app.Workers
 	switch {
 	case i.app.Limits.QueueWait == 0 || i.bound.failed || !i.host.bounds():

@@ -18,6 +18,7 @@ type Histogram struct {
 	Sum    float64
 }
 
+// Observe counts a duration.
 func (h *Histogram) Observe(d time.Duration) {
 	s := d.Seconds()
 	h.Total++

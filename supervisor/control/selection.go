@@ -14,6 +14,7 @@ type Selection struct {
 	Instance int // 0: all
 }
 
+// ParseSelection reads what an argument of a command selects: APP or APP@N.
 func ParseSelection(s string) (Selection, error) {
 	name, number, numbered := strings.Cut(s, "@")
 	if err := fcgisup.CheckName(name); err != nil {
@@ -29,6 +30,7 @@ func ParseSelection(s string) (Selection, error) {
 	return Selection{name, n}, nil
 }
 
+// Has reports whether an instance is selected.
 func (s Selection) Has(st Status) bool {
 	return (s.App == "" || s.App == st.App) && (s.Instance == 0 || s.Instance == st.Instance)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 )
 
+// Plural is a number with its noun: "1 worker", "2 workers".
 func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
