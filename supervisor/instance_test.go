@@ -419,6 +419,10 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	return b
 }
 
+// long is virtual time in which everything happens that will, but for what a test sets later: by default the slowest timer, of
+// attempts to start, is 30 s. An hour of it takes seconds with the race detector.
+const long = 10 * time.Minute
+
 // after lets virtual time pass, and everything happen that is due.
 func (b *bench) after(d time.Duration) *control.Status {
 	time.Sleep(d)

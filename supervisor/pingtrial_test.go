@@ -79,7 +79,7 @@ func TestProgramThatAnswersNoPingIsLeftAlone(t *testing.T) {
 		n := b.counted(control.ProbeResult{Err: errors.New("no answer"), Class: fcgisup.ProbeTimeout})
 		b.after(5 * time.Second)
 		b.host.last().die(1) // of itself
-		st := b.after(time.Hour)
+		st := b.after(long)
 		if n.Load() != 1 || st.Restarts[control.Probe] != 0 || st.Exits[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 {
 			t.Errorf("%d pings, restarts %v", n.Load(), st.Restarts)
 		}
@@ -99,13 +99,13 @@ func TestDeathByPingIsNoFailure(t *testing.T) {
 			b.host.last().die(1)
 			return control.ProbeResult{Err: errors.New("reset"), Class: "protocol"}
 		})
-		st := b.after(time.Hour)
+		st := b.after(long)
 		b.want(t, st, control.Up, control.Ready)
 		if pings != 1 || b.host.spawned() != 2 || st.Exits[control.Pinged] != 1 || st.Restarts[control.Crash] != 0 || st.LastFailure != nil {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.LastFailure)
 		}
 		b.host.last().die(1)
-		if st := b.after(time.Hour); st.Restarts[control.Crash] != 1 || pings != 1 {
+		if st := b.after(long); st.Restarts[control.Crash] != 1 || pings != 1 {
 			t.Errorf("%d pings, restarts %v: a later crash is a crash", pings, st.Restarts)
 		}
 		b.end(t)
@@ -124,7 +124,7 @@ func TestDeathByALaterPing(t *testing.T) {
 			b.host.last().die(1)
 			return control.ProbeResult{Err: errors.New("reset"), Class: "protocol"}
 		})
-		st := b.after(time.Hour)
+		st := b.after(long)
 		b.want(t, st, control.Up, control.Ready)
 		if pings != 5 || b.host.spawned() != 3 || st.Exits[control.Pinged] != 2 || st.Restarts[control.Crash] != 0 || st.Probe.Ping != control.PingNone {
 			t.Errorf("%d pings, %d spawns, restarts %v, %+v", pings, b.host.spawned(), st.Restarts, st.Probe)

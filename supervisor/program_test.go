@@ -17,7 +17,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// failed lets a program fail for an hour: the waits are max_delay by then.
+// failed lets a program fail for long: the waits are max_delay by then.
 func failed(t *testing.T, changes ...func(*fcgisup.App, *fakeHost)) *bench {
 	t.Helper()
 	b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
@@ -26,9 +26,9 @@ func failed(t *testing.T, changes ...func(*fcgisup.App, *fakeHost)) *bench {
 			change(a, h)
 		}
 	})
-	st := b.after(time.Hour)
+	st := b.after(long)
 	if st.State != control.InstanceFailing || time.Until(*st.Workers[0].Next) > 30*time.Second {
-		t.Fatalf("after an hour: %s, %+v", st.State, st.Workers[0])
+		t.Fatalf("after %s: %s, %+v", long, st.State, st.Workers[0])
 	}
 	for time.Until(*b.status.Load().Workers[0].Next) < 20*time.Second { // the wait has just begun
 		b.after(time.Second)
@@ -193,16 +193,16 @@ func TestGapEnds(t *testing.T) {
 		b.want(t, b.after(31*time.Second), control.Up, control.Ready) // by a regular attempt at the latest
 
 		b.host.fail()
-		b.after(time.Hour)
+		b.after(long)
 		b.host.mend()
 		b.host.deploy()
 		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 
 		b.host.fail()
-		b.after(time.Hour)
+		b.after(long)
 		noise()
 		b.after(time.Minute) // it is forgiven
-		b.after(time.Hour)
+		b.after(long)
 		b.host.mend()
 		b.host.deploy()
 		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
@@ -334,7 +334,7 @@ func TestRestartTriesAtOnce(t *testing.T) {
 				if err := <-reply; err == nil {
 					t.Errorf("a %s in vain says that it was not", name)
 				}
-				b.after(time.Hour)
+				b.after(long)
 				b.host.mend()
 				reply = make(chan error, 1)
 				b.post(func(now time.Time) { ask(b, reply, now) })

@@ -23,7 +23,7 @@ func TestLongRequestIsAllowedUnlessForbidden(t *testing.T) {
 		b.after(time.Second)
 		b.host.last().set(look{held: 1})
 		b.host.connect() // somebody waits behind it
-		st := b.after(time.Hour)
+		st := b.after(long)
 		b.want(t, st, control.Saturated, control.Ready)
 		if n := b.host.spawned(); n != 1 {
 			t.Errorf("%d spawns: the worker was replaced for a long request", n)
@@ -67,7 +67,7 @@ func TestConnectionKeptAliveIsNoStuckRequest(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.waiting = 0
 		b.host.mu.Unlock()
-		if st := b.after(time.Hour); st.Restarts[control.Stuck] != 0 {
+		if st := b.after(long); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("killed for a connection at rest")
 		}
 		b.host.connect() // now somebody waits for it
@@ -140,7 +140,7 @@ func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
 		p := b.host.last()
 		p.set(look{held: 1})
 		b.host.connect()
-		b.after(time.Hour)
+		b.after(long)
 		for range 3 {
 			p.halt(true)
 			b.after(25 * time.Second)
