@@ -201,6 +201,10 @@ func TestStuckReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stuck.Close()
+	// A small buffer is soon full: less has to be rendered.
+	if err := stuck.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := fmt.Fprintf(stuck, "GET /events?show=every HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +227,7 @@ func TestStuckReader(t *testing.T) {
 	}
 	eventually(t, "the stuck one is out", func() bool {
 		publish()
-		time.Sleep(50 * time.Millisecond) // rendering is work, too
+		time.Sleep(200 * time.Millisecond) // rendering is work, too
 		return len(p.slots) == 1
 	})
 }
