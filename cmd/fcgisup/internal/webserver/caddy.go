@@ -99,7 +99,7 @@ func caddyProxy(s *site, split string) {
 	s.open("lb_retry_match {")
 	s.put("not path *")
 	s.close("}")
-	s.comment("A client's Proxy: header is not the HTTP_PROXY that many libraries obey (httpoxy).")
+	s.comment("A client's Proxy: header is not the HTTP_PROXY that many libraries use (httpoxy).")
 	s.put("header_up -Proxy")
 	s.open("transport fastcgi {")
 	if split != "" {

@@ -22,7 +22,7 @@ func haproxy(s *site) {
 	haproxyBalance(s)
 	s.put("use-fcgi-app", s.app.Name)
 	haproxyGuards(s)
-	s.comment("A client's Proxy: header is not the HTTP_PROXY that many libraries obey (httpoxy).")
+	s.comment("A client's Proxy: header is not the HTTP_PROXY that many libraries use (httpoxy).")
 	s.put("http-request del-header proxy")
 	s.comment("A small body is read before a worker is taken. One without a length has to be small: FastCGI wants the length first.")
 	s.put("option http-buffer-request")
