@@ -21,6 +21,7 @@ func WithOwnGroup(a fcgisup.App) fcgisup.App {
 	return a
 }
 
+// PrimaryGroup returns the name of the primary group of a user, who is named or a number.
 func PrimaryGroup(name string) (string, bool) {
 	u, err := user.Lookup(name)
 	if _, isNumber := strconv.Atoi(name); isNumber == nil {

@@ -74,6 +74,7 @@ func (g *Generation) inlineSource(names, command []string, changed func(string) 
 	return src, nil
 }
 
+// InlineConfig is the configuration of one app that the command line describes.
 func InlineConfig(name string, fields map[string]any) (*fcgisup.Config, error) {
 	if err := fcgisup.CheckName(name); err != nil {
 		return nil, fmt.Errorf("the app's name %w", err)

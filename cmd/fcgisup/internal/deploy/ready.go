@@ -21,6 +21,7 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
+// ControlOf is the control socket of the supervisor that systemd starts for an instance.
 func ControlOf(app string, n int) string {
 	return filepath.Join(control.Root, fmt.Sprintf("%s-%d", app, n), control.ControlName)
 }

@@ -14,6 +14,7 @@ func Probe(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.Pr
 	return control.ProbeResult{Err: err, Class: fcgi.ClassOf(err), Status: response.Status, Answer: response.Excerpt, Unsupported: response.Unsupported}
 }
 
+// ProbeRequest is the request that probes an instance, as its health: section says.
 func ProbeRequest(app fcgisup.App, in fcgisup.Instance) fcgi.Request {
 	h := app.Health
 	address := in.Address
