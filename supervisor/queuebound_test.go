@@ -85,7 +85,7 @@ func TestQueueIsNotLimited(t *testing.T) {
 	for name, change := range map[string]func(*fcgisup.App, *fakeHost){
 		"off":                     func(a *fcgisup.App, _ *fakeHost) { a.Limits.QueueWait = 0 },
 		"on TCP":                  func(_ *fcgisup.App, h *fakeHost) { h.bounded = false },
-		"while the pool can grow": func(a *fcgisup.App, _ *fakeHost) { a.Workers = fcgisup.Workers{Min: 1, Max: 1000} },
+		"while the pool can grow": func(a *fcgisup.App, _ *fakeHost) { a.Workers = fcgisup.Workers{Min: 1, Max: 250} },
 		"while workers start": func(_ *fcgisup.App, h *fakeHost) {
 			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{}, nil }
 		},
@@ -102,7 +102,7 @@ func TestQueueIsNotLimited(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := busyBench(t, change)
-				b.overload(t, 10*time.Second, 6, 2)
+				b.overload(t, 5*time.Second, 6, 2)
 				if got := b.limits(); len(got) > 0 {
 					t.Errorf("limits %v", got)
 				}
