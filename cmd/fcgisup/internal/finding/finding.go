@@ -10,6 +10,7 @@ import (
 // Grade is how much a finding hurts.
 type Grade string
 
+// The grades, the worst first.
 const (
 	Error   Grade = "error"
 	Warning Grade = "warning"
