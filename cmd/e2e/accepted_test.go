@@ -39,9 +39,10 @@ func TestRefusedConfiguration(t *testing.T) {
 	b.write(t, "/etc/fcgisup/fcgisup.yaml", acceptedConfig+"    instance: 2\n", 0o644)
 	b.run(t, "systemctl", "restart", service("kept", 1))
 	b.ok(t, "kept", "/")
-	b.run(t, "rm", "-r", "/var/lib/fcgisup/accepted") // a host without apply has the service's own copy
+	b.run(t, "mv", "/var/lib/fcgisup/accepted", "/var/lib/fcgisup/away") // a host without apply has the service's own copy
 	b.run(t, "systemctl", "restart", service("kept", 1))
 	b.ok(t, "kept", "/")
+	b.run(t, "mv", "/var/lib/fcgisup/away", "/var/lib/fcgisup/accepted")
 	st, err := b.full("kept")
 	if err != nil || !strings.HasPrefix(st.ConfigError, "runs with the last accepted configuration of 20") || !strings.Contains(st.ConfigError, "/etc/fcgisup/fcgisup.yaml:7:5: ") {
 		t.Errorf("config_error %q, %v", st.ConfigError, err)

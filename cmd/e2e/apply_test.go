@@ -139,7 +139,13 @@ func (b *box) host(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, u := range b.units(t, "*-fastcgi*") {
+	moves := func(u unitState) bool { return u.Active == "activating" || u.Active == "deactivating" }
+	known := b.units(t, "*-fastcgi*")
+	// An instance answers before systemd knows that it is ready.
+	for end := time.Now().Add(waitLimit); slices.ContainsFunc(known, moves) && time.Now().Before(end); known = b.units(t, "*-fastcgi*") {
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, u := range known {
 		if u.Load != "not-found" {
 			all = append(all, u.Name+" "+u.Active+" "+u.Sub)
 		}
