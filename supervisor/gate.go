@@ -29,8 +29,10 @@ const (
 //
 // If we die with a group stopped, PDEATHSIG ends it; that is why it is KILL.
 func (g *group) release(ctx context.Context, sig syscall.Signal) bool {
+	what, isGo := invoked(g.leader, g.launch)
+	end := func(pids []int) syscall.Signal { return g.stopSignal(pids, what, isGo, sig) }
 	for looks := 1; ctx.Err() == nil; looks++ {
-		if g.tryRelease(ctx, sig) {
+		if g.tryRelease(ctx, end) {
 			return true
 		}
 		pause := lookPause
@@ -61,7 +63,7 @@ func (g *group) watchBetweenRequests() {
 	}
 }
 
-func (g *group) tryRelease(ctx context.Context, sig syscall.Signal) bool {
+func (g *group) tryRelease(ctx context.Context, end func(pids []int) syscall.Signal) bool {
 	defer func() { _ = g.spawner.signal(g.leader, syscall.SIGCONT) }()
 	if g.spawner.signal(g.leader, syscall.SIGSTOP) != nil {
 		return false
@@ -74,7 +76,7 @@ func (g *group) tryRelease(ctx context.Context, sig syscall.Signal) bool {
 	if err != nil || len(held) > 0 || ctx.Err() != nil || g.mustEmpty() {
 		return false
 	}
-	return g.spawner.signal(g.leader, sig) == nil
+	return g.spawner.signal(g.leader, end(pids)) == nil
 }
 
 // mustEmpty reports whether connections wait that no later worker will see: those of

@@ -215,6 +215,13 @@ func (h *fakeHost) spoil(kind string) {
 	h.bad = kind
 }
 
+// renewed returns the number of attempts to make a new socket.
+func (h *fakeHost) renewed() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.renewals
+}
+
 func (h *fakeHost) renew() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

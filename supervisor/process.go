@@ -88,6 +88,10 @@ type group struct {
 	silent, ended chan struct{}
 	ending        sync.Once
 	asides        *asides
+	// launch is how it was started, lethal the instance's, sent is this worker's; all unset for one of a predecessor.
+	launch Launch
+	lethal *lethalSignals
+	sent   *sentSignal
 }
 
 // asides are the reads that may block as long as the worker's memory is locked. The
@@ -374,14 +378,18 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if l.Switch {
 		attr.Sys.Credential = credential(l)
 	}
-	pid, err := h.spawner.start(l.Argv, attr, gone)
+	how := &sentSignal{}
+	pid, err := h.spawner.start(l.Argv, attr, func(e Exit, left bool) {
+		h.lethal.learn(how, e)
+		gone(e, left)
+	})
 	if why := l.obstacle(err); why != "" {
 		err = fmt.Errorf("%w: %s", err, why)
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides()}
+	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: how}
 	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil

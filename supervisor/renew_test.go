@@ -164,8 +164,8 @@ func TestWorkersMoveToTheFreshSocket(t *testing.T) {
 			b.host.spoil(bad)
 			time.Sleep(3 * socketEvery)
 			st := b.status.Load()
-			if st.State != control.Up || len(st.Workers) != 2 || b.host.spawned() != 4 || b.host.renewals != 1 {
-				t.Errorf("%s: %s, %d workers, %d spawned, %d renewals", bad, st.State, len(st.Workers), b.host.spawned(), b.host.renewals)
+			if st.State != control.Up || len(st.Workers) != 2 || b.host.spawned() != 4 || b.host.renewed() != 1 {
+				t.Errorf("%s: %s, %d workers, %d spawned, %d renewals", bad, st.State, len(st.Workers), b.host.spawned(), b.host.renewed())
 			}
 			for _, p := range b.host.procs[2:] {
 				if p.outdated() {
@@ -194,7 +194,7 @@ func TestASocketThatCannotBeMadeAgainFailsAtRest(t *testing.T) {
 		if st.State != control.InstanceFailing || st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, "somebody else's") {
 			t.Errorf("%s, %+v", st.State, st.LastFailure)
 		}
-		if n := b.host.renewals; n < 9 || n > 12 {
+		if n := b.host.renewed(); n < 9 || n > 12 {
 			t.Errorf("%d attempts in %s", n, 10*socketRetry)
 		}
 		b.host.last().die(1)

@@ -322,6 +322,8 @@ type realHost struct {
 	siblings int
 	// conduct is shared with the gates.
 	conduct scoreboard.Conduct
+	// lethal, too.
+	lethal lethalSignals
 }
 
 func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.fd, f) }
