@@ -12,7 +12,8 @@ import (
 // lethalSignals knows Go programs that the stop signal ends without a line of theirs being run, as it does net/http/fcgi: the
 // runtime catches the signal, resets it and raises it again (os/signal, "Default behavior of signals in Go programs").
 // That takes a moment after SIGCONT in which another thread may accept a connection, whose request is lost. Once one
-// worker has died so, the next ones are killed while they are stopped: the program sees no difference, and accepts nothing.
+// worker has died so, the next ones are killed while they are stopped, and accept nothing. Such a program sees no
+// difference; one that handles the signal, cleans up and then raises it again dies the same way, and loses its clean-up.
 type lethalSignals struct {
 	mu    sync.Mutex
 	known map[invocation]bool

@@ -128,7 +128,7 @@ type target struct {
 	timeout time.Duration
 	// status asks the supervisor, asleep finds an instance that has none yet; nil
 	// for what is no supervised instance of the configuration.
-	status func(ctx context.Context, anew bool) control.Reply
+	status func(ctx context.Context, fresh bool) control.Reply
 	asleep func() bool
 	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
 	failure func(ctx context.Context) *control.Failure
@@ -257,7 +257,7 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
 		t.failure = func(ctx context.Context) *control.Failure { return k.starters.at(ctx, a) }
 		if in, ok := supervised[a]; ok {
-			t.status = func(ctx context.Context, anew bool) control.Reply { return k.supervisors.Of(ctx, in, anew) }
+			t.status = func(ctx context.Context, fresh bool) control.Reply { return k.supervisors.Of(ctx, in, fresh) }
 			t.asleep = func() bool { return k.asleep(in) }
 			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
 		}
@@ -319,7 +319,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 				return nil, term.Usage(err)
 			}
 			t := target{name: in.String(), request: r, timeout: a.Health.Timeout, host: &k.host, acceptors: &k.acceptors}
-			t.status = func(ctx context.Context, anew bool) control.Reply { return k.supervisors.Of(ctx, in, anew) }
+			t.status = func(ctx context.Context, fresh bool) control.Reply { return k.supervisors.Of(ctx, in, fresh) }
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}

@@ -29,12 +29,12 @@ type backlog struct {
 	at time.Time
 }
 
-// look tells what a backend is doing, anew or recently; ok is whether that can be
+// look tells what a backend is doing, fresh or recently; ok is whether that can be
 // known here. The supervisor sees what the kernel tells no other: clients of other
 // namespaces.
-func (t target) look(ctx context.Context, anew bool) (backlog, *control.Status, bool) {
+func (t target) look(ctx context.Context, fresh bool) (backlog, *control.Status, bool) {
 	if t.status != nil {
-		if told := t.status(ctx, anew); told.Status != nil {
+		if told := t.status(ctx, fresh); told.Status != nil {
 			st := told.Status
 			if st.Address != t.request.Address || st.InFlight == nil || st.Queue == nil {
 				return backlog{}, st, false
@@ -50,7 +50,7 @@ func (t target) look(ctx context.Context, anew bool) (backlog, *control.Status, 
 	if !here(t.request) {
 		return backlog{}, nil, false
 	}
-	l, sample, at, err := t.host.Look(t.request.Network, t.request.Address, anew)
+	l, sample, at, err := t.host.Look(t.request.Network, t.request.Address, fresh)
 	if err != nil {
 		return backlog{}, nil, false
 	}

@@ -42,8 +42,8 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 			return units.Names(in.App).Socket(in.Number), units.Names(in.App).Service(in.Number)
 		},
 		Probe: peer.Probe,
-		Traffic: func(a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
-			return trafficOf(&m.host, a, pid, anew)
+		Traffic: func(a fcgisup.Address, pid int, fresh bool) (monitor.Traffic, error) {
+			return trafficOf(&m.host, a, pid, fresh)
 		},
 		Evidence: m.evidenceOf,
 		Log:      m.log,
@@ -80,8 +80,8 @@ func (m *monitoring) sockets() ([]string, error) {
 // trafficOf is what the kernel knows of a service's listener. Clients in another
 // network namespace, as a web server in a container, are seen in the descriptors
 // of the service's processes only; whether they have gone is not.
-func trafficOf(host *peer.Surveyor, a fcgisup.Address, pid int, anew bool) (monitor.Traffic, error) {
-	l, sample, at, err := host.Look(a.Network, a.Addr, anew)
+func trafficOf(host *peer.Surveyor, a fcgisup.Address, pid int, fresh bool) (monitor.Traffic, error) {
+	l, sample, at, err := host.Look(a.Network, a.Addr, fresh)
 	if err != nil {
 		return monitor.Traffic{}, err
 	}

@@ -21,7 +21,7 @@ func PathsOf(root string, in fcgisup.Instance) []string {
 }
 
 // Supervisors are asked about many instances, by one command. One that may have
-// many tells all of them once, and later those that are asked for anew one by one,
+// many tells all of them once, and later those that are asked for again one by one,
 // so that the price is that of the instances, however few supervisors they have.
 // Such a one that does not answer is not asked again.
 type Supervisors struct {
@@ -61,13 +61,13 @@ type cachedStatus struct {
 // leastFresh is how long any testimony stands.
 const leastFresh = 100 * time.Millisecond
 
-// Of is what its supervisor says of an instance: anew, which is after the call, or
+// Of is what its supervisor says of an instance: fresh, which is after the call, or
 // recently. Without a status: none speaks for it.
-func (s *Supervisors) Of(ctx context.Context, in fcgisup.Instance, anew bool) Reply {
+func (s *Supervisors) Of(ctx context.Context, in fcgisup.Instance, fresh bool) Reply {
 	controls := PathsOf(s.Root, in)
 	own, shared := controls[0], controls[1]
 	if s.Extra != "" {
-		if st := s.among(ctx, s.Extra, in, anew); st.Status != nil {
+		if st := s.among(ctx, s.Extra, in, fresh); st.Status != nil {
 			return st
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Supervisors) Of(ctx context.Context, in fcgisup.Instance, anew bool) Re
 		}
 	}
 	if _, err := os.Stat(shared); err == nil {
-		return s.among(ctx, shared, in, anew)
+		return s.among(ctx, shared, in, fresh)
 	}
 	return Reply{}
 }
@@ -93,15 +93,15 @@ func (s *Supervisors) Reached(ctx context.Context) error {
 
 // among is what a supervisor of many says. Whom it has called asleep is not woken
 // because it does not answer a second time.
-func (s *Supervisors) among(ctx context.Context, path string, in fcgisup.Instance, anew bool) Reply {
+func (s *Supervisors) among(ctx context.Context, path string, in fcgisup.Instance, fresh bool) Reply {
 	asked := time.Now()
 	t := s.testimony(ctx, path)
 	first := Reply{t.all[subject{in.App, in.Number}], t.begun}
-	if first.Status == nil || t.begun.After(asked) || !anew && time.Since(t.came) <= t.fresh {
+	if first.Status == nil || t.begun.After(asked) || !fresh && time.Since(t.came) <= t.fresh {
 		return first
 	}
 	st := s.askedAlone(ctx, path, in)
-	if st.Status == nil && !anew && first.State == Sleeping {
+	if st.Status == nil && !fresh && first.State == Sleeping {
 		return first
 	}
 	return st

@@ -41,14 +41,14 @@ func recent(took time.Duration) time.Duration {
 // Recently is how old a look may be to tell how something was now.
 const Recently = 100 * time.Millisecond
 
-// Look finds who listens and what the kernel knows of it: anew, which is after
+// Look finds who listens and what the kernel knows of it: fresh, which is after
 // the call, or recently; at is since when it was so at the earliest. The listener
 // is the caller's to close.
-func (s *Surveyor) Look(network, addr string, anew bool) (l *scoreboard.Listener, sample scoreboard.Sample, at time.Time, err error) {
+func (s *Surveyor) Look(network, addr string, fresh bool) (l *scoreboard.Listener, sample scoreboard.Sample, at time.Time, err error) {
 	since := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !anew {
+	if !fresh {
 		since = since.Add(-recent(s.took))
 	}
 	if s.survey == nil || s.begun.Before(since) {
