@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
@@ -141,38 +138,6 @@ func (a *appFacts) gatherAccounts() {
 	}
 }
 
-func userExists(name string) bool {
-	_, err := user.Lookup(name)
-	return err == nil || inDirectory("passwd", name)
-}
-
-func groupExists(name string) bool {
-	_, err := user.LookupGroup(name)
-	return err == nil || inDirectory("group", name)
-}
-
-// inDirectory asks the C library for an account that is in no file but in a
-// directory such as LDAP, nsswitch.conf(5): systemd knows those too. One that
-// does not answer leaves it open, which is no finding.
-func inDirectory(database, name string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), directoryPatience)
-	defer cancel()
-	err := exec.CommandContext(ctx, "getent", "--", database, name).Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode() != notInDirectory
-	}
-	return err == nil
-}
-
-const (
-	directoryPatience = 10 * time.Second
-	// notInDirectory is getent(1)'s exit code for a name that it does not know.
-	notInDirectory = 2
-)
-
-func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
-
 func (a *appFacts) gatherPaths() {
 	if a.Systemd.Service["RootDirectory"] != nil || a.Systemd.Service["RootImage"] != nil {
 		return // its paths are not this host's
@@ -213,28 +178,6 @@ func (a *appFacts) hiddenEnvironment() *finding.Finding {
 	}
 	return f
 }
-
-// socketMode is who owns a socket file, and who may connect to it.
-type socketMode struct {
-	uid, gid    int
-	user, group string
-	mode        fs.FileMode
-}
-
-// admits says whether connect(2) finds write permission, unix(7).
-func (s socketMode) admits(who credentials) bool {
-	switch {
-	case who.uid == 0:
-		return true
-	case who.uid == s.uid:
-		return s.mode&0o200 != 0
-	case who.gid == s.gid || slices.Contains(who.groups, s.gid):
-		return s.mode&0o020 != 0
-	}
-	return s.mode&0o002 != 0
-}
-
-func (s socketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.mode, s.user, s.group) }
 
 // gatherSocket reads the socket unit as rendered: what is absent there is systemd's default.
 func (a *appFacts) gatherSocket() {
@@ -307,18 +250,4 @@ func (a *appFacts) launch() launch {
 	l.path = pathIn(assignments, files)
 	l.as(whoReads(a.App, service))
 	return l
-}
-
-// makerOf is the app whose unit a file is, empty if gen did not make it.
-func makerOf(file string) string {
-	data, err := readRegular(file)
-	if err != nil {
-		return ""
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	words := strings.Fields(strings.TrimPrefix(line, units.Header))
-	if !strings.HasPrefix(line, units.Header+"fcgisup gen ") || len(words) < 3 {
-		return ""
-	}
-	return words[2]
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -205,37 +203,6 @@ func (f *facts) gatherHosts(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// credentialsOf are those of a process: the effective ones of /proc/PID/status, proc(5).
-func credentialsOf(pid int) (credentials, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return credentials{}, err
-	}
-	c := credentials{uid: -1, gid: -1}
-	for line := range bytes.Lines(data) {
-		name, rest, _ := strings.Cut(string(line), ":")
-		var numbers []int
-		for _, word := range strings.Fields(rest) {
-			if n, err := strconv.Atoi(word); err == nil {
-				numbers = append(numbers, n)
-			}
-		}
-		switch {
-		case name == "Groups":
-			c.groups = numbers
-		case len(numbers) < 2:
-		case name == "Uid":
-			c.uid = numbers[1]
-		case name == "Gid":
-			c.gid = numbers[1]
-		}
-	}
-	if c.uid < 0 || c.gid < 0 {
-		return c, fmt.Errorf("cannot read whom process %d runs as", pid)
-	}
-	return c, nil
 }
 
 func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access, error) {

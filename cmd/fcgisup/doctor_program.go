@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -366,20 +365,6 @@ func (l launch) try(path string, permission uint32) (got access) {
 		got.denied = path // the file itself, whichever way
 	}
 	return got
-}
-
-// readRegular reads a file of an app's user, who may put a pipe, a device or a link to one there: it neither waits nor
-// reads more than a configuration may hold.
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, fmt.Errorf("%s is not a regular file", path))
-	}
-	return io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize))
 }
 
 func readHead(path string) ([]byte, error) {
