@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -47,11 +49,11 @@ func (s *starters) at(ctx context.Context, address fcgisup.Address) *control.Fai
 		s.listed = true
 		s.sockets, _ = s.systemd.Sockets(ctx)
 	}
-	address = canonical(address)
+	address = peer.Canonical(address)
 	for _, u := range s.sockets {
 		for _, l := range u.Listen {
-			if u.Service != "" && u.Active == "active" && serves(canonical(l), address) {
-				return s.failure(ctx, u.Service, makerOf(u.File))
+			if u.Service != "" && u.Active == "active" && peer.Serves(peer.Canonical(l), address) {
+				return s.failure(ctx, u.Service, deploy.MakerOf(u.File))
 			}
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -82,14 +84,14 @@ type webFacts struct {
 	// user is who connects, who its credentials, nil if they are not known;
 	// access is what connecting would meet.
 	user   string
-	who    *credentials
-	access map[fcgisup.Address]access
+	who    *access.Credentials
+	access map[fcgisup.Address]access.Result
 	// hosts are this host's addresses of the names that it passes to.
 	hosts map[string][]netip.Addr
 }
 
 func (d *doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error) {
-	f := &facts{own: ownAddresses()}
+	f := &facts{own: peer.OwnAddresses()}
 	f.kernel()
 	if err := d.gatherApps(f, cfg); err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func (f *facts) here(target fcgisup.Address) bool {
 	if target.Network == "unix" {
 		return true
 	}
-	ip, _, known := hostPort(target)
+	ip, _, known := peer.HostPort(target)
 	return known && (!ip.IsValid() || ip.IsLoopback() || slices.Contains(f.own, ip))
 }
 
@@ -202,7 +204,7 @@ func (f *facts) passed() func(listen []fcgisup.Address) bool {
 	}
 	return func(listen []fcgisup.Address) bool {
 		return slices.ContainsFunc(listen, func(a fcgisup.Address) bool {
-			return a.Network == "unix" && paths[a.Addr] || slices.ContainsFunc(others, func(to fcgisup.Address) bool { return serves(a, to) })
+			return a.Network == "unix" && paths[a.Addr] || slices.ContainsFunc(others, func(to fcgisup.Address) bool { return peer.Serves(a, to) })
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -33,9 +34,9 @@ type appFacts struct {
 	// missing are files and folders that are not there, by key.
 	missing []configured
 	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
-	socket *socketMode
+	socket *access.SocketMode
 	// workers are the app's workers, as the kernel knows them; nil if that is not known.
-	workers *credentials
+	workers *access.Credentials
 	// closed is set where its supervisors cannot read the configuration.
 	closed *closedConfig
 	// needs are what the sandbox takes from it.
@@ -117,7 +118,7 @@ func (a *appFacts) gather() {
 }
 
 func (a *appFacts) gatherAccounts() {
-	if c, err := lookup(a.User, a.Group); err == nil {
+	if c, err := access.Lookup(a.User, a.Group); err == nil {
 		a.workers = &c
 	}
 	users := []configured{{"user", a.User}}
@@ -127,12 +128,12 @@ func (a *appFacts) gatherAccounts() {
 		groups = append(groups, configured{"socket.group", a.Socket.Group})
 	}
 	for _, u := range users {
-		if u.value != "" && !isNumber(u.value) && !userExists(u.value) {
+		if u.value != "" && !access.IsNumber(u.value) && !access.UserExists(u.value) {
 			a.noUsers = append(a.noUsers, u)
 		}
 	}
 	for _, g := range groups {
-		if g.value != "" && !isNumber(g.value) && !groupExists(g.value) {
+		if g.value != "" && !access.IsNumber(g.value) && !access.GroupExists(g.value) {
 			a.noGroups = append(a.noGroups, g)
 		}
 	}
@@ -185,31 +186,31 @@ func (a *appFacts) gatherSocket() {
 	if a.Listen.Network() != "unix" || len(rendered) == 0 {
 		return
 	}
-	s := socketMode{user: "root", group: "root", mode: 0o666}
+	s := access.SocketMode{User: "root", Group: "root", Mode: 0o666}
 	for _, d := range rendered {
 		switch d.Key {
 		case "SocketUser":
-			s.user = d.Value
+			s.User = d.Value
 		case "SocketGroup":
-			s.group = d.Value
+			s.Group = d.Value
 		case "SocketMode":
 			mode, err := strconv.ParseUint(d.Value, 8, 32)
 			if err != nil {
 				return
 			}
-			s.mode = fs.FileMode(mode)
+			s.Mode = fs.FileMode(mode)
 		}
 	}
 	var err, bad error
-	if s.uid, err = strconv.Atoi(s.user); err != nil {
-		var c credentials
-		c, err = lookup(s.user, "")
-		s.uid = c.uid
+	if s.UID, err = strconv.Atoi(s.User); err != nil {
+		var c access.Credentials
+		c, err = access.Lookup(s.User, "")
+		s.UID = c.UID
 	}
-	if s.gid, bad = strconv.Atoi(s.group); bad != nil {
+	if s.GID, bad = strconv.Atoi(s.Group); bad != nil {
 		var g *user.Group
-		if g, bad = user.LookupGroup(s.group); bad == nil {
-			s.gid, bad = strconv.Atoi(g.Gid)
+		if g, bad = user.LookupGroup(s.Group); bad == nil {
+			s.GID, bad = strconv.Atoi(g.Gid)
 		}
 	}
 	if err == nil && bad == nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -44,7 +45,7 @@ func (f *facts) withoutUnit() map[uint64]backend {
 			all[inode] = b
 		}
 		for _, l := range others {
-			if serves(l.address, b.address) {
+			if peer.Serves(l.address, b.address) {
 				all[l.inode] = b
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 )
 
 // listener is a listening stream socket of this network namespace.
@@ -92,7 +93,7 @@ func unixListeners(text string) []listener {
 		if err != nil || bad != nil || !ok || flags&acceptConn == 0 || !strings.HasPrefix(path, "/") {
 			continue
 		}
-		all = append(all, listener{address: canonical(fcgisup.Address{Network: "unix", Addr: path}), inode: inode})
+		all = append(all, listener{address: peer.Canonical(fcgisup.Address{Network: "unix", Addr: path}), inode: inode})
 	}
 	return all
 }

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 )
@@ -70,18 +73,18 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 func (w *webFacts) canonical() {
 	w.made = map[string]string{}
 	for _, p := range w.effective.Passes {
-		w.made[p.File] = makerOf(p.File)
+		w.made[p.File] = deploy.MakerOf(p.File)
 	}
 	for _, u := range w.effective.Upstreams {
-		w.made[u.File] = makerOf(u.File)
+		w.made[u.File] = deploy.MakerOf(u.File)
 	}
 	for i := range w.effective.Passes {
 		p := &w.effective.Passes[i]
-		p.Address = canonical(p.Address)
+		p.Address = peer.Canonical(p.Address)
 	}
 	for _, u := range w.effective.Upstreams {
 		for i := range u.Servers {
-			u.Servers[i].Address = canonical(u.Servers[i].Address)
+			u.Servers[i].Address = peer.Canonical(u.Servers[i].Address)
 		}
 	}
 }
@@ -164,10 +167,10 @@ func newerThan(workers []nginx.Process, files []string) []string {
 
 // webServer is whom nginx's workers run as, and one of them if there is any:
 // what counts is what they are, not what they would be after a reload.
-func (f *facts) webServer() (credentials, int, error) {
+func (f *facts) webServer() (access.Credentials, int, error) {
 	for _, w := range f.web.workers {
-		if who, err := credentialsOf(w.PID); err == nil {
-			f.web.user = fcgisup.UserName(who.uid)
+		if who, err := access.CredentialsOf(w.PID); err == nil {
+			f.web.user = fcgisup.UserName(who.UID)
 			return who, w.PID, nil
 		}
 	}
@@ -175,7 +178,7 @@ func (f *facts) webServer() (credentials, int, error) {
 	if f.web.effective.User != "" {
 		f.web.user = f.web.effective.User
 	}
-	who, err := lookup(f.web.user, f.web.effective.Group)
+	who, err := access.Lookup(f.web.user, f.web.effective.Group)
 	return who, 0, err
 }
 
@@ -205,29 +208,29 @@ func (f *facts) gatherHosts(ctx context.Context) {
 	}
 }
 
-func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access, error) {
-	if !term.IsRoot() && who.uid != os.Geteuid() {
-		return nil, errors.New("only root can become " + fcgisup.UserName(who.uid))
+func tryAll(who access.Credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access.Result, error) {
+	if !term.IsRoot() && who.UID != os.Geteuid() {
+		return nil, errors.New("only root can become " + fcgisup.UserName(who.UID))
 	}
 	if !term.IsRoot() {
 		pid = 0 // and none other's root can be entered
 	}
-	root, err := rootOf(pid)
+	root, err := access.Root(pid)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	all := map[fcgisup.Address]access{}
+	all := map[fcgisup.Address]access.Result{}
 	var failed error
 	try := func() {
 		for _, a := range paths {
-			if all[a], failed = tryConnect(int(root.Fd()), a.Addr); failed != nil {
+			if all[a], failed = access.TryConnect(int(root.Fd()), a.Addr); failed != nil {
 				return
 			}
 		}
 	}
 	if term.IsRoot() {
-		err = as(who, try)
+		err = access.As(who, try)
 	} else {
 		try()
 	}
@@ -236,9 +239,9 @@ func tryAll(who credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Addr
 	}
 	for a, x := range all {
 		_, here := os.Stat(a.Addr)
-		x.hidden = x.missing && here == nil
-		if info, err := os.Stat(x.denied); err == nil {
-			x.mode = fcgisup.Permissions(info)
+		x.Hidden = x.Missing && here == nil
+		if info, err := os.Stat(x.Denied); err == nil {
+			x.Mode = fcgisup.Permissions(info)
 		}
 		all[a] = x
 	}

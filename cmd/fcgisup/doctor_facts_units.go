@@ -11,8 +11,10 @@ import (
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -28,9 +30,9 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 	passed := f.passed()
 	for _, u := range all {
 		for i := range u.Listen {
-			u.Listen[i] = canonical(u.Listen[i])
+			u.Listen[i] = peer.Canonical(u.Listen[i])
 		}
-		s := socketFacts{SocketUnit: u, app: makerOf(u.File)}
+		s := socketFacts{SocketUnit: u, app: deploy.MakerOf(u.File)}
 		if u.Service != "" {
 			if s.service, err = systemd.ServiceUnit(ctx, u.Service); err != nil {
 				return err
@@ -87,10 +89,10 @@ func everybodyReaches(path string) bool {
 // missingOf are the accounts, files and directories of a service that do not exist.
 func missingOf(u units.ServiceUnit) []configured {
 	var all []configured
-	if u.User != "" && !isNumber(u.User) && !userExists(u.User) {
+	if u.User != "" && !access.IsNumber(u.User) && !access.UserExists(u.User) {
 		all = append(all, configured{"User", u.User})
 	}
-	if u.Group != "" && !isNumber(u.Group) && !groupExists(u.Group) {
+	if u.Group != "" && !access.IsNumber(u.Group) && !access.GroupExists(u.Group) {
 		all = append(all, configured{"Group", u.Group})
 	}
 	for _, n := range u.Needs {
@@ -151,14 +153,14 @@ func launchOf(s socketFacts) launch {
 	if s.app == "" {
 		l.argv = append(l.argv, u.Args...)
 	}
-	if u.User == "" || isNumber(u.User) || isNumber(u.Group) && u.Group != "" {
+	if u.User == "" || access.IsNumber(u.User) || access.IsNumber(u.Group) && u.Group != "" {
 		return l
 	}
-	who, err := lookup(u.User, u.Group)
+	who, err := access.Lookup(u.User, u.Group)
 	for _, name := range u.Groups {
 		if g, err := user.LookupGroup(name); err == nil {
 			if id, err := fcgisup.ParseID(g.Gid); err == nil {
-				who.groups = append(who.groups, id)
+				who.Groups = append(who.Groups, id)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 )
 
 // preflightRules are doctor's about what apps need, which hold before anything
@@ -37,7 +38,7 @@ func preflightFacts(ctx context.Context, l deploy.Looked) (*facts, error) {
 	if l.Cfg == nil {
 		return &facts{}, nil
 	}
-	f := &facts{config: l.Cfg.Path, own: ownAddresses()}
+	f := &facts{config: l.Cfg.Path, own: peer.OwnAddresses()}
 	f.warned(l.Cfg, func(app string) bool {
 		return slices.ContainsFunc(l.Plans, func(p deploy.Plan) bool { return p.Name == app })
 	})

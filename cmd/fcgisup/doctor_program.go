@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
@@ -27,7 +29,7 @@ type launch struct {
 	mounts          units.Mounts
 	// user is whom it runs as, for messages; who is nil where that cannot be tried.
 	user string
-	who  *credentials
+	who  *access.Credentials
 	// correct is what to correct: "apps.rt.command", "ExecStart=".
 	correct string
 	// loosen is how the unit gets another value of a directive.
@@ -35,8 +37,8 @@ type launch struct {
 }
 
 // as says whom the program runs as. What cannot be tried, as by others than root, is not.
-func (l *launch) as(who credentials, err error) {
-	if err == nil && (term.IsRoot() || who.uid == os.Geteuid()) {
+func (l *launch) as(who access.Credentials, err error) {
+	if err == nil && (term.IsRoot() || who.UID == os.Geteuid()) {
 		l.who = &who
 	}
 }
@@ -77,12 +79,12 @@ func (l launch) closedDirectory() *finding.Finding {
 		return nil
 	}
 	x := l.try(l.directory, unix.X_OK)
-	if x.denied == "" {
+	if x.Denied == "" {
 		return nil
 	}
 	return &finding.Finding{
-		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.denied, x.mode),
-		Mend: "chmod o+x " + term.ShellWord(x.denied) + ", or give it to a group of " + l.user,
+		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.Denied, x.Mode),
+		Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user,
 	}
 }
 
@@ -302,7 +304,7 @@ func (l launch) forbidden(path string, info fs.FileInfo) *finding.Finding {
 	}
 	if l.who == nil {
 		if info.Mode()&0o111 == 0 {
-			return l.denied(path, access{denied: path, mode: fcgisup.Permissions(info)}, "execute")
+			return l.denied(path, access.Result{Denied: path, Mode: fcgisup.Permissions(info)}, "execute")
 		}
 		return nil
 	}
@@ -318,25 +320,25 @@ func (l launch) unreadable(path string) *finding.Finding {
 }
 
 // denied names what refuses: a folder on the way or the file.
-func (l launch) denied(path string, x access, verb string) *finding.Finding {
-	if x.denied == "" {
+func (l launch) denied(path string, x access.Result, verb string) *finding.Finding {
+	if x.Denied == "" {
 		return nil
 	}
 	f := &finding.Finding{ID: "command-not-executable"}
-	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.mode); x.denied == path {
+	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.Mode); x.Denied == path {
 		f.Mend = "chmod 755 " + term.ShellWord(path)
 		return f
 	}
-	f.Message = fmt.Sprintf("%s may not %s %s: it may not search the directory %s (%s).", l.user, verb, path, x.denied, x.mode)
-	f.Mend = "chmod o+x " + term.ShellWord(x.denied) + ", or give it to a group of " + l.user
+	f.Message = fmt.Sprintf("%s may not %s %s: it may not search the directory %s (%s).", l.user, verb, path, x.Denied, x.Mode)
+	f.Mend = "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user
 	return f
 }
 
 // try asks for permission as the user, by the path and by where that leads.
-func (l launch) try(path string, permission uint32) (got access) {
-	root, err := rootOf(0)
+func (l launch) try(path string, permission uint32) (got access.Result) {
+	root, err := access.Root(0)
 	if err != nil {
-		return access{}
+		return access.Result{}
 	}
 	defer root.Close()
 	paths := []string{path}
@@ -346,23 +348,23 @@ func (l launch) try(path string, permission uint32) (got access) {
 	try := func() {
 		for _, p := range paths {
 			// What cannot be tried is not a finding.
-			if got, err = tryAccess(int(root.Fd()), p, permission); err != nil || got.denied != "" {
+			if got, err = access.Try(int(root.Fd()), p, permission); err != nil || got.Denied != "" {
 				return
 			}
 		}
 	}
 	if term.IsRoot() {
-		if as(*l.who, try) != nil {
-			return access{}
+		if access.As(*l.who, try) != nil {
+			return access.Result{}
 		}
 	} else {
 		try()
 	}
-	if info, err := os.Stat(got.denied); err == nil {
-		got.mode = fcgisup.Permissions(info)
+	if info, err := os.Stat(got.Denied); err == nil {
+		got.Mode = fcgisup.Permissions(info)
 	}
-	if got.denied == paths[len(paths)-1] {
-		got.denied = path // the file itself, whichever way
+	if got.Denied == paths[len(paths)-1] {
+		got.Denied = path // the file itself, whichever way
 	}
 	return got
 }
@@ -393,7 +395,7 @@ func pathIn(assignments []string, files []string) string {
 		}
 	}
 	for _, file := range files {
-		text, err := readRegular(file)
+		text, err := deploy.ReadRegular(file)
 		if err != nil {
 			continue
 		}
@@ -418,7 +420,7 @@ func dropIns(name string, rendered []byte) []units.Directive {
 	}
 	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
 	for _, file := range files {
-		if text, err := readRegular(file); err == nil {
+		if text, err := deploy.ReadRegular(file); err == nil {
 			more, _ := units.Read(text)
 			all = append(all, more...)
 		}

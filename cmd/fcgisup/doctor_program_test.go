@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -121,7 +122,7 @@ func TestLaunchAs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	nobody := credentials{uid: 65534, gid: 65534}
+	nobody := access.Credentials{UID: 65534, GID: 65534}
 	for name, want := range map[string]string{
 		"open/right": "", "open/private": "command-not-executable u may not execute " + dir + "/open/private (0700", "open/blind": "command-not-executable may not read",
 		"closed/sh": "command-not-executable the directory " + dir + "/closed (0700", "open/by-closed": "command-not-executable the directory " + dir + "/closed",

@@ -12,6 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 )
@@ -117,7 +118,7 @@ func served(by []fcgisup.Address) func(fcgisup.Address) bool {
 		}
 	}
 	return func(to fcgisup.Address) bool {
-		return to.Network == "unix" && paths[to.Addr] || slices.ContainsFunc(others, func(a fcgisup.Address) bool { return serves(a, to) })
+		return to.Network == "unix" && paths[to.Addr] || slices.ContainsFunc(others, func(a fcgisup.Address) bool { return peer.Serves(a, to) })
 	}
 }
 
@@ -128,20 +129,20 @@ func findDenied(f *facts) (found []finding.Finding) {
 	}
 	for _, b := range f.backends() {
 		x := f.web.access[b.address]
-		if x.hidden && !(f.web.privateTmp && inTmp(b.address)) {
+		if x.Hidden && !(f.web.privateTmp && inTmp(b.address)) {
 			found = append(found, finding.Finding{
 				ID: "web-server-blind", Severity: finding.Error, Subject: b.at.String(),
 				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
 				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
 			})
 		}
-		if x.denied == "" {
+		if x.Denied == "" {
 			continue
 		}
-		one := finding.Finding{ID: "web-user-denied", Severity: finding.Error, Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.denied) + ", or let the socket be in /run"}
-		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.denied, x.mode)
-		if x.denied == b.address.Addr {
-			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.mode)
+		one := finding.Finding{ID: "web-user-denied", Severity: finding.Error, Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
+		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
+		if x.Denied == b.address.Addr {
+			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
 			one.Mend = f.letIn(b.address)
 		}
 		found = append(found, one)
@@ -158,8 +159,8 @@ func findWebUser(f *facts) (found []finding.Finding) {
 	passed := f.passed()
 	for _, a := range f.apps {
 		addresses := addressesOf(a.App)
-		refused := slices.ContainsFunc(addresses, func(at fcgisup.Address) bool { return f.web.access[at].denied != "" })
-		if a.socket == nil || a.socket.admits(*f.web.who) || refused {
+		refused := slices.ContainsFunc(addresses, func(at fcgisup.Address) bool { return f.web.access[at].Denied != "" })
+		if a.socket == nil || a.socket.Admits(*f.web.who) || refused {
 			continue // findDenied says it of sockets that are there
 		}
 		one := finding.Finding{

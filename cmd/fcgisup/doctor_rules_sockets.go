@@ -12,6 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -216,7 +217,7 @@ func findOpenSockets(f *facts) (found []finding.Finding) {
 			})
 		}
 		for _, a := range s.Listen {
-			if ip, _, known := hostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
+			if ip, _, known := peer.HostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
 				found = append(found, finding.Finding{
 					ID: "socket-open-to-network", Severity: finding.Warning, Subject: s.Name,
 					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
@@ -238,13 +239,13 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 		}
 		for _, other := range f.apps {
 			w := other.workers
-			if w == nil || other.User == a.User || w.uid == 0 || w.uid == a.socket.uid || w.gid == a.socket.gid || a.socket.mode&0o002 != 0 || !a.socket.admits(*w) {
+			if w == nil || other.User == a.User || w.UID == 0 || w.UID == a.socket.UID || w.GID == a.socket.GID || a.socket.Mode&0o002 != 0 || !a.socket.Admits(*w) {
 				continue
 			}
 			found = append(found, finding.Finding{
 				ID: "socket-open-to-app", Severity: finding.Warning, Subject: "app " + a.Name,
-				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid))),
-				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.group, strconv.Itoa(a.socket.gid)), a.Name),
+				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
+				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
 			})
 			break
 		}

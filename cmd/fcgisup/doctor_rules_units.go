@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
@@ -99,7 +100,7 @@ func (f *facts) names() func(fcgisup.Address) string {
 			return name
 		}
 		for _, s := range others {
-			if slices.ContainsFunc(s.Listen, func(a fcgisup.Address) bool { return serves(a, at) }) {
+			if slices.ContainsFunc(s.Listen, func(a fcgisup.Address) bool { return peer.Serves(a, at) }) {
 				return s.Name
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -92,7 +93,7 @@ func TestClosedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	who := credentials{uid: 65534, gid: 65534}
+	who := access.Credentials{UID: 65534, GID: 65534}
 	check(t, "closed", launch{argv: []string{"/bin/sh"}, directory: dir, user: "u", who: &who}.problem(), "directory-closed u may not enter the working directory "+dir)
 	if err := errors.Join(os.Chown(dir, 0, 1), os.Chmod(dir, 0o710)); err != nil { // daemon's
 		t.Fatal(err)

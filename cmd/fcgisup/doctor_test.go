@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -41,7 +42,7 @@ func soundFacts() *facts {
 	app.Command, app.Instances, app.After = []string{"/opt/rt"}, 3, []string{"db.service"}
 	f := &facts{
 		config: "/etc/fcgisup/fcgisup.yaml", somaxconn: 4096, systemd: true,
-		apps: []appFacts{{App: app, socket: &socketMode{uid: 33, gid: 33, mode: 0o660}, changes: []deploy.Change{
+		apps: []appFacts{{App: app, socket: &access.SocketMode{UID: 33, GID: 33, Mode: 0o660}, changes: []deploy.Change{
 			{Name: "systemd/rt-fastcgi@.socket", Verb: "unchanged", Old: []byte("x")},
 			{Name: "nginx/rt-upstream.conf", Place: "/etc/nginx/conf.d/rt-upstream.conf", Verb: "unchanged"},
 		}}},
@@ -50,7 +51,7 @@ func soundFacts() *facts {
 			"rt-fastcgi.target": {Load: "loaded", State: units.State{Name: "rt-fastcgi.target", Active: "active"}, FileState: "enabled"},
 		},
 		web: &webFacts{
-			build: nginx.Build{Version: "1.22.1"}, user: "www-data", who: &credentials{uid: 33, gid: 33}, access: map[fcgisup.Address]access{},
+			build: nginx.Build{Version: "1.22.1"}, user: "www-data", who: &access.Credentials{UID: 33, GID: 33}, access: map[fcgisup.Address]access.Result{},
 			effective: &nginx.Effective{
 				Files: []string{"/etc/nginx/nginx.conf"}, Includes: []string{"/etc/nginx/conf.d/*.conf"},
 				Passes:    []nginx.Pass{{Place: nginx.Place{File: "/l", Line: 3}, Target: "rt", Upstream: "rt", RetriesErrors: true, Tries: 2}},
@@ -188,13 +189,13 @@ func TestDoctorRules(t *testing.T) {
 		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
 		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/rt1.soc"} }, ""},
 		{"a neighbour in the sockets' group", func(f *facts) {
-			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &credentials{uid: 7, gid: 7, groups: []int{33}}})
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &access.Credentials{UID: 7, GID: 7, Groups: []int{33}}})
 		}, "warning socket-open-to-app app rt"},
 		{"a neighbour without that group", func(f *facts) {
-			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &credentials{uid: 7, gid: 7}})
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &access.Credentials{UID: 7, GID: 7}})
 		}, ""},
 		{"a neighbour of the same user", func(f *facts) {
-			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: f.apps[0].User}, workers: &credentials{uid: 7, gid: 7, groups: []int{33}}})
+			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: f.apps[0].User}, workers: &access.Credentials{UID: 7, GID: 7, Groups: []int{33}}})
 		}, ""},
 		{"world", func(f *facts) { f.sockets[0].open = true }, "warning socket-world-writable rt-fastcgi@1.socket"},
 		{"network", func(f *facts) { f.sockets[0].Listen = append(f.sockets[0].Listen, tcpAt("0.0.0.0:9000")) }, "warning socket-open-to-network rt-fastcgi@1.socket"},
@@ -236,7 +237,7 @@ func TestDoctorRules(t *testing.T) {
 			f.web.effective.Passes = append(f.web.effective.Passes, nginx.Pass{Place: nginx.Place{File: "/l", Line: 5}, Variable: true})
 		}, "note pass-variable /l:5"},
 		{"unreached", func(f *facts) { f.web.effective = &nginx.Effective{} }, "warning app-unreached app rt"},
-		{"denied", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access{denied: "/run/rt2.sock"} }, "error web-user-denied /u:3"},
+		{"denied", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access.Result{Denied: "/run/rt2.sock"} }, "error web-user-denied /u:3"},
 		{"round robin", func(f *facts) { f.web.effective.Upstreams[0].Balance = "" }, "warning upstream-round-robin /u:1"},
 		{"zone", func(f *facts) { f.web.effective.Upstreams[0].Zone = false }, "warning upstream-without-zone /u:1"},
 		{"zone of one worker", func(f *facts) { f.web.effective.Upstreams[0].Zone, f.web.effective.OneWorker = false, true }, ""},
@@ -244,14 +245,16 @@ func TestDoctorRules(t *testing.T) {
 		{"a warning", func(f *facts) {
 			f.warnings = fcgisup.Errors{{File: "/c", Line: 1, Col: 2, Key: "apps.rt.x", Msg: "is odd"}}
 		}, "warning configuration-warning /c:1:2"},
-		{"another web user", func(f *facts) { f.web.who, f.web.workers = &credentials{uid: 9, gid: 9}, make([]nginx.Process, 1) }, "error web-user-denied app rt"},
-		{"another web user of a stopped nginx", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9} }, "warning web-user-denied app rt"},
-		{"another web user in the socket's group", func(f *facts) { f.web.who = &credentials{uid: 9, gid: 9, groups: []int{33}} }, ""},
+		{"another web user", func(f *facts) {
+			f.web.who, f.web.workers = &access.Credentials{UID: 9, GID: 9}, make([]nginx.Process, 1)
+		}, "error web-user-denied app rt"},
+		{"another web user of a stopped nginx", func(f *facts) { f.web.who = &access.Credentials{UID: 9, GID: 9} }, "warning web-user-denied app rt"},
+		{"another web user in the socket's group", func(f *facts) { f.web.who = &access.Credentials{UID: 9, GID: 9, Groups: []int{33}} }, ""},
 		{"another owner, and nginx passes there", func(f *facts) {
-			f.web.who, f.web.workers, f.apps[0].Socket.User = &credentials{uid: 9, gid: 9}, make([]nginx.Process, 1), "caddy"
+			f.web.who, f.web.workers, f.apps[0].Socket.User = &access.Credentials{UID: 9, GID: 9}, make([]nginx.Process, 1), "caddy"
 		}, "error web-user-denied app rt"},
 		{"a web user that was denied", func(f *facts) {
-			f.web.who, f.web.access[unixAt("/run/rt2.sock")] = &credentials{uid: 9, gid: 9}, access{denied: "/run/rt2.sock"}
+			f.web.who, f.web.access[unixAt("/run/rt2.sock")] = &access.Credentials{UID: 9, GID: 9}, access.Result{Denied: "/run/rt2.sock"}
 		}, "error web-user-denied /u:3"},
 		{"conf.d not included", func(f *facts) { f.web.effective.Includes = nil }, "warning nginx-not-included app rt"},
 		{"conf.d not included, and the location is", func(f *facts) {
@@ -270,7 +273,7 @@ func TestDoctorRules(t *testing.T) {
 		{"no keepalive by default", func(f *facts) { f.keep(-1); f.web.build.Version = "1.29.6" }, ""},
 		{"keepalive 0", func(f *facts) { f.keep(0); f.web.build.Version = "1.31.0" }, ""},
 		{"not reloaded", func(f *facts) { f.web.newer = []string{"/a", "/b", "/c", "/d"} }, "warning nginx-not-reloaded nginx"},
-		{"blind", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access{missing: true, hidden: true} }, "error web-server-blind /u:3"},
+		{"blind", func(f *facts) { f.web.access[unixAt("/run/rt2.sock")] = access.Result{Missing: true, Hidden: true} }, "error web-server-blind /u:3"},
 		{"a service's own socket", func(f *facts) {
 			f.unowned = []unowned{{backend: f.backends()[0], unit: "php.service"}}
 		}, "note pass-without-unit /u:2"},
@@ -374,7 +377,7 @@ func TestAs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	root, err := rootOf(0)
+	root, err := access.Root(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,11 +387,11 @@ func TestAs(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, file, "")
-	who := credentials{uid: 12345, gid: 12345, groups: []int{777}}
-	try := func(name string, want access) {
+	who := access.Credentials{UID: 12345, GID: 12345, Groups: []int{777}}
+	try := func(name string, want access.Result) {
 		t.Helper()
-		var got access
-		if err := as(who, func() { got, err = tryConnect(int(root.Fd()), file) }); err != nil || got != want {
+		var got access.Result
+		if err := access.As(who, func() { got, err = access.TryConnect(int(root.Fd()), file) }); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
 		}
 	}
@@ -399,14 +402,14 @@ func TestAs(t *testing.T) {
 		}
 	}
 	check(os.Chmod(file, 0o660))
-	try("another's file", access{denied: file})
+	try("another's file", access.Result{Denied: file})
 	check(os.Chown(file, 0, 777))
-	try("a supplementary group's file", access{})
+	try("a supplementary group's file", access.Result{})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o700))
-	try("a closed folder", access{denied: filepath.Join(dir, "a")})
+	try("a closed folder", access.Result{Denied: filepath.Join(dir, "a")})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o711))
 	check(os.Remove(file))
-	try("no file", access{missing: true})
+	try("no file", access.Result{Missing: true})
 	if os.Geteuid() != 0 {
 		t.Error("the process is somebody else")
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -49,27 +50,27 @@ func (c closedConfig) mend() string {
 
 // whoReads says as whom an app's units read the configuration: the service as
 // rendered says which groups it has besides its user's own.
-func whoReads(app fcgisup.App, service []byte) (credentials, error) {
+func whoReads(app fcgisup.App, service []byte) (access.Credentials, error) {
 	if app.User == "" {
-		return credentials{}, nil
+		return access.Credentials{}, nil
 	}
 	name, group := app.User, app.Group
-	if isNumber(name) {
+	if access.IsNumber(name) {
 		u, err := user.LookupId(name)
 		if err != nil {
-			return credentials{}, err
+			return access.Credentials{}, err
 		}
 		name = u.Username
 	}
-	if isNumber(group) {
+	if access.IsNumber(group) {
 		group = ""
 	}
-	who, err := lookup(name, group)
+	who, err := access.Lookup(name, group)
 	if err != nil {
 		return who, err
 	}
-	if isNumber(app.Group) && app.Group != "" {
-		who.gid, err = strconv.Atoi(app.Group)
+	if access.IsNumber(app.Group) && app.Group != "" {
+		who.GID, err = strconv.Atoi(app.Group)
 	}
 	for line := range strings.Lines(deploy.Directives(service, "Service")) {
 		names, ok := strings.CutPrefix(strings.TrimSpace(line), "SupplementaryGroups=")
@@ -81,7 +82,7 @@ func whoReads(app fcgisup.App, service []byte) (credentials, error) {
 				name = g.Gid
 			}
 			if id, err := strconv.Atoi(name); err == nil {
-				who.groups = append(who.groups, id)
+				who.Groups = append(who.Groups, id)
 			}
 		}
 	}
@@ -92,29 +93,29 @@ func whoReads(app fcgisup.App, service []byte) (credentials, error) {
 // that is allowed or the file is not there. Only root may try as somebody else.
 func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, error) {
 	who, err := whoReads(app, service)
-	if err != nil || who.uid == 0 {
+	if err != nil || who.UID == 0 {
 		return nil, err
 	}
-	root, err := rootOf(0)
+	root, err := access.Root(0)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	var got access
+	var got access.Result
 	var failed error
-	try := func() { got, failed = tryAccess(int(root.Fd()), file, unix.R_OK) }
+	try := func() { got, failed = access.Try(int(root.Fd()), file, unix.R_OK) }
 	switch {
 	case term.IsRoot():
-		err = as(who, try)
-	case who.uid == os.Geteuid():
+		err = access.As(who, try)
+	case who.UID == os.Geteuid():
 		try()
 	default:
-		err = errors.New("only root can become " + fcgisup.UserName(who.uid))
+		err = errors.New("only root can become " + fcgisup.UserName(who.UID))
 	}
-	if err = cmp.Or(err, failed); err != nil || got.denied == "" {
+	if err = cmp.Or(err, failed); err != nil || got.Denied == "" {
 		return nil, err
 	}
-	c := &closedConfig{file: file, denied: got.denied, user: fcgisup.UserName(who.uid), group: strconv.Itoa(who.gid), mode: "gone"}
+	c := &closedConfig{file: file, denied: got.Denied, user: fcgisup.UserName(who.UID), group: strconv.Itoa(who.GID), mode: "gone"}
 	if g, err := user.LookupGroupId(c.group); err == nil {
 		c.group = g.Name
 	}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -323,7 +324,7 @@ func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
 	}
 	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {
-		if why := closedTo(app.Socket, instances[0].Address.Addr); why != "" {
+		if why := access.ClosedTo(app.Socket, instances[0].Address.Addr); why != "" {
 			r.log.Warn("the web server cannot connect", "why", why, "hint", "run as root, or listen on 127.0.0.1:PORT, or add "+app.Socket.User+" to the group of the socket")
 		}
 	}

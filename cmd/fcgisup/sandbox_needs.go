@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 )
 
 // sandboxNeeds is what an app may need of this host that a sandbox takes away.
@@ -57,8 +58,8 @@ func needsOf(ctx context.Context, app fcgisup.App) sandboxNeeds {
 	ctx, cancel := context.WithTimeout(ctx, needsTimeout)
 	defer cancel()
 	n := sandboxNeeds{user: app.User, missing: missingPaths(app)}
-	who, err := lookup(app.User, app.Group)
-	if err != nil || who.uid == 0 {
+	who, err := access.Lookup(app.User, app.Group)
+	if err != nil || who.UID == 0 {
 		return n
 	}
 	s := &search{ctx: ctx, who: who, seen: map[string]bool{}}
@@ -118,7 +119,7 @@ func sortedValues(m map[string]string) []string {
 // search walks directories with bounds.
 type search struct {
 	ctx      context.Context
-	who      credentials
+	who      access.Credentials
 	entries  int
 	seen     map[string]bool
 	helpers  []string
@@ -189,9 +190,9 @@ func (s *search) power(path string, info fs.FileInfo) string {
 	switch {
 	case !ok:
 		return ""
-	case info.Mode()&fs.ModeSetuid != 0 && int(st.Uid) != s.who.uid:
+	case info.Mode()&fs.ModeSetuid != 0 && int(st.Uid) != s.who.UID:
 		return "set-user-ID " + fcgisup.UserName(int(st.Uid))
-	case info.Mode()&fs.ModeSetgid != 0 && int(st.Gid) != s.who.gid:
+	case info.Mode()&fs.ModeSetgid != 0 && int(st.Gid) != s.who.GID:
 		return "set-group-ID " + fcgisup.GroupName(int(st.Gid))
 	}
 	if dir := filepath.Dir(path); strings.HasSuffix(dir, "bin") { // a call for each; few are elsewhere
@@ -209,9 +210,9 @@ func (s *search) may(info fs.FileInfo, bit fs.FileMode) bool {
 	switch {
 	case !ok:
 		return false
-	case int(st.Uid) == s.who.uid:
+	case int(st.Uid) == s.who.UID:
 		return mode&(bit<<6) != 0
-	case int(st.Gid) == s.who.gid || slices.Contains(s.who.groups, int(st.Gid)):
+	case int(st.Gid) == s.who.GID || slices.Contains(s.who.Groups, int(st.Gid)):
 		return mode&(bit<<3) != 0
 	default:
 		return mode&bit != 0

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -128,7 +129,7 @@ func TestSearch(t *testing.T) {
 	make("shared/", 0o775, 0, user)
 	make("foreign/", 0o755, other, 0)
 	make("everybody/", 0o777|fs.ModeSticky, 0, 0)
-	s := &search{ctx: context.Background(), who: credentials{uid: user, gid: user}, seen: map[string]bool{}}
+	s := &search{ctx: context.Background(), who: access.Credentials{UID: user, GID: user}, seen: map[string]bool{}}
 	s.look(root, searchDepth)
 	s.look(root, searchDepth) // finds nothing twice
 	if want := []string{root + "/bin/drop (set-group-ID 4712)", root + "/bin/wrapper (set-user-ID 4712)"}; !slices.Equal(s.helpers, want) {

@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"cmp"
@@ -13,9 +13,9 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// makerOf is the app whose unit a file is, empty if gen did not make it.
-func makerOf(file string) string {
-	data, err := readRegular(file)
+// MakerOf is the app whose unit a file is, empty if gen did not make it.
+func MakerOf(file string) string {
+	data, err := ReadRegular(file)
 	if err != nil {
 		return ""
 	}
@@ -27,9 +27,9 @@ func makerOf(file string) string {
 	return words[2]
 }
 
-// readRegular reads a file of an app's user, who may put a pipe, a device or a link to one there: it neither waits nor
+// ReadRegular reads a file of an app's user, who may put a pipe, a device or a link to one there: it neither waits nor
 // reads more than a configuration may hold.
-func readRegular(path string) ([]byte, error) {
+func ReadRegular(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package access
 
 import (
 	"errors"
@@ -15,17 +15,17 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// credentials are whom the kernel takes a thread for.
-type credentials struct {
-	uid, gid int
-	groups   []int
+// Credentials are whom the kernel takes a thread for.
+type Credentials struct {
+	UID, GID int
+	Groups   []int
 }
 
-// as runs a function with other credentials. In Linux a thread has its own:
+// As runs a function with other credentials. In Linux a thread has its own:
 // the C library alone makes those of a process one. So this takes a thread that
 // no other code runs on and that ends with it, and needs neither a second
 // process nor that the user may execute this program. Root alone may.
-func as(who credentials, do func()) error {
+func As(who Credentials, do func()) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: it ends the thread
@@ -39,35 +39,35 @@ func as(who credentials, do func()) error {
 }
 
 // become calls the kernel itself: package syscall would change all threads.
-func (c credentials) become() error {
-	groups := make([]uint32, len(c.groups)+1) // one more, to have an address
-	for i, g := range c.groups {
+func (c Credentials) become() error {
+	groups := make([]uint32, len(c.Groups)+1) // one more, to have an address
+	for i, g := range c.Groups {
 		groups[i] = uint32(g)
 	}
-	_, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(c.groups)), uintptr(unsafe.Pointer(&groups[0])), 0)
+	_, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(c.Groups)), uintptr(unsafe.Pointer(&groups[0])), 0)
 	if e == 0 {
-		_, _, e = unix.RawSyscall(unix.SYS_SETRESGID, uintptr(c.gid), uintptr(c.gid), uintptr(c.gid))
+		_, _, e = unix.RawSyscall(unix.SYS_SETRESGID, uintptr(c.GID), uintptr(c.GID), uintptr(c.GID))
 	}
 	if e == 0 {
-		_, _, e = unix.RawSyscall(unix.SYS_SETRESUID, uintptr(c.uid), uintptr(c.uid), uintptr(c.uid))
+		_, _, e = unix.RawSyscall(unix.SYS_SETRESUID, uintptr(c.UID), uintptr(c.UID), uintptr(c.UID))
 	}
 	if e != 0 {
-		return fmt.Errorf("cannot become user %d: %w", c.uid, e)
+		return fmt.Errorf("cannot become user %d: %w", c.UID, e)
 	}
 	return nil
 }
 
-// lookup finds a user's credentials as initgroups(3) does; an empty group is the user's own.
-func lookup(name, group string) (credentials, error) {
+// Lookup finds a user's credentials as initgroups(3) does; an empty group is the user's own.
+func Lookup(name, group string) (Credentials, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return credentials{}, err
+		return Credentials{}, err
 	}
-	c := credentials{}
-	if c.uid, err = fcgisup.ParseID(u.Uid); err != nil {
+	c := Credentials{}
+	if c.UID, err = fcgisup.ParseID(u.Uid); err != nil {
 		return c, err
 	}
-	if c.gid, err = fcgisup.ParseID(u.Gid); err != nil {
+	if c.GID, err = fcgisup.ParseID(u.Gid); err != nil {
 		return c, err
 	}
 	if group != "" {
@@ -75,7 +75,7 @@ func lookup(name, group string) (credentials, error) {
 		if err != nil {
 			return c, err
 		}
-		if c.gid, err = fcgisup.ParseID(g.Gid); err != nil {
+		if c.GID, err = fcgisup.ParseID(g.Gid); err != nil {
 			return c, err
 		}
 	}
@@ -88,50 +88,50 @@ func lookup(name, group string) (credentials, error) {
 		if err != nil {
 			return c, err
 		}
-		c.groups = append(c.groups, n)
+		c.Groups = append(c.Groups, n)
 	}
 	return c, nil
 }
 
-// access is what a connect(2) to a socket file, or an open(2), would meet.
-type access struct {
-	// denied is the file or the folder that refuses, empty if none does.
-	denied string
-	// mode is its permissions and owner.
-	mode string
-	// missing tells that there is no such file where nginx looks.
-	missing bool
-	// hidden tells that the file is missing there only.
-	hidden bool
+// Result is what a connect(2) to a socket file, or an open(2), would meet.
+type Result struct {
+	// Denied is the file or the folder that refuses, empty if none does.
+	Denied string
+	// Mode is its permissions and owner.
+	Mode string
+	// Missing tells that there is no such file where nginx looks.
+	Missing bool
+	// Hidden tells that the file is missing there only.
+	Hidden bool
 }
 
-// tryConnect asks what connect(2) asks of a unix socket, unix(7) "Pathname
+// TryConnect asks what connect(2) asks of a unix socket, unix(7) "Pathname
 // socket ownership and permissions", without connecting: search permission on
 // the folders and write permission on the file. The root is that of the process
 // whose mount namespace counts.
-func tryConnect(root int, path string) (access, error) { return tryAccess(root, path, unix.W_OK) }
+func TryConnect(root int, path string) (Result, error) { return Try(root, path, unix.W_OK) }
 
-// tryAccess asks for a permission on a file, access(2), and for search
+// Try asks for a permission on a file, access(2), and for search
 // permission on its folders.
-func tryAccess(root int, path string, permission uint32) (access, error) {
+func Try(root int, path string, permission uint32) (Result, error) {
 	fd, err := openIn(root, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
-		return access{missing: true}, nil
+		return Result{Missing: true}, nil
 	case errors.Is(err, unix.EACCES):
-		return access{denied: firstClosed(root, filepath.Dir(path))}, nil
+		return Result{Denied: firstClosed(root, filepath.Dir(path))}, nil
 	case err != nil:
-		return access{}, fmt.Errorf("cannot look at %s: %w", path, err)
+		return Result{}, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
 	defer unix.Close(fd)
 	err = unix.Faccessat(fd, "", permission, unix.AT_EMPTY_PATH)
 	if errors.Is(err, unix.EACCES) {
-		return access{denied: path}, nil
+		return Result{Denied: path}, nil
 	}
 	if err != nil && !errors.Is(err, unix.EROFS) {
-		return access{}, fmt.Errorf("cannot ask for permission on %s: %w", path, err)
+		return Result{}, fmt.Errorf("cannot ask for permission on %s: %w", path, err)
 	}
-	return access{}, nil
+	return Result{}, nil
 }
 
 func openIn(root int, path string) (int, error) {
@@ -156,8 +156,8 @@ func firstClosed(root int, folder string) string {
 	return ""
 }
 
-// rootOf opens the root directory of a process, or of this one for 0.
-func rootOf(pid int) (*os.File, error) {
+// Root opens the root directory of a process, or of this one for 0.
+func Root(pid int) (*os.File, error) {
 	path := "/"
 	if pid != 0 {
 		path = fmt.Sprintf("/proc/%d/root", pid)

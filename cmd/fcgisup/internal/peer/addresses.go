@@ -1,4 +1,4 @@
-package main
+package peer
 
 import (
 	"net"
@@ -9,8 +9,8 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// ownAddresses are this host's; none is no error, only fewer findings.
-func ownAddresses() []netip.Addr {
+// OwnAddresses are this host's; none is no error, only fewer findings.
+func OwnAddresses() []netip.Addr {
 	var all []netip.Addr
 	addrs, _ := net.InterfaceAddrs()
 	for _, a := range addrs {
@@ -21,9 +21,9 @@ func ownAddresses() []netip.Addr {
 	return all
 }
 
-// canonical is an address with the links in its path followed: /var/run is
+// Canonical is an address with the links in its path followed: /var/run is
 // mostly /run, and systemd makes links to sockets (Symlinks=).
-func canonical(a fcgisup.Address) fcgisup.Address {
+func Canonical(a fcgisup.Address) fcgisup.Address {
 	if a.Network != "unix" {
 		return a
 	}
@@ -38,9 +38,9 @@ func canonical(a fcgisup.Address) fcgisup.Address {
 	return a
 }
 
-// hostPort takes a TCP address apart; invalid is every address of a listener,
+// HostPort takes a TCP address apart; invalid is every address of a listener,
 // and a name that nobody but localhost has.
-func hostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
+func HostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
 	host, port, err := net.SplitHostPort(a.Addr)
 	if err != nil || a.Network != "tcp" {
 		return ip, "", false
@@ -58,16 +58,16 @@ func hostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
 	return ip, port, err == nil
 }
 
-// serves tells whether what listens on an address gets the connections to another.
-func serves(listen, target fcgisup.Address) bool {
+// Serves tells whether what listens on an address gets the connections to another.
+func Serves(listen, target fcgisup.Address) bool {
 	if listen.Network != target.Network {
 		return false
 	}
 	if listen.Network == "unix" {
 		return listen.Addr == target.Addr
 	}
-	at, port, ok := hostPort(listen)
-	to, toPort, known := hostPort(target)
+	at, port, ok := HostPort(listen)
+	to, toPort, known := HostPort(target)
 	if !ok || !known || port != toPort {
 		return false
 	}

@@ -1,4 +1,4 @@
-package main
+package access
 
 import (
 	"bytes"
@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-func userExists(name string) bool {
+func UserExists(name string) bool {
 	_, err := user.Lookup(name)
 	return err == nil || inDirectory("passwd", name)
 }
 
-func groupExists(name string) bool {
+func GroupExists(name string) bool {
 	_, err := user.LookupGroup(name)
 	return err == nil || inDirectory("group", name)
 }
@@ -45,37 +45,37 @@ const (
 	notInDirectory = 2
 )
 
-func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
+func IsNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// socketMode is who owns a socket file, and who may connect to it.
-type socketMode struct {
-	uid, gid    int
-	user, group string
-	mode        fs.FileMode
+// SocketMode is who owns a socket file, and who may connect to it.
+type SocketMode struct {
+	UID, GID    int
+	User, Group string
+	Mode        fs.FileMode
 }
 
-// admits says whether connect(2) finds write permission, unix(7).
-func (s socketMode) admits(who credentials) bool {
+// Admits says whether connect(2) finds write permission, unix(7).
+func (s SocketMode) Admits(who Credentials) bool {
 	switch {
-	case who.uid == 0:
+	case who.UID == 0:
 		return true
-	case who.uid == s.uid:
-		return s.mode&0o200 != 0
-	case who.gid == s.gid || slices.Contains(who.groups, s.gid):
-		return s.mode&0o020 != 0
+	case who.UID == s.UID:
+		return s.Mode&0o200 != 0
+	case who.GID == s.GID || slices.Contains(who.Groups, s.GID):
+		return s.Mode&0o020 != 0
 	}
-	return s.mode&0o002 != 0
+	return s.Mode&0o002 != 0
 }
 
-func (s socketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.mode, s.user, s.group) }
+func (s SocketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.Mode, s.User, s.Group) }
 
-// credentialsOf are those of a process: the effective ones of /proc/PID/status, proc(5).
-func credentialsOf(pid int) (credentials, error) {
+// CredentialsOf are those of a process: the effective ones of /proc/PID/status, proc(5).
+func CredentialsOf(pid int) (Credentials, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return credentials{}, err
+		return Credentials{}, err
 	}
-	c := credentials{uid: -1, gid: -1}
+	c := Credentials{UID: -1, GID: -1}
 	for line := range bytes.Lines(data) {
 		name, rest, _ := strings.Cut(string(line), ":")
 		var numbers []int
@@ -86,15 +86,15 @@ func credentialsOf(pid int) (credentials, error) {
 		}
 		switch {
 		case name == "Groups":
-			c.groups = numbers
+			c.Groups = numbers
 		case len(numbers) < 2:
 		case name == "Uid":
-			c.uid = numbers[1]
+			c.UID = numbers[1]
 		case name == "Gid":
-			c.gid = numbers[1]
+			c.GID = numbers[1]
 		}
 	}
-	if c.uid < 0 || c.gid < 0 {
+	if c.UID < 0 || c.GID < 0 {
 		return c, fmt.Errorf("cannot read whom process %d runs as", pid)
 	}
 	return c, nil
