@@ -15,6 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -47,7 +48,7 @@ type checker struct {
 	supervisors control.Supervisors
 	host        peer.Surveyor
 	acceptors   peer.Acceptors
-	starters    starters
+	starters    startup.Starters
 }
 
 // checked is the result for one backend, and its JSON.
@@ -139,7 +140,7 @@ type target struct {
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
-	defer k.starters.close()
+	defer k.starters.Close()
 	targets, err := k.targets(ctx, args)
 	if err != nil {
 		return err
@@ -255,11 +256,11 @@ func (k *checker) targets(ctx context.Context, args []string) ([]target, error) 
 		}
 		r.Network, r.Address = a.Network, a.Addr
 		t := target{request: r, timeout: k.timeout, host: &k.host, acceptors: &k.acceptors}
-		t.failure = func(ctx context.Context) *control.Failure { return k.starters.at(ctx, a) }
+		t.failure = func(ctx context.Context) *control.Failure { return k.starters.At(ctx, a) }
 		if in, ok := supervised[a]; ok {
 			t.status = func(ctx context.Context, fresh bool) control.Reply { return k.supervisors.Of(ctx, in, fresh) }
 			t.asleep = func() bool { return k.asleep(in) }
-			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
+			t.failure = func(ctx context.Context) *control.Failure { return k.starters.Of(ctx, in) }
 		}
 		all = append(all, t)
 	}
@@ -323,7 +324,7 @@ func (k *checker) configured(ctx context.Context) ([]target, error) {
 			if a.Systemd.Supervise {
 				t.asleep = func() bool { return k.asleep(in) }
 			}
-			t.failure = func(ctx context.Context) *control.Failure { return k.starters.of(ctx, in) }
+			t.failure = func(ctx context.Context) *control.Failure { return k.starters.Of(ctx, in) }
 			if k.changed("timeout") {
 				t.timeout = k.timeout
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -14,8 +15,20 @@ import (
 
 // fakeStarter is a systemd with some sockets and services.
 type fakeStarter struct {
-	fakeServices
-	sockets []units.SocketUnit
+	services map[string]units.Service
+	sockets  []units.SocketUnit
+}
+
+func (f fakeStarter) List(context.Context, ...string) ([]units.State, error) {
+	var all []units.State
+	for name, s := range f.services {
+		all = append(all, units.State{Name: name, Active: s.Active, Sub: s.Sub})
+	}
+	return all, nil
+}
+
+func (f fakeStarter) Service(_ context.Context, name string) (units.Service, error) {
+	return f.services[name], nil
 }
 
 func (f fakeStarter) Sockets(context.Context) ([]units.SocketUnit, error) { return f.sockets, nil }
@@ -31,18 +44,18 @@ func TestCheckFailingStarts(t *testing.T) {
 			Listen: []fcgisup.Address{{Network: "unix", Addr: path}},
 		}
 	}
-	k := &checker{starters: starters{systemd: fakeStarter{
-		fakeServices{"rt-fastcgi@1.service": again, "rt-fastcgi@2.service": idle, "hand.service": again, "idle.service": idle},
+	k := &checker{starters: startup.Starters{Systemd: fakeStarter{
+		map[string]units.Service{"rt-fastcgi@1.service": again, "rt-fastcgi@2.service": idle, "hand.service": again, "idle.service": idle},
 		[]units.SocketUnit{socket("hand", "/run/hand.sock"), socket("idle", "/run/idle.sock")},
 	}}}
 	instance := func(n int) func(ctx context.Context) *control.Failure {
 		return func(ctx context.Context) *control.Failure {
-			return k.starters.of(ctx, fcgisup.Instance{App: "rt", Number: n})
+			return k.starters.Of(ctx, fcgisup.Instance{App: "rt", Number: n})
 		}
 	}
 	address := func(path string) func(ctx context.Context) *control.Failure {
 		return func(ctx context.Context) *control.Failure {
-			return k.starters.at(ctx, fcgisup.Address{Network: "unix", Addr: path})
+			return k.starters.At(ctx, fcgisup.Address{Network: "unix", Addr: path})
 		}
 	}
 	for name, test := range map[string]struct {

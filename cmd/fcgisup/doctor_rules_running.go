@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -35,7 +36,7 @@ func findFailing(f *facts) (found []finding.Finding) {
 
 // unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
 func unwell(u units.ServiceUnit) string {
-	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= againAndAgain
+	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= startup.RepeatedStarts
 	if !again && u.Active != "failed" {
 		return ""
 	}
@@ -54,7 +55,7 @@ func findFailedServices(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
 			mend := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
-			if cause, fix := deniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
+			if cause, fix := startup.DeniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
 				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
 			}
 			found = append(found, finding.Finding{ID: "service-failed", Severity: finding.Error, Subject: s.Service, Message: how, Mend: mend})

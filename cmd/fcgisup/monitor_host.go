@@ -15,6 +15,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -215,7 +216,7 @@ func (h *hostUnits) Result(ctx context.Context, unit string) (string, error) {
 // resultOf is systemd's result of a service, with the exit code and the path that its sandbox lacks where that is the reason.
 func resultOf(s units.Service) string {
 	app, _, _, _ := units.Parse(s.Name)
-	cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app)
+	cause, fix := startup.DeniedMounts(s.Result, s.Exit, s.MissingMounts, app)
 	switch {
 	case cause != "":
 		return units.Ending(s.Result, s.Exit) + "; " + cause + "; " + fix

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -84,7 +85,7 @@ func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 	sleepers := s.asleep(control.Root)
 	if len(sleepers) > 0 {
 		if systemd, err := units.Connect(ctx); err == nil {
-			findFailingServices(ctx, systemd, sleepers)
+			startup.FindFailing(ctx, systemd, sleepers)
 			systemd.Close()
 		}
 	}

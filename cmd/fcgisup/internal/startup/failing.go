@@ -1,4 +1,4 @@
-package main
+package startup
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// services is what systemd is asked about services.
-type services interface {
+// Services is what systemd is asked about services.
+type Services interface {
 	List(ctx context.Context, patterns ...string) ([]units.State, error)
 	Service(ctx context.Context, service string) (units.Service, error)
 }
 
-// findFailingServices corrects instances that seem to sleep: those whose service has
+// FindFailing corrects instances that seem to sleep: those whose service has
 // failed, or is started again and again and never gets as far as a supervisor.
 // What systemd cannot be asked stays as it is.
-func findFailingServices(ctx context.Context, systemd services, all []control.Status) {
+func FindFailing(ctx context.Context, systemd Services, all []control.Status) {
 	states, err := systemd.List(ctx, units.AllServices)
 	if err != nil {
 		return
@@ -46,7 +46,7 @@ func mayFail(active string) bool {
 
 // failureOf returns why a service never gets as far as a supervisor, nil if it does or if
 // systemd does not say. The app is empty for a unit that gen has not made.
-func failureOf(ctx context.Context, systemd services, unit, app string) *control.Failure {
+func failureOf(ctx context.Context, systemd Services, unit, app string) *control.Failure {
 	s, err := systemd.Service(ctx, unit)
 	if err != nil {
 		return nil
@@ -56,15 +56,15 @@ func failureOf(ctx context.Context, systemd services, unit, app string) *control
 		return nil
 	}
 	next := "journalctl -u " + unit
-	if cause, fix := deniedMounts(s.Result, s.Exit, s.MissingMounts, app); cause != "" {
+	if cause, fix := DeniedMounts(s.Result, s.Exit, s.MissingMounts, app); cause != "" {
 		how, next = how+"; "+cause, fix
 	}
 	return &control.Failure{At: s.Began, Cause: control.SpawnError, Detail: how + "; " + next}
 }
 
-// deniedMounts is why systemd cannot set up the mounts of a service that fails, and what to
+// DeniedMounts is why systemd cannot set up the mounts of a service that fails, and what to
 // do; empty if that is not the reason.
-func deniedMounts(result string, exit int, missing []string, app string) (cause, fix string) {
+func DeniedMounts(result string, exit int, missing []string, app string) (cause, fix string) {
 	switch {
 	case len(missing) > 0: // whatever the result: between two starts it is that of none
 		directive, path, _ := strings.Cut(missing[0], "=")
@@ -79,8 +79,8 @@ func deniedMounts(result string, exit int, missing []string, app string) (cause,
 	return "the sandbox may forbid this: systemd cannot set up the mounts of its directives (PrivateTmp=, BindPaths=, …)", fix
 }
 
-// againAndAgain is how many restarts are no accident, such as a kill.
-const againAndAgain = 2
+// RepeatedStarts is how many restarts are no accident, such as a kill.
+const RepeatedStarts = 2
 
 // serviceFailure is why a service without a supervisor is not merely asleep or about to start.
 func serviceFailure(s units.Service) string {
@@ -88,7 +88,7 @@ func serviceFailure(s units.Service) string {
 	switch {
 	case s.Active == "failed":
 		return "its service has failed: " + how
-	case s.Restarts < againAndAgain:
+	case s.Restarts < RepeatedStarts:
 		return ""
 	case s.Result == "success":
 		return fmt.Sprintf("systemd has started its service again %d times", s.Restarts)

@@ -1,4 +1,4 @@
-package main
+package startup
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func TestFailingServices(t *testing.T) {
 	for n := 1; n <= 8; n++ {
 		all = append(all, control.Status{App: "a", Instance: n, State: control.Sleeping})
 	}
-	findFailingServices(t.Context(), systemd, all)
+	FindFailing(t.Context(), systemd, all)
 	for _, st := range all {
 		says := want[st.Instance]
 		switch {
@@ -59,34 +59,16 @@ func TestFailingServices(t *testing.T) {
 // TestDeniedMounts: where a directive names what is not there, that is the reason.
 func TestDeniedMounts(t *testing.T) {
 	missing := []string{"ReadWritePaths=/srv/x y"}
-	if cause, fix := deniedMounts("exit-code", 226, missing, "a"); cause != "the sandbox may forbid this: ReadWritePaths=/srv/x y does not exist" || fix != "create '/srv/x y', or write -/srv/x y in ReadWritePaths=" {
+	if cause, fix := DeniedMounts("exit-code", 226, missing, "a"); cause != "the sandbox may forbid this: ReadWritePaths=/srv/x y does not exist" || fix != "create '/srv/x y', or write -/srv/x y in ReadWritePaths=" {
 		t.Errorf("%q, %q", cause, fix)
 	}
-	if cause, _ := deniedMounts("success", 0, missing, "a"); cause == "" {
+	if cause, _ := DeniedMounts("success", 0, missing, "a"); cause == "" {
 		t.Error("between two starts nothing is known")
 	}
-	if cause, fix := deniedMounts("exit-code", 1, nil, "a"); cause+fix != "" {
+	if cause, fix := DeniedMounts("exit-code", 1, nil, "a"); cause+fix != "" {
 		t.Errorf("%q, %q", cause, fix)
 	}
-	if cause, fix := deniedMounts("signal", 226, nil, "a"); cause+fix != "" {
+	if cause, fix := DeniedMounts("signal", 226, nil, "a"); cause+fix != "" {
 		t.Errorf("%q, %q", cause, fix)
-	}
-}
-
-// TestFirstLines: the reason is quoted, not the end of its trace, and blank lines are not.
-func TestFirstLines(t *testing.T) {
-	f := &control.Failure{Output: []string{"", "  ", "Can't locate FCGI.pm\x1b[31m", "", " at x line 1", "BEGIN failed", "more"}}
-	if got, want := control.FirstLines(f), "Can't locate FCGI.pm"; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, " / at x line 1 / BEGIN failed") {
-		t.Errorf("%q", got)
-	}
-	if got := control.FirstLines(nil) + control.FirstLines(&control.Failure{Output: []string{""}}); got != "" {
-		t.Errorf("%q of nothing", got)
-	}
-	var b strings.Builder
-	failing := control.Status{App: "a", Instance: 1, State: control.InstanceFailing, LastFailure: &control.Failure{Output: []string{"x"}}}
-	second := failing
-	second.Instance = 2
-	if err := outputs(&b, []control.Status{failing, {App: "b", State: control.Up, LastFailure: failing.LastFailure}, second}); err != nil || b.String() != "a@1, a@2 printed: x\n" {
-		t.Errorf("%q, %v", &b, err)
 	}
 }
