@@ -14,10 +14,7 @@ func controlPaths(explicit string) ([]string, error) {
 	if explicit != "" {
 		return []string{explicit}, nil
 	}
-	paths, err := control.Paths(peer.ListenersOf(scoreboard.NewSurvey()))
-	if err != nil {
-		return nil, err
-	}
+	paths := control.Paths(peer.ListenersOf(scoreboard.NewSurvey()))
 	if len(paths) == 0 {
 		return nil, term.Hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
 			"instances that sleep under systemd have none until their first request; --control PATH names another socket")

@@ -33,10 +33,7 @@ type deafTarget struct{ name, why, mend string }
 // gatherFailing asks the supervisors that run which instances have no worker
 // that lives. Those that sleep have no supervisor, and are not woken.
 func (f *facts) gatherFailing(ctx context.Context) {
-	paths, err := (&monitoring{}).sockets()
-	if err != nil {
-		return // a pattern of our own
-	}
+	paths := control.AllPaths()
 	apps := make([]fcgisup.App, len(f.apps))
 	for i, a := range f.apps {
 		apps[i] = a.App
@@ -68,7 +65,7 @@ func (f *facts) gatherMonitor(cfg *fcgisup.Config, file string) {
 	_, err := os.Stat(file)
 	f.monitor.due = err == nil
 	if path := cfg.Monitor.TokenFile; path != "" {
-		_, err := readToken(path)
+		_, err := term.ReadToken(path)
 		if errors.Is(err, fs.ErrPermission) && !term.IsRoot() {
 			f.note("token-not-read", path, "Only who may read the token can tell whether the monitor can use it.", "sudo fcgisup doctor")
 		} else {

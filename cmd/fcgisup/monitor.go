@@ -233,7 +233,7 @@ func (m *monitoring) settings(cfg *fcgisup.Config) (s fcgisup.Monitor, token str
 	}
 	s.TokenFile = cmp.Or(m.tokenFile, s.TokenFile)
 	if s.TokenFile != "" {
-		token, err = readToken(s.TokenFile)
+		token, err = term.ReadToken(s.TokenFile)
 	} else {
 		err = needsNone(s.Listen)
 	}

@@ -74,8 +74,7 @@ func (m *monitoring) evidenceOf(pid int) any {
 
 // sockets are the control sockets of this host.
 func (m *monitoring) sockets() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(control.Root, "*", control.ControlName))
-	return append(paths, m.controls...), err
+	return append(control.AllPaths(), m.controls...), nil
 }
 
 // trafficOf is what the kernel knows of a service's listener. Clients in another

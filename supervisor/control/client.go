@@ -23,12 +23,14 @@ import (
 )
 
 // Paths are the control sockets of all supervisors below Root.
-func Paths(listens func(path string) bool) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(Root, "*", ControlName))
-	if err != nil {
-		return nil, fmt.Errorf("internal error: %w", err)
-	}
-	return slices.DeleteFunc(paths, func(path string) bool { return Abandoned(listens, path) }), nil
+func Paths(listens func(path string) bool) []string {
+	return slices.DeleteFunc(AllPaths(), func(path string) bool { return Abandoned(listens, path) })
+}
+
+// AllPaths returns the control sockets below Root, also those that killed supervisors have left behind.
+func AllPaths() []string {
+	paths, _ := filepath.Glob(filepath.Join(Root, "*", ControlName)) // fails for a bad pattern only
+	return paths
 }
 
 // Abandoned reports whether a supervisor that was killed has left a control socket
