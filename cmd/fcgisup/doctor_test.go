@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +16,6 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/units"
@@ -66,11 +62,11 @@ func soundFacts() *facts {
 		f.sockets = append(f.sockets, socketFacts{
 			app: "rt",
 			SocketUnit: units.SocketUnit{
-				Unit:    units.Unit{State: units.State{Name: socket("rt", n), Active: "active"}, Load: "loaded", FileState: "disabled"},
+				Unit:    units.Unit{State: units.State{Name: units.Names("rt").Socket(n), Active: "active"}, Load: "loaded", FileState: "disabled"},
 				Listen:  []fcgisup.Address{a},
-				Backlog: 4096, Mode: 0o660, Service: service("rt", n),
+				Backlog: 4096, Mode: 0o660, Service: units.Names("rt").Service(n),
 			},
-			service: units.ServiceUnit{Unit: units.Unit{State: units.State{Name: service("rt", n)}, Load: "loaded"}, PrivateTmp: true, RuntimeDirectories: []string{"/run/fcgisup/rt-1"}},
+			service: units.ServiceUnit{Unit: units.Unit{State: units.State{Name: units.Names("rt").Service(n)}, Load: "loaded"}, PrivateTmp: true, RuntimeDirectories: []string{"/run/fcgisup/rt-1"}},
 		})
 	}
 	return f
@@ -348,77 +344,5 @@ func TestPrintFindings(t *testing.T) {
 	}
 	if err := printFindings(&coloured, "here", found, true); err != nil || !strings.Contains(coloured.String(), "\x1b[1;31merrors\x1b[0m\n") {
 		t.Errorf("%q, %v", coloured.String(), err)
-	}
-}
-
-// TestDoctorAnywhere: on whatever machine, the JSON is an array and no rule fails.
-func TestDoctorAnywhere(t *testing.T) {
-	t.Chdir(t.TempDir())
-	got := fcgisupRun("doctor", "--json", "--config", "nosuch.yaml")
-	if got.code != term.ExitUsage || !strings.Contains(got.err, "nosuch.yaml") {
-		t.Errorf("a configuration that is not there: %+v", got)
-	}
-	writeFile(t, "fcgisup.yaml", "apps: {a: {command: /nosuch/a}}\n")
-	got = fcgisupRun("doctor", "--json")
-	var found []finding.Finding
-	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != term.ExitFail || !strings.Contains(got.out, `"command-missing"`) {
-		t.Errorf("%v: %+v", err, got)
-	}
-}
-
-// TestAs: the thread has the credentials, the process has not, and the thread is gone afterwards.
-func TestAs(t *testing.T) {
-	if !term.IsRoot() {
-		t.Skip("needs root, to become somebody else")
-	}
-	dir := t.TempDir()
-	for _, open := range []string{dir, filepath.Dir(dir)} {
-		if err := os.Chmod(open, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root, err := access.Root(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	file := filepath.Join(dir, "a", "b", "file")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, file, "")
-	who := access.Credentials{UID: 12345, GID: 12345, Groups: []int{777}}
-	try := func(name string, want access.Result) {
-		t.Helper()
-		var got access.Result
-		if err := access.As(who, func() { got, err = access.TryConnect(int(root.Fd()), file) }); err != nil || got != want {
-			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
-		}
-	}
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	check(os.Chmod(file, 0o660))
-	try("another's file", access.Result{Denied: file})
-	check(os.Chown(file, 0, 777))
-	try("a supplementary group's file", access.Result{})
-	check(os.Chmod(filepath.Join(dir, "a"), 0o700))
-	try("a closed folder", access.Result{Denied: filepath.Join(dir, "a")})
-	check(os.Chmod(filepath.Join(dir, "a"), 0o711))
-	check(os.Remove(file))
-	try("no file", access.Result{Missing: true})
-	if os.Geteuid() != 0 {
-		t.Error("the process is somebody else")
-	}
-	runtime.Gosched()
-	for range 50 { // no thread that other code runs on has changed
-		done := make(chan int)
-		go func() { done <- os.Geteuid() }()
-		if uid := <-done; uid != 0 {
-			t.Fatalf("a goroutine runs as %d", uid)
-		}
 	}
 }

@@ -30,7 +30,7 @@ Run it as root: others do not see all directories.`,
 			}
 			for _, app := range cfg.Apps {
 				if app.Name == args[0] {
-					return printNeeds(c.Out, app, needsOf(cmd.Context(), app))
+					return reportNeeds(cmd.Context(), c.Out, app)
 				}
 			}
 			return term.Usage(fmt.Errorf("sandbox: %s has no app %q", cfg.Path, args[0]))

@@ -2,12 +2,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
 )
+
+// reportNeeds looks for what an app needs and prints it.
+func reportNeeds(ctx context.Context, w io.Writer, app fcgisup.App) error {
+	return printNeeds(w, app, needsOf(ctx, app))
+}
 
 // printNeeds says what there is, and configuration that leaves it to the app.
 func printNeeds(w io.Writer, app fcgisup.App, n sandboxNeeds) error {
@@ -139,4 +145,13 @@ func (n sandboxNeeds) strictTakes(app fcgisup.App) string {
 		return ""
 	}
 	return "sandbox: strict takes from it " + strings.Join(parts, "; ")
+}
+
+// warnOfSandbox prints what an app needs, as far as this host shows it, and its sandbox takes.
+func warnOfSandbox(ctx context.Context, w io.Writer, path string, app fcgisup.App) {
+	a := appFacts{App: app}
+	a.gatherNeeds(ctx)
+	for _, f := range findSandbox(&facts{apps: []appFacts{a}}) {
+		fmt.Fprintf(w, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
+	}
 }

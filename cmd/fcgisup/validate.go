@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -35,7 +34,7 @@ Exit code 0: good, with or without warnings; 2: not.`,
 				fmt.Fprintln(c.Err, w)
 			}
 			for _, a := range cfg.Apps {
-				c.warnOfSandbox(cmd.Context(), cfg.Path, a)
+				warnOfSandbox(cmd.Context(), c.Err, cfg.Path, a)
 			}
 			for _, a := range cfg.Apps {
 				fmt.Fprintf(c.Out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, term.Plural(a.Instances, "instance"), span(a))
@@ -52,13 +51,4 @@ func span(a fcgisup.App) string {
 		return first.Address.String()
 	}
 	return fmt.Sprintf("%s to %s", first.Address, last.Address)
-}
-
-// warnOfSandbox names what an app needs, as far as this host shows it, and its sandbox takes.
-func (c *cli) warnOfSandbox(ctx context.Context, path string, app fcgisup.App) {
-	a := appFacts{App: app}
-	a.gatherNeeds(ctx)
-	for _, f := range findSandbox(&facts{apps: []appFacts{a}}) {
-		fmt.Fprintf(c.Err, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
-	}
 }
