@@ -4,11 +4,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 func (c *cli) applyCommand() *cobra.Command {
-	a := &deploy.Applier{Env: c.Env, What: "apply", Preflight: preflight}
+	a := &deploy.Applier{Env: c.Env, What: "apply", Preflight: doctor.Preflight}
 	cmd := &cobra.Command{
 		Use:   "apply [APP...]",
 		Short: "Bring this host to what the configuration says",

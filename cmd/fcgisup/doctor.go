@@ -3,11 +3,12 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
 	"github.com/fcgisup/fcgisup/units"
 )
 
 func (c *cli) doctorCommand() *cobra.Command {
-	d := &doctor{Env: c.Env}
+	d := &doctor.Doctor{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find what will hurt on this host, and say how to mend it",
@@ -40,9 +41,9 @@ is wrong.`,
 		Example: `  fcgisup doctor
   fcgisup doctor --json | jq -r '.[] | select(.severity != "note") | .id + " " + .subject'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&d.json, "json", false, "print a JSON array of id, severity, subject, message and mend")
-	cmd.Flags().StringVar(&d.binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
+	cmd.Flags().BoolVar(&d.JSON, "json", false, "print a JSON array of id, severity, subject, message and mend")
+	cmd.Flags().StringVar(&d.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	return cmd
 }

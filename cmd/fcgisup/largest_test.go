@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -129,7 +130,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	if r.explain(&all[0]); r.code != nagiosCritical {
 		t.Errorf("check: %+v", r)
 	}
-	if why := lastWordsOf(all[0]); !strings.HasPrefix(why, "none of its workers lives: ") {
+	if why := doctor.WhyFailing(all[0]); !strings.HasPrefix(why, "none of its workers lives: ") {
 		t.Errorf("doctor: %.80s", why)
 	}
 	history, err := monitor.OpenHistory("")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -30,7 +31,7 @@ Run it as root: others do not see all directories.`,
 			}
 			for _, app := range cfg.Apps {
 				if app.Name == args[0] {
-					return reportNeeds(cmd.Context(), c.Out, app)
+					return doctor.ReportNeeds(cmd.Context(), c.Out, app)
 				}
 			}
 			return term.Usage(fmt.Errorf("sandbox: %s has no app %q", cfg.Path, args[0]))

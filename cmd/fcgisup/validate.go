@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -34,7 +35,7 @@ Exit code 0: good, with or without warnings; 2: not.`,
 				fmt.Fprintln(c.Err, w)
 			}
 			for _, a := range cfg.Apps {
-				warnOfSandbox(cmd.Context(), c.Err, cfg.Path, a)
+				doctor.WarnOfSandbox(cmd.Context(), c.Err, cfg.Path, a)
 			}
 			for _, a := range cfg.Apps {
 				fmt.Fprintf(c.Out, "%s: app %s: %s on %s\n", cfg.Path, a.Name, term.Plural(a.Instances, "instance"), span(a))

@@ -1,0 +1,400 @@
+package doctor
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/nginx"
+)
+
+type (
+	pass     = nginx.Pass
+	upstream = nginx.Upstream
+)
+
+// findBrokenNginx: a configuration that nginx will not start with.
+func findBrokenNginx(f *facts) []finding.Finding {
+	if f.web == nil || f.web.refused == "" {
+		return nil
+	}
+	return []finding.Finding{{ID: "nginx-refuses", Severity: finding.Error, Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Mend: "correct that, until nginx -t is content"}}
+}
+
+// findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
+func findNotReloaded(f *facts) []finding.Finding {
+	if f.web == nil || len(f.web.newer) == 0 {
+		return nil
+	}
+	names := f.web.newer
+	if len(names) > 3 {
+		names = append(slices.Clone(names[:3]), "…")
+	}
+	return []finding.Finding{{
+		ID: "nginx-not-reloaded", Severity: finding.Warning, Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
+		Mend: "nginx -t && systemctl reload nginx",
+	}}
+}
+
+func addressesOf(a fcgisup.App) []fcgisup.Address {
+	var all []fcgisup.Address
+	for _, i := range a.Expand() {
+		all = append(all, i.Address)
+	}
+	return all
+}
+
+// findUnserved: nginx passes to where nobody listens. A unit that should is
+// found elsewhere: it has failed, or is stopped.
+func findUnserved(f *facts) (found []finding.Finding) {
+	if f.web == nil || f.web.effective == nil {
+		return nil
+	}
+	for _, p := range f.web.effective.Passes {
+		if p.Variable {
+			found = append(found, finding.Finding{ID: "pass-variable", Severity: finding.Note, Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Mend: ""})
+		}
+	}
+	if len(f.listeners) == 0 {
+		return found
+	}
+	listening, units := f.index()
+	owner := f.owner()
+	for _, b := range f.backends() {
+		if listening(b.address) || units(b.address) {
+			continue
+		}
+		one := finding.Finding{
+			ID: "pass-unserved", Severity: finding.Error, Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
+			Mend: "start what should listen there, or take it out of nginx and systemctl reload nginx",
+		}
+		if app := owner[b.address]; app != "" {
+			one.Mend = "fcgisup apply " + app
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// owner is which app shall listen on an address, as far as they are written alike.
+func (f *facts) owner() map[fcgisup.Address]string {
+	all := map[fcgisup.Address]string{}
+	for _, a := range f.apps {
+		for _, address := range addressesOf(a.App) {
+			all[address] = a.Name
+		}
+	}
+	return all
+}
+
+// index answers for many addresses who listens there, and which have a unit that should.
+func (f *facts) index() (listening, units func(fcgisup.Address) bool) {
+	var kernel, unit []fcgisup.Address
+	for _, l := range f.listeners {
+		kernel = append(kernel, l.address)
+	}
+	for _, s := range f.sockets {
+		unit = append(unit, s.Listen...)
+	}
+	return served(kernel), served(unit)
+}
+
+func served(by []fcgisup.Address) func(fcgisup.Address) bool {
+	paths, others := map[string]bool{}, []fcgisup.Address{}
+	for _, a := range by {
+		if a.Network == "unix" {
+			paths[a.Addr] = true
+		} else {
+			others = append(others, a)
+		}
+	}
+	return func(to fcgisup.Address) bool {
+		return to.Network == "unix" && paths[to.Addr] || slices.ContainsFunc(others, func(a fcgisup.Address) bool { return peer.Serves(a, to) })
+	}
+}
+
+// findDenied: the web server may not connect.
+func findDenied(f *facts) (found []finding.Finding) {
+	if f.web == nil {
+		return nil
+	}
+	for _, b := range f.backends() {
+		x := f.web.access[b.address]
+		if x.Hidden && !(f.web.privateTmp && inTmp(b.address)) {
+			found = append(found, finding.Finding{
+				ID: "web-server-blind", Severity: finding.Error, Subject: b.at.String(),
+				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
+				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
+			})
+		}
+		if x.Denied == "" {
+			continue
+		}
+		one := finding.Finding{ID: "web-user-denied", Severity: finding.Error, Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
+		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
+		if x.Denied == b.address.Addr {
+			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
+			one.Mend = f.letIn(b.address)
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// findWebUser: the web server could not connect to an app's sockets as they are
+// configured, also before there are any.
+func findWebUser(f *facts) (found []finding.Finding) {
+	if f.web == nil || f.web.who == nil {
+		return nil
+	}
+	passed := f.passed()
+	for _, a := range f.apps {
+		addresses := addressesOf(a.App)
+		refused := slices.ContainsFunc(addresses, func(at fcgisup.Address) bool { return f.web.access[at].Denied != "" })
+		if a.socket == nil || a.socket.Admits(*f.web.who) || refused {
+			continue // findDenied says it of sockets that are there
+		}
+		one := finding.Finding{
+			ID: "web-user-denied", Severity: finding.Error, Subject: "app " + a.Name,
+			Message: fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
+			Mend:    fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
+		}
+		// Another owner than the default may be another web server.
+		if own := a.Socket.User != fcgisup.Default(a.Name).Socket.User; len(f.web.workers) == 0 || own && !passed(addresses) {
+			one.Severity = finding.Warning
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// findNotIncluded: nginx does not read the file with an app's upstream.
+func findNotIncluded(f *facts) (found []finding.Finding) {
+	if f.web == nil || f.web.effective == nil || len(f.web.effective.Files) == 0 {
+		return nil
+	}
+	for _, a := range f.apps {
+		at := slices.IndexFunc(a.changes, func(c deploy.Change) bool { return c.Name == "nginx/"+a.Name+"-upstream.conf" })
+		if at < 0 || f.web.effective.Reads(a.changes[at].Place) {
+			continue
+		}
+		place := a.changes[at].Place
+		one := finding.Finding{
+			ID: "nginx-not-included", Severity: finding.Warning, Subject: "app " + a.Name,
+			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
+			Mend:    fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
+		}
+		if slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Target == a.Nginx.Upstream && p.Upstream == "" }) {
+			one.Severity = finding.Error
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// findHalfServed: a name with several addresses of this host, where nobody listens on one of them.
+func findHalfServed(f *facts) (found []finding.Finding) {
+	if f.web == nil {
+		return nil
+	}
+	listening, _ := f.index()
+	global := slices.ContainsFunc(f.own, func(a netip.Addr) bool { return a.Is6() && !a.IsLoopback() })
+	for _, b := range f.backends() {
+		host, port, err := net.SplitHostPort(b.address.Addr)
+		if err != nil || len(f.web.hosts[host]) < 2 {
+			continue
+		}
+		var served, unserved []string
+		for _, ip := range f.web.hosts[host] {
+			at := net.JoinHostPort(ip.String(), port)
+			if listening(fcgisup.Address{Network: "tcp", Addr: at}) {
+				served = append(served, at)
+			} else {
+				unserved = append(unserved, at)
+			}
+		}
+		if len(served) == 0 || len(unserved) == 0 {
+			continue
+		}
+		one := finding.Finding{
+			ID: "pass-half-served", Severity: finding.Warning, Subject: b.at.String(),
+			Message: fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
+			Mend:    served[0] + " instead of " + b.address.Addr,
+		}
+		if !global && strings.HasPrefix(unserved[0], "[") {
+			one.Severity = finding.Note // nginx does not use IPv6 on such a host
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// webUser is whom the web server connects as, or Debian's name for it.
+func (f *facts) webUser() string {
+	if f.web == nil || f.web.user == "" {
+		return fcgisup.Default("").Socket.User
+	}
+	return f.web.user
+}
+
+// letIn is how a socket is opened to the web server: where it is made.
+func (f *facts) letIn(a fcgisup.Address) string {
+	for _, s := range f.sockets {
+		switch {
+		case !slices.Contains(s.Listen, a):
+		case s.app != "":
+			return fmt.Sprintf("apps.%s.socket: {user: %s, mode: \"0660\"} in the configuration, then fcgisup apply %[1]s", s.app, f.web.user)
+		default:
+			return inDropIn(s.Name, "Socket", " && systemctl restart "+s.Name, "SocketUser="+f.web.user, "SocketMode=0660")
+		}
+	}
+	return "let the program that listens there give it to " + f.web.user
+}
+
+// eachUpstream applies a rule to upstreams with a choice of servers.
+func eachUpstream(f *facts, rule func(upstream, []pass) (finding.Finding, bool)) (found []finding.Finding) {
+	if f.web == nil || f.web.effective == nil {
+		return nil
+	}
+	for _, u := range f.web.effective.Upstreams {
+		var to []pass
+		for _, p := range f.web.effective.Passes {
+			if p.Upstream == u.Name {
+				to = append(to, p)
+			}
+		}
+		if one, ok := rule(u, to); ok {
+			one.Subject = u.String()
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// choice are the servers that nginx chooses among.
+func choice(u upstream) int {
+	n := 0
+	for _, s := range u.Servers {
+		if !s.Down && !s.Backup {
+			n++
+		}
+	}
+	return n
+}
+
+func findRoundRobin(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
+		mend := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
+		if app := f.web.made[u.File]; app != "" {
+			mend = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
+		}
+		return finding.Finding{
+			ID: "upstream-round-robin", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Mend: mend,
+		}, choice(u) > 1 && u.Balance == ""
+	})
+}
+
+func findNoZone(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
+		counts := u.Balance == "least_conn" || u.Balance == "random" || u.Balance == "least_time"
+		return finding.Finding{
+			ID: "upstream-without-zone", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
+			Mend:    "zone " + u.Name + " 64k; in the upstream",
+		}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
+	})
+}
+
+func findMaxFails(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
+		counted, out := false, time.Duration(0)
+		for _, s := range u.Servers {
+			if !s.Down && s.MaxFails > 0 {
+				counted, out = true, max(out, s.FailTimeout)
+			}
+		}
+		how := fmt.Sprintf("for %g s", out.Seconds())
+		if out < time.Second { // nginx compares whole seconds (measured)
+			how = "until the second ends, in spite of fail_timeout=0"
+		}
+		return finding.Finding{
+			ID: "upstream-max-fails", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
+			Mend:    "max_fails=0 on each server line",
+		}, counted && choice(u) > 1
+	})
+}
+
+func findMaxConns(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
+		limited := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxConns > 0 })
+		return finding.Finding{
+			ID: "upstream-max-conns", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
+			Mend:    "no max_conns= on the server lines; the backlog of the socket is the queue",
+		}, limited
+	})
+}
+
+// keptByDefault is since when upstreams keep connections unless told otherwise.
+const keptByDefault = "1.29.7"
+
+func findKeepalive(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
+		kept := u.Keepalive != nil && *u.Keepalive > 0
+		why := "has keepalive"
+		if u.Keepalive == nil && !older(f.web.build.Version, keptByDefault) {
+			kept, why = true, "keeps connections by default since nginx "+keptByDefault
+		}
+		asked := slices.IndexFunc(to, func(p pass) bool { return p.KeepConn })
+		if !kept || asked < 0 {
+			return finding.Finding{}, false
+		}
+		return finding.Finding{
+			ID: "upstream-keepalive", Severity: finding.Warning, Subject: "",
+			Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
+			Mend:    "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
+		}, true
+	})
+}
+
+// older compares versions number by number; one that is not known is older.
+func older(version, than string) bool {
+	a, b := numbersOf(version), numbersOf(than)
+	return slices.Compare(a, b) < 0
+}
+
+func numbersOf(version string) []int {
+	var all []int
+	for part := range strings.SplitSeq(version, ".") {
+		n := 0
+		_, _ = fmt.Sscanf(part, "%d", &n) // zero if it is none
+		all = append(all, n)
+	}
+	return all
+}
+
+// findPoison: a request that kills its worker goes on to kill the others.
+func findPoison(f *facts) []finding.Finding {
+	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
+		unbound := slices.IndexFunc(to, func(p pass) bool { return p.RetriesErrors && (p.Tries == 0 || p.Tries > 2) })
+		if unbound < 0 || choice(u) <= 2 {
+			return finding.Finding{}, false
+		}
+		return finding.Finding{
+			ID: "next-upstream-unbound", Severity: finding.Warning, Subject: "",
+			Message: fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
+			Mend:    "fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
+		}, true
+	})
+}

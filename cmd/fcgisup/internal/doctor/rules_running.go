@@ -1,0 +1,105 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/units"
+)
+
+// findFailing: instances whose supervisor has no worker that lives.
+func findFailing(f *facts) (found []finding.Finding) {
+	for _, st := range f.failing {
+		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
+		if f.systemd {
+			mend += "; journalctl -u '" + units.Names(st.App).Services() + "' has all"
+		}
+		if last := st.LastFailure; last != nil && last.Cause == control.ListenSocket {
+			mend = "free the path, and fcgisup makes the socket again"
+			if f.systemd {
+				mend = "systemctl restart " + units.Names(st.App).Socket(st.Instance)
+			}
+		}
+		why := WhyFailing(st)
+		found = append(found, finding.Finding{
+			ID: "instance-failing", Severity: finding.Error, Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Mend: mend,
+		})
+	}
+	return found
+}
+
+// unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
+func unwell(u units.ServiceUnit) string {
+	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= startup.RepeatedStarts
+	if !again && u.Active != "failed" {
+		return ""
+	}
+	how := units.Ending(u.Result, u.Exit)
+	if again && u.Result == "success" {
+		how = fmt.Sprintf("%d times", u.Restarts) // between the end of one and that of the next
+	}
+	if again {
+		return "It fails, and systemd starts it again and again (" + how + ")."
+	}
+	return "It has failed (" + how + ")."
+}
+
+// findFailedServices: services that do not stay up. What keeps them from it and is known is a finding of its own.
+func findFailedServices(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
+			mend := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
+			if cause, fix := startup.DeniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
+				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
+			}
+			found = append(found, finding.Finding{ID: "service-failed", Severity: finding.Error, Subject: s.Service, Message: how, Mend: mend})
+		}
+	}
+	return found
+}
+
+// findLeftOver: instances that a scale-down has not stopped.
+func findLeftOver(f *facts) (found []finding.Finding) {
+	for _, a := range f.apps {
+		for _, s := range f.sockets {
+			app, n, _, ok := units.Parse(s.Name)
+			if !ok || app != a.Name || s.app != a.Name || !s.Up() && !s.service.Up() {
+				continue
+			}
+			if n > a.Instances {
+				found = append(found, finding.Finding{
+					ID: "instance-left-over", Severity: finding.Warning, Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Mend: "fcgisup apply " + a.Name,
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findMonitor: nobody watches, and nobody is told.
+func findMonitor(f *facts) (found []finding.Finding) {
+	m := f.monitor
+	if how := unwell(m.unit); how != "" {
+		found = append(found, finding.Finding{ID: "monitor-failed", Severity: finding.Error, Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Mend: "journalctl -u " + units.MonitorUnit + " -n 20"})
+	} else if m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
+		found = append(found, finding.Finding{ID: "monitor-stopped", Severity: finding.Warning, Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Mend: "systemctl start " + units.MonitorUnit})
+	}
+	if m.token != nil {
+		mend := ""
+		var e *term.ExitError
+		if errors.As(m.token, &e) {
+			mend = e.Hint
+		}
+		found = append(found, finding.Finding{ID: "monitor-token", Severity: finding.Error, Subject: units.MonitorUnit, Message: "The monitor cannot start: " + m.token.Error() + ".", Mend: mend})
+	}
+	for _, d := range m.deaf {
+		found = append(found, finding.Finding{ID: "alert-unusable", Severity: finding.Error, Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Mend: d.mend})
+	}
+	return found
+}

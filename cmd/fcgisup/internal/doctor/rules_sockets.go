@@ -1,0 +1,282 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+)
+
+// whyFailed is what a socket unit's Result means, systemd.socket(5).
+func whyFailed(result string) string {
+	switch result {
+	case "service-start-limit-hit":
+		return "its service has been started too often in a short time, and systemd gave up on both"
+	case "trigger-limit-hit":
+		return "it has triggered its service too often in a short time: the program ends without accepting"
+	case "resources":
+		return "it could not be opened, as when its address is in use, or its folder or owner does not exist"
+	case "exit-code", "signal", "core-dump":
+		return "a command of the unit has failed"
+	case "timeout":
+		return "a command of the unit took too long"
+	}
+	return "the journal says why"
+}
+
+// findFailedSockets: they refuse every request until somebody resets them.
+func findFailedSockets(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if s.Active != "failed" {
+			continue
+		}
+		mend := "journalctl -u " + subjectMark + " -n 20; then systemctl reset-failed " + subjectMark + " && systemctl start " + subjectMark
+		if strings.HasSuffix(s.Result, "-limit-hit") {
+			mend = "mend the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
+		}
+		found = append(found, finding.Finding{ID: "socket-failed", Severity: finding.Error, Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Mend: mend})
+	}
+	return found
+}
+
+// glob names all instances of a unit's template.
+func glob(unit string) string {
+	if m := numbered().FindStringSubmatch(unit); m != nil {
+		return m[1] + "*" + m[3]
+	}
+	return unit
+}
+
+// templateOf is where a drop-in for all instances belongs.
+func templateOf(unit string) string {
+	if m := numbered().FindStringSubmatch(unit); m != nil {
+		return m[1] + m[3]
+	}
+	return unit
+}
+
+// findIdleSockets: nginx passes to them and they do not listen.
+func findIdleSockets(f *facts) (found []finding.Finding) {
+	passed := f.passed()
+	listening, _ := f.index()
+	for _, s := range f.sockets {
+		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
+			found = append(found, finding.Finding{ID: "socket-stopped", Severity: finding.Error, Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Mend: "systemctl start " + subjectMark})
+		}
+	}
+	return found
+}
+
+// findNoService: sockets with nothing behind them, which fail with the first request.
+func findNoService(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if s.Service != "" && s.service.Load == "not-found" {
+			found = append(found, finding.Finding{
+				ID: "service-not-found", Severity: finding.Error, Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
+				Mend: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
+			})
+		}
+	}
+	return found
+}
+
+// findNoProgram: services that cannot start.
+func findNoProgram(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if s.program != nil {
+			one := *s.program
+			one.Severity, one.Subject = finding.Error, s.Service
+			found = append(found, one)
+		}
+		for _, m := range s.missing {
+			fix := noSuch[m.key]
+			value := m.value
+			if fix.parent {
+				value = filepath.Dir(value)
+			}
+			one := finding.Finding{
+				ID: fix.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
+				Mend: fix.command + term.ShellWord(value),
+			}
+			if fix.parent {
+				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
+			}
+			if fix.id == "" { // a mount
+				one.ID, one.Mend = "path-missing", "create "+term.ShellWord(value)+", or write -"+value+" in "+m.key+"="
+			}
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// noSuch is what a missing value of a unit is called and made with.
+var noSuch = map[string]struct {
+	id, command string
+	// parent reports that only the directory must exist.
+	parent bool
+}{
+	"User":                    {"user-missing", "adduser --system --group ", false},
+	"Group":                   {"group-missing", "addgroup --system ", false},
+	"EnvironmentFile":         {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) lets it be missing; else create ", false},
+	"WorkingDirectory":        {"directory-missing", "mkdir -p ", false},
+	"RootDirectory":           {"directory-missing", "correct RootDirectory=, or create ", false},
+	"RootImage":               {"path-missing", "correct RootImage=, or create ", false},
+	"StandardInput":           {"path-missing", "correct StandardInput=, or create ", false},
+	"StandardOutput":          {"directory-missing", "mkdir -p ", true},
+	"StandardError":           {"directory-missing", "mkdir -p ", true},
+	"LoadCredential":          {"path-missing", "correct LoadCredential=, or create ", false},
+	"LoadCredentialEncrypted": {"path-missing", "correct LoadCredentialEncrypted=, or create ", false},
+}
+
+// findLostSockets: systemd listens and nobody can connect.
+func findLostSockets(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if s.lost {
+			found = append(found, finding.Finding{
+				ID: "socket-file-missing", Severity: finding.Error, Subject: s.Name,
+				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Mend: "systemctl restart " + subjectMark,
+			})
+		}
+	}
+	return found
+}
+
+// findFolders: sockets that go with a service although their unit stays.
+func findFolders(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		for _, folder := range s.service.RuntimeDirectories {
+			for _, a := range s.Listen {
+				if a.Network != "unix" || !strings.HasPrefix(a.Addr, folder+"/") {
+					continue
+				}
+				found = append(found, finding.Finding{
+					ID: "socket-in-runtime-directory", Severity: finding.Error, Subject: s.Name,
+					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
+					Mend:    inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findPrivateTmp: a socket in a /tmp that its users do not share.
+func findPrivateTmp(f *facts) (found []finding.Finding) {
+	if f.web != nil && f.web.privateTmp {
+		for _, b := range f.backends() {
+			if inTmp(b.address) {
+				found = append(found, finding.Finding{
+					ID: "private-tmp", Severity: finding.Error, Subject: b.at.String(),
+					Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
+					Mend:    "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+				})
+			}
+		}
+	}
+	for _, s := range f.sockets {
+		for _, a := range s.Listen {
+			if !s.service.PrivateTmp || !inTmp(a) || s.app == "" && s.service.OnStdin {
+				continue
+			}
+			one := finding.Finding{
+				ID: "private-tmp", Severity: finding.Warning, Subject: s.Service,
+				Message: fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
+				Mend:    "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+			}
+			if s.app != "" {
+				one.Severity = finding.Error // its probe connects by the path
+			}
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+func inTmp(a fcgisup.Address) bool {
+	return a.Network == "unix" && (strings.HasPrefix(a.Addr, "/tmp/") || strings.HasPrefix(a.Addr, "/var/tmp/"))
+}
+
+// findOpenSockets: whoever connects to a FastCGI program chooses what it runs, and as whom it takes him.
+func findOpenSockets(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
+		if s.open {
+			found = append(found, finding.Finding{
+				ID: "socket-world-writable", Severity: finding.Warning, Subject: s.Name,
+				Message: fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
+				Mend:    inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
+			})
+		}
+		for _, a := range s.Listen {
+			if ip, _, known := peer.HostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
+				found = append(found, finding.Finding{
+					ID: "socket-open-to-network", Severity: finding.Warning, Subject: s.Name,
+					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
+					Mend:    "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
+				})
+			}
+		}
+	}
+	return found
+}
+
+// findNeighbours: an app whose workers can connect to another app's sockets through a
+// group that only this host knows of. What the configuration itself shows is among its
+// warnings.
+func findNeighbours(f *facts) (found []finding.Finding) {
+	for _, a := range f.apps {
+		if a.socket == nil {
+			continue
+		}
+		for _, other := range f.apps {
+			w := other.workers
+			if w == nil || other.User == a.User || w.UID == 0 || w.UID == a.socket.UID || w.GID == a.socket.GID || a.socket.Mode&0o002 != 0 || !a.socket.Admits(*w) {
+				continue
+			}
+			found = append(found, finding.Finding{
+				ID: "socket-open-to-app", Severity: finding.Warning, Subject: "app " + a.Name,
+				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
+				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
+			})
+			break
+		}
+	}
+	return found
+}
+
+// findBacklogs: more shall wait than the kernel lets.
+func findBacklogs(f *facts) (found []finding.Finding) {
+	if f.somaxconn == 0 {
+		return nil
+	}
+	add := func(subject string, backlog int) {
+		found = append(found, finding.Finding{
+			ID: "backlog-above-somaxconn", Severity: finding.Warning, Subject: subject,
+			Message: fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
+			Mend:    fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
+		})
+	}
+	known := map[string]bool{}
+	for _, s := range f.sockets {
+		known[s.app] = true
+		// The largest number is systemd's way to say "as many as the kernel lets".
+		if s.Backlog > uint32(f.somaxconn) && s.Backlog < math.MaxInt32 {
+			add(s.Name, int(s.Backlog))
+		}
+	}
+	for _, a := range f.apps {
+		if !known[a.Name] && a.Socket.Backlog > f.somaxconn {
+			add("app "+a.Name, a.Socket.Backlog)
+		}
+	}
+	return found
+}
