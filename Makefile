@@ -17,6 +17,7 @@ TIMEOUT    ?= 20m
 SHORT      ?=
 SEED       ?= $(shell date +%s)
 GOLANGCI   := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+MISSPELL   := $(GO) run github.com/golangci/misspell/cmd/misspell@v0.8.0
 # A release is named: make build VERSION=1.2.3. Otherwise the commit names it.
 LDFLAGS    := -s -w $(if $(VERSION),-X main.version=$(VERSION))
 
@@ -35,9 +36,11 @@ programs: ## the programs of docs/programs.md, mail included, each in its recipe
 	testdata/install-programs
 	GO='$(GO)' PACKAGES=./cmd/e2e testdata/run-tests -tags programs -count=1 -timeout $(TIMEOUT) -run '^(TestRecipes|TestRequestTracker)' $(TESTFLAGS)
 
-lint: ## vet, format, golangci-lint
+lint: ## vet, format, words, spelling, golangci-lint
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	cd .package/tools && $(GO) vet ./... && $(GO) test ./... && $(GO) run ./words ../..
+	$(MISSPELL) -error $$(find . -name '*.md' -not -path './dist/*') testdata/help example.yaml
 	$(GOLANGCI) run
 
 bounds: ## the bounds, as ratios (BOUNDS=Idle for one)
@@ -45,7 +48,7 @@ bounds: ## the bounds, as ratios (BOUNDS=Idle for one)
 	$(GO) test -run '^$$' -bench '$(BOUNDS)' -benchtime 1x -count=1 -timeout $(TIMEOUT) ./cmd/e2e
 
 bench: TIME ?= short
-bench: build ## fcgisup beside its peers (BENCH=steady,3 for some tables, TIME=full, OUT=folder)
+bench: build ## fcgisup beside its peers (BENCH=steady,3 for some tables, TIME=full, OUT=directory)
 	testdata/bench/install
 	$(GO) build -trimpath -o bin/fcgisup-bench ./cmd/fcgisup-bench
 	bin/fcgisup-bench --tables '$(BENCH)' --time $(TIME) --out '$(OUT)' $(BENCHFLAGS)
@@ -64,7 +67,7 @@ fuzz: ## every fuzz target for FUZZTIME
 		done; \
 	done
 
-golden: ## writes testdata/cases, testdata/help and the configuration reference anew
+golden: ## writes testdata/cases, testdata/help and the configuration reference
 	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$|TestReference$$' ./cmd/fcgisup -update
 	$(GO) test -count=1 -run 'TestCases$$' ./cmd/fcgisup/internal/foreign -update
 

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// everyKey sets each key of the schema to something that is no default.
+// everyKey sets each key of the schema to something other than the default.
 const everyKey = `
 apps:
   all:
@@ -159,7 +159,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Apps[0].EnvironmentFile = "-/etc/default/rt" // the one that is no default
+	want.Apps[0].EnvironmentFile = "-/etc/default/rt" // the one that is not the default
 	got.Path, got.Text, want.Text = want.Path, nil, nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a commented line is not the default:\n%s", diff)

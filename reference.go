@@ -53,7 +53,7 @@ func (d *decoder) describe(fields []field, key string) {
 	}
 }
 
-// about changes the entry of a key; for what is no key, such as an item, nothing happens.
+// about changes the entry of a key; for what is not a key, such as an item, nothing happens.
 func (d *decoder) about(key string, change func(*Key)) {
 	for i := range *d.keys {
 		if (*d.keys)[i].Path == key {

@@ -99,7 +99,7 @@ func ParseDump(dump []byte) (*Effective, error) {
 }
 
 // splitDump returns the files by path, and the path of the first. A path that
-// comes again is no mark but a comment, of a file that was made from a dump.
+// comes again is not a mark but a comment, of a file that was made from a dump.
 func splitDump(dump string) (files map[string]string, first string) {
 	files = map[string]string{}
 	path, begin, at := "", 0, 0

@@ -45,7 +45,7 @@ type Pass struct {
 	Variable bool
 	// Upstream is the name of an upstream block, empty for an address.
 	Upstream string
-	// Address is where nginx connects to; zero for an upstream and what is no address.
+	// Address is where nginx connects to; zero for an upstream and what is not an address.
 	Address fcgisup.Address
 	// KeepConn tells that nginx asks the program to keep the connection.
 	KeepConn bool
@@ -71,7 +71,7 @@ type Upstream struct {
 // Server is one server of an upstream.
 type Server struct {
 	Place
-	// Address is zero for what is no address.
+	// Address is zero for what is not an address.
 	Address fcgisup.Address
 	// MaxFails is nginx's 1 unless set, FailTimeout its 10 s.
 	MaxFails    int

@@ -38,15 +38,15 @@ func TestIsNginx(t *testing.T) {
 		exe, uids, root string
 		want            bool
 	}{
-		"root's":            {"/usr/sbin/nginx", "0\t0\t0\t0", "/", true},
-		"upgraded":          {"/usr/sbin/nginx (deleted)", "0\t0\t0\t0", "/", true},
-		"debug":             {"/usr/sbin/nginx-debug", "0\t0\t0\t0", "/", true},
-		"our own":           {"/home/me/nginx", "7\t7\t7\t7", "/", true},
-		"another user's":    {"/home/bob/nginx", "8\t8\t8\t8", "/", false},
-		"another program":   {"/usr/bin/python3", "0\t0\t0\t0", "/", false},
-		"of a container":    {"/usr/sbin/nginx", "0\t0\t0\t0", os.TempDir(), false},
-		"without a user":    {"/usr/sbin/nginx", "", "/", false},
-		"in a nginx folder": {"/usr/lib/nginx/sleep", "0\t0\t0\t0", "/", false},
+		"root's":               {"/usr/sbin/nginx", "0\t0\t0\t0", "/", true},
+		"upgraded":             {"/usr/sbin/nginx (deleted)", "0\t0\t0\t0", "/", true},
+		"debug":                {"/usr/sbin/nginx-debug", "0\t0\t0\t0", "/", true},
+		"our own":              {"/home/me/nginx", "7\t7\t7\t7", "/", true},
+		"another user's":       {"/home/bob/nginx", "8\t8\t8\t8", "/", false},
+		"another program":      {"/usr/bin/python3", "0\t0\t0\t0", "/", false},
+		"of a container":       {"/usr/sbin/nginx", "0\t0\t0\t0", os.TempDir(), false},
+		"without a user":       {"/usr/sbin/nginx", "", "/", false},
+		"in a nginx directory": {"/usr/lib/nginx/sleep", "0\t0\t0\t0", "/", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

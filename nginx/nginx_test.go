@@ -149,7 +149,7 @@ func TestLocation(t *testing.T) {
 		{"prefix itself", "/rt", "/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": ""}},
 		{"newline in the path", "/rt", "/rt/a%0aSet-Cookie:b%0a", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/a\nSet-Cookie:b\n"}},
 		{"newline first", "/", "/%0a", nil, map[string]string{"SCRIPT_NAME": "", "PATH_INFO": "/\n"}},
-		{"bytes that are no UTF-8", "/rt", "/rt/%ff%80%01%7f", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/\xff\x80\x01\x7f"}},
+		{"bytes that are not UTF-8", "/rt", "/rt/%ff%80%01%7f", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/\xff\x80\x01\x7f"}},
 		{"prefix again", "/rt", "/rt/rt/rt", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/rt/rt"}},
 		{"deep prefix", "/a/b", "/a/b/c", nil, map[string]string{"SCRIPT_NAME": "/a/b", "PATH_INFO": "/c"}},
 		{"folder", "/rt/", "/rt/Ticket", nil, map[string]string{"SCRIPT_NAME": "/rt", "PATH_INFO": "/Ticket"}},
@@ -266,7 +266,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestServerName: it is never empty, a pattern, or what is no host name.
+// TestServerName: it is never empty, a pattern, or what is not a host name.
 func TestServerName(t *testing.T) {
 	hostname, err := os.Hostname()
 	if err != nil {

@@ -73,7 +73,7 @@ func TestProcesses(t *testing.T) {
 			}
 		}
 	}
-	// One that ends while it is looked at, and what is no process.
+	// One that ends while it is looked at, and what is not a process.
 	for _, name := range []string{"15", "self"} {
 		if err := os.Mkdir(filepath.Join(proc, name), 0o755); err != nil {
 			t.Fatal(err)

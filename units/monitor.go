@@ -54,7 +54,7 @@ func Monitor(o Options) fcgisup.File {
 
 // monitorSandbox leaves of root what the monitor is for.
 func monitorSandbox(s *section) {
-	s.because("Root, but with two capabilities only. Systemd lets nobody else restart services without a rule of polkit, and the control",
+	s.because("Root, but with two capabilities only. Systemd lets no other user restart services without a rule of polkit, and the control",
 		"sockets and FastCGI sockets belong to the users of all apps: CAP_DAC_OVERRIDE connects to them. CAP_SYS_PTRACE reads, of",
 		"a plain service that hangs, what it was doing, before it is restarted.")
 	s.set("User", "root")

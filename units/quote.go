@@ -84,7 +84,7 @@ func span(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Microsecond-1)/time.Microsecond), 10) + "us"
 }
 
-// total is the sum of durations as a span; one that cannot be counted is no limit.
+// total is the sum of durations as a span; one that cannot be counted is not a limit.
 func total(all ...time.Duration) string {
 	var sum time.Duration
 	for _, d := range all {

@@ -10,7 +10,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/unit"
 )
 
-// Directive is one assignment of a unit file that somebody else has written.
+// Directive is one assignment of a unit file that an administrator has written.
 type Directive struct {
 	Section, Key string
 	// Value is as systemd sees it: continued lines joined by a blank, comments

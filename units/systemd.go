@@ -117,7 +117,7 @@ func (s *Systemd) Enable(ctx context.Context, units ...string) error {
 	return nil
 }
 
-// Disable removes the links; none is no error.
+// Disable removes the links; none is not an error.
 func (s *Systemd) Disable(ctx context.Context, units ...string) error {
 	if _, err := ask(ctx, func(ctx context.Context) ([]dbus.DisableUnitFileChange, error) {
 		return s.conn.DisableUnitFilesContext(ctx, units, false)

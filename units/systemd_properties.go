@@ -162,7 +162,7 @@ func unitOf(name string, p properties) Unit {
 }
 
 // Sockets are the socket units that listen for streams: those that systemd has
-// loaded, and those that have a file and are no template.
+// loaded, and those that have a file and are not a template.
 func (s *Systemd) Sockets(ctx context.Context) ([]SocketUnit, error) {
 	names, err := s.socketNames(ctx)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestJobsEnd: a job whose end nobody hears of, as when systemd is executed again, does not outlast its context.
+// TestJobsEnd: a job whose end is not reported, as when systemd is executed again, does not outlast its context.
 func TestJobsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -266,7 +266,7 @@ alerts:
 	if err := equal(hook.heard(), []string{want, want}); err != nil {
 		t.Error(err)
 	}
-	if out, code := s.alertTest(t, "--config", config, "--target", "nobody"); code != exitUsage || !strings.Contains(out, `no target is called "nobody"; there are hook, open`) {
+	if out, code := s.alertTest(t, "--config", config, "--target", "none"); code != exitUsage || !strings.Contains(out, `no target is called "none"; there are hook, open`) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	writeFile(t, config, "apps: {a: {command: /bin/true}}\n")

@@ -156,8 +156,8 @@ func (b *box) applyReopens(t *testing.T) {
 	uploads := startLoad(2, b.upload("web", 300_000))
 	b.configure(t, applyConfig(4, "socket: {mode: \"0666\", backlog: 100}"))
 	out := b.apply(t)
-	uploads.end(t, "uploads while sockets are opened anew")
-	wrk.end(t, "wrk while sockets are opened anew")
+	uploads.end(t, "uploads while sockets are opened again")
+	wrk.end(t, "wrk while sockets are opened again")
 	if !strings.Contains(out, "\nrestarted  web-fastcgi@{1..4}.socket\n") {
 		t.Errorf("apply said:\n%s", out)
 	}
@@ -271,7 +271,7 @@ func (b *box) applyMoves(t *testing.T) {
 	b.applyNothing(t)
 }
 
-// applyPlain: programs that nobody supervises are cut by every stop, so there has to be nothing to cut.
+// applyPlain: programs without a supervisor are cut by every stop, so there has to be nothing to cut.
 func (b *box) applyPlain(t *testing.T) {
 	b.remove(t, "/etc/nginx/sites-enabled/web.conf")
 	b.run(t, "fcgisup", "remove", "web")

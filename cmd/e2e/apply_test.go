@@ -76,7 +76,7 @@ func TestApplyLosesNoRequest(t *testing.T) {
 	t.Run("scaling loses no request", b.applyScales)
 	t.Run("a changed app is reloaded", b.applyReloads)
 	t.Run("a changed service is restarted", b.applyRestarts)
-	t.Run("a changed socket is opened anew", b.applyReopens)
+	t.Run("a changed socket is opened again", b.applyReopens)
 	t.Run("a moved socket", b.applyMoves)
 	t.Run("without supervisor", b.applyPlain)
 }
@@ -169,7 +169,7 @@ func (b *box) applyNotRoot(t *testing.T) {
 		"fcgisup: cannot apply: only root may write units and start them\nhint: sudo fcgisup apply; --dry-run shows the plan to everybody\n")
 	b.fails(t, []string{"runuser", "-u", "www-data", "--", "fcgisup", "apply", "--config", "/srv/my apps.yaml"}, "hint: sudo fcgisup apply --config '/srv/my apps.yaml'; ")
 	if out := b.run(t, "runuser", "-u", "www-data", "--", "fcgisup", "apply", "--dry-run"); !strings.Contains(out, "created    /etc/systemd/system/web-fastcgi.target\n") {
-		t.Errorf("the plan for somebody else:\n%s", out)
+		t.Errorf("the plan for another user:\n%s", out)
 	}
 }
 
@@ -185,7 +185,7 @@ func (b *box) applyDraft(t *testing.T) {
 		"fcgisup: cannot apply fcgisup.yaml: the units would read /etc/fcgisup/fcgisup.yaml\nhint: copy it there")
 	b.fails(t, []string{"fcgisup", "apply", "--binary", "/usr/bin/nosuch"}, "fcgisup: cannot apply: the units would run /usr/bin/nosuch, and there is none\nhint: ")
 	if out := b.run(t, "sh", "-c", "cd /etc/fcgisup && exec fcgisup apply --dry-run"); !strings.Contains(out, "web-fastcgi@{1..2}.socket") {
-		t.Errorf("the plan in the configuration's own folder:\n%s", out)
+		t.Errorf("the plan in the configuration's own directory:\n%s", out)
 	}
 }
 
@@ -274,7 +274,7 @@ func (b *box) removeApp(t *testing.T) {
 	b.fails(t, []string{"fcgisup", "remove", "web"}, "cannot remove web: there is no such app on this host")
 }
 
-// applyCopied: what gen made and somebody copied is ours, but for what he has edited.
+// applyCopied: what gen made and an administrator copied is ours, but for what was edited.
 func (b *box) applyCopied(t *testing.T) {
 	copied := func() {
 		b.configure(t, applyConfig(2))
@@ -330,12 +330,12 @@ func (b *box) applyMonitor(t *testing.T) {
 	}
 	says(applyConfig(1)+"monitor: {listen: /run/fcgisup/page.sock}\n", "restarted  ")
 	if !b.exists("/run/fcgisup/page.sock") {
-		t.Error("the monitor does not listen where it shall")
+		t.Error("the monitor does not listen where it should")
 	}
 	b.run(t, "systemctl", "stop", units.MonitorUnit)
 	b.configure(t, applyConfig(1))
 	if out := b.apply(t); !strings.Contains(out, "nothing to do: ") || len(b.running(t, units.MonitorUnit)) != 0 {
-		t.Errorf("with a monitor that somebody stopped, apply said:\n%s", out)
+		t.Errorf("with a monitor that was stopped by hand, apply said:\n%s", out)
 	}
 }
 
@@ -355,7 +355,7 @@ func (b *box) applyWithoutNginx(t *testing.T) {
 	if out := b.apply(t); !strings.Contains(out, "nginx does not run") || !b.exists("/etc/nginx/conf.d/web-upstream.conf") {
 		t.Errorf("with nginx stopped, apply said:\n%s", out)
 	}
-	// One that somebody else started.
+	// One that another user started.
 	b.run(t, "sh", "-c", "nginx >/dev/null 2>&1")
 	var before []int
 	within(t, 20*time.Second, func() error { // its daemon begins after the command's end

@@ -73,11 +73,11 @@ func (b *box) applyFailingUnit(t *testing.T) {
 		t.Error("the unit is still there")
 	}
 	b.configure(t, applyConfig(3))
-	b.apply(t) // the file is newer than the supervisors: that it says the same as when they read it nobody knows
+	b.apply(t) // the file is newer than the supervisors: that it says the same as when they read it is not known
 	b.applyNothing(t)
 }
 
-// applyFailingEager: what shall run at once and does not is a failed start, though systemd calls it started.
+// applyFailingEager: what should run at once and does not is a failed start, though systemd calls it started.
 func (b *box) applyFailingEager(t *testing.T) {
 	b.configure(t, applyConfig(3)+strings.Replace(wakeConfig, "/opt/apps/wake.pl", "/bin/false", 1))
 	b.applyFails(t, `step "probe eager instances": wake@`, "everything is put back", "journalctl -u wake-fastcgi@")
@@ -93,8 +93,8 @@ func (b *box) applyFailingEager(t *testing.T) {
 	b.applyNothing(t)
 }
 
-// applyReopensBack has sockets opened anew and back, under load, since the supervisor of another app refuses; without
-// that app they are then opened anew for good.
+// applyReopensBack has sockets opened again and back, under load, since the supervisor of another app refuses; without
+// that app they are then opened again for good.
 func (b *box) applyReopensBack(t *testing.T) {
 	busy := startLoad(2, b.throughNginx("web", "/sleep?ms=5"))
 	uploads := startLoad(2, b.upload("web", 300_000))
@@ -103,9 +103,9 @@ func (b *box) applyReopensBack(t *testing.T) {
 	b.fails(t, []string{"fcgisup", "apply"}, "started    web-fastcgi@{4..5}.socket\n", "restarted  web-fastcgi@{1..3}.socket\n",
 		`step "reload supervisors": wake@1: the replacement did not come up: exit status 1; everything is put back`,
 		"going on without wake\n")
-	trickle.end(t, "slow uploads while sockets are opened anew and back")
-	uploads.end(t, "uploads while sockets are opened anew and back")
-	busy.end(t, "load while sockets are opened anew and back")
+	trickle.end(t, "slow uploads while sockets are opened again and back")
+	uploads.end(t, "uploads while sockets are opened again and back")
+	busy.end(t, "load while sockets are opened again and back")
 	if got := b.property(t, socket("web", 2), "Backlog"); got != "77" {
 		t.Errorf("web was not applied without wake: its backlog is %s", got)
 	}

@@ -90,7 +90,7 @@ func measureLooking(b *testing.B, short, long int, interval string) {
 	pace := max(0, looks-1) / took // the last look was ours
 	b.ReportMetric(used/took*100, "%core")
 	b.ReportMetric(pace, "Hz")
-	if pace > 0 { // looking less often is no way to keep the bound
+	if pace > 0 { // looking less often would not be a way to keep the bound
 		b.ReportMetric(used/took/pace*100, "%core-at-1Hz")
 		b.ReportMetric(used/took/pace/boundLooking, "of-bound")
 	}

@@ -233,7 +233,7 @@ func needTools(b *testing.B, files ...string) {
 	}
 }
 
-// writeConfig writes an app that runs as whoever runs the benchmark.
+// writeConfig writes an app that runs as the user that runs the benchmark.
 func writeConfig(b *testing.B, dir, keys string) string {
 	me, err := user.Current()
 	if err != nil {
@@ -259,7 +259,7 @@ func start(b *testing.B, dir string, argv ...string) (stop func()) {
 	return stop
 }
 
-// startWith starts a program with the folder as its runtime directory; stop ends it and shows what it said if the
+// startWith starts a program with the directory as its runtime directory; stop ends it and shows what it said if the
 // benchmark has failed.
 func startWith(b *testing.B, dir string, env []string, argv ...string) (cmd *exec.Cmd, stop func()) {
 	cmd = exec.Command(argv[0], argv[1:]...)

@@ -97,7 +97,7 @@ func TestBoxSeed(t *testing.T) {
 		b.remove(t, "/run/seed-broken")
 		_, _ = b.get("seed", "/")
 		if state := b.property(t, unit, "ActiveState"); state != "failed" {
-			t.Errorf("%s is %s though nobody reset it: systemd has learned to recover, so the documents are wrong", unit, state)
+			t.Errorf("%s is %s though it was not reset: systemd has learned to recover, so the documents are wrong", unit, state)
 		}
 	})
 }

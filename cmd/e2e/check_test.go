@@ -39,7 +39,7 @@ func (s *supervised) check(t *testing.T, args ...string) ([]checked, int) {
 	return results, command.ProcessState.ExitCode()
 }
 
-// TestCheckBusyIsNotDead: instance 1 serves somebody for long, instance 2 only one who has gone. With the
+// TestCheckBusyIsNotDead: instance 1 serves a client for long, instance 2 one that has gone. With the
 // supervisor's word and without, and by address, the first is busy and the second does not answer.
 func TestCheckBusyIsNotDead(t *testing.T) {
 	inTurn(t, light)

@@ -21,7 +21,7 @@ import (
 )
 
 // rounds is how often a test repeats what it is about: fewer than issues ask for in daily use, as many as
-// $FCGISUP_ROUNDS says when somebody wants to know.
+// $FCGISUP_ROUNDS says how often it runs.
 func rounds(t *testing.T, few int) int {
 	t.Helper()
 	text := os.Getenv("FCGISUP_ROUNDS")
@@ -30,13 +30,13 @@ func rounds(t *testing.T, few int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		t.Fatalf("FCGISUP_ROUNDS=%q is no number of rounds", text)
+		t.Fatalf("FCGISUP_ROUNDS=%q is not a number of rounds", text)
 	}
 	return n
 }
 
 // newConfigured starts `fcgisup run` for an app of a configuration file: keys are the app's, without indent, in
-// which DIR stands for the test's folder. It listens on DIR/a.sock unless the keys say otherwise.
+// which DIR stands for the test's directory. It listens on DIR/a.sock unless the keys say otherwise.
 func newConfigured(t *testing.T, app, keys string) *supervised {
 	t.Helper()
 	s := newSupervised(t)
@@ -53,7 +53,7 @@ func newConfigured(t *testing.T, app, keys string) *supervised {
 
 func (s *supervised) configPath() string { return filepath.Join(s.dir, "fcgisup.yaml") }
 
-// configure writes the file; whoever tests also runs the program and owns the socket.
+// configure writes the file; the user that tests also runs the program and owns the socket.
 func (s *supervised) configure(t *testing.T, app, keys string) {
 	t.Helper()
 	me, err := user.Current()
@@ -166,7 +166,7 @@ func pinged(st control.Status) error {
 	return nil
 }
 
-// settled tells whether n workers are ready and there is no other.
+// settled reports whether n workers are ready and there is no other.
 func settled(n int) func(st control.Status) error {
 	return func(st control.Status) error {
 		if len(st.Workers) != n || len(pids(st)) != n {

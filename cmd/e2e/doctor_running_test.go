@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// doctorUnreadable: a configuration that the apps cannot read is found, apply begins nothing with it, and the mend holds.
+// doctorUnreadable: a configuration that the apps cannot read is found, apply begins nothing with it, and the fix holds.
 func (b *box) doctorUnreadable(t *testing.T) {
 	const file = "/etc/fcgisup/fcgisup.yaml"
 	b.configure(t, strings.Replace(applyConfig(2)+soundConfig, "instances: 3", "instances: 4", 1))
@@ -108,6 +108,6 @@ func (b *box) doctorRunning(t *testing.T) {
 	b.configure(t, applyConfig(2)+soundConfig)
 	b.apply(t, "--drain", "0")
 	if found := b.doctor(t, exitDone); len(found) > 0 {
-		t.Errorf("mended:\n%s", strings.Join(keysOf(found), "\n"))
+		t.Errorf("fixed:\n%s", strings.Join(keysOf(found), "\n"))
 	}
 }

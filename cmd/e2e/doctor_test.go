@@ -322,7 +322,7 @@ func (b *box) doctorByHand(t *testing.T) {
 		t.Error(got)
 	}
 	if _, wrong := found["warning socket-world-writable deep.socket"]; wrong {
-		t.Error("deep.socket is in a folder that only root may search")
+		t.Error("deep.socket is in a directory that only root may search")
 	}
 	b.mendsHold(t, found)
 }
@@ -393,7 +393,7 @@ func (b *box) doctorCrashes(t *testing.T) {
 	}
 }
 
-// doctorNotRoot: what somebody else cannot see is said, and the rest is seen.
+// doctorNotRoot: what another user cannot see is said, and the rest is seen.
 func (b *box) doctorNotRoot(t *testing.T) {
 	found := b.doctor(t, exitFail, "runuser", "-u", "nobody", "--")
 	finds(t, found,

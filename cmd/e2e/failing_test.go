@@ -40,7 +40,7 @@ func (b *box) installFrail(t *testing.T) (attempts func() int, mend func()) {
 }
 
 // TestFailingProgram is promise 1: what takes the seed's socket down for good (TestBoxSeed) only makes requests
-// wait or be told 503 here, and nobody has to reset anything.
+// wait or be told 503 here, and nothing has to be reset.
 func TestFailingProgram(t *testing.T) {
 	inTurn(t, long)
 	b := newBox(t)
@@ -73,13 +73,13 @@ func TestFailingProgram(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("up again %v after it was mended", time.Since(mended).Round(time.Millisecond))
+	t.Logf("up again %v after it was fixed", time.Since(mended).Round(time.Millisecond))
 	b.ok(t, "frail", "/")
 	b.socketNeverFailed(t, "frail")
 	if n := b.number(t, service("frail", 1), "NRestarts"); n != 0 {
 		t.Errorf("systemd restarted the supervisor %d times", n)
 	}
-	t.Run("mended, it serves at once", b.mended)
+	t.Run("fixed, it serves at once", b.mended)
 	t.Run("a supervisor that cannot start", b.unstarted)
 }
 
@@ -91,7 +91,7 @@ const lateConfig = `  late:
     restart: {delay: 55s, max_delay: 55s}
 `
 
-// mended: who waits for the next attempt, nearly a minute away, waits no longer than it takes to tell of the mending, or
+// mended: who waits for the next attempt, nearly a minute away, waits no longer than it takes to report the fix, or
 // to see it. The requests have nginx's minute.
 func (b *box) mended(t *testing.T) {
 	asked := func() <-chan error {
@@ -111,7 +111,7 @@ func (b *box) mended(t *testing.T) {
 			t.Error(err)
 		}
 		took := time.Since(begin)
-		t.Logf("answered %v after it was mended", took.Round(time.Millisecond))
+		t.Logf("answered %v after it was fixed", took.Round(time.Millisecond))
 		if took > 20*time.Second {
 			t.Error("that is too late")
 		}

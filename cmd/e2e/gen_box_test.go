@@ -49,7 +49,7 @@ rename("$out.tmp", $out);
 sleep 1000;
 `
 
-// genArrives checks that arguments, environment and folder reach the program as the configuration has them.
+// genArrives checks that arguments, environment and directory reach the program as the configuration has them.
 func (b *box) genArrives(t *testing.T) {
 	program, folder := "/opt/o$d d%i/sh{o}w ü", "/opt/o$d d%i"
 	want := []string{program, folder}
@@ -159,7 +159,7 @@ func (b *box) genActive(t *testing.T, app string, sockets, services int) {
 }
 
 // genRequires checks that a required unit that fails neither fails the socket nor makes systemd spin, and that the
-// waiting request is answered once it is mended.
+// waiting request is answered once it is fixed.
 func (b *box) genRequires(t *testing.T) {
 	b.write(t, "/etc/systemd/system/base.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/test -e /run/mended\n", 0o644)
 	b.genUnits(t, `apps: {need: {command: [/opt/apps/hello.pl], requires: [base.service], systemd: {supervise: false}}}`)

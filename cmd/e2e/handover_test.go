@@ -27,14 +27,14 @@ func (s *supervised) handOver(t *testing.T, sig syscall.Signal) {
 	within(t, 20*time.Second, func() error {
 		s.alive(t)
 		if s.takeovers() == before {
-			return errors.New("nobody has taken over\n" + s.log())
+			return errors.New("no process has taken over\n" + s.log())
 		}
 		_, err := fetchStatus(t.Context(), s.control)
 		return err
 	})
 }
 
-// TestHandover: the program is executed anew, in the same process, again and again under load; neither a worker nor a
+// TestHandover: the program is executed again, in the same process, again and again under load; neither a worker nor a
 // request notices.
 func TestHandover(t *testing.T) {
 	inTurn(t, busy)
@@ -255,7 +255,7 @@ func TestControlSocketComesLater(t *testing.T) {
 	within(t, 20*time.Second, func() error {
 		s.alive(t)
 		if s.takeovers() == before {
-			return errors.New("nobody has taken over\n" + s.log())
+			return errors.New("no process has taken over\n" + s.log())
 		}
 		return nil
 	})

@@ -39,7 +39,7 @@ func lieText(t *testing.T, lie, limits string) string {
 	return strings.ReplaceAll(fmt.Sprintf(lieKeys, lie, start, limits, probe), "LIAR", appPath(t, "liar.pl"))
 }
 
-// honest mends the program: whatever it did, an answer comes soon.
+// honest fixes the program: whatever it did, an answer comes soon.
 func (s *supervised) honest(t *testing.T, limits string) {
 	t.Helper()
 	s.configure(t, "liar", lieText(t, "none", limits))
@@ -72,7 +72,7 @@ func (s *supervised) becomes503(t *testing.T) {
 	})
 }
 
-// TestLies: a program may do anything; the instance says what it is, goes on as soon as the program is mended, and
+// TestLies: a program may do anything; the instance says what it is, goes on as soon as the program is fixed, and
 // stops when told.
 func TestLies(t *testing.T) {
 	inTurn(t, busy)
@@ -109,7 +109,7 @@ func lieForks(t *testing.T) {
 	child = s.hello(t, nil)
 	requests.end(t, "requests over a restart of a group")
 
-	if err := syscall.Kill(parent, syscall.SIGKILL); err != nil { // its children serve on, nobody's
+	if err := syscall.Kill(parent, syscall.SIGKILL); err != nil { // its children serve on without a parent
 		t.Fatal(err)
 	}
 	s.until(t, 10*time.Second, func(st control.Status) error {
@@ -188,7 +188,7 @@ func lieFlag(t *testing.T) {
 	}
 	st := s.until(t, 10*time.Second, settled(2))
 	if st.Exits[control.Finished] == 0 {
-		t.Errorf("nobody ended: the lie has lost its effect: %s", describe(st))
+		t.Errorf("no worker ended: the lie has lost its effect: %s", describe(st))
 	}
 	t.Logf("%s", describe(st))
 	s.stop(t, st.Workers[0].PID)
@@ -213,7 +213,7 @@ func lieNeverReads(t *testing.T) {
 	s.honest(t, ", request_timeout: 1s")
 }
 
-// lieNeverReadsUnlimited: without request_timeout its client may wait for as long as it likes. When it has gone, nobody
+// lieNeverReadsUnlimited: without request_timeout its client may wait for as long as it likes. When it has gone, no client
 // is served by that worker, and the probe says so.
 func lieNeverReadsUnlimited(t *testing.T) {
 	s := newLiar(t, "never-reads", "")
@@ -250,7 +250,7 @@ func lieNeverReadsUnlimited(t *testing.T) {
 // seen serving before that is a matter of milliseconds, so what counts is that attempts stay apart and nothing is left.
 func lieDeserts(t *testing.T) {
 	s := newLiar(t, "deserts", "")
-	// Whoever answers, the child or a 503, is right.
+	// An answer of the child and a 503 are both right.
 	_, _ = fcgiAsk(s.network, s.address, "/", nil, nil)
 	begin := time.Now()
 	st := s.until(t, 20*time.Second, func(st control.Status) error {
@@ -266,7 +266,7 @@ func lieDeserts(t *testing.T) {
 }
 
 // lieDaemon turns itself into a daemon, out of its group, and serves. Each attempt would leave one more behind that
-// nobody supervises; what is promised is that none is left, and that the supervisor says why.
+// is not supervised; what is promised is that none is left, and that the supervisor says why.
 func lieDaemon(t *testing.T) {
 	s := newLiar(t, "daemon", "")
 	t.Cleanup(func() { // whatever comes out
@@ -305,7 +305,7 @@ func lieDaemon(t *testing.T) {
 	})
 }
 
-// strays are the daemons that the test's liar has left, known by their folder.
+// strays are the daemons that the test's liar has left, known by their directory.
 func strays(t *testing.T, s *supervised) []int {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/environ")

@@ -57,8 +57,8 @@ func TestManPages(t *testing.T) {
 		epoch string
 		args  []string
 	}{
-		"no folder":           {exitUsage, "1790000000", nil},
-		"a missing folder":    {exitFail, "1790000000", []string{filepath.Join(first, "none")}},
+		"no directory":        {exitUsage, "1790000000", nil},
+		"a missing directory": {exitFail, "1790000000", []string{filepath.Join(first, "none")}},
 		"a date that is none": {exitUsage, "yesterday", []string{first}},
 	} {
 		if out, code := man(c.epoch, c.args...); code != c.code {
@@ -80,7 +80,7 @@ func listsCommands(t *testing.T, page string, commands []string) {
 	}
 }
 
-// tree is every file below a folder.
+// tree is every file below a directory.
 func tree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -46,7 +46,7 @@ func (d *watcher) said() string {
 	return d.log.String()
 }
 
-// startMonitor starts one in the folder, which ends with the test.
+// startMonitor starts one in the directory, which ends with the test.
 func startMonitor(t *testing.T, binary, dir string, args ...string) *watcher {
 	t.Helper()
 	d := &watcher{ended: make(chan struct{})}
@@ -84,7 +84,7 @@ func newDaemon(t *testing.T, binary, dir string, args ...string) *watcher {
 	return d
 }
 
-// listens waits until it has its address; false: somebody else has.
+// listens waits until it has its address; false: another process has.
 func (d *watcher) listens(t *testing.T) (it bool) {
 	t.Helper()
 	within(t, 20*time.Second, func() error {
@@ -210,13 +210,13 @@ func TestMonitorProcess(t *testing.T) {
 	if after := d.only(t, monitor.Up); len(after.History) != 1 {
 		t.Errorf("history %v", after.History)
 	}
-	if n := strings.Count(d.said(), "the history begins anew"); n != 1 {
+	if n := strings.Count(d.said(), "cannot read history, starting empty"); n != 1 {
 		t.Errorf("%d lines about it in:\n%s", n, d.said())
 	}
 	d.stop(t)
 }
 
-// oneMore tries to start a second monitor in the same folder.
+// oneMore tries to start a second monitor in the same directory.
 func oneMore(t *testing.T, binary, state string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -295,20 +295,20 @@ func TestMonitorRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"all addresses":    {[]string{"--listen", "0.0.0.0:9180"}, "other hosts can reach it\nhint: --token-file"},
-		"another address":  {[]string{"--listen", "192.0.2.1:9180"}, "other hosts can reach it"},
-		"a name":           {[]string{"--listen", "localhost:9180"}, "other hosts can reach it"},
-		"nonsense":         {[]string{"--listen", "9180"}, "--listen: "},
-		"too often":        {[]string{"--interval", "1ms"}, "at least 1s"},
-		"no token file":    {[]string{"--token-file", dir + "/none"}, "no such file or directory\nhint: openssl"},
-		"a short token":    {[]string{"--token-file", file("short", "abc", 0o600)}, "at least 16"},
-		"everybody's":      {[]string{"--token-file", file("open", good, 0o644)}, "its mode is 0644"},
-		"two lines":        {[]string{"--token-file", file("two", good+"\n"+good, 0o600)}, "one line"},
-		"a long one":       {[]string{"--token-file", file("long", strings.Repeat(good, 1000), 0o600)}, "one line"},
-		"a folder":         {[]string{"--token-file", dir}, "cannot use the token file"},
-		"no state folder":  {[]string{"--state-dir", config + "/x", "--listen", dir + "/m.sock"}, "cannot make the monitor's folder"},
-		"an argument":      {[]string{"now"}, "monitor takes no argument"},
-		"no configuration": {[]string{"--config", dir + "/none.yaml"}, "no such file"},
+		"all addresses":      {[]string{"--listen", "0.0.0.0:9180"}, "other hosts can reach it\nhint: --token-file"},
+		"another address":    {[]string{"--listen", "192.0.2.1:9180"}, "other hosts can reach it"},
+		"a name":             {[]string{"--listen", "localhost:9180"}, "other hosts can reach it"},
+		"nonsense":           {[]string{"--listen", "9180"}, "--listen: "},
+		"too often":          {[]string{"--interval", "1ms"}, "at least 1s"},
+		"no token file":      {[]string{"--token-file", dir + "/none"}, "no such file or directory\nhint: openssl"},
+		"a short token":      {[]string{"--token-file", file("short", "abc", 0o600)}, "at least 16"},
+		"everybody's":        {[]string{"--token-file", file("open", good, 0o644)}, "its mode is 0644"},
+		"two lines":          {[]string{"--token-file", file("two", good+"\n"+good, 0o600)}, "one line"},
+		"a long one":         {[]string{"--token-file", file("long", strings.Repeat(good, 1000), 0o600)}, "one line"},
+		"a directory":        {[]string{"--token-file", dir}, "cannot use the token file"},
+		"no state directory": {[]string{"--state-dir", config + "/x", "--listen", dir + "/m.sock"}, "cannot make the monitor's directory"},
+		"an argument":        {[]string{"now"}, "monitor takes no argument"},
+		"no configuration":   {[]string{"--config", dir + "/none.yaml"}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"monitor", "--config", config}, c.args...)
@@ -362,12 +362,12 @@ func TestMonitorWithoutItsPort(t *testing.T) {
 	within(t, 60*time.Second, func() error { return hears("up") })
 }
 
-// monitorWithToken starts a monitor on all addresses, whose configuration is c.yaml in the folder and whose token is in
+// monitorWithToken starts a monitor on all addresses, whose configuration is c.yaml in the directory and whose token is in
 // the file "token" there.
 func monitorWithToken(t *testing.T, dir, token string) (d *watcher, address string) {
 	t.Helper()
 	secretFile(t, dir, "token", token)
-	for d == nil || !d.listens(t) { // another port if somebody took that one meanwhile
+	for d == nil || !d.listens(t) { // another port if that one was taken meanwhile
 		address = strings.Replace(freeAddress(t), "127.0.0.1", "0.0.0.0", 1)
 		secretFile(t, dir, "c.yaml", noApp+"monitor: {listen: \""+address+"\", token_file: "+dir+"/token}\n")
 		d = startMonitor(t, fcgisupBinary(t), dir, "--config", dir+"/c.yaml")

@@ -80,7 +80,7 @@ func TestMonitor(t *testing.T) {
 	t.Run("a broken socket is down", b.monitorSocket)
 	t.Run("what the operator stops is stopped", b.monitorStopped)
 	t.Run("restart over HTTP", b.monitorRestart)
-	t.Run("systemd executes itself anew", b.monitorReexec)
+	t.Run("systemd executes itself again", b.monitorReexec)
 	t.Run("a broken configuration changes nothing", b.monitorReload)
 	t.Run("alerts leave the sandbox", b.monitorAlerts)
 	t.Run("history survives a kill", b.monitorKilled)
@@ -312,7 +312,7 @@ func (b *box) monitorSocket(t *testing.T) {
 	b.run(t, "systemctl", "stop", socket("idle", 2))
 	b.run(t, "mkdir", "-p", "/run/idle2.sock/in-the-way")
 	if out, code := b.try("systemctl", "start", socket("idle", 2)); code == 0 {
-		t.Fatalf("a socket listens on a folder: %s", out)
+		t.Fatalf("a socket listens on a directory: %s", out)
 	}
 	b.monitored(t, "idle", 2, is(monitor.Down, "its socket has failed (resources)"))
 	b.run(t, "rm", "-r", "/run/idle2.sock")

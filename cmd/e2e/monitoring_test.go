@@ -54,7 +54,7 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 			}
 		}
 	}
-	for _, sample := range samples { // and nothing is measured that nobody would see
+	for _, sample := range samples { // and nothing is measured that is not shown
 		name, _, _ := strings.Cut(sample, "{")
 		if histogram := strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count"); histogram != name {
 			continue
@@ -90,7 +90,7 @@ var (
 	matchers  = regexp.MustCompile(`([a-z_]+)(=~?)"([^"]*)"`)
 )
 
-// selects tells whether a sample of /metrics is one that the selector takes; $app and such take all.
+// selects reports whether a sample of /metrics is one that the selector takes; $app and such take all.
 func selects(name, labels, sample string) bool {
 	if labels == "" && strings.HasPrefix(sample, name+" ") {
 		return true

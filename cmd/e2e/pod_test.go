@@ -44,7 +44,7 @@ func newPod(t *testing.T, command string) *pod {
 	return p
 }
 
-// says asks an endpoint; 0 is no answer.
+// says asks an endpoint; 0: none came.
 func (p *pod) says(path string) (code int, text string) {
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()

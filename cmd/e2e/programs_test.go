@@ -108,7 +108,7 @@ func (p program) live(t *testing.T, s *supervised, params map[string]string) {
 	s.stop(t, second)
 }
 
-// TestSupervisorDies: without systemd nobody would end the worker of a supervisor killed with SIGKILL, and nobody
+// TestSupervisorDies: without systemd nothing would end the worker of a supervisor killed with SIGKILL, or
 // remove its socket file; the worker has to go by itself, and the next supervisor to replace the file.
 func TestSupervisorDies(t *testing.T) {
 	inTurn(t, light)
@@ -184,7 +184,7 @@ func (s *supervised) start(t *testing.T, binary, app string, command []string) {
 	s.launch(t, binary, append(args, command...)...)
 }
 
-// launch runs a command line of fcgisup in the test's folder until the test ends.
+// launch runs a command line of fcgisup in the test's directory until the test ends.
 func (s *supervised) launch(t *testing.T, binary string, args ...string) {
 	t.Helper()
 	s.command = exec.Command(binary, args...)
@@ -277,7 +277,7 @@ func (s *supervised) stop(t *testing.T, worker int) {
 	}
 }
 
-// dead tells whether a process runs no more; an orphan may stay a zombie for as long as this machine's init likes.
+// dead reports whether a process runs no more; an orphan may stay a zombie for as long as this machine's init likes.
 func dead(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

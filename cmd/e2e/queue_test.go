@@ -111,7 +111,7 @@ func TestStandingQueue(t *testing.T) {
 		t.Errorf("%d of a burst of %d were answered 200", n, len(burst))
 	}
 
-	// A worker that dies has taken the request: that is no reason to send it again.
+	// A worker that dies has taken the request: that is not a reason to send it again.
 	if got, err := b.get("rush", "/die"); err != nil || got.status != http.StatusBadGateway {
 		t.Errorf("a request that kills its worker was answered %v, %v; want 502", got, err)
 	}

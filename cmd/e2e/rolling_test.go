@@ -159,7 +159,7 @@ func TestCanary(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := s.fcgisup("restart", "canary"); err != nil || !strings.Contains(out, "canary@1 restarted\ncanary@2 restarted") {
-		t.Errorf("restart of what is mended: %v\n%s", err, out)
+		t.Errorf("restart of what is fixed: %v\n%s", err, out)
 	}
 	for _, pid := range workers() {
 		if slices.Contains(before, pid) {

@@ -123,7 +123,7 @@ func (b *box) unstarted(t *testing.T) {
 	if err := <-answer; err != nil {
 		t.Error(err)
 	}
-	t.Logf("answered %v after it was mended", time.Since(begin).Round(time.Millisecond))
+	t.Logf("answered %v after it was fixed", time.Since(begin).Round(time.Millisecond))
 	b.socketNeverFailed(t, "typo")
 
 	pid := b.property(t, service("typo", 1), "MainPID")

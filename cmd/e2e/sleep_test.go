@@ -9,11 +9,11 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// sleepKeys: an app that goes to sleep almost as soon as nobody asks it.
+// sleepKeys: an app that goes to sleep almost as soon as there are no requests.
 const sleepKeys = "command: [%s]\nlimits: {idle_timeout: 300ms}\nhealth: {interval: 100ms}"
 
 // TestSleepAndWake: requests trickle in around the moment at which the instance goes to sleep: some just before, some
-// while its worker is being stopped, some after. None is lost, and probes wake nobody.
+// while its worker is being stopped, some after. None is lost, and probes wake no instance.
 func TestSleepAndWake(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")

@@ -43,7 +43,7 @@ func answeredBy(t *testing.T, o outcome) int {
 }
 
 // TestBusyIsNotDead is promise 3: a worker that serves for 12 s while probes with a timeout of 1 s are due every
-// second is busy, and with somebody waiting saturated; it is not to be killed.
+// second is busy, and with a waiting request saturated; it is not to be killed.
 func TestBusyIsNotDead(t *testing.T) {
 	inTurn(t, long)
 	needFiles(t, "/usr/bin/perl")
@@ -59,7 +59,7 @@ func TestBusyIsNotDead(t *testing.T) {
 	long := s.sends("/sleep?ms=12000")
 	s.until(t, 5*time.Second, func(st control.Status) error {
 		if st.InFlight == nil || *st.InFlight != 1 || st.State != control.Up {
-			return fmt.Errorf("%s, in flight %v; want up with one: nobody waits", st.State, st.InFlight)
+			return fmt.Errorf("%s, in flight %v; want up with one: no request waits", st.State, st.InFlight)
 		}
 		return nil
 	})
@@ -82,7 +82,7 @@ func TestBusyIsNotDead(t *testing.T) {
 			break
 		}
 		if st.State != control.Saturated && st.QueueHeadSeconds != nil && *st.QueueHeadSeconds > 1 {
-			t.Errorf("somebody waits for %.1f s, and the instance is %s", *st.QueueHeadSeconds, st.State)
+			t.Errorf("a request waits for %.1f s, and the instance is %s", *st.QueueHeadSeconds, st.State)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -205,7 +205,7 @@ func dialFCGI(s *supervised, records []byte) (net.Conn, error) {
 }
 
 // TestKeptConnectionIsNoRequest: a connection that its client keeps after the answer is older than request_timeout
-// soon, and costs nobody anything until somebody else waits for its worker.
+// soon, and costs nothing until another client waits for its worker.
 func TestKeptConnectionIsNoRequest(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
@@ -234,7 +234,7 @@ func TestKeptConnectionIsNoRequest(t *testing.T) {
 }
 
 // TestStoppedWorkerIsStuck: a worker that SIGSTOP met before it accepted has nothing in flight, and a queue that
-// stands; one that it met with a request holds that and serves nobody. Both are replaced, and who waits is served.
+// stands; one that it met with a request holds that and serves no client. Both are replaced, and who waits is served.
 func TestStoppedWorkerIsStuck(t *testing.T) {
 	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")

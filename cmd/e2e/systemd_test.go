@@ -119,7 +119,7 @@ func (b *box) soon(t *testing.T, app string, check func(st control.Status) error
 }
 
 // direct asks an app's socket from outside the box. The kernel counts such a connection to the outside's network
-// namespace, where nobody in the box sees it: what the scoreboard shall see goes through nginx.
+// namespace, where no process in the box sees it: what the scoreboard must see goes through nginx.
 func (b *box) direct(app, target string) (int, error) {
 	page, err := fcgiAsk("unix", b.path("/run/"+app+".sock"), target, nil, nil)
 	if err != nil {

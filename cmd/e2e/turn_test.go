@@ -102,7 +102,7 @@ func inTurn(t *testing.T, w weight) {
 	t.Cleanup(func() { s.release(r) })
 }
 
-// memoryAvailable is in bytes; without /proc/meminfo it is no limit.
+// memoryAvailable is in bytes; without /proc/meminfo it is not a limit.
 func memoryAvailable() int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -28,7 +28,7 @@ type chaosFlags struct {
 	report string
 	noBox  bool
 	// inside tells that this is the program that was started in the box, private
-	// that its mounts are nobody else's.
+	// that its mounts are its own.
 	inside, private bool
 }
 
@@ -56,10 +56,10 @@ not hold; then the schedule is replayed in parts, to find the shortest trace.`,
 			return f.run(cmd.Context(), out)
 		},
 	}
-	cmd.Flags().Uint64Var(&f.opt.Seed, "seed", 0, "`NUMBER` of the schedule (default one that nobody knows)")
+	cmd.Flags().Uint64Var(&f.opt.Seed, "seed", 0, "`NUMBER` of the schedule (default random)")
 	cmd.Flags().DurationVar(&f.opt.Time, "time", 2*time.Minute, "how long faults are begun")
 	cmd.Flags().StringVar(&f.opt.Fcgisup, "fcgisup", "bin/fcgisup", "`PATH` of the program under test")
-	cmd.Flags().StringVar(&f.apps, "apps", "testdata/apps", "`FOLDER` with the FastCGI programs' sources")
+	cmd.Flags().StringVar(&f.apps, "apps", "testdata/apps", "`DIRECTORY` with the FastCGI programs' sources")
 	cmd.Flags().StringSliceVar(&f.opt.Members, "members", nil, "`APPS` of the fleet to run (default all)")
 	cmd.Flags().IntVar(&f.opt.Replays, "replays", 8, "at most so many replays of a schedule that failed")
 	cmd.Flags().StringVar(&f.replay, "replay", "", "`FILE` with the steps to perform instead, as a report has them")
@@ -89,7 +89,7 @@ func (f *chaosFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	dir, err := os.MkdirTemp("", "chaos-programs-")
 	if err != nil {
-		return fmt.Errorf("cannot make a folder: %w", err)
+		return fmt.Errorf("cannot make a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	if err := chaos.Build(ctx, f.apps, dir); err != nil {

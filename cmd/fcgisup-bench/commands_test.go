@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestCommandFailures: a refusal with exit code 1 is no measurement, a difference with it is one.
+// TestCommandFailures: a refusal with exit code 1 is not a measurement, a difference with it is one.
 func TestCommandFailures(t *testing.T) {
 	for script, works := range map[string]bool{
 		"echo plan; exit 0": true,

@@ -92,7 +92,7 @@ func (m *crash) part(ctx context.Context, b *bench, t *report.Table, plot *repor
 	})
 }
 
-// one kills under load. The share is of failed requests, in %; -1 if there was nobody to kill.
+// one kills under load. The share is of failed requests, in %; -1 if there was no worker to kill.
 func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name string) (report.Row, float64) {
 	s := c.services[name]
 	if len(target.of(s.Processes())) == 0 {
@@ -122,12 +122,12 @@ func (m *crash) one(ctx context.Context, b *bench, c *crew, target target, name 
 	}}, share
 }
 
-const nobodyThere = "nobody was there when a kill was due"
+const noneThere = "no worker was there when a kill was due"
 
 // perKill is what a kill costs: who comes back soonest is killed most often.
 func perKill(r *load.Result, kills int) report.Cell {
 	if kills == 0 {
-		return report.Because(nobodyThere)
+		return report.Because(noneThere)
 	}
 	return report.Number(float64(r.Failed())/float64(kills), "")
 }
@@ -137,7 +137,7 @@ func replacement(v *vacancies) report.Cell {
 	took, never := v.replaced()
 	switch {
 	case len(v.kills) == 0:
-		return report.Because(nobodyThere)
+		return report.Because(noneThere)
 	case len(took) == 0:
 		return report.Word("never")
 	}
@@ -149,7 +149,7 @@ func replacement(v *vacancies) report.Cell {
 }
 
 // kill kills until the time is up, and then goes on looking until all places are filled or ctx ends. When a kill is due
-// and there is nobody to kill, it waits for somebody.
+// and there is no worker to kill, it waits for one.
 func (m *crash) kill(ctx context.Context, s *peers.Service, target target, random *rand.Rand) *vacancies {
 	v := newVacancies(target)
 	begin := time.Now()
@@ -189,7 +189,7 @@ func nextTick(killed, every time.Duration) time.Duration {
 	return (killed + every/2).Truncate(every) + every
 }
 
-// aftermath says how it is when nobody was killed for a second: some of ten requests are answered.
+// aftermath says how it is when no worker was killed for a second: some of ten requests are answered.
 func (m *crash) aftermath(ctx context.Context, b *bench, c *crew, name string) report.Cell {
 	pause(ctx, time.Second)
 	r := c.openLoop(ctx, name, load.Plan{Rate: 20, Duration: 500 * time.Millisecond, Timeout: 2 * time.Second, Seed: b.seed, Shares: []load.Share{{Path: m.Path, Weight: 1}}})

@@ -16,7 +16,7 @@ func TestNextTick(t *testing.T) {
 	for _, test := range []struct{ killed, want time.Duration }{
 		{100 * ms, 200 * ms},
 		{103 * ms, 200 * ms},
-		{1347 * ms, 1400 * ms}, // late: nobody was there
+		{1347 * ms, 1400 * ms}, // late: no worker was there
 		{1399 * ms, 1500 * ms}, // and the tick a moment later is left out
 	} {
 		if got := nextTick(test.killed, 100*ms); got != test.want {
@@ -33,7 +33,7 @@ type sight struct {
 	kill     []int
 }
 
-// TestVacancies: a place is filled by somebody new, the oldest first, and by no sibling or orphan.
+// TestVacancies: a place is filled by a new worker, the oldest first, and by no sibling or orphan.
 func TestVacancies(t *testing.T) {
 	one, all, supervisor := crashTargets[0], crashTargets[1], crashTargets[2]
 	for name, test := range map[string]struct {
@@ -86,7 +86,7 @@ func TestVacancies(t *testing.T) {
 
 // TestMendings: each breaks the program and makes it whole, and only the first changes its file.
 func TestMendings(t *testing.T) {
-	for n, way := range mendings(t.TempDir(), "/bin/true") {
+	for n, way := range repairs(t.TempDir(), "/bin/true") {
 		do := func(step func() error) (works bool, file os.FileInfo) {
 			t.Helper()
 			if err := step(); err != nil {
@@ -106,11 +106,11 @@ func TestMendings(t *testing.T) {
 		if works {
 			t.Errorf("%s: it is not broken", way.name)
 		}
-		works, mended := do(way.mend)
+		works, fixed := do(way.restore)
 		if !works {
-			t.Errorf("%s: it is not mended", way.name)
+			t.Errorf("%s: it is not fixed", way.name)
 		}
-		if same := os.SameFile(whole, spoiled) && os.SameFile(spoiled, mended); same != (n == 1) {
+		if same := os.SameFile(whole, spoiled) && os.SameFile(spoiled, fixed); same != (n == 1) {
 			t.Errorf("%s: one file for all of it: %t", way.name, same)
 		}
 	}

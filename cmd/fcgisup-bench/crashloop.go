@@ -15,7 +15,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
 )
 
-// crashLoop is the second part of table 4: a program that ends at once, for a while, and is then mended, in one way and
+// crashLoop is the second part of table 4: a program that ends at once, for a while, and is then fixed, in one way and
 // in another. All peers have it at the same time: their load is light, and waiting is most of it.
 type crashLoop struct {
 	Peers   []string      `yaml:"peers"`
@@ -27,19 +27,19 @@ type crashLoop struct {
 
 const crashLoopPath = "/"
 
-// mending is a way for a program to be broken and whole again: both are one step, and all peers run the same file.
-type mending struct {
+// repair is a way for a program to be broken and whole again: both are one step, and all peers run the same file.
+type repair struct {
 	name                 string
 	path                 string // of the program
-	prepare, spoil, mend func() error
+	prepare, spoil, restore func() error
 }
 
-// mendings are those that differ: a manager may see that a file is another one, but not that a database is back.
-func mendings(dir, command string) []mending {
+// repairs are those that differ: a manager may see that a file is another one, but not that a database is back.
+func repairs(dir, command string) []repair {
 	replaced, needy, flag := filepath.Join(dir, "replaced"), filepath.Join(dir, "needy"), filepath.Join(dir, "away")
 	const broken = "#!/bin/sh\nexit 1\n"
 	good := "#!/bin/sh\nexec " + command + "\n"
-	return []mending{
+	return []repair{
 		{
 			"the program's file is replaced", replaced,
 			func() error { return replace(replaced, good) },
@@ -65,13 +65,13 @@ func replace(path, text string) error {
 }
 
 func (m *crashLoop) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"serves again, s after the mending", "asked while broken", "answered in the end", "failed", "slowest failure, ms"}
-	plot := report.Plot{Name: "crashloop", Title: fmt.Sprintf("A crash loop of %v, mended: until it serves again", m.Broken), X: report.Axis{Label: fmt.Sprintf("s; %v: never", m.Limit)}}
+	t.Columns = []string{"serves again, s after the fix", "asked while broken", "answered in the end", "failed", "slowest failure, ms"}
+	plot := report.Plot{Name: "crashloop", Title: fmt.Sprintf("A crash loop of %v, fixed: until it serves again", m.Broken), X: report.Axis{Label: fmt.Sprintf("s; %v: never", m.Limit)}}
 	program, err := b.program("C")
 	if err != nil {
 		return err
 	}
-	for _, way := range mendings(b.host.Dir, program.Command[0]) {
+	for _, way := range repairs(b.host.Dir, program.Command[0]) {
 		if err := way.prepare(); err != nil {
 			return err
 		}
@@ -87,8 +87,8 @@ func (m *crashLoop) measure(ctx context.Context, b *bench, t *report.Table) erro
 	return nil
 }
 
-// one breaks and mends all peers' program in one way.
-func (m *crashLoop) one(ctx context.Context, b *bench, c *crew, way mending, t *report.Table, plot *report.Plot) error {
+// one breaks and fixes all peers' program in one way.
+func (m *crashLoop) one(ctx context.Context, b *bench, c *crew, way repair, t *report.Table, plot *report.Plot) error {
 	b.say("crash loop: %v, then %s", m.Broken, way.name)
 	if err := way.spoil(); err != nil {
 		return err
@@ -101,12 +101,12 @@ func (m *crashLoop) one(ctx context.Context, b *bench, c *crew, way mending, t *
 		}
 	}
 	pause(ctx, time.Until(begin.Add(m.Broken)))
-	if err := way.mend(); err != nil {
+	if err := way.restore(); err != nil {
 		return err
 	}
-	mended := time.Now()
-	b.say("crash loop: mended")
-	m.rows(c, t, plot, way.name, mended, results())
+	fixed := time.Now()
+	b.say("crash loop: fixed")
+	m.rows(c, t, plot, way.name, fixed, results())
 	return ctx.Err()
 }
 
@@ -154,7 +154,7 @@ func (w *watched) Do(ctx context.Context, path string) error {
 	return err
 }
 
-func (m *crashLoop) rows(c *crew, t *report.Table, plot *report.Plot, group string, mended time.Time, results map[string]*load.Result) {
+func (m *crashLoop) rows(c *crew, t *report.Table, plot *report.Plot, group string, fixed time.Time, results map[string]*load.Result) {
 	for _, name := range c.names {
 		r := results[name]
 		if r == nil {
@@ -162,10 +162,10 @@ func (m *crashLoop) rows(c *crew, t *report.Table, plot *report.Plot, group stri
 			continue
 		}
 		cell, seconds := report.Word("**never** (in %v)", m.Limit), m.Limit.Seconds()
-		if back, err := recovered(r, mended.Sub(r.Began)); err == nil {
+		if back, err := recovered(r, fixed.Sub(r.Began)); err == nil {
 			cell, seconds = report.Number(back.Seconds(), ""), back.Seconds()
 		}
-		during := load.Between(time.Second, mended.Sub(r.Began)) // what was under way when it broke is over
+		during := load.Between(time.Second, fixed.Sub(r.Began)) // what was under way when it broke is over
 		slowest, asked := time.Duration(0), 0
 		for _, e := range r.Events {
 			if during(e) {

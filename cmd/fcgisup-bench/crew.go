@@ -304,7 +304,7 @@ func failures(r *load.Result, filters ...load.Filter) report.Cell {
 	return cell
 }
 
-// programsIn describes the programs of a folder like testdata/apps; hello.c has been compiled into another one.
+// programsIn describes the programs of a directory like testdata/apps; hello.c has been compiled into another one.
 func programsIn(apps, compiled string) map[string]peers.Program {
 	c, perl, php := filepath.Join(compiled, "hello"), filepath.Join(apps, "hello.pl"), filepath.Join(apps, "hello.php")
 	return map[string]peers.Program{

@@ -44,7 +44,7 @@ type cause struct {
 // hung is a worker that hangs.
 type hung struct {
 	over func() bool // the worker, or the request that it hung in, has ended
-	undo func()      // what nobody has ended
+	undo func()      // what is still running
 }
 
 var hangCauses = []cause{
@@ -101,7 +101,7 @@ func (m *hang) one(ctx context.Context, b *bench, c *crew, cause cause, name str
 }
 
 // stopBusy stops a worker that is not waiting in accept(2): the kernel gives a stopped one in accept no connection, and
-// nobody would notice.
+// it would go unnoticed.
 func stopBusy(ctx context.Context, s *peers.Service) (hung, string) {
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		for _, pid := range s.Processes().Workers {
@@ -131,7 +131,7 @@ func sleepsInRequest(pid int) bool {
 	return call == "230" || call == "35" || call == "23" || call == "270" || call == "115" || call == "101" || call == "72"
 }
 
-// askForever is a request that nobody waits for any longer than the measurement.
+// askForever is a request that no client waits for any longer than the measurement.
 func askForever(ctx context.Context, s *peers.Service) (hung, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	client := s.Client()

@@ -24,7 +24,7 @@ type order struct {
 	Profile   string
 	Seed      uint64
 	Dir       string // for sockets and configurations
-	Apps      string // folder with the programs of testdata/apps
+	Apps      string // directory with the programs of testdata/apps
 	Fcgisup   string
 	Systemd   bool
 }

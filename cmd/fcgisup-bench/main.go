@@ -60,8 +60,8 @@ func rootCommand(stdout io.Writer) *cobra.Command {
 		Use:   "fcgisup-bench",
 		Short: "Run fcgisup and its peers on the same work, and write tables and plots",
 		Long: `fcgisup-bench runs fcgisup and its peers on the same work, in one run, paired and
-interleaved, and writes benchmarks.md, benchmarks.json and SVG plots to a folder.
-Tables that the folder has from an earlier run stay, unless they are measured anew.
+interleaved, and writes benchmarks.md, benchmarks.json and SVG plots to a directory.
+Tables that the directory has from an earlier run stay, unless they are measured again.
 
 As root it works in a box of namespaces with a systemd of its own; else, or with
 --no-box, only peers that need no systemd take part.`,
@@ -77,11 +77,11 @@ As root it works in a box of namespaces with a systemd of its own; else, or with
 	flags.SortFlags = false
 	flags.StringVar(&o.tables, "tables", "", "only these `TABLES`: names or numbers, with commas between (default all)")
 	flags.StringVar(&o.profile, "time", "short", "`PROFILE` of the scenarios: short (10 minutes in all) or full")
-	flags.StringVar(&o.out, "out", "dist/bench", "`FOLDER` for what was measured")
+	flags.StringVar(&o.out, "out", "dist/bench", "`DIRECTORY` for what was measured")
 	flags.Uint64Var(&o.seed, "seed", 1, "`NUMBER` that all that is random comes from")
 	flags.StringVar(&o.fcgisup, "fcgisup", "bin/fcgisup", "`PATH` of fcgisup")
-	flags.StringVar(&o.scenarios, "scenarios", "testdata/bench", "`FOLDER` of the scenarios")
-	flags.StringVar(&o.apps, "apps", "testdata/apps", "`FOLDER` of the programs")
+	flags.StringVar(&o.scenarios, "scenarios", "testdata/bench", "`DIRECTORY` of the scenarios")
+	flags.StringVar(&o.apps, "apps", "testdata/apps", "`DIRECTORY` of the programs")
 	flags.BoolVar(&o.noBox, "no-box", false, "no namespaces, and so no systemd")
 	flags.StringVar(&o.insert, "insert", "", "also put it into this `PAGE`, between its marks, with plots beside it")
 	cmd.AddCommand(insideCommand(), renderCommand(), chaosCommand(stdout))
@@ -91,7 +91,7 @@ As root it works in a box of namespaces with a systemd of its own; else, or with
 func renderCommand() *cobra.Command {
 	var out, insert string
 	cmd := &cobra.Command{
-		Use: "render FILE...", Short: "Write Markdown and plots anew from benchmarks.json; of a table in several the last wins",
+		Use: "render FILE...", Short: "Write Markdown and plots again from benchmarks.json; of a table in several the last wins",
 		Args: cobra.MinimumNArgs(1), SilenceUsage: true, SilenceErrors: true,
 		Example: "  fcgisup-bench render dist/bench/benchmarks.json --insert docs/benchmarks.md",
 		RunE: func(_ *cobra.Command, files []string) error {
@@ -110,7 +110,7 @@ func renderCommand() *cobra.Command {
 			return deliver(report.Merge(all...), out, insert)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "`FOLDER` to write to")
+	cmd.Flags().StringVar(&out, "out", "", "`DIRECTORY` to write to")
 	cmd.Flags().StringVar(&insert, "insert", "", "`PAGE` to put it into, between its marks")
 	return cmd
 }

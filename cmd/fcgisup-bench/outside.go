@@ -109,13 +109,13 @@ func inBox(ctx context.Context, task order, progress io.Writer) (found report.Re
 	return found, errors.Join(err, unread)
 }
 
-// patience is how long an interrupted measurement may take to stop what it has started, before the box is ended under it.
-const patience = 30 * time.Second
+// stopTimeout is how long an interrupted measurement may take to stop what it has started, before the box is ended under it.
+const stopTimeout = 30 * time.Second
 
 // interrupt tells nsenter's child: nsenter itself would leave it behind.
 func interrupt(nsenter int, ended <-chan struct{}) {
 	signal := func(sig syscall.Signal) {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", nsenter)) // gone: nobody to tell
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", nsenter)) // gone
 		for child := range strings.FieldsSeq(string(text)) {
 			if pid, err := strconv.Atoi(child); err == nil {
 				_ = syscall.Kill(pid, sig)
@@ -125,7 +125,7 @@ func interrupt(nsenter int, ended <-chan struct{}) {
 	signal(syscall.SIGINT)
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(stopTimeout):
 		signal(syscall.SIGKILL)
 	}
 }

@@ -64,7 +64,7 @@ func (m *overload) one(ctx context.Context, b *bench, c *crew, name string, capa
 }
 
 // rates are the answers per second until the overload's end, and those of them in time. What the queues still held then
-// is answered after it, at a rate that nobody asked for.
+// is answered after it, at a rate that was not asked for.
 func rates(r *load.Result, until time.Duration) (answered, inTime float64) {
 	byThen := func(e load.Event) bool { return e.End() <= until }
 	soon := func(e load.Event) bool { return e.Took <= late }

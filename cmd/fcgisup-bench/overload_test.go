@@ -7,7 +7,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/load"
 )
 
-// TestRates: what is answered after the end is no part of a rate, and nobody answers more than he can.
+// TestRates: what is answered after the end is not part of a rate, and no peer answers more than it can.
 func TestRates(t *testing.T) {
 	r := &load.Result{Events: []load.Event{
 		{At: 0, Took: 100 * time.Millisecond},

@@ -102,7 +102,7 @@ func plain(node *yaml.Node) *yaml.Node {
 	return &copied
 }
 
-// loadScenarios reads a folder, or single files, in the order of tables; with names only those.
+// loadScenarios reads a directory, or single files, in the order of tables; with names only those.
 func loadScenarios(dir fs.FS, only []string) ([]*scenario, error) {
 	files, err := fs.Glob(dir, "*.yaml")
 	if err != nil {
@@ -155,7 +155,7 @@ func (s *scenario) run(ctx context.Context, b *bench, profile string) (report.Ta
 	return t, err
 }
 
-// scenarioFiles is the folder's files for another process to read.
+// scenarioFiles is the directory's files for another process to read.
 func scenarioFiles(dir string) (map[string][]byte, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {

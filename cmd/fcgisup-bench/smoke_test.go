@@ -59,7 +59,7 @@ short: &parameters {peers: [fcgisup, spawn-fcgi], rounds: 1, slice: 1s, connecti
 full: *parameters
 `
 
-// smokeTask has a folder for its sockets whose name is short enough for them.
+// smokeTask has a directory for its sockets whose name is short enough for them.
 func smokeTask(t *testing.T) options {
 	t.Helper()
 	needTools(t, "/usr/sbin/nginx", "/usr/bin/spawn-fcgi", "/usr/bin/wrk", "/usr/bin/cc", "/usr/include/fcgiapp.h")
@@ -72,7 +72,7 @@ func smokeTask(t *testing.T) options {
 	return options{profile: "short", seed: 1, scenarios: dir, apps: "../../testdata/apps", fcgisup: builtFcgisup(t), noBox: true}
 }
 
-// leftovers is what a measurement should not have left: processes of ours and folders.
+// leftovers is what a measurement should not have left: processes of ours and directories.
 func leftovers(t *testing.T) []string {
 	t.Helper()
 	var left []string

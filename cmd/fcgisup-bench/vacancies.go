@@ -14,7 +14,7 @@ type vacancies struct {
 	target target
 	want   int          // places; how many there were before the first kill
 	known  map[int]bool // who has been there
-	others map[int]bool // who has been there and was no target: orphaned children are no new supervisors
+	others map[int]bool // who has been there and was not a target: orphaned children are not new supervisors
 	dead   map[int]bool // the victims
 	empty  []int        // the kill of each place, the longest empty first
 	fresh  int          // who came while a place was empty and has not filled one yet

@@ -133,7 +133,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	opt.ConfigError = cmp.Or(missing, refused)
 	opt.HistoryFile = filepath.Join(dir, "history.json")
 	if opt.History, err = monitor.OpenHistory(opt.HistoryFile); err != nil {
-		m.log.Error("the history begins anew", "error", err)
+		m.log.Error("cannot read history, starting empty", "error", err)
 	}
 	m.mon = monitor.New(opt)
 	m.page = page.New(m.mon.Feed(), page.Options{StaleAfter: fresh(settings)})

@@ -47,7 +47,7 @@ const stateLock = "monitor.lock"
 // lockState makes the directory of the history, and lets one monitor use it.
 func lockState(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, term.Hinted(fmt.Errorf("cannot make the monitor's folder: %w", err), "--state-dir names another")
+		return nil, term.Hinted(fmt.Errorf("cannot make the monitor's directory: %w", err), "--state-dir names another")
 	}
 	lock, err := lockfile.Try(filepath.Join(dir, stateLock), "fcgisup monitor")
 	var held *lockfile.HeldError

@@ -56,7 +56,7 @@ func groupOf(own []byte) string {
 	return "/"
 }
 
-// cpuMax reads "QUOTA PERIOD" in microseconds; "max" is no quota.
+// cpuMax reads "QUOTA PERIOD" in microseconds; "max" is not a quota.
 func cpuMax(path string) (cpus float64, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func cpuMax(path string) (cpus float64, ok bool) {
 	return float64(quota) / float64(period), true
 }
 
-// memoryMax reads a number of bytes; "max" is no bound.
+// memoryMax reads a number of bytes; "max" is not a bound.
 func memoryMax(path string) (bytes uint64, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

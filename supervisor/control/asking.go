@@ -58,7 +58,7 @@ type cachedStatus struct {
 	fresh time.Duration
 }
 
-// leastFresh is how long any testimony stands.
+// leastFresh is how long any answer is used.
 const leastFresh = 100 * time.Millisecond
 
 // Of is what its supervisor says of an instance: fresh, which is after the call, or
@@ -82,20 +82,20 @@ func (s *Supervisors) Of(ctx context.Context, in fcgisup.Instance, fresh bool) R
 	return Reply{}
 }
 
-// Reached tells why extra, if there is one, does not answer: whoever names it does
+// Reached tells why extra, if there is one, does not answer: a caller that names it does
 // not want those woken that it would have called asleep.
 func (s *Supervisors) Reached(ctx context.Context) error {
 	if s.Extra == "" {
 		return nil
 	}
-	return s.testimony(ctx, s.Extra).err
+	return s.fetchOnce(ctx, s.Extra).err
 }
 
 // among is what a supervisor of many says. Whom it has called asleep is not woken
 // because it does not answer a second time.
 func (s *Supervisors) among(ctx context.Context, path string, in fcgisup.Instance, fresh bool) Reply {
 	asked := time.Now()
-	t := s.testimony(ctx, path)
+	t := s.fetchOnce(ctx, path)
 	first := Reply{t.all[subject{in.App, in.Number}], t.begun}
 	if first.Status == nil || t.begun.After(asked) || !fresh && time.Since(t.came) <= t.fresh {
 		return first
@@ -107,8 +107,8 @@ func (s *Supervisors) among(ctx context.Context, path string, in fcgisup.Instanc
 	return st
 }
 
-// testimony asks once.
-func (s *Supervisors) testimony(ctx context.Context, path string) *cachedStatus {
+// fetchOnce asks a control socket at most once.
+func (s *Supervisors) fetchOnce(ctx context.Context, path string) *cachedStatus {
 	s.mu.Lock()
 	t := s.told[path]
 	if t == nil {

@@ -109,7 +109,7 @@ func (s *counting) count() (requests, told int) {
 	return s.requests, s.told
 }
 
-// countingAt speaks for instances behind a control socket of folder.
+// countingAt speaks for instances behind a control socket of directory.
 func countingAt(t *testing.T, root, folder string, all []Status) *counting {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {

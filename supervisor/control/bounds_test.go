@@ -96,7 +96,7 @@ func TestAllInstancesFit(t *testing.T) {
 	}, fcgisup.MaxInstances)
 	fitAll(all)
 	var size counter
-	err := encoder(&size).Encode(all[0]) // the others are no other
+	err := encoder(&size).Encode(all[0]) // the others are the same
 	if size *= fcgisup.MaxInstances; err != nil || size > MaxAnswerSize {
 		t.Errorf("%d bytes of at most %d, %v", size, MaxAnswerSize, err)
 	}

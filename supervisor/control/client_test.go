@@ -80,7 +80,7 @@ func TestStatusAnswer(t *testing.T) {
 	}
 }
 
-// TestDialOwned: root connects to sockets that are in the folder itself.
+// TestDialOwned: root connects to sockets that are in the directory itself.
 func TestDialOwned(t *testing.T) {
 	root := t.TempDir()
 	other := filepath.Join(root, "other.sock")
@@ -103,7 +103,7 @@ func TestDialOwned(t *testing.T) {
 	}
 	dead.SetUnlinkOnClose(false)
 	_ = dead.Close()
-	for link, to := range map[string]string{at("linked-1"): other, filepath.Join(root, "folder-1"): filepath.Join(root, "rt-1")} {
+	for link, to := range map[string]string{at("linked-1"): other, filepath.Join(root, "directory-1"): filepath.Join(root, "rt-1")} {
 		if err := os.Symlink(to, link); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestDialOwned(t *testing.T) {
 	}
 	before := descriptors(t)
 	for folder, want := range map[string]string{
-		"rt-1": "", "linked-1": errNoSocket.Error(), "file-1": errNoSocket.Error(), "folder-1": "not a directory", "none-1": "no such file", "dead-1": "connection refused",
+		"rt-1": "", "linked-1": errNoSocket.Error(), "file-1": errNoSocket.Error(), "directory-1": "not a directory", "none-1": "no such file", "dead-1": "connection refused",
 	} {
 		conn, err := dialOwned(t.Context(), root, folder)
 		switch {
@@ -140,7 +140,7 @@ func descriptors(t *testing.T) int {
 	return len(all)
 }
 
-// TestHeard: a folder speaks for what its name says, by the configuration.
+// TestHeard: a directory speaks for what its name says, by the configuration.
 func TestHeard(t *testing.T) {
 	apps := []fcgisup.App{{Name: "rt", Instances: 2}, {Name: "web-2", Instances: 3}, {Name: "web", Instances: 1}, {Name: "rt-1", Instances: 1}}
 	for _, c := range []struct {
@@ -153,7 +153,7 @@ func TestHeard(t *testing.T) {
 		{"rt-1", "rt-1", 1, false}, // that one's is rt-1-1
 		{"rt-1", "rt-1", 7, false},
 		{"rt-1-1", "rt-1", 1, true},
-		{"rt-3", "rt", 3, true}, // of before a scale-down
+		{"rt-3", "rt", 3, true}, // from before a scale-down
 		{"rt-3", "rt-3", 1, false},
 		{"rt-01", "rt", 1, false},
 		{"rt-1", "web", 1, false},

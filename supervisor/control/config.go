@@ -9,7 +9,7 @@ import (
 // ConfigTimeout bounds the question to one supervisor: without an answer it is merely reloaded.
 const ConfigTimeout = 2 * time.Second
 
-// ConfigSum asks a supervisor what it has read; empty when it does not say, as those of before cannot.
+// ConfigSum asks a supervisor what it has read; empty when it does not say, as earlier versions cannot.
 func ConfigSum(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, ConfigTimeout)
 	defer cancel()

@@ -13,10 +13,10 @@ import (
 )
 
 // errNoSocket is a control socket that is something else.
-var errNoSocket = errors.New("it is no socket")
+var errNoSocket = errors.New("it is not a socket")
 
-// dialOwned connects to the control socket of a folder below root without
-// following links: the folder is its app's user's, whose link would have root
+// dialOwned connects to the control socket of a directory below root without
+// following links: the directory is its app's user's, whose link would have root
 // speak to any socket of the host, and wake what sleeps behind it.
 func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	fd := unix.AT_FDCWD
@@ -54,5 +54,5 @@ func dialOwned(ctx context.Context, root, folder string) (net.Conn, error) {
 	return conn, err
 }
 
-// Root is where systemd makes the instances' runtime folders.
+// Root is where systemd makes the instances' runtime directories.
 const Root = "/run/fcgisup"

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ControlName is the control socket's name inside an instance's runtime folder.
+// ControlName is the control socket's name inside an instance's runtime directory.
 const ControlName = "control.sock"
 
 // LookTimeout bounds the wait for the instances' loops: a status that is a
@@ -120,7 +120,7 @@ func counted(r *http.Request, name string, absent int) (int, error) {
 	return n, nil
 }
 
-// outcome is the body of what is no status; Error is empty for success, which Note
+// outcome is the body of what is not a status; Error is empty for success, which Note
 // qualifies.
 type outcome struct {
 	Error string `json:"error,omitempty"`
@@ -138,5 +138,5 @@ func finish(w http.ResponseWriter, err error) {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = encoder(w).Encode(body) // the client has gone: nobody to tell
+	_ = encoder(w).Encode(body) // the client has gone
 }

@@ -33,7 +33,7 @@ const PingDeath = time.Second
 const AnswersNoPing = "the program answers no ping; set health.path to probe it with a request"
 
 // JudgePing tells what a first ping shows of a program, with the connections seen
-// then whose client waits for an answer, and those that nobody has accepted: a ping
+// then whose client waits for an answer, and those that were not accepted: a ping
 // that waited behind them says nothing. PingUntried: it never reached the program.
 func JudgePing(r ProbeResult, served, queued int) PingVerdict {
 	switch {

@@ -24,7 +24,7 @@ func TestJudgePing(t *testing.T) {
 		"no answer, never accepted":     {failed("timeout"), 0, 1, PingUntried},
 		"reset, or another record":      {failed("protocol"), 0, 1, PingNone},
 		"says that it is overloaded":    {failed("overloaded"), 0, 0, PingNone},
-		"nobody listens":                {failed("refused"), 0, 0, PingUntried},
+		"no process listens":            {failed("refused"), 0, 0, PingUntried},
 		"no socket at health.address":   {failed("missing"), 0, 0, PingUntried},
 		"the queue is full of requests": {failed("full"), 0, 0, PingUntried},
 	} {

@@ -30,7 +30,7 @@ func PodStarted(all []Status) (ok bool, why string) {
 }
 
 // PodReady reports whether a request would be answered soon: an instance sleeps, and wakes for it, or has a ready worker and a
-// queue that is not too long. Busy workers alone are no reason to send requests elsewhere: under overload every pod would be
+// queue that is not too long. Busy workers alone are not a reason to send requests elsewhere: under overload every pod would be
 // taken out at once.
 func PodReady(all []Status, limits HealthLimits) (ok bool, why string) {
 	why = "there is no instance"

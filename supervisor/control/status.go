@@ -96,7 +96,7 @@ type WorkerStatus struct {
 	PID   int       `json:"pid"`
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
-	// Busy tells whether it serves a request; Since is then of that, too.
+	// Busy reports whether it serves a request; Since is then of that, too.
 	Busy *bool `json:"busy,omitempty"`
 	// Kept tells that it is not busy, but held by an idle connection that its client
 	// keeps for later.

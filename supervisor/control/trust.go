@@ -31,9 +31,9 @@ func fewStrangers(apps []fcgisup.App, may func(app string, number int) bool) fun
 	}
 }
 
-// speaks tells for whom a folder may. "rt-1" is rt@1's, as systemd makes it, or
+// speaks tells for whom a directory may. "rt-1" is rt@1's, as systemd makes it, or
 // that of all instances of an app "rt-1", as run does without --instance. Where
-// both can be it is rt@1's: then systemd has made it, whose folders for "rt-1"
+// both can be it is rt@1's: then systemd has made it, whose directories for "rt-1"
 // have one more number.
 func speaks(apps []fcgisup.App, folder string) func(app string, number int) bool {
 	app, n := "", 0

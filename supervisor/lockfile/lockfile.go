@@ -1,4 +1,4 @@
-// Package lockfile locks files that nobody but their owner can open.
+// Package lockfile locks files that only their owner can open.
 //
 // Any user who can open a file, for reading too, can hold a flock(2) on it for
 // as long as they like. A lock is therefore a regular file of mode 0600 of our

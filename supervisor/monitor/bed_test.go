@@ -35,7 +35,7 @@ type bed struct {
 	answers map[string]control.ProbeResult
 	traffic map[string]Traffic
 	anew    []bool   // of the looks
-	stale   []uint64 // whom looks show served that are not anew; nil: the same
+	stale   []uint64 // whom looks show served that are not again; nil: the same
 	log     strings.Builder
 
 	*Monitor

@@ -116,7 +116,7 @@ func (m *Monitor) told(c *controlSocket, a answer) {
 	}
 }
 
-// gone reports whether nobody listens at a control socket.
+// gone reports whether no process listens at a control socket.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }

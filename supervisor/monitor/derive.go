@@ -15,7 +15,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor/history"
 )
 
-// gapAfter is how long nobody may have looked before that is a gap in the history.
+// gapAfter is how long no sample may have been taken before that is a gap in the history.
 const gapAfter = 2 * time.Minute
 
 // ranked are all healths from best to worst, as the history keeps them.
@@ -170,7 +170,7 @@ func (m *Monitor) remembers(key fcgisup.Instance, now time.Time) bool {
 	return true
 }
 
-// unconnectable tells why nobody can connect to a unix socket that is open.
+// unconnectable says why no client can connect to a unix socket that is open.
 func unconnectable(a fcgisup.Address) string {
 	if a.Network != "unix" {
 		return ""
@@ -178,14 +178,14 @@ func unconnectable(a fcgisup.Address) string {
 	info, err := os.Lstat(a.Addr)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("%s is gone: nobody can connect", a.Addr)
+		return fmt.Sprintf("%s is gone: clients cannot connect", a.Addr)
 	case err == nil && info.Mode().Type() != fs.ModeSocket && info.Mode().Type() != fs.ModeSymlink:
-		return fmt.Sprintf("%s is no socket: nobody can connect", a.Addr)
+		return fmt.Sprintf("%s is not a socket: clients cannot connect", a.Addr)
 	}
 	return ""
 }
 
-// missed tells why nobody can connect to a socket that systemd calls open. The
+// missed says why no client can connect to a socket that systemd calls open. The
 // file goes before systemd says that the socket is stopped, so it is believed
 // only of a list of units that is younger than the loss.
 func (m *Monitor) missed(key fcgisup.Instance, socket Unit, a fcgisup.Address, now time.Time) string {
@@ -207,7 +207,7 @@ func (m *Monitor) missed(key fcgisup.Instance, socket Unit, a fcgisup.Address, n
 }
 
 // fresh reports whether a service runs only since its supervisor could last have
-// been asked: it has said nothing yet because nobody has asked it.
+// been asked: it has said nothing yet because it was not asked.
 func (m *Monitor) fresh(key fcgisup.Instance, v voice, service Unit, now time.Time) bool {
 	if v != (voice{}) || !service.up() {
 		delete(m.silent, key)

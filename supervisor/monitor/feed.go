@@ -3,7 +3,7 @@ package monitor
 import "sync"
 
 // Feed hands the newest report to any number of readers. A slow one misses
-// reports and holds up nobody. The zero value is ready.
+// reports and never waits for a reader. The zero value is ready.
 type Feed struct {
 	mu     sync.Mutex // what follows
 	report *Report

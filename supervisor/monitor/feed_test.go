@@ -18,7 +18,7 @@ func TestFeed(t *testing.T) {
 	}
 	f.Publish(&Report{Host: "a"})
 	<-changed
-	f.Publish(&Report{Host: "b"}) // nobody waits
+	f.Publish(&Report{Host: "b"}) // no reader waits
 	if r, _ := f.Latest(); r.Host != "b" {
 		t.Errorf("the newest is %q", r.Host)
 	}

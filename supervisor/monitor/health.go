@@ -42,7 +42,7 @@ func (u Unit) up() bool { return u.Active == unitActive || u.Active == unitReloa
 // failing reports whether a unit has failed, or may be between two starts that do.
 func (u Unit) failing() bool { return u.Active == unitFailed || u.Active == unitActivating }
 
-// ending reports whether a stop is under way that is nobody's failure.
+// ending reports whether a stop is under way that is not a failure.
 func (u Unit) ending() bool {
 	return u.Active == unitDeactivating && (u.Result == "" || u.Result == "success")
 }
@@ -57,14 +57,14 @@ type facts struct {
 	// systemd tells that socket and service are known.
 	systemd         bool
 	socket, service Unit
-	// missing is why nobody can connect although the socket unit is active.
+	// missing is why clients cannot connect although the socket unit is active.
 	missing string
 	// status is its supervisor's word; nil with the reason in silence, if one was asked.
 	status  *control.Status
 	silence string
 	// refused is why the answers of its supervisor cannot be read, if that has lasted.
 	refused string
-	// fresh tells that the supervisor is so young that nobody has asked it yet.
+	// fresh tells that the supervisor is so young that it was not asked yet.
 	fresh bool
 	// bad is what a plain instance's probes have found.
 	bad string

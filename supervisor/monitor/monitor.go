@@ -81,7 +81,7 @@ type Options struct {
 	// UnitNames are an instance's.
 	UnitNames func(in fcgisup.Instance) (socket, service string)
 	// Probe asks a plain instance, Traffic looks at its socket and main process:
-	// anew, which is after the call, or recently.
+	// again, which is after the call, or recently.
 	Probe   func(ctx context.Context, app fcgisup.App, in fcgisup.Instance) control.ProbeResult
 	Traffic func(a fcgisup.Address, pid int, anew bool) (Traffic, error)
 	// Secret reports whether readers of the reports show a token: they may then see what

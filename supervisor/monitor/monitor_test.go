@@ -63,7 +63,7 @@ func TestRounds(t *testing.T) {
 }
 
 // TestHungSupervisors: those that do not answer hold up the first report, then
-// nobody; they become unknown, and are back with their answer.
+// none; they become unknown, and are back with their answer.
 func TestHungSupervisors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const hung, good = 40, 40
@@ -146,7 +146,7 @@ func TestWoken(t *testing.T) {
 	})
 }
 
-// TestKilledSupervisor: what one that is gone has said last is no status.
+// TestKilledSupervisor: what one that is gone has said last is not a status.
 func TestKilledSupervisor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(on("a", 1, 9000))
@@ -254,7 +254,7 @@ func TestRestart(t *testing.T) {
 		if err := b.Restart(t.Context(), "p", 1); err != nil {
 			t.Error(err)
 		}
-		for _, none := range []string{"q", "nobody"} {
+		for _, none := range []string{"q", "none"} {
 			if err := b.Restart(t.Context(), none, 0); !errors.Is(err, ErrNothingRuns) {
 				t.Errorf("%s: %v", none, err)
 			}

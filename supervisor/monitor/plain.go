@@ -14,10 +14,10 @@ import (
 
 const (
 	// skipsInARow is how often a probe may give way to real requests before one
-	// is sent all the same: with several workers it does get an answer.
+	// is sent anyway: with several workers it does get an answer.
 	skipsInARow = 5
 	// restartPause after a restart that did not help, doubled with each, up to
-	// restartPauseMost: a restart interrupts whoever is served.
+	// restartPauseMost: a restart interrupts the client that is served.
 	restartPause     = 30 * time.Second
 	restartPauseMost = 10 * time.Minute
 	// restartMargin is what systemd gets beyond the service's own times to restart it.
@@ -57,7 +57,7 @@ type probing struct {
 	// is what is known of the program and pings.
 	pings, trial bool
 	verdict      control.PingVerdict
-	// standing tells that connections wait and nobody is served.
+	// standing tells that connections wait and no client is served.
 	standing bool
 	// service is what systemd said right before.
 	service Service
@@ -145,7 +145,7 @@ func (g *probing) send(ctx context.Context, opt Options) {
 		}
 		return
 	}
-	apart := !g.app.Health.Address.IsZero() // a probe that waits behind nobody
+	apart := !g.app.Health.Address.IsZero() // a probe that waits behind no request
 	if g.unseen == nil && len(g.traffic.Serving) > 0 && g.skips < skipsInARow && !apart {
 		return
 	}

@@ -44,7 +44,7 @@ func TestPlainHangs(t *testing.T) {
 		b.set(func() {
 			// Before a probe a recent look will do; a failed one would see itself in it.
 			if got := fmt.Sprint(b.anew[len(b.anew)-4:]); got != "[false true false true]" {
-				t.Errorf("looks anew %s", got)
+				t.Errorf("looks again %s", got)
 			}
 		})
 		wait(15 * time.Second)
@@ -108,7 +108,7 @@ func TestPlainStaysHung(t *testing.T) {
 	})
 }
 
-// TestPlainBusy: a service that serves somebody is never restarted for a probe
+// TestPlainBusy: a service that serves a client is never restarted for a probe
 // that waits, however long that takes.
 func TestPlainBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestPlainBusy(t *testing.T) {
 		if n := len(b.did(&b.probes)) - sent; n < 30 || n > 80 {
 			t.Errorf("%d probes were sent in an hour; most should give way", n)
 		}
-		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Orphaned: 1} }) // it serves nobody any more
+		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Orphaned: 1} }) // it serves no client any more
 		wait(time.Minute)
 		if got := b.of(t, "p", 1); got.Health != Down || len(b.did(&b.restarts)) != 1 {
 			t.Errorf("%+v, restarted %v", got, b.did(&b.restarts))
@@ -217,7 +217,7 @@ func TestPlainAnswersWrong(t *testing.T) {
 	})
 }
 
-// TestPlainNotItsFault: what a restart would not mend is not restarted.
+// TestPlainNotItsFault: what a restart would not fix is not restarted.
 func TestPlainNotItsFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		result control.ProbeResult

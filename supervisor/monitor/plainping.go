@@ -47,12 +47,12 @@ func (m *Monitor) forgetPings() {
 	maps.DeleteFunc(m.pings, func(key string, _ *plainPing) bool { return !configured[key] })
 }
 
-// still reports whether a look has shown nobody who is served or waits, as far as that can be known.
+// still reports whether a look has shown no client that is served or waits, as far as that can be known.
 func (g *probing) still() bool {
 	return g.unseen != nil || len(g.traffic.Serving)+g.traffic.Orphaned+g.traffic.Queue == 0
 }
 
-// try sends a first ping, unless somebody is served whom the program could take
+// try sends a first ping, unless a client is served whom the program could take
 // along, and waits to see whether the program has survived it.
 func (g *probing) try(ctx context.Context, opt Options) {
 	g.traffic, g.unseen = opt.Traffic(g.in.Address, g.service.PID, true)
@@ -83,7 +83,7 @@ func (g *probing) try(ctx context.Context, opt Options) {
 }
 
 // errStanding is why a service is unhealthy that is not asked.
-var errStanding = errors.New("connections wait, and the program serves nobody")
+var errStanding = errors.New("connections wait, and the program serves no client")
 
 const (
 	// standLooks looks, standPause apart, tell a queue that stands from one that is
@@ -92,7 +92,7 @@ const (
 	standPause = 100 * time.Millisecond
 )
 
-// stands reports whether connections wait while nobody is served.
+// stands reports whether connections wait while no client is served.
 func (g *probing) stands(ctx context.Context, opt Options) bool {
 	for n := range standLooks {
 		if g.unseen != nil || g.traffic.Queue == 0 || len(g.traffic.Serving) > 0 {

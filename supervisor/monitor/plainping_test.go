@@ -45,7 +45,7 @@ func TestPlainThatAnswersNoPingIsPingedOnce(t *testing.T) {
 		if n := len(b.did(&b.probes)); n != 1 || got.Health != Up || got.Probe == nil || got.Probe.Ping != control.PingNone {
 			t.Fatalf("%d pings, %+v", n, got)
 		}
-		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Queue: 1} }) // and nobody served
+		b.set(func() { b.traffic["127.0.0.1:9000"] = Traffic{Queue: 1} }) // and no client served
 		wait(2 * time.Minute)
 		if len(b.did(&b.restarts)) == 0 {
 			t.Error("its queue stands, and it is not restarted")
@@ -64,7 +64,7 @@ func TestPlainThatDiesOfThePingIsNotPingedAgain(t *testing.T) {
 		defer b.end()
 		wait(time.Minute)
 		if n := len(b.did(&b.probes)); n != 0 {
-			t.Fatalf("%d pings while somebody is served, who would be lost", n)
+			t.Fatalf("%d pings while a client is served, who would be lost", n)
 		}
 		b.set(func() { delete(b.traffic, "127.0.0.1:9000") })
 		for len(b.did(&b.probes)) == 0 {

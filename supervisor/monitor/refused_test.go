@@ -55,7 +55,7 @@ func TestRefusedAnswers(t *testing.T) {
 		}
 	}
 	if (*controlSocket)(nil).refusal() != "" {
-		t.Error("nobody is refused")
+		t.Error("no client is refused")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // labels and alerts.
 type Health string
 
-// The healths. Only Down is bad news; Unknown is no news.
+// The healths. Only Down is bad news; Unknown is not news.
 const (
 	// Up answers, or would: saturated and starting instances are up as well.
 	Up Health = "up"

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Accepted lists the connections that somebody accepted from this listener and
-// that are still open, whoever holds them. On a unix socket without netlink it
+// Accepted lists the connections that were accepted from this listener and
+// that are still open, in any process. On a unix socket without netlink it
 // goes by name through /proc/net/unix, with [ErrAmbiguous] when another listener
 // bears the same name; there a connection accepted from an earlier, closed
 // listener of the same name cannot be told from ours.
@@ -94,7 +94,7 @@ func (l *Listener) tcpConnections() ([]Waiter, []Conn, error) {
 	return ends.waiters, ends.conns, err
 }
 
-// tcpEnds splits connections by whether somebody has accepted them: those that
+// tcpEnds splits connections by whether they were accepted: those that
 // wait have no inode yet.
 type tcpEnds struct {
 	waiters []Waiter
@@ -152,7 +152,7 @@ func (l *Listener) tellable(among catalog) error {
 	return err
 }
 
-// arrivesAt tells whether a connection with this local end belongs to a listener
+// arrivesAt reports whether a connection with this local end belongs to a listener
 // bound to addr. A wildcard takes any address of its family; an IPv6 one shows
 // IPv4 clients under mapped addresses.
 func arrivesAt(local, addr netip.AddrPort) bool {

@@ -48,7 +48,7 @@ func (s State) rank() int {
 	return 0
 }
 
-// Accepting tells whether any thread of the process would take the next
+// Accepting reports whether any thread of the process would take the next
 // connection of the listener now. The error wraps [ErrGone] when there is no such
 // process; everything else that cannot be read is the State Unknown with its
 // reason. Ptrace access is needed (an own child of the same user, Yama's
@@ -77,7 +77,7 @@ func Accepting(pid int, listener Inode) (Acceptance, error) {
 	return best, nil
 }
 
-// asleep tells whether nothing in the process runs: it is dead, or stopped as far
+// asleep reports whether nothing in the process runs: it is dead, or stopped as far
 // as its first thread shows.
 func (s Stat) asleep() bool { return !s.Alive() || s.State != 'Z' && s.halted() }
 

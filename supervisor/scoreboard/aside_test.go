@@ -23,7 +23,7 @@ func TestAside(t *testing.T) {
 		if v, err := a.Read(time.Second, 0, slow); !errors.Is(err, ErrBlocked) || v != 0 || time.Since(begun) != time.Second {
 			t.Errorf("%d, %v after %s", v, err, time.Since(begun))
 		}
-		// One is enough, also of another kind, and nobody waits for it again.
+		// One is enough, also of another kind, and no caller waits for it again.
 		begun = time.Now()
 		for range 100 {
 			if _, err := a.Read(time.Second, 0, slow); !errors.Is(err, ErrBlocked) {

@@ -130,7 +130,7 @@ func (b *Board) Oldest() time.Time {
 	return b.Requests[0].Since
 }
 
-// Head is when the head of the queue was first seen; zero when nobody waits.
+// Head is when the head of the queue was first seen; zero when no connection waits.
 func (b *Board) Head() time.Time {
 	var head time.Time
 	for _, w := range b.Waiting {

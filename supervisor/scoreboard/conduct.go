@@ -244,7 +244,7 @@ func (s *census) acceptor(pid int) *citizen {
 	return p
 }
 
-// has tells whether a process of the group is among the holders.
+// has reports whether a process of the group is among the holders.
 func (s *census) has(by []int) bool {
 	return slices.ContainsFunc(by, func(pid int) bool { return slices.Contains(s.group.PIDs, pid) })
 }
@@ -259,7 +259,7 @@ func (s *census) holds(pid int) (all []Inode) {
 	return all
 }
 
-// answered tells whether a connection, held by these and known to be absent at a
+// answered reports whether a connection, held by these and known to be absent at a
 // time, has been answered: none of its holders serves it, and some process of the
 // group takes the next.
 func (s *census) answered(by []int, absent uint64) bool {
@@ -276,7 +276,7 @@ func (s *census) answered(by []int, absent uint64) bool {
 	return took || slices.ContainsFunc(s.group.PIDs, func(pid int) bool { return !slices.Contains(by, pid) && s.acceptor(pid).takes })
 }
 
-// serves tells whether a holder may be serving the connection: it was there before
+// serves reports whether a holder may be serving the connection: it was there before
 // the connection, or was forked by a process that only manages others, so that it
 // has accepted it; and it is not in accept(2) again.
 func (s *census) serves(pid int, by []int, absent uint64) bool {
@@ -288,7 +288,7 @@ func (s *census) serves(pid int, by []int, absent uint64) bool {
 	return own && !s.acceptor(pid).blocked
 }
 
-// managed tells whether a process's parent is one that forks workers and does not serve.
+// managed reports whether a process's parent is one that forks workers and does not serve.
 func (s *census) managed(parent int, by []int) bool {
 	return slices.Contains(s.group.PIDs, parent) && !slices.Contains(by, parent) &&
 		len(s.holds(parent)) == 0 && !s.acceptor(parent).takes

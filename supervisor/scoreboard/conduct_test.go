@@ -129,7 +129,7 @@ func TestConductKept(t *testing.T) {
 	b.becomes(t, "after the end", 0, 0, 0)
 }
 
-// TestConductAnswered: a connection that only a background process has, while its worker accepts again, is no request.
+// TestConductAnswered: a connection that only a background process has, while its worker accepts again, is not a request.
 func TestConductAnswered(t *testing.T) {
 	t.Parallel()
 	b := newConductBed(t)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Nonblocking tells whether O_NONBLOCK is set on the open file description that
+// Nonblocking reports whether O_NONBLOCK is set on the open file description that
 // all holders of the listener share. A libfcgi program exits with status 0 when it
 // meets a listener in that state.
 func (l *Listener) Nonblocking() (bool, error) {

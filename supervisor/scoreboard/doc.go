@@ -14,7 +14,7 @@
 // privilege:
 //   - queue length and backlog: lookup of the listener by inode, UDIAG_SHOW_RQLEN;
 //   - who waits: UDIAG_SHOW_ICONS, the inodes of the clients in queue order, 0 for
-//     one that has closed (the kernel keeps it queued until somebody accepts it);
+//     one that has closed (the kernel keeps it queued until a process accepts it);
 //   - accepted connections: a dump of ESTABLISHED sockets, those whose bound file
 //     (UDIAG_SHOW_VFS: inode and device, inherited from the listener by the
 //     accepted socket) is the listener's. The file stays pinned while either
@@ -57,7 +57,7 @@
 //     gone: such a connection is its client's namespace's, and only its descriptor
 //     is seen, by [Listener.Foreign].
 //   - Processes that left the group (setsid) or were moved to another. Their
-//     connections show as held by nobody asked; [Holds] over [Processes] finds
+//     connections show as held by no process asked; [Holds] over [Processes] finds
 //     them. A descriptor in flight (SCM_RIGHTS) or registered with io_uring is
 //     in no fd table.
 //   - What an io_uring user waits for, and what a 32-bit worker does under a 64-bit

@@ -19,7 +19,7 @@ var (
 
 // Inode is the number of a socket in sockfs, the N of "socket:[N]" in
 // /proc/PID/fd. It is not used again until 2^32 more sockets have been made.
-// 0 is no socket.
+// 0 is not a socket.
 type Inode uint64
 
 // Source says where an observation came from.
@@ -70,7 +70,7 @@ type Waiter struct {
 	// Remote is the client's address on a TCP listener.
 	Remote netip.AddrPort
 	// Gone is set when the client has closed: the entry is abandoned, but costs
-	// whoever accepts it a request all the same.
+	// the process that accepts it a request anyway.
 	Gone bool
 }
 
@@ -88,6 +88,6 @@ type Conn struct {
 	// Shut is set when a holder has ended its side (shutdown(2)) and the client is
 	// still there: it has all that it will get. Unix sockets only.
 	Shut bool
-	// Unread are bytes from the client that nobody has read yet.
+	// Unread are bytes from the client that were not read yet.
 	Unread int
 }

@@ -14,7 +14,7 @@ import (
 // "tcp" and IP:PORT) without a descriptor of it: for sockets that others hold,
 // such as systemd. It connects to nothing. A unix socket is known by the file at
 // the path, a wildcard TCP listener by its port. The error wraps [ErrGone] when
-// nobody listens, [ErrUnsupported] when netlink is refused; there is no
+// no process listens, [ErrUnsupported] when netlink is refused; there is no
 // fallback, and [Listener.SetBlocking] is not for what Find returns.
 func Find(network, addr string) (*Listener, error) {
 	l := &Listener{fd: -1, dial: dialDiag, procNetUnix: "/proc/net/unix"}
@@ -64,7 +64,7 @@ func (l *Listener) findUnix(path string, among catalog) error {
 		l.inode, l.file, l.bound = Inode(s.inode), s.file, true
 	})
 	if err == nil && l.inode == 0 {
-		err = fmt.Errorf("%w: nobody listens", ErrGone)
+		err = fmt.Errorf("%w: no process listens", ErrGone)
 	}
 	return err
 }
@@ -104,7 +104,7 @@ func (l *Listener) findTCP(addr string, among catalog) error {
 		}
 	}
 	if l.inode == 0 {
-		return fmt.Errorf("%w: nobody listens", ErrGone)
+		return fmt.Errorf("%w: no process listens", ErrGone)
 	}
 	return nil
 }

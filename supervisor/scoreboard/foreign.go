@@ -11,7 +11,7 @@ import (
 
 // Foreign lists the connections that these processes hold and [Listener.Accepted]
 // cannot show: those of clients in another network namespace, such as a web server
-// in a container that shares the socket's folder. The kernel counts an accepted
+// in a container that shares the socket's directory. The kernel counts an accepted
 // unix socket to the namespace of its client (unix_stream_connect), and sock_diag
 // shows only our own. What can be seen is a unix socket in a descriptor table that
 // our namespace does not know. Whether its client has gone cannot be told, nor
@@ -54,7 +54,7 @@ func (l *Listener) Foreign(pids []int) ([]Conn, error) {
 	return conns, nil
 }
 
-// foreign tells whether a descriptor is a unix socket that our namespace does not
+// foreign reports whether a descriptor is a unix socket that our namespace does not
 // know. The caller holds l.mu.
 func (l *Listener) foreign(pid, fd int, inode Inode) (bool, error) {
 	var name [32]byte

@@ -36,7 +36,7 @@ func Members(pgid int) ([]int, error) {
 	return list, nil
 }
 
-// aliveIn tells whether pid lives in the group. A zombie has no executable any
+// aliveIn reports whether pid lives in the group. A zombie has no executable any
 // more: that link is a quarter of the price of the stat file, which answers where
 // the link may not be read.
 func aliveIn(pid, pgid int) bool {

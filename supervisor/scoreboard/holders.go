@@ -28,7 +28,7 @@ const (
 	// believed is for how many looks an open connection is taken to be where it was:
 	// processes seldom pass one on.
 	believed = 3
-	// maxUsed bounds the descriptors remembered for a process: with more, a scan is no dearer.
+	// maxUsed bounds the descriptors remembered for a process: with more, a scan costs no more.
 	maxUsed = 4
 )
 

@@ -12,7 +12,7 @@ import (
 // Holdings says which processes hold which connections.
 type Holdings struct {
 	// By lists the holders of a connection in the order asked; a connection that a
-	// child inherited has several, one that nobody asked about holds has none.
+	// child inherited has several, one that was not asked about holds has none.
 	By map[Inode][]int
 	// Unreadable says why the descriptors of a process could not be read. A
 	// process that has ended holds nothing and is not listed.

@@ -139,7 +139,7 @@ func TestHoldersLookAgain(t *testing.T) {
 	fd := accept(t, l)
 	conns := wantConns(t, l, 1)
 	var h Holders
-	twice, err := unix.Dup(fd) // one holder all the same
+	twice, err := unix.Dup(fd) // still one holder
 	must(t, err)
 	unix.CloseOnExec(twice)
 	if got := h.Find([]int{os.Getpid()}, conns); !slices.Equal(got.By[conns[0].Inode], []int{os.Getpid()}) {

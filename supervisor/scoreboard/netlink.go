@@ -87,7 +87,7 @@ func (c *diagConn) receive(dump bool, visit func([]byte) error) error {
 	}
 }
 
-// walk visits the messages of one datagram and tells whether the answer is
+// walk visits the messages of one datagram and reports whether the answer is
 // complete. Answers to an earlier, abandoned request are passed over.
 func (c *diagConn) walk(b []byte, dump bool, visit func([]byte) error) (bool, error) {
 	for len(b) > 0 {

@@ -23,7 +23,7 @@ type Own struct {
 const (
 	// perProcess is how many connections of the host cost as much as one process to read.
 	perProcess = 128
-	// listEvery is how often they are listed all the same: only the list shows
+	// listEvery is how often they are listed anyway: only the list shows
 	// a connection that a process of no worker has accepted.
 	listEvery = time.Minute
 )

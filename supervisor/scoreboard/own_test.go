@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// strangers opens unix connections that are no listener's of the test.
+// strangers opens unix connections that belong to no listener of the test.
 func strangers(t testing.TB, n int) {
 	t.Helper()
 	for range n / 2 {
@@ -53,7 +53,7 @@ func TestOwnSeesWhatTheListSees(t *testing.T) {
 	}
 }
 
-// TestOwnRemembers: a connection that was seen stays until it is closed, whoever holds it now,
+// TestOwnRemembers: a connection that was seen stays until it is closed, in any process,
 // and one that a process of no worker has accepted shows with the next list.
 func TestOwnRemembers(t *testing.T) {
 	l := listenUnix(t, 8)
@@ -109,7 +109,7 @@ func TestOwnIsForCrowds(t *testing.T) {
 			t.Errorf("%d connections of the host, 2 processes: by descriptors %v", size, told)
 		}
 		if _, told := own.Look(l, nil, 0); told {
-			t.Error("by the descriptors of nobody")
+			t.Error("by the descriptors of no process")
 		}
 	}
 }

@@ -25,7 +25,7 @@ type Stat struct {
 	Start uint64
 }
 
-// Alive tells whether the process can still run. One whose first thread has ended
+// Alive reports whether the process can still run. One whose first thread has ended
 // shows as a zombie although its other threads go on.
 func (s Stat) Alive() bool { return s.State != 'X' && (s.State != 'Z' || s.Threads > 1) }
 
@@ -48,7 +48,7 @@ func readStat(dir string) (Stat, error) {
 	return s, nil
 }
 
-// Stopped tells whether no thread of the process can run until SIGCONT: all are
+// Stopped reports whether no thread of the process can run until SIGCONT: all are
 // stopped, or have ended. After SIGSTOP the threads stop one by one, and one in an
 // uninterruptible wait only when that ends.
 func Stopped(pid int) (bool, error) {
@@ -127,14 +127,14 @@ func Memory(pid int) (bytes uint64, kind MemoryKind, err error) {
 	return pages * uint64(os.Getpagesize()), RSS, nil
 }
 
-// aliveWithoutLeader tells whether the process goes on without its first thread.
+// aliveWithoutLeader reports whether the process goes on without its first thread.
 // The files of /proc/PID speak of that thread, and are then empty.
 func aliveWithoutLeader(pid int) bool {
 	s, err := ReadStat(pid)
 	return err == nil && s.State == 'Z' && s.Alive()
 }
 
-// exists tells whether pid is a process, and not a thread of one: tgkill(2) with
+// exists reports whether pid is a process, and not a thread of one: tgkill(2) with
 // signal 0 needs the id to be both.
 func exists(pid int) bool {
 	err := unix.Tgkill(pid, pid, 0)

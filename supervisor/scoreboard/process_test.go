@@ -70,7 +70,7 @@ func TestNotAccepting(t *testing.T) {
 	}
 }
 
-// blockedIn tells whether a thread other than the runtime's own waits in a call.
+// blockedIn reports whether a thread other than the runtime's own waits in a call.
 func blockedIn(pid int, name string) bool {
 	found := false
 	tids, _ := numbersIn(procDir(pid) + "/task")

@@ -111,7 +111,7 @@ func numbersIn(path string) ([]int, error) {
 }
 
 // socketInode resolves a descriptor link relative to dirfd: the N of
-// "socket:[N]", or 0 for what is no socket.
+// "socket:[N]", or 0 for what is not a socket.
 func socketInode(dirfd int, name string) (Inode, error) {
 	var b [64]byte
 	n, err := unix.Readlinkat(dirfd, name, b[:])

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Replaced tells whether the path the listener was bound to no longer leads to
+// Replaced reports whether the path the listener was bound to no longer leads to
 // it, as seen from this process's mount namespace: the file is gone, or is
-// another one. Clients then meet ENOENT or somebody else. TCP and abstract
+// another one. Clients then meet ENOENT or another process. TCP and abstract
 // sockets cannot be replaced. The error wraps [ErrUnsupported] when netlink is
 // refused or the path is relative.
 func (l *Listener) Replaced() (bool, error) {
@@ -27,7 +27,7 @@ func (l *Listener) Replaced() (bool, error) {
 
 func (l *Listener) replaced() (bool, error) {
 	if !strings.HasPrefix(l.addr.unix, "/") {
-		return false, fmt.Errorf("%w: the path is relative to the directory of whoever bound it", ErrUnsupported)
+		return false, fmt.Errorf("%w: the path is relative to the directory of the process that bound it", ErrUnsupported)
 	}
 	l.mu.Lock()
 	bound, err := l.boundTo()
@@ -68,7 +68,7 @@ func (f file) is(st *unix.Stat_t, ownDevices bool) bool {
 	return ownDevices || f.device == unix.Major(uint64(st.Dev))<<20|unix.Minor(uint64(st.Dev))
 }
 
-// ownDevices tells whether path is on a file system whose st_dev is not the
+// ownDevices reports whether path is on a file system whose st_dev is not the
 // device of its superblock: btrfs has one per subvolume, overlayfs one per layer.
 func ownDevices(path string) bool {
 	var fs unix.Statfs_t

@@ -102,7 +102,7 @@ func observe() error {
 	reading, err := Reading(pid)
 	ok := q.Source != ProcNet && len(waiting) == 0 && slices.Equal(members, []int{pid}) && kind == PSS &&
 		slices.Equal(held.By[conns[0].Inode], []int{pid}) && len(reading) == 1 && reading[0] == conns[0].Inode
-	// Somebody else's process must say so, and not be idle.
+	// Another's process must say so, and not be idle.
 	strange := Holds([]int{os.Getppid()}, conns)
 	a, errA := Accepting(os.Getppid(), l.Inode())
 	ok = ok && strange.Unreadable[os.Getppid()] != nil && a.State == Unknown && errA == nil

@@ -8,7 +8,7 @@ import (
 )
 
 // Shared lets the listeners of one process share a list of the host's unix
-// connections: it costs some 0.3 ms for every 1,000 of them, whoever asks. Safe for
+// connections: it costs some 0.3 ms for every 1,000 of them, for any caller. Safe for
 // concurrent use. The zero value is ready.
 type Shared struct {
 	mu    sync.Mutex
@@ -22,7 +22,7 @@ type Shared struct {
 type shelf struct{ conns []Conn }
 
 // Look is [Listener.Look] with a list of connections made no earlier than since.
-// The queue is always read anew, so a connection that has left it since the list
+// The queue is always read again, so a connection that has left it since the list
 // was made is in neither; the next look has it.
 func (s *Shared) Look(l *Listener, since time.Time) Sample {
 	if l.domain != unix.AF_UNIX {

@@ -11,8 +11,8 @@ import (
 // Survey lists the listeners of the host and their connections once, for who asks
 // about many of them: every [Find] lists all listeners, and every [Listener.Look]
 // has the kernel go through all sockets. Each list is made at the first question
-// that needs it, and stands from then on: what is to be seen anew takes a new
-// Survey. Whoever needs a list that could not be made, as it happens when memory is
+// that needs it, and stands from then on: what is to be seen again takes a new
+// Survey. A caller that needs a list that could not be made, as it happens when memory is
 // short, is answered by a question of its own. Nothing is kept open. Safe for
 // concurrent use.
 type Survey struct {

@@ -279,8 +279,8 @@ func (t *Tracker) view(w Worker, state *trackedWorker, s Sample) WorkerView {
 	return v
 }
 
-// activity is that of a worker seen to hold some requests. It is idle when there
-// is no request it could be holding unseen.
+// activity is that of a worker seen to hold some requests. It is idle if
+// there is no request it could be holding unseen.
 func (s *Sample) activity(w Worker, holding, kept int) (Activity, error) {
 	switch {
 	case s.ConnsErr != nil:

@@ -20,7 +20,7 @@ func seconds(t time.Time) int {
 	return int(t.Unix())
 }
 
-// held is what a sample says: connection, holder's pid (0: nobody).
+// held is what a sample says: connection, holder's pid (0: none).
 func held(pairs ...int) (conns []Conn, h Holdings) {
 	h.By = map[Inode][]int{}
 	for i := 0; i < len(pairs); i += 2 {

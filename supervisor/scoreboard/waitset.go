@@ -19,7 +19,7 @@ const (
 	pollRDNorm = 0x40 // POLLRDNORM: sockets report it with POLLIN
 )
 
-// epollSet tells whether the listener is in the thread's epoll set. Only entries
+// epollSet reports whether the listener is in the thread's epoll set. Only entries
 // that could be an epoll set themselves need another look when it is not.
 func (t thread) epollSet(epfd int, listener Inode) (bool, error) {
 	list, err := t.targets(epfd)

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long a client waits for a whole answer: longer than any fault
+// clientTimeout is how long a client waits for a whole answer: longer than any fault
 // lasts, and than it takes to be well again.
-const patience = 40 * time.Second
+const clientTimeout = 40 * time.Second
 
 // Records of the FastCGI specification 3.3 and 8. They are made here and not by
 // package fcgi, so that the two cannot be wrong together.
@@ -119,7 +119,7 @@ type target struct {
 // ask sends one request; connected is told the connection's mark in the
 // kernel's tables: a socket's inode, or the client's port.
 func (t target) ask(ctx context.Context, what string, body []byte, connected func(mark string)) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, t.network, t.address)
 	if err != nil {
@@ -131,7 +131,7 @@ func (t target) ask(ctx context.Context, what string, body []byte, connected fun
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	// What answers without reading all, a 503, may break this off and be read all the same.
+	// What answers without reading all, a 503, may break this off and be read anyway.
 	_, writing := conn.Write(request(what, body, t.script))
 	page, err := answer(conn)
 	if err != nil && writing != nil {

@@ -112,6 +112,6 @@ func undeclared(t *testing.T, opt Options) {
 		t.Fatal("no worker was found to kill")
 	}
 	if !slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Rule == RuleBusy && v.Member == "perl" }) {
-		t.Errorf("a worker was killed, and nobody has noticed: %v", report.Violations)
+		t.Errorf("a worker was killed, and that was not noticed: %v", report.Violations)
 	}
 }

@@ -5,7 +5,7 @@
 // judged by a pure function afterwards ([Judge]): what may be lost is exactly what a process held when the harness
 // killed it, and what may be refused or answered 503 lies where a fault explains it.
 //
-// It refuses to harm the machine: all files are below one folder, no clock is set, no process is signalled that it
+// It refuses to harm the machine: all files are below one directory, no clock is set, no process is signalled that it
 // has not started or found below one that it has. What a machine does not offer (root, tmpfs, a memory cgroup,
 // fanotify, systemd) is skipped and said so.
 package chaos

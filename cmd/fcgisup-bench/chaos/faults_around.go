@@ -131,7 +131,7 @@ func slow(dir string, delay time.Duration) (release func() int, err error) {
 	return func() int { close(done); return <-ended }, nil
 }
 
-// deafLog: nobody reads what the supervisor logs, for a while; a worker is
+// deafLog: no process reads what the supervisor logs, for a while; a worker is
 // killed so that there is something to log.
 func (f *fleet) deafLog(ctx context.Context, m *member, s Step) (string, error) {
 	r, ok := m.keeper.(*respawner)

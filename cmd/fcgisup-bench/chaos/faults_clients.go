@@ -57,7 +57,7 @@ func (f *fleet) burst(ctx context.Context, m *member, s Step) (string, error) {
 }
 
 // deserters ask for something that takes its time, and go at once: their
-// requests are served for nobody, by workers that are busy and not dead.
+// requests are served for clients that have gone, by workers that are busy and not dead.
 func (f *fleet) deserters(ctx context.Context, m *member, s Step) (string, error) {
 	words := request(fmt.Sprintf("/sleep?ms=%d", longest.Milliseconds()), nil, m.targets[0].script)
 	gone := 0

@@ -83,7 +83,7 @@ func (f *fleet) killSupervisor(ctx context.Context, m *member, s Step) (string, 
 	}
 	defer closeProcesses([]process{p})
 	defer f.open(m, Window{Kind: s.Kind, Refuses: m.hold == own, Loses: m.hold == own})()
-	stopAll([]process{p}) // it shall not start what is not counted
+	stopAll([]process{p}) // it must not start what is not counted
 	note, err := f.kill(ctx, m, s.Kind, m.workers(), pid)
 	if err != nil {
 		_ = p.signal(unix.SIGCONT)

@@ -14,12 +14,12 @@ func badPrograms() []string {
 }
 
 // breakProgram puts something that does not work in the program's place, and
-// kills the workers: nothing can live until it is mended.
+// kills the workers: nothing can live until it is fixed.
 func (f *fleet) breakProgram(ctx context.Context, m *member, s Step) (string, error) {
 	// Other supervisors start the program too: the window is the app's.
 	end := f.rec.open(Window{Member: m.app, Kind: s.Kind, Starves: true, Condemns: true})
 	defer end()
-	mend, err := f.spoil(m, badPrograms()[s.Pick%4], s.Pick%4 != 2)
+	restore, err := f.spoil(m, badPrograms()[s.Pick%4], s.Pick%4 != 2)
 	if err != nil {
 		return "", err
 	}
@@ -28,7 +28,7 @@ func (f *fleet) breakProgram(ctx context.Context, m *member, s Step) (string, er
 	if _, skipped := isSkip(err); skipped {
 		err = nil
 	}
-	if err := errors.Join(err, mend()); err != nil {
+	if err := errors.Join(err, restore()); err != nil {
 		return note, err
 	}
 	for _, other := range f.members {
@@ -41,8 +41,8 @@ func (f *fleet) breakProgram(ctx context.Context, m *member, s Step) (string, er
 	return note, nil
 }
 
-// spoil breaks a program until mend is called: by the last of those who broke it, if they are several.
-func (f *fleet) spoil(m *member, text string, executable bool) (mend func() error, err error) {
+// spoil breaks a program until restore is called: by the last of those who broke it, if they are several.
+func (f *fleet) spoil(m *member, text string, executable bool) (restore func() error, err error) {
 	path := filepath.Join(f.disk, m.app+".fcgi")
 	aside := path + ".good"
 	f.programs.Lock()

@@ -128,12 +128,12 @@ func (f *fleet) folders() error {
 		parent = "/var/lib" // a unit has a /tmp of its own
 	}
 	if f.dir, err = os.MkdirTemp(parent, "chaos-"); err != nil {
-		return fmt.Errorf("cannot make a folder: %w", err)
+		return fmt.Errorf("cannot make a directory: %w", err)
 	}
 	f.later(func() error { return os.RemoveAll(f.dir) })
 	f.disk = filepath.Join(f.dir, "d")
 	if err := errors.Join(os.Chmod(f.dir, 0o755), os.Mkdir(f.disk, 0o755), os.Mkdir(filepath.Join(f.dir, "bin"), 0o755)); err != nil {
-		return fmt.Errorf("cannot make a folder: %w", err)
+		return fmt.Errorf("cannot make a directory: %w", err)
 	}
 	if err := unix.Mount("chaos", f.disk, "tmpfs", 0, "mode=755,nr_inodes=400,size="+diskSize); err != nil {
 		f.lacks("a small disk: %v", err)
@@ -176,7 +176,7 @@ func (f *fleet) close() error {
 	return errors.Join(errs...)
 }
 
-// strays are processes that run a file of the fleet's folder.
+// strays are processes that run a file of the fleet's directory.
 func (f *fleet) strays() []int {
 	var pids []int
 	for _, pid := range allPIDs() {

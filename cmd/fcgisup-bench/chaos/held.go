@@ -9,7 +9,7 @@ import (
 )
 
 // held tells which connections of these sockets the processes have accepted, by
-// the marks of their other ends. It asks ss(8), which is nobody's of ours.
+// the marks of their other ends. It asks ss(8), which is not part of this program.
 func held(ctx context.Context, targets []target, pids []int) ([]string, error) {
 	sockets := map[string]bool{}
 	for _, pid := range pids {

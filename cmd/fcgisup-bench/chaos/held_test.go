@@ -48,7 +48,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", at.network, got, err, want)
 		}
 		if none, err := held(t.Context(), []target{at}, []int{1 << 30}); err != nil || len(none) > 0 {
-			t.Errorf("%s: nobody holds %v, %v", at.network, none, err)
+			t.Errorf("%s: no process holds %v, %v", at.network, none, err)
 		}
 	}
 }

@@ -14,10 +14,10 @@ type Outcome string
 const (
 	Answered    Outcome = "answered"    // with what was asked for, to the last byte
 	Unavailable Outcome = "unavailable" // with 503
-	Refused     Outcome = "refused"     // nobody listens
+	Refused     Outcome = "refused"     // no process listens
 	Full        Outcome = "full"        // EAGAIN: the backlog is full
 	Lost        Outcome = "lost"        // the connection ended without an answer
-	Late        Outcome = "late"        // no answer within the client's patience
+	Late        Outcome = "late"        // no answer within the client's timeout
 	Wrong       Outcome = "wrong"       // another answer than that asked for
 )
 
@@ -81,7 +81,7 @@ type Verdict struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Endless is the end of a window that nobody has closed.
+// Endless is the end of a window that was not closed.
 const Endless = time.Duration(1<<63 - 1)
 
 // History is what happened.
@@ -95,7 +95,7 @@ type History struct {
 // everybody is the member of what the whole machine suffers.
 const everybody = "*"
 
-// concerns tells whether what is about one is about the other: an app through
+// concerns reports whether what is about one is about the other: an app through
 // nginx is all of its instances.
 func concerns(one, other string) bool {
 	return one == everybody || other == everybody || one == other || strings.HasPrefix(one, other+"@") || strings.HasPrefix(other, one+"@")
@@ -150,7 +150,7 @@ func (r *recorder) arrive(q Request) {
 	r.h.Requests = append(r.h.Requests, q)
 }
 
-// byMark finds the requests under way with these marks; foreign are those marks that are nobody's.
+// byMark finds the requests under way with these marks; foreign are those marks of no process.
 func (r *recorder) byMark(marks []string) (ids []int, foreign int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

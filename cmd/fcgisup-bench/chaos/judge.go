@@ -43,7 +43,7 @@ const (
 	grace = time.Second
 	// kinship is how far a loss and the kill that explains it may lie apart.
 	kinship = 250 * time.Millisecond
-	// leastServe is the shortest window in which somebody must be answered: an only
+	// leastServe is the shortest window in which a request must be answered: an only
 	// worker may be busy with the longest of our requests when it begins.
 	leastServe = longest * 3 / 2
 	// echo is how long an answer may be under way that was given before.
@@ -69,7 +69,7 @@ func Judge(h History) []Violation {
 }
 
 // judgeKills tells which lost requests a kill excuses: its victims, and as many
-// others under way at that moment as it held connections of nobody known.
+// others under way at that moment as it held connections of unknown processes.
 func judgeKills(h History) map[int]bool {
 	excused := map[int]bool{}
 	for _, k := range h.Kills {
@@ -178,7 +178,7 @@ func judgeServing(h History) []Violation {
 	return all
 }
 
-// disturbed tells whether something else hit the member, during a window or shortly before.
+// disturbed reports whether something else hit the member, during a window or shortly before.
 func disturbed(h History, n int) bool {
 	w := h.Windows[n]
 	for m, other := range h.Windows {

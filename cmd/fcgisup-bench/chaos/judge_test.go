@@ -89,7 +89,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestCompare: what one more worker needs is no leak.
+// TestCompare: what one more worker needs is not a leak.
 func TestCompare(t *testing.T) {
 	fresh := footprint{descriptors: 16, workers: 2, goroutines: 23, memory: 13 << 20}
 	for name, c := range map[string]struct {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keeper starts a supervisor, and starts it anew when it has ended.
+// keeper starts a supervisor, and starts it again when it has ended.
 type keeper interface {
 	start(ctx context.Context) error
 	// pid is the supervisor's, 0 if there is none just now.
@@ -168,7 +168,7 @@ func (r *respawner) stop(ctx context.Context) error {
 	}
 }
 
-// spawner starts all supervisors from one thread that outlives them: they shall
+// spawner starts all supervisors from one thread that outlives them: they must
 // end with us, and PDEATHSIG is about the thread (prctl(2)).
 type spawner struct{ work chan func() }
 

@@ -5,7 +5,7 @@ import "time"
 // Kind is a fault, or an order that must not lose anything.
 type Kind string
 
-// The kinds. Those from Restart on are no faults: fcgisup performs them, and no request may be lost.
+// The kinds. Those from Restart on are not faults: fcgisup performs them, and no request may be lost.
 const (
 	KillWorker      Kind = "kill-worker"
 	KillWorkers     Kind = "kill-all-workers"

@@ -89,7 +89,7 @@ func (l *load) ask(ctx context.Context, member string, to target, what string, b
 
 // throughNginx has clients ask for an app by HTTP, with a connection for each request.
 func (l *load) throughNginx(ctx context.Context, app, socket string) {
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+	client := &http.Client{Timeout: clientTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)

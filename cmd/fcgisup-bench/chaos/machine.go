@@ -10,7 +10,7 @@ import (
 
 const (
 	// stalledShare of a time in which every process that had work waited for memory
-	// is no fault of ours, and none of fcgisup's: nobody can tell dead from waiting.
+	// is not a fault of ours, and none of fcgisup's: nothing can tell dead from waiting.
 	stalledShare = 0.2
 	stalledEvery = 500 * time.Millisecond
 )

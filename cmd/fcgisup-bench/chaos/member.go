@@ -103,7 +103,7 @@ func (s spec) member(n int) string {
 	return s.app
 }
 
-// member is one supervisor, what it runs, and who starts it anew.
+// member is one supervisor, what it runs, and who starts it again.
 type member struct {
 	spec
 	name     string

@@ -21,7 +21,7 @@ type Options struct {
 	Replay []Step
 	// Fcgisup is the program under test.
 	Fcgisup string
-	// Programs is a folder that Build has filled.
+	// Programs is a directory that Build has filled.
 	Programs string
 	// Members are those of the fleet to run; empty: all that the machine can.
 	Members []string
@@ -61,7 +61,7 @@ type Report struct {
 	Trace []Step `json:"trace,omitempty"`
 }
 
-// Failed tells whether a promise did not hold.
+// Failed reports whether a promise did not hold.
 func (r Report) Failed() bool { return len(r.Violations) > 0 }
 
 // Build compiles and copies the programs of testdata/apps. What cannot be

@@ -63,7 +63,7 @@ func (f *fleet) editConfig(ctx context.Context, m *member, s Step) (string, erro
 	return "", nil
 }
 
-// greets tells whether the member's workers have the environment of the last edit.
+// greets reports whether the member's workers have the environment of the last edit.
 func (f *fleet) greets(ctx context.Context, m *member, wait time.Duration) (string, bool) {
 	want := m.conf.wantGreeting()
 	for end := time.Now().Add(wait); ; time.Sleep(50 * time.Millisecond) {
@@ -99,13 +99,13 @@ func (f *fleet) breakConfig(ctx context.Context, m *member, s Step) (string, err
 	case 3:
 		end := f.open(m, Window{Kind: s.Kind, Refuses: m.hold == own, Loses: m.hold == own})
 		defer end()
-		note, err = f.killUnmended(ctx, m)
+		note, err = f.killUnfixed(ctx, m)
 	}
 	sleep(ctx, 300*time.Millisecond)
-	for mended := m.conf.write(); mended != nil; mended = m.conf.write() {
+	for fixed := m.conf.write(); fixed != nil; fixed = m.conf.write() {
 		sleep(ctx, 100*time.Millisecond) // a full disk
 		if ctx.Err() != nil {
-			return note, mended
+			return note, fixed
 		}
 	}
 	if s.Pick%4 == 3 && err == nil {
@@ -117,8 +117,8 @@ func (f *fleet) breakConfig(ctx context.Context, m *member, s Step) (string, err
 	return note, errors.Join(err, f.awaitWell(ctx, m, startPatience))
 }
 
-// killUnmended kills a supervisor whose successor will not like its configuration.
-func (f *fleet) killUnmended(ctx context.Context, m *member) (string, error) {
+// killUnfixed kills a supervisor whose successor will not like its configuration.
+func (f *fleet) killUnfixed(ctx context.Context, m *member) (string, error) {
 	p, err := openProcess(m.keeper.pid())
 	if err != nil {
 		return "", skip("%v", err)
@@ -140,7 +140,7 @@ func (f *fleet) tell(m *member, sig unix.Signal) error {
 // handoverPatience is how long the next program may take to be there.
 const handoverPatience = 30 * time.Second
 
-// handover has the program executed anew: the same process, the same workers.
+// handover has the program executed again: the same process, the same workers.
 func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error) {
 	alone := m.alone()
 	// The next program reads the configuration too, and applies what others have edited.
@@ -156,7 +156,7 @@ func (f *fleet) handover(ctx context.Context, m *member, _ Step) (string, error)
 	}
 	for end := time.Now().Add(handoverPatience); readable && r.tail.takeovers() == takeovers; sleep(ctx, 20*time.Millisecond) {
 		if time.Now().After(end) || m.keeper.pid() != pid || r.tail.silent() {
-			return "nobody was seen to take over", nil // nor need it be: its log may be closed
+			return "no process was seen to take over", nil // nor need it be: its log may be closed
 		}
 	}
 	err := f.awaitWell(ctx, m, startPatience)

@@ -46,7 +46,7 @@ func closeProcesses(all []process) {
 	}
 }
 
-// signal is about this process only; one that is gone is no error.
+// signal is about this process only; one that is gone is not an error.
 func (p process) signal(sig unix.Signal) error {
 	err := unix.PidfdSendSignal(p.fd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {

@@ -95,7 +95,7 @@ func (t *tail) text(from, to time.Time) string {
 	return strings.Join(lines, "\n")
 }
 
-// silent tells whether nothing can be known from it: its reader waits, or it is closed.
+// silent reports whether nothing can be known from it: its reader waits, or it is closed.
 func (t *tail) silent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

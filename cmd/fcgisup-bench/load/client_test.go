@@ -168,7 +168,7 @@ func TestParseWrk(t *testing.T) {
 		strings.ReplaceAll(good, "27627", "0"), strings.ReplaceAll(good, "27627", "99999999999999999999"), strings.ReplaceAll(good, "1.13s", "0.00us"), strings.ReplaceAll(good, "1.13s", "1.1.3s"),
 	} {
 		if _, err := parseWrk([]byte(bad)); err == nil {
-			t.Errorf("%q is no error", bad)
+			t.Errorf("%q is not an error", bad)
 		}
 	}
 }

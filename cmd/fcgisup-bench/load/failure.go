@@ -15,7 +15,7 @@ type Kind string
 
 // The kinds. Unsent is our own failure: more requests were in flight than the plan allows.
 const (
-	Refused   Kind = "refused"    // nobody listens, or the socket file is gone
+	Refused   Kind = "refused"    // no process listens, or the socket file is gone
 	Full      Kind = "queue full" // the listen queue was full (EAGAIN of a unix socket)
 	Reset     Kind = "cut"        // the connection ended before the answer did
 	Timeout   Kind = "timeout"    // no whole answer in time

@@ -40,7 +40,7 @@ func NewHTTP(address string) *HTTP {
 var errRepeated = errors.New("the kept connection ended before an answer began")
 
 // Do is one GET. Package net/http sends it once more when a kept connection ends before an answer begins; that is a
-// failure here, whatever becomes of the repetition: through nginx nobody repeats it.
+// failure here, whatever becomes of the repetition: through nginx it is not repeated.
 func (h *HTTP) Do(ctx context.Context, path string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

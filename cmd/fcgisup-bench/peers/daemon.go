@@ -149,7 +149,7 @@ func (s *Service) endOrphans(pidFile string) error {
 func (s *Service) signal(sig syscall.Signal) error {
 	supervisors := s.Processes().Supervisors
 	if len(supervisors) == 0 {
-		return errors.New("nobody to send a signal to")
+		return errors.New("no process to send a signal to")
 	}
 	return syscall.Kill(supervisors[0], sig)
 }

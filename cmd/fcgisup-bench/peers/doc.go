@@ -17,12 +17,12 @@ type Program struct {
 	Command []string
 	Env     map[string]string
 	Params  map[string]string // FastCGI parameters it needs beside the usual ones
-	Writes  []string          // folders that fcgisup's sandbox must leave it, as ReadWritePaths= has them
+	Writes  []string          // directories that fcgisup's sandbox must leave it, as ReadWritePaths= has them
 	PHP     bool              // a script that PHP-FPM can serve, too
 	File    string            // what can be told from other processes' first two arguments
 }
 
-// Spec is what a peer shall run. Everything not said is the peer's default.
+// Spec is what a peer must run. Everything not said is the peer's default.
 type Spec struct {
 	Name           string // letters and digits; unique on the host
 	Program        Program

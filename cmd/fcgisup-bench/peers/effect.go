@@ -21,7 +21,7 @@ func (s *Service) Expect(op Op) func() (missing string) {
 	}
 }
 
-// replaced: none of the old is left, and somebody is there.
+// replaced: none of the old is left, and a new one is there.
 func replaced(old []int, now func() []int) func() string {
 	return func() string {
 		workers := now()

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Host is where peers run. Its folder holds sockets and configurations and goes with Close.
+// Host is where peers run. Its directory holds sockets and configurations and goes with Close.
 type Host struct {
 	Dir     string // absolute, and short: socket paths have 107 bytes
 	Systemd bool   // peers are its units; else processes of ours
@@ -20,7 +20,7 @@ type Host struct {
 	User    string // of programs; "": ours
 }
 
-// NewHost makes the folder. With systemd all programs run as www-data.
+// NewHost makes the directory. With systemd all programs run as www-data.
 func NewHost(dir string, systemd bool, fcgisup string) (*Host, error) {
 	h := &Host{Dir: dir, Systemd: systemd, Fcgisup: fcgisup}
 	if systemd {
@@ -35,7 +35,7 @@ func NewHost(dir string, systemd bool, fcgisup string) (*Host, error) {
 	return h, os.Chmod(dir, 0o777)
 }
 
-// Close ends what still runs of the host's and removes its folder.
+// Close ends what still runs of the host's and removes its directory.
 func (h *Host) Close() error {
 	var errs []error
 	if !h.Systemd {
@@ -54,7 +54,7 @@ func (h *Host) missing(files ...string) string {
 	return ""
 }
 
-// path is a file of the spec in the host's folder.
+// path is a file of the spec in the host's directory.
 func (h *Host) path(s Spec, suffix string) string { return filepath.Join(h.Dir, s.Name+suffix) }
 
 func (h *Host) write(path, text string) error {
@@ -73,7 +73,7 @@ func run(ctx context.Context, argv ...string) error {
 	return nil
 }
 
-// freePort is a port that nobody listened on a moment ago.
+// freePort is a port that was free a moment ago.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // Workers are the processes that run the program, Supervisors those of the rest whose parents are not among them: who
-// would be killed to kill the manager. Helpers is all that is no worker.
+// would be killed to kill the manager. Helpers is all that is not a worker.
 type Workers struct {
 	Workers, Supervisors, Helpers []int
 }

@@ -30,7 +30,7 @@ func TestIsWorker(t *testing.T) {
 	}
 }
 
-// TestEndDescendants: what a command has left behind is found and ended, also when it is nobody's child any more.
+// TestEndDescendants: what a command has left behind is found and ended, also when it has no parent any more.
 func TestEndDescendants(t *testing.T) {
 	if err := becomeReaper(); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestStopOrder(t *testing.T) {
 	}
 }
 
-// TestLaunchProcess: a daemon that ignores SIGTERM, and its child, are ended, and what it said is no obstacle.
+// TestLaunchProcess: a daemon that ignores SIGTERM, and its child, are ended, and its output is not an obstacle.
 func TestLaunchProcess(t *testing.T) {
 	s := &Service{host: &Host{Dir: t.TempDir()}}
 	ready := filepath.Join(s.host.Dir, "ready")
@@ -87,7 +87,7 @@ func TestLaunchProcess(t *testing.T) {
 	group := s.roots[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	// Its patience is ten seconds; a test has less.
+	// Its timeout is ten seconds; a test has less.
 	go func() { time.Sleep(200 * time.Millisecond); _ = syscall.Kill(group, syscall.SIGKILL) }()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)

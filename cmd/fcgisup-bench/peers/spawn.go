@@ -13,7 +13,7 @@ func spawnFcgi() Peer {
 		pids := s.host.path(s.Spec, ".pid")
 		argv := append(s.spawnArgs("-F", number(s.Spec.Workers), "-P", pids), "--")
 		s.ops[Restart] = s.unitRestart()
-		gone := Action{Reason: "it has left after the start: nobody is there to ask"}
+		gone := Action{Reason: "it has left after the start: no process is there to ask"}
 		s.ops[Reload], s.ops[Scale], s.ops[Upgrade] = gone, gone, gone
 		// KillMode, since the PID file has several lines and systemd reads one.
 		return s.launch(ctx, daemon{name: s.Spec.Name, argv: append(argv, s.Spec.Program.Command...), env: s.Spec.environment(), pidFile: pids})
@@ -46,7 +46,7 @@ func multiwatch(name string) Peer {
 	}}
 }
 
-// notLazy refuses what shall start with the first request.
+// notLazy refuses what should start with the first request.
 func notLazy(reason string) func(*Host, Spec) string {
 	return func(_ *Host, s Spec) string {
 		if s.Lazy {

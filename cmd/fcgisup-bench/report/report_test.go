@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "write testdata")
 
 // example has everything that a report can have.
 func example() Report {
@@ -128,13 +128,13 @@ func TestInsert(t *testing.T) {
 	}
 }
 
-// TestWrite: a later run replaces its tables and leaves the others; nothing else is in the folder.
+// TestWrite: a later run replaces its tables and leaves the others; nothing else is in the directory.
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	if err := example().Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	later := Report{Tables: []Table{{Key: "mixed", Number: 2, Title: "Anew", Columns: []string{"p50"}}}}
+	later := Report{Tables: []Table{{Key: "mixed", Number: 2, Title: "Again", Columns: []string{"p50"}}}}
 	if err := later.Write(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := Parse(data)
-	if err != nil || len(r.Tables) != 2 || r.Tables[0].Key != "steady" || r.Tables[1].Title != "Anew" {
+	if err != nil || len(r.Tables) != 2 || r.Tables[0].Key != "steady" || r.Tables[1].Title != "Again" {
 		t.Errorf("tables after the second run: %+v, %v", r.Tables, err)
 	}
 	entries, err := os.ReadDir(dir)

@@ -6,16 +6,16 @@ import (
 	"path/filepath"
 )
 
-// The files of a report in its folder, beside a NAME.svg for each plot.
+// The files of a report in its directory, beside a NAME.svg for each plot.
 const (
 	JSONName     = "benchmarks.json"
 	MarkdownName = "benchmarks.md"
 )
 
-// Write writes the report into a folder, which it makes. Tables of an earlier run that this one has not measured stay.
+// Write writes the report into a directory, which it makes. Tables of an earlier run that this one has not measured stay.
 func (r Report) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make the output folder: %w", err)
+		return fmt.Errorf("cannot make the output directory: %w", err)
 	}
 	path := filepath.Join(dir, JSONName)
 	if old, err := os.ReadFile(path); err == nil {
@@ -65,7 +65,7 @@ func (r Report) writePlots(dir, prefix string) error {
 	return nil
 }
 
-// replace writes beside, flushes, and renames: nobody reads half a file.
+// replace writes beside, flushes, and renames: no reader sees half a file.
 func replace(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {

@@ -52,6 +52,6 @@ func TestTurns(t *testing.T) {
 		t.Errorf("%d orders in 5 pairs of rounds", len(orders))
 	}
 	if len(Turns(0, 3)) != 0 {
-		t.Error("nobody has a turn")
+		t.Error("no peer has a turn")
 	}
 }

@@ -2,7 +2,7 @@
 // network namespaces, over a copy-on-write view of this machine's root. It is for tests and benchmarks.
 //
 // Nothing done in a box is seen outside, and nothing of it is left when its keeper ends: the keeper removes all, even
-// when the process that called Boot is killed. A box needs root, cgroup2 and util-linux; it is no prison for programs
+// when the process that called Boot is killed. A box needs root, cgroup2 and util-linux; it is not a prison for programs
 // that mean harm.
 package box
 

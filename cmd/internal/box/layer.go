@@ -178,7 +178,7 @@ func (w layerWriter) units() error {
 	return nil
 }
 
-// opaque is a folder that hides what the machine has at its place, as overlayfs marks it.
+// opaque is a directory that hides what the machine has at its place, as overlayfs marks it.
 func (w layerWriter) opaque(dir string) error {
 	return w.WriteHeader(&tar.Header{
 		Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, Format: tar.FormatPAX,

@@ -39,7 +39,7 @@ tar -x --xattrs --xattrs-include=trusted.overlay.opaque -C "$dir/upper" -f /dev/
 exec 3<&-
 mount -t overlay -o "lowerdir=/,upperdir=$dir/upper,workdir=$dir/work" overlay "$root"
 
-# systemd mounts what it needs besides; over a /dev that is no mount it would mount the kernel's own.
+# systemd mounts what it needs besides; over a /dev that is not a mount it would mount the kernel's own.
 mount --bind "$root/dev" "$root/dev"
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"

@@ -41,7 +41,7 @@ func (b *Box) Path(name string) string {
 	return filepath.Join(fmt.Sprintf("/proc/%d/root", b.init), name)
 }
 
-// Write makes a file of the box, and its folders. Neither the umask nor the mode of an older file decides.
+// Write makes a file of the box, and its directories. Neither the umask nor the mode of an older file decides.
 func (b *Box) Write(name string, content []byte, mode os.FileMode) (err error) {
 	path := b.Path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

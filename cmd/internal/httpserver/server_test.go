@@ -216,7 +216,7 @@ func TestHandlersOwnDeadline(t *testing.T) {
 	})
 }
 
-// Clients that send no request keep nobody out, and those that are served are not cut.
+// Clients that send no request keep no client out, and those that are served are not cut.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	var release chan struct{}
 	with(t, Limits{Connections: 3}, func(w http.ResponseWriter, r *http.Request) {

@@ -79,7 +79,7 @@ func New(o Options) (*Alerter, error) {
 	}
 	kept, err := st.load()
 	if err != nil {
-		o.Log.Error("alerts begin anew", "error", err)
+		o.Log.Error("cannot read saved alert state, starting empty", "error", err)
 	}
 	l := &loop{Alerter: a, state: kept, unread: o.Unread}
 	if !o.Unread {
@@ -92,7 +92,7 @@ func New(o Options) (*Alerter, error) {
 
 // Observe takes in a report. It never blocks and keeps nothing of r; if several
 // come while the disk is slow, the newest counts. One of a monitor that found no
-// configuration is passed over: nobody took down what it does not know.
+// configuration is passed over: it was not stopped by what it does not know.
 func (a *Alerter) Observe(r *monitor.Report, now time.Time) {
 	s := look(r)
 	if r.ConfigError != "" && s.empty() {

@@ -231,7 +231,7 @@ func TestConfigure(t *testing.T) {
 	})
 }
 
-// TestNoDisk: what cannot be saved is told all the same, and complained of once.
+// TestNoDisk: what cannot be saved is sent anyway, and reported once.
 func TestNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, r := t.TempDir(), &ring{}

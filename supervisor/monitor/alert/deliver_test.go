@@ -317,20 +317,20 @@ func TestSecretFile(t *testing.T) {
 		"group writes": {write("ntfy://h/t", 0o660, me), path + " has mode 0660: others can use the secret in it (chmod 600 " + path + ")"},
 		"empty":        {write("# nothing\n", 0o600, me), "cannot use " + path + ": holds no URL"},
 		"two":          {write("ntfy://h/t\nntfy://h/u\n", 0o600, me), "cannot use " + path + ": holds more than one line; each target has one URL"},
-		"control":      {write("ntfy://h/\x00t", 0o600, me), "cannot use " + path + ": holds a control character or is no UTF-8"},
+		"control":      {write("ntfy://h/\x00t", 0o600, me), "cannot use " + path + ": holds a control character or is not UTF-8"},
 		"large":        {write(strings.Repeat("x", maxURL+1), 0o600, me), "cannot use " + path + ": holds more than 8 KiB"},
 		"missing":      {func() { os.Remove(path) }, "cannot read the URL: open " + path + ": no such file or directory"},
-		"a pipe":       {func() { os.Remove(path); _ = syscall.Mkfifo(path, 0o600) }, "cannot read the URL: " + path + " is no regular file"},
+		"a pipe":       {func() { os.Remove(path); _ = syscall.Mkfifo(path, 0o600) }, "cannot read the URL: " + path + " is not a regular file"},
 	}
 	if me == 0 {
 		tests["root's, group reads"] = struct {
 			make func()
 			want string
 		}{write("ntfy://h/t", 0o640, 0), ""}
-		tests["somebody else's"] = struct {
+		tests["another user's"] = struct {
 			make func()
 			want string
-		}{write("ntfy://h/t", 0o600, 65534), path + " belongs to user 65534: whoever that is could redirect the alerts (chown it to root, or to the monitor's user)"}
+		}{write("ntfy://h/t", 0o600, 65534), path + " belongs to user 65534: that user could redirect the alerts (chown it to root, or to the monitor's user)"}
 	}
 	for name, test := range tests {
 		test.make()

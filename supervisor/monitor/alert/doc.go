@@ -1,11 +1,11 @@
 // Package alert tells people what changes for the worse, and when it is well
 // again, from the reports of the host's monitor.
 //
-// It promises that nobody hears of what lasted shorter than alerts.for, of what
-// the operator did or of what could not be learned; that whoever heard of a
+// It promises that no alert is sent for what lasted shorter than alerts.for, of what
+// the operator did or of what could not be learned; that receivers who heard of a
 // trouble hears of its end, and again every alerts.repeat until then, unless the
 // operator ends it: what is no longer configured, or in the operator's hands for
-// ten minutes, is over without a word, for whoever did that knows; that one
+// ten minutes, is over without a word, for the operator who did that knows; that one
 // cause makes one message, however many instances it takes down; and that what
 // was firing and what was still to be delivered outlive the monitor's death: a
 // message is delivered twice only if the monitor dies between the moment a

@@ -17,7 +17,7 @@ type loop struct {
 	*Alerter
 	*state
 	alerts fcgisup.Alerts
-	// unread tells that alerts are not known yet: news would be told to nobody.
+	// unread tells that alerts are not known yet: news would have no receiver.
 	unread bool
 	// saved is what of the machine is on disk, by its fingerprint, and since when.
 	saved   string
@@ -88,7 +88,7 @@ func (l *loop) observe() {
 	l.turn(now)
 }
 
-// turn passes on what people shall hear. It is on disk before anything is sent.
+// turn passes on what people should hear. It is on disk before anything is sent.
 func (l *loop) turn(now time.Time) {
 	for _, n := range l.Machine.tell(l.rules(), now) {
 		l.Count++
@@ -200,7 +200,7 @@ func (l *loop) finish(ctx, until context.Context, cancel context.CancelFunc) {
 	l.publish()
 }
 
-// interrupted takes in an attempt that Close cut short: if it got through all the same, it counts.
+// interrupted takes in an attempt that Close cut short: if it got through anyway, it counts.
 func (l *loop) interrupted(r outcome) {
 	if r.err == nil {
 		r.queue.done("", time.Now())

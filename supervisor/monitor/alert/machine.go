@@ -59,7 +59,7 @@ func (m *machine) observe(s sight, now time.Time) {
 	m.Troubles = known
 }
 
-// tell is what people shall hear now. It is called after each report, and at
+// tell is what people should hear now. It is called after each report, and at
 // the time that next says.
 func (m *machine) tell(r rules, now time.Time) []Notification {
 	if m.seen == nil {

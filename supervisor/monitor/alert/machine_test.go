@@ -97,7 +97,7 @@ func TestStories(t *testing.T) {
 		"a restart by the operator":     {minute, []string{"U", "u x200", "U x20"}, nil},
 		"a restart that fails":          {minute, []string{"U", "u x20", "D x20"}, []string{"2m45s down a@1"}},
 		"stopped while firing":          {minute, []string{"D x20", "s x300", "U x20"}, []string{"1m down a@1"}},
-		"mended by a restart":           {minute, []string{"D x20", "s x8", "u", "U x20"}, []string{"1m down a@1", "3m20s up a@1"}},
+		"fixed by a restart":            {minute, []string{"D x20", "s x8", "u", "U x20"}, []string{"1m down a@1", "3m20s up a@1"}},
 		"restarted in vain":             {minute, []string{"D x20", "s x8", "D x20"}, []string{"1m down a@1"}},
 		"unknown":                       {minute, []string{"U", "? x200", "U"}, nil},
 		"down, unknown, down":           {minute, []string{"D x10", "? x50", "D x4"}, []string{"5m15s down a@1"}},
@@ -209,9 +209,9 @@ func (tr *trial) look(words string) error {
 	}
 	for name, w := range tr.witnesses {
 		if c := classes[name]; c == bad && !w.known && w.badFor >= tr.r.hold+maxHold+tr.step {
-			return fmt.Errorf("nobody was told that %s is down", name)
+			return fmt.Errorf("no receiver was told that %s is down", name)
 		} else if c == fine && w.known && w.fineFor >= tr.r.steady()+maxHold+tr.step {
-			return fmt.Errorf("nobody was told that %s is up", name)
+			return fmt.Errorf("no receiver was told that %s is up", name)
 		}
 	}
 	tr.now = tr.now.Add(tr.step)

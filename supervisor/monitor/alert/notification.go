@@ -92,6 +92,6 @@ func TestMessage(host string, now time.Time) Notification {
 	return Notification{
 		ID: newID(host, now, 0), Event: Test, Host: host, At: now, Apps: []AppNews{},
 		Title: words[Test] + ": alerts of fcgisup on " + host,
-		Text:  "This is a test. Whoever reads it will hear of what goes down on " + host + ".\n",
+		Text:  "This is a test. Its receiver will get an alert when something goes down on " + host + ".\n",
 	}
 }

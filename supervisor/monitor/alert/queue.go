@@ -116,7 +116,7 @@ func (q *queue) done(why string, now time.Time) Result {
 	return result
 }
 
-// give ends an attempt that was interrupted: nobody knows, so it does not count.
+// give ends an attempt that was interrupted: its outcome is unknown, so it does not count.
 func (q *queue) give() { q.busy = false }
 
 func backoff(attempts int) time.Duration {

@@ -71,7 +71,7 @@ func newRedactor(raw string) redactor {
 	return r
 }
 
-// urlParts are the parts of a URL as written and as meant. What is no URL is taken apart at each sign.
+// urlParts are the parts of a URL as written and as meant. What is not a URL is taken apart at each sign.
 func urlParts(raw string, mute *bool) []string {
 	_, rest, _ := strings.Cut(raw, "://")
 	all := []string{raw, rest}

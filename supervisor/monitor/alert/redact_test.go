@@ -33,18 +33,18 @@ var secretive = []struct {
 	{"mattermost://HOST/tokentokentoken/channel1?disabletls=yes", "tokentokentoken channel1", "connection refused"},
 	{"matrix://user:matrixpass99@HOST/?disableTLS=yes", "matrixpass99", "connection refused"},
 	{"generic://ab:c@HOST/?disabletls=yes", "ab:c", "not shown"},
-	{"telegram://bad token here@telegram", "bad token here", "no URL"},
+	{"telegram://bad token here@telegram", "bad token here", "not a URL"},
 	{"telegram://onlyatoken", "onlyatoken", "does not suit"},
-	{"://sec-ret-value", "sec-ret-value", "no URL"},
+	{"://sec-ret-value", "sec-ret-value", "not a URL"},
 	{"nosuch://sec-ret-value", "sec-ret-value", "unknown service"},
 	{"sec-ret-value", "sec-ret-value", ""},
-	{"discord://t0k%zzen-secret@1234", "zzen secret", "no URL"},
-	{"smtp://[::1:s3cr3tpass", "s3cr3tpass", "no URL"},
+	{"discord://t0k%zzen-secret@1234", "zzen secret", "not a URL"},
+	{"smtp://[::1:s3cr3tpass", "s3cr3tpass", "not a URL"},
 	{"slack://short@x", "short", "does not suit"},
-	{"logger://sec-ret-value", "sec-ret-value", "tells nobody"},
+	{"logger://sec-ret-value", "sec-ret-value", "has no receiver"},
 }
 
-// TestNothingOfTheURL: what is shown of a failure says why, and nothing of the URL: with nobody
+// TestNothingOfTheURL: what is shown of a failure says why, and nothing of the URL: with no server
 // there, with a server that repeats all it is told, and with a URL that is none.
 func TestNothingOfTheURL(t *testing.T) {
 	closed := closedPort(t)

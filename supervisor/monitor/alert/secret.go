@@ -48,7 +48,7 @@ func CheckFile(path string) error {
 	return err
 }
 
-// readSecret refuses a file that others may read, or somebody else may write: as
+// readSecret refuses a file that others may read, or another user may write: as
 // ssh does with keys. One of root may be its group's, for a monitor that is not root.
 func readSecret(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -61,12 +61,12 @@ func readSecret(path string) (string, error) {
 		return "", fmt.Errorf("cannot read the URL: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("cannot read the URL: %s is no regular file", path)
+		return "", fmt.Errorf("cannot read the URL: %s is not a regular file", path)
 	}
 	owner, mode := info.Sys().(*syscall.Stat_t).Uid, info.Mode().Perm()
 	switch {
 	case owner != 0 && owner != uint32(os.Geteuid()):
-		return "", fmt.Errorf("%s belongs to user %d: whoever that is could redirect the alerts (chown it to root, or to the monitor's user)", path, owner)
+		return "", fmt.Errorf("%s belongs to user %d: that user could redirect the alerts (chown it to root, or to the monitor's user)", path, owner)
 	case owner == 0 && mode&0o037 == 0:
 	case mode&0o077 != 0:
 		return "", fmt.Errorf("%s has mode %#o: others can use the secret in it (chmod 600 %s)", path, mode, path)
@@ -98,7 +98,7 @@ func onlyURL(text string) (string, error) {
 	case url == "":
 		return "", errors.New("holds no URL")
 	case !utf8.ValidString(url) || strings.ContainsFunc(url, unicode.IsControl):
-		return "", errors.New("holds a control character or is no UTF-8")
+		return "", errors.New("holds a control character or is not UTF-8")
 	}
 	return url, nil
 }

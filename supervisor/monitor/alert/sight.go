@@ -48,7 +48,7 @@ const (
 	bad
 	// stopped was taken down by the operator.
 	stopped
-	// unknown is no news.
+	// unknown is not news.
 	unknown
 )
 

@@ -65,7 +65,7 @@ func (o order) send() (err error) {
 		return err
 	}
 	if service.GetID() == "logger" {
-		return errors.New("logger:// tells nobody")
+		return errors.New("logger:// has no receiver")
 	}
 	message, params := o.message(service)
 	if err := service.Send(message, params); err != nil {
@@ -80,7 +80,7 @@ func (o order) service() (types.Service, error) {
 	service, err := services.Locate(o.URL)
 	switch {
 	case errors.Is(err, router.ErrParseURLFailed):
-		return nil, errors.New("it is no URL such as telegram://TOKEN@telegram?chats=ID")
+		return nil, errors.New("it is not a URL such as telegram://TOKEN@telegram?chats=ID")
 	case !errors.Is(err, router.ErrInitializeFailed):
 		return service, err
 	}

@@ -141,7 +141,7 @@ func fate(event Event, group []InstanceNews, zone *time.Location) string {
 
 const clock = "2006-01-02 15:04:05 MST"
 
-// brief is a duration without what nobody needs to know: 1h2m, 40s.
+// brief is a duration without what is not needed to know: 1h2m, 40s.
 func brief(d time.Duration) string {
 	if d >= time.Hour {
 		d = d.Round(time.Minute)

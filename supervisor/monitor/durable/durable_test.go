@@ -36,12 +36,12 @@ func TestReplaceFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Replace(path, []byte("new")); err == nil {
-		t.Error("a folder is replaced")
+		t.Error("a directory is replaced")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("%v is left, %v", left, err)
 	}
 	if err := Replace(filepath.Join(dir, "none", "state"), nil); err == nil {
-		t.Error("there is no such folder")
+		t.Error("there is no such directory")
 	}
 }

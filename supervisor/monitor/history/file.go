@@ -17,8 +17,8 @@ const (
 	maxFile = 256 << 20 // bytes; 10,000 things that change all the time are 30 MB
 )
 
-// ErrUnusable marks a file that is no history of this version.
-var ErrUnusable = errors.New("it is no history that this version can read")
+// ErrUnusable marks a file that is not a history of this version.
+var ErrUnusable = errors.New("it is not a history that this version can read")
 
 // file is the whole of it, as JSON.
 type file struct {

@@ -2,7 +2,7 @@
 // the last 24 hours, in bounded memory, in a file that outlives its writer.
 //
 // It promises that the spans of a thing follow each other without gaps: a time
-// in which nobody looked is a span of its own, in the state named for that. A
+// without samples is a span of its own, in the state named for that. A
 // thing that changes its state all the time costs no more than [MaxSpans]: its
 // shortest spans are joined, and the worse state is kept, so that trouble is
 // never smoothed away. The clock may jump.
@@ -40,13 +40,13 @@ type Log struct {
 }
 
 // New is an empty history of things that are in one of states, best first. The
-// state gap, one of them, stands for times in which nobody looked.
+// state gap, one of them, stands for times without samples.
 func New(gap string, states ...string) *Log {
 	return &Log{states: states, gap: slices.Index(states, gap), strips: map[string]*strip{}}
 }
 
 // See notes that a thing is in a state now, and returns since when, as far as
-// anybody has looked: pause is the pause between two looks that is no gap.
+// anybody has looked: pause is the pause between two samples that is not a gap.
 func (l *Log) See(name, state string, now time.Time, pause time.Duration) (since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

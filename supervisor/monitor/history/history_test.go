@@ -43,7 +43,7 @@ func TestSpans(t *testing.T) {
 	if got, want := shown(l, "rt@1", now), "3m0s-1m0s up, 1m0s-0s down"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	look(time.Hour, "down") // nobody looked for an hour
+	look(time.Hour, "down") // no sample for an hour
 	if got, want := shown(l, "rt@1", now), "1h3m0s-1h1m0s up, 1h1m0s-1h0m0s down, 1h0m0s-0s unknown, 0s-0s down"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -138,7 +138,7 @@ func TestFile(t *testing.T) {
 	if !l.Dirty() {
 		t.Error("a change is nothing to lose")
 	}
-	for range 2 { // over the file of before
+	for range 2 { // over the previous file
 		if err := l.Save(path); err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestWithoutScript(t *testing.T) {
 		t.Error("there are times without text")
 	}
 	if got := value[string](ctx, t, `document.querySelector("meta[http-equiv=refresh]").content`); got != "30" {
-		t.Errorf("the page is loaded anew every %q s", got)
+		t.Errorf("the page is loaded again every %q s", got)
 	}
 	do(ctx, t, chromedp.Click(`//summary[contains(., "images@1")]`))
 	if !value[bool](ctx, t, `document.getElementById("images@1").querySelector("pre").checkVisibility()`) {

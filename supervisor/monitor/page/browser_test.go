@@ -21,7 +21,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
-var update = flag.Bool("update", false, "write testdata and the screenshots in docs anew")
+var update = flag.Bool("update", false, "write testdata and the screenshots in docs")
 
 // browser is one Chromium for all tests, started by the first that wants it.
 type browser struct {

@@ -87,6 +87,6 @@ func TestColoursAreNamed(t *testing.T) {
 	_, rest, _ := strings.Cut(css, "*, ::before")
 	rest, _, _ = strings.Cut(rest, "@media print")
 	if found := regexp.MustCompile(`#[0-9a-f]{3,8}\b|rgba?\(|hsl`).FindAllString(rest, -1); len(found) > 0 {
-		t.Errorf("colours that are no property: %v", found)
+		t.Errorf("colours that are not a property: %v", found)
 	}
 }

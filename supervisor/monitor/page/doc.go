@@ -6,7 +6,7 @@
 // comes from elsewhere, and nothing is inline: the page works under the
 // Content-Security-Policy "default-src 'self'". What programs have said is text,
 // whatever they say. A reader that is slow or gone costs one bounded slot until
-// its next write fails, and delays nobody.
+// its next write fails, and delays no other reader.
 //
 // It refuses to act: there is no POST, and nothing here starts or stops anything.
 package page

@@ -128,7 +128,7 @@ func TestNothingInlineNothingForeign(t *testing.T) {
 		t.Errorf("policy is %q", policy)
 	}
 	if got := w.Header().Get("Cache-Control"); got != "no-store" {
-		t.Errorf("Cache-Control is %q: the page must be asked for anew", got)
+		t.Errorf("Cache-Control is %q: the page must be requested again", got)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestHistoryOfFlaps(t *testing.T) {
 	}
 }
 
-// What touches is one outage, and what the clock has muddled is no panic.
+// What touches is one outage, and what the clock has muddled does not panic.
 func TestHistoryOfOddSpans(t *testing.T) {
 	two := []monitor.Span{{From: ago(2 * time.Hour), Until: ago(time.Hour), Health: monitor.Down}, {From: ago(time.Hour), Until: sampleAt, Health: monitor.Down}}
 	if h := historyOf(two, sampleAt, time.UTC); h.Downs != 1 || h.Percent != "0 %" {

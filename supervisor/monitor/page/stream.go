@@ -215,7 +215,7 @@ func (s *stream) pause(gone <-chan struct{}) bool {
 }
 
 // send writes an event, whose data JSON has made one line. Its marks need no
-// escape: this is no HTML to anybody, see nosniff.
+// escape: this is not HTML to any browser, see nosniff.
 func (s *stream) send(event string, data any) error {
 	var text bytes.Buffer
 	text.WriteString("event: " + event + "\ndata: ")

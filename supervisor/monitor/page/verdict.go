@@ -50,7 +50,7 @@ func strained(in *monitor.Instance) bool {
 	return st != nil && (st.ConfigError != "" || st.State == control.Saturated || st.State == control.InstanceFailing)
 }
 
-// probeOf is the newest probe, whoever sent it.
+// probeOf is the newest probe, of either sender.
 func probeOf(in *monitor.Instance) *control.ProbeStatus {
 	if in.Status != nil {
 		return in.Status.Probe

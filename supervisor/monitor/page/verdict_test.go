@@ -11,7 +11,7 @@ import (
 func TestVerdict(t *testing.T) {
 	up := monitor.Instance{Health: monitor.Up}
 	down := monitor.Instance{Health: monitor.Down}
-	still := monitor.Instance{Health: monitor.Down, Intended: true} // whatever was meant: nobody is served
+	still := monitor.Instance{Health: monitor.Down, Intended: true} // whatever was meant: no client is served
 	asleep := monitor.Instance{Health: monitor.Asleep}
 	stopped := monitor.Instance{Health: monitor.Stopped}
 	unknown := monitor.Instance{Health: monitor.Unknown}

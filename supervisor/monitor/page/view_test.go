@@ -117,7 +117,7 @@ func BenchmarkPage(b *testing.B) {
 func TestStillStaysStill(t *testing.T) {
 	_, body := get(t, fixed(sample()), "/?refresh=off")
 	if strings.Contains(body, "http-equiv") {
-		t.Error("it loads itself anew")
+		t.Error("it loads itself again")
 	}
 	for _, link := range []string{`href="?app=rt&amp;refresh=off"`, `href="?refresh=off&amp;show=wrong"`, `href="?refresh=off#wiki"`} {
 		if !strings.Contains(body, link) {

@@ -30,7 +30,7 @@ var loginPage = template.Must(template.New("login").Parse(`<!DOCTYPE html>
 func (s *server) drawLogin(w http.ResponseWriter, code int, why string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_ = loginPage.Execute(w, struct{ Style, Why string }{s.Style, why}) // the client has gone: nobody to tell
+	_ = loginPage.Execute(w, struct{ Style, Why string }{s.Style, why}) // the client has gone
 }
 
 func (s *server) loginForm(w http.ResponseWriter, r *http.Request) {

@@ -101,7 +101,7 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 	case time.Since(r.At) > s.Fresh:
 		http.Error(w, "the last report is of "+r.At.Format(time.RFC3339), http.StatusServiceUnavailable)
 	default:
-		_, _ = w.Write([]byte("ok\n")) // the client has gone: nobody to tell
+		_, _ = w.Write([]byte("ok\n")) // the client has gone
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
 }
 
 func fail(w http.ResponseWriter, code int, why string) {

@@ -67,7 +67,7 @@ func TestAcceptedCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("one that nobody uses is left: %v", err)
+		t.Errorf("an unused one is left: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // recognize marks the files that are what gen renders for the app, if for
-// another number of instances: somebody has copied them here, or the record of
+// another number of instances: they were copied here, or the record of
 // the apply that wrote them is lost. One that was edited is none of them.
 func recognize(app fcgisup.App, changes []Change) {
 	for _, n := range countsIn(app, changes) {

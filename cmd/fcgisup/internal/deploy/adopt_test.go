@@ -11,7 +11,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// TestRecognize: files of gen that nobody has edited are ours without a record, whatever number they are for.
+// TestRecognize: files of gen that were not edited are ours without a record, whatever number they are for.
 func TestRecognize(t *testing.T) {
 	tcp := func(n int) string {
 		return strings.Replace(applyConfig(n), "/run/web%i.sock", "127.0.0.1:9300", 1)
@@ -30,7 +30,7 @@ func TestRecognize(t *testing.T) {
 		"with drop-ins, down": {tcp(5), tcp(2)}, "eager": {applyConfig(2, "activation: eager"), applyConfig(3, "activation: eager")},
 	} {
 		if _, edited := of(pair[0], pair[1]); edited() != nil {
-			t.Errorf("%s: nobody edited anything, yet %q", name, edited())
+			t.Errorf("%s: nothing was edited, yet %q", name, edited())
 		}
 	}
 	for name, edit := range map[string]func(*Change){

@@ -30,7 +30,7 @@ type Applier struct {
 	What           string
 	dryRun, force  bool
 	RestartSockets bool
-	// drain bounds the wait for requests to instances that shall go.
+	// drain bounds the wait for requests to removed instances.
 	drain  time.Duration
 	Binary string
 	// cfg is the configuration; remove has none.
@@ -59,7 +59,7 @@ func (a *Applier) Define(f *pflag.FlagSet) {
 // run makes a plan and carries it out, one at a time on this host.
 func (a *Applier) run(ctx context.Context, plan func(context.Context) ([]Plan, error)) error {
 	if a.drain < 0 {
-		return term.Usage(fmt.Errorf("--drain %s is no time to wait", a.drain))
+		return term.Usage(fmt.Errorf("--drain %s is not a duration", a.drain))
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
 	defer stop()

@@ -27,7 +27,7 @@ type Change struct {
 	Verb     string
 	Old, New []byte
 	mode     fs.FileMode
-	// was is when old was written, as far as somebody has to put that back.
+	// was is when old was written, as far as that may have to be restored.
 	was time.Time
 	// unedited tells that old is what gen renders, for whatever number of instances.
 	unedited bool
@@ -92,7 +92,7 @@ func compareFile(place string, f fcgisup.File) (Change, error) {
 }
 
 // stale finds unit files of the same apps that are no longer rendered, such as
-// the drop-in of an instance that is no more. Only a file that says that gen
+// the drop-in of an instance that does not exist any more. Only a file that says that gen
 // made it for this app is ours to remove.
 func (g *Generation) stale(src *Source, ours map[string]bool) ([]Change, error) {
 	folder := g.place("systemd")
@@ -146,7 +146,7 @@ func mayBelong(file string, a fcgisup.App) bool {
 	return isDropIn || rest == "-fleet.target"
 }
 
-// generatedFor tells whether gen wrote a file for this app.
+// generatedFor reports whether gen wrote a file for this app.
 func generatedFor(data []byte, app string) bool {
 	line, _, _ := strings.Cut(string(data), "\n")
 	command, ok := strings.CutPrefix(line, units.Header)

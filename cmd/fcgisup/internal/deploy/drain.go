@@ -82,7 +82,7 @@ func sharesNetwork(pid int) bool {
 	return err1 == nil && err2 == nil && theirs == ours
 }
 
-// quiet waits until nobody uses the addresses any more, and says who did not
+// quiet waits until no client uses the addresses any more, and says who did not
 // become free when ctx ends.
 func quiet(ctx context.Context, addresses []fcgisup.Address) (busy map[fcgisup.Address]int, err error) {
 	looks := map[fcgisup.Address]int{}
@@ -141,7 +141,7 @@ func clearRuntime(root, app string, above int) error {
 	return nil
 }
 
-// clearSockets removes the files of sockets where nobody listens any more.
+// clearSockets removes the files of sockets where no process listens any more.
 // systemd does so (RemoveOnStop=) as long as it knows the path, which a changed
 // unit file makes it forget.
 func clearSockets(addresses []fcgisup.Address) error {

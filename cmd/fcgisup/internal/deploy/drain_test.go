@@ -31,7 +31,7 @@ func controlIn(t *testing.T, root, dir string, left bool) string {
 	return path
 }
 
-// TestAbandonedControlSocket: the file of a killed supervisor's is no supervisor.
+// TestAbandonedControlSocket: the file of a killed supervisor is not a supervisor.
 func TestAbandonedControlSocket(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -42,7 +42,7 @@ func TestAbandonedControlSocket(t *testing.T) {
 	}
 }
 
-// TestClearRuntime: directories of instances that are no more go, of this app only, and not where a supervisor runs.
+// TestClearRuntime: directories of instances that do not exist any more go, of this app only, and not where a supervisor runs.
 func TestClearRuntime(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

@@ -165,7 +165,7 @@ func (t *transaction) swapNginx(ctx context.Context) error {
 	return err
 }
 
-// stop lets nginx forget the instances first, then stops those that nobody uses any more.
+// stop lets nginx forget the instances first, then stops those that no client uses any more.
 func (t *transaction) stop(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, max(t.drain, time.Nanosecond))
 	defer cancel()
@@ -226,7 +226,7 @@ func total(held map[int]int) int {
 // quietPatience is how long a person is not told what is being waited for.
 const quietPatience = 3 * time.Second
 
-// inUse waits, up to a limit, until nobody uses the instances, and says how many
+// inUse waits, up to a limit, until no client uses the instances, and says how many
 // connections those have that are used still. Without a limit there is no wait.
 func (t *transaction) inUse(ctx context.Context, p Plan, numbers []int, limit time.Duration) (map[int]int, error) {
 	if limit <= 0 || len(numbers) == 0 {
@@ -258,7 +258,7 @@ func (t *transaction) inUse(ctx context.Context, p Plan, numbers []int, limit ti
 func (t *transaction) disable(ctx context.Context) error {
 	for _, p := range t.plans {
 		if p.disable {
-			// The sockets too, should somebody have enabled them one by one.
+			// The sockets too, if they were enabled one by one.
 			if err := t.systemd.Disable(ctx, units.Names(p.Name).Target(), units.Names(p.Name).SocketTemplate()); err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ func within(t *testing.T, limit time.Duration, check func() error) {
 	}
 }
 
-// tree is every file below a folder.
+// tree is every file below a directory.
 func tree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

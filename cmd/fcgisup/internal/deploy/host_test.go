@@ -76,7 +76,7 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
-// TestMarks: what scales or is only nginx's or systemd's is no reason to disturb what runs.
+// TestMarks: what scales or is only nginx's or systemd's is not a reason to disturb what runs.
 func TestMarks(t *testing.T) {
 	of := func(text string) marks {
 		app := appOf(t, text)

@@ -39,7 +39,7 @@ func otherApply(held *lockfile.HeldError) string {
 	return fmt.Sprintf("another apply (pid %d, %s)", held.PID, held.Note)
 }
 
-// whoever is the user, and behind sudo the person.
+// the user, and behind sudo the person.
 func whoever(getenv func(string) string) string {
 	name := strconv.Itoa(os.Getuid())
 	if u, err := user.Current(); err == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// monitorWork is what the host's monitor needs beside reading the configuration anew.
+// monitorWork is what the host's monitor needs beside reading the configuration again.
 type monitorWork struct {
 	// verb is started, restarted or empty.
 	verb string
@@ -22,7 +22,7 @@ type monitorWork struct {
 	settings string
 }
 
-// monitorRecord has the settings of the last apply; it is no app's, so its name has no suffix.
+// monitorRecord has the settings of the last apply; it belongs to no app, so its name has no suffix.
 const monitorRecord = recordRoot + "/monitor"
 
 // planMonitor finds a monitor that runs with other settings than the system's
@@ -82,7 +82,7 @@ func (a *Applier) tellMonitor(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, monitorPatience)
 		defer cancel()
 		if err := a.systemd.Restart(within, units.MonitorUnit); err != nil {
-			return term.Hinted(fmt.Errorf("cannot %s: the apps are as they shall be, but %w", a.What, err), "journalctl -u "+units.MonitorUnit+" says why")
+			return term.Hinted(fmt.Errorf("cannot %s: the apps are as configured, but %w", a.What, err), "journalctl -u "+units.MonitorUnit+" says why")
 		}
 		a.print(a.monitor.lines())
 	}

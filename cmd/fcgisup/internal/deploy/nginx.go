@@ -17,7 +17,7 @@ const NginxService = "nginx.service"
 type webServer struct {
 	// binary is empty where nginx is not installed.
 	binary string
-	// unit tells that systemd runs it; otherwise somebody else may.
+	// unit tells that systemd runs it; otherwise another manager may.
 	unit    bool
 	masters []int
 }
@@ -76,7 +76,7 @@ func (a *Applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 	return old, err
 }
 
-// handedOver tells whether there are new workers and the old ones accept no more.
+// handedOver reports whether there are new workers and the old ones accept no more.
 func (a *Applier) handedOver(old []nginx.Process) (bool, error) {
 	// In this order: one that begins to leave between the looks is seen as one that stays.
 	leaving, err := nginx.Leaving(a.web.masters...)
@@ -97,7 +97,7 @@ func (a *Applier) oldWorkersEnd(ctx context.Context, old []nginx.Process) error 
 	})
 }
 
-// pollEvery is the pace of looking for what nobody announces.
+// pollEvery is the pace of looking for what is not announced.
 const pollEvery = 100 * time.Millisecond
 
 // poll waits until something is so.

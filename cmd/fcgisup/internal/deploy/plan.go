@@ -11,7 +11,7 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// wanted is an app as it shall be; without an app it shall be gone.
+// wanted is an app as configured; without an app it must be gone.
 type wanted struct {
 	Name string
 	App  *fcgisup.App
@@ -58,7 +58,7 @@ type Plan struct {
 	daemonReload bool
 	// reopen are instances whose socket has to be closed and opened, restart
 	// those whose service runs with old settings, reread those whose supervisor
-	// runs with an old configuration, stop those that are no more.
+	// runs with an old configuration, stop those that do not exist any more.
 	reopen, restart, reread, stop []int
 	start, stopUnits              []string
 	// listening is where those of reopen, restart and stop listen, which the
@@ -71,7 +71,7 @@ type Plan struct {
 	nginxReload             bool
 }
 
-// planApp is pure: what an app shall be and what it is give what has to happen.
+// planApp is pure: what is configured for an app and what it is give what has to happen.
 func planApp(w wanted, p present) Plan {
 	n := w.instances()
 	out := Plan{wanted: w, record: p.record, from: open(p.sockets)}
@@ -176,7 +176,7 @@ func (p *Plan) planStarts(is present, app fcgisup.App) {
 	p.startTarget = !is.target.Up()
 }
 
-// differs tells whether the section of a unit is about to change. Comments do not count.
+// differs reports whether the section of a unit is about to change. Comments do not count.
 func (p *Plan) differs(suffix, section string) bool {
 	return slices.ContainsFunc(p.write, func(c Change) bool {
 		mine := strings.HasSuffix(c.Name, suffix) || suffix == "@.socket" && strings.HasSuffix(c.Name, "/listen.conf")
@@ -184,7 +184,7 @@ func (p *Plan) differs(suffix, section string) bool {
 	})
 }
 
-// outdated tells whether a supervisor may have read another configuration than
+// outdated reports whether a supervisor may have read another configuration than
 // the present one: that has changed since the last apply, or the file since
 // both that and the supervisor's start, and the supervisor does not say that it
 // has read the same.
@@ -201,7 +201,7 @@ func (is present) doubtful(saved time.Time, i int) bool {
 	return !began.IsZero() && saved.After(began) && (is.record == nil || began.After(is.record.At))
 }
 
-// empty tells whether everything is as it shall be.
+// empty reports whether everything is as configured.
 func (p *Plan) empty() bool {
 	return len(p.write)+len(p.erase)+len(p.reopen)+len(p.restart)+len(p.reread)+len(p.stop)+len(p.start) == 0 &&
 		!p.enable && !p.disable && !p.daemonReload && !p.startTarget && !p.stopTarget && !p.nginxReload

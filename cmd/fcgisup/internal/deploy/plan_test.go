@@ -51,7 +51,7 @@ func listOf(files map[string]fcgisup.File) []fcgisup.File {
 	return all
 }
 
-// stage is an app that was applied and what it shall become.
+// stage is an app that was applied and what it should become.
 type stage struct {
 	wanted wanted
 	is     present
@@ -267,12 +267,12 @@ removed web-fastcgi@.socket
 	}
 }
 
-// TestPlanEdited: what apply did not leave so is somebody's work.
+// TestPlanEdited: what apply did not leave so is an administrator's work.
 func TestPlanEdited(t *testing.T) {
 	s := newStage(t, applyConfig(2), applyConfig(3))
 	p := planApp(s.wanted, s.is)
 	if edited := p.edited(); edited != nil {
-		t.Errorf("nobody edited anything, yet %q", edited)
+		t.Errorf("nothing was edited, yet %q", edited)
 	}
 	at := slices.IndexFunc(s.wanted.Changes, func(c Change) bool { return c.Name == "systemd/web-fastcgi.target" })
 	place := s.wanted.Changes[at].Place
@@ -353,7 +353,7 @@ func TestCollisions(t *testing.T) {
 	app := appOf(t, applyConfig(2))
 	gone := Plan{wanted: wanted{Name: "old"}, stop: []int{1, 2}, listening: map[int][]fcgisup.Address{2: {app.Instance(2).Address}}}
 	tx := &transaction{Applier: &Applier{What: "apply"}, plans: []Plan{{wanted: wanted{Name: "web", App: &app}}, gone}}
-	want := "cannot apply: web@2 shall listen on /run/web2.sock, where old listens until it is stopped"
+	want := "cannot apply: web@2 should listen on /run/web2.sock, where old listens until it is stopped"
 	if err := tx.collisions(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

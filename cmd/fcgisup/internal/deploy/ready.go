@@ -30,7 +30,7 @@ func ControlOf(app string, n int) string {
 // that is failing. One that goes to sleep has been asked nothing yet.
 func (a *Applier) comesUp(ctx context.Context, app fcgisup.App, n int) error {
 	if !app.Systemd.Supervise {
-		return nil // Type=exec: systemd has seen it begin, and nobody sees more
+		return nil // Type=exec: systemd has seen it begin, and more is not visible
 	}
 	var last error
 	err := poll(ctx, func() (bool, error) {
@@ -116,7 +116,7 @@ func post(ctx context.Context, path string, limit time.Duration) error {
 	return control.Ask(ctx, path, http.MethodPost, control.ReloadTarget, &struct{}{})
 }
 
-// probed are the instances that shall answer now: eager ones, unless they may sleep.
+// probed are the instances that must answer now: eager ones, unless they may sleep.
 func (p *Plan) probed() []int {
 	if p.App == nil || p.App.Activation != fcgisup.Eager || p.App.Limits.IdleTimeout > 0 {
 		return nil
@@ -161,7 +161,7 @@ func (t *transaction) probe(ctx context.Context) error {
 	return nil
 }
 
-// betweenProbes is longer than pollEvery: a request that timed out is executed all the same.
+// betweenProbes is longer than pollEvery: a request that timed out is executed anyway.
 const betweenProbes = time.Second
 
 // answers asks one instance until it answers right. One that is busy serves, which is an answer.
@@ -226,7 +226,7 @@ func accepts(ctx context.Context, app fcgisup.App, n int) error {
 	return term.Hinted(fmt.Errorf("%s@%d does not come up: %w", app.Name, n, err), fmt.Sprintf("journalctl -u %s says why", units.Names(app.Name).Service(n)))
 }
 
-// received tells whether somebody but systemd accepts on an address, or serves; why not otherwise.
+// received reports whether a process other than systemd accepts on an address, or serves; why not otherwise.
 func received(a fcgisup.Address) (bool, error) {
 	l, sample, _, err := (&peer.Surveyor{}).Look(a.Network, a.Addr, true)
 	if err != nil {

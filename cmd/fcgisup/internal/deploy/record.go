@@ -37,7 +37,7 @@ type record struct {
 }
 
 // marks are sums of what a running thing was started with, so that it is known
-// which have to be started anew, also after an apply that was interrupted.
+// which have to be started again, also after an apply that was interrupted.
 type marks struct {
 	Socket  string `json:"socket"`
 	Service string `json:"service"`
@@ -104,7 +104,7 @@ func Directives(data []byte, section string) string {
 	return b.String()
 }
 
-// knows tells whether apply wrote this.
+// knows reports whether apply wrote this.
 func (r *record) knows(place string, data []byte) bool {
 	return r != nil && slices.Contains(r.Files[place], sum(data))
 }
@@ -126,7 +126,7 @@ func readRecord(dir, app string) (*record, error) {
 	}
 	r := &record{}
 	if err := json.Unmarshal(data, r); err != nil || r.App != app {
-		return nil, term.Hinted(fmt.Errorf("cannot read what apply did: %s is no record of %s: %w", path, app, err), "remove that file; files that differ then need --force")
+		return nil, term.Hinted(fmt.Errorf("cannot read what apply did: %s is not a record of %s: %w", path, app, err), "remove that file; files that differ then need --force")
 	}
 	return r, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // reopen closes and opens sockets whose settings have changed. What waits in a
 // socket is lost when it is closed, and systemd closes it whatever it holds: so
-// it happens while nobody uses it.
+// it happens while no client uses it.
 func (t *transaction) reopen(ctx context.Context) error {
 	for _, p := range t.plans {
 		one := func(n int) error {
@@ -92,7 +92,7 @@ func (t *transaction) atRest(ctx context.Context, p Plan, numbers []int, upstrea
 	return t.put(p, upstream)
 }
 
-// rest waits until nobody uses the instances, or fails.
+// rest waits until no client uses the instances, or fails.
 func (t *transaction) rest(ctx context.Context, p Plan, numbers []int) error {
 	held, err := t.inUse(ctx, p, numbers, max(t.drain, 2*quietLooks*pollEvery))
 	if err != nil || len(held) == 0 {
@@ -103,7 +103,7 @@ func (t *transaction) rest(ctx context.Context, p Plan, numbers []int) error {
 		"a quieter hour, a longer --drain, or --restart-sockets, which cuts them")
 }
 
-// canLeaveOut tells whether nginx has another instance to send requests to
+// canLeaveOut reports whether nginx has another instance to send requests to
 // meanwhile, and instances where it looks for them: those that move have no
 // place that its old and its new configuration agree on.
 func (t *transaction) canLeaveOut(p Plan, numbers []int, upstream []byte) bool {
@@ -149,7 +149,7 @@ func (t *transaction) leaveOut(ctx context.Context, p Plan, out []int, upstream 
 	return nil
 }
 
-// put writes a version of the upstream that an interrupted apply shall know for its own.
+// put writes a version of the upstream that an interrupted apply must know for its own.
 func (t *transaction) put(p Plan, data []byte) error {
 	c, _ := p.upstream()
 	r := p.ahead()

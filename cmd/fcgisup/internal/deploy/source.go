@@ -115,7 +115,7 @@ func exposes(config string, apps []fcgisup.App) error {
 	return nil
 }
 
-// UnitConfig is the configuration that the units shall read: one that somebody
+// UnitConfig is the configuration that the units read: one that was
 // named, else the system's. A ./fcgisup.yaml that was merely found is a draft.
 func (g *Generation) UnitConfig() (string, error) {
 	name := g.Config
@@ -143,7 +143,7 @@ func (g *Generation) binaryFlag() []string {
 }
 
 // generator is the command that renders one app's files again: the same for
-// gen, gen units and gen nginx, with and without --out, so that it is no drift.
+// gen, gen units and gen nginx, with and without --out, so that it is not drift.
 // Other web servers and engines have their own, of a kind.
 func (s *Source) generator(a fcgisup.App, kind ...string) string {
 	argv := slices.Concat([]string{"fcgisup", "gen"}, kind, []string{a.Name}, s.flags)

@@ -194,7 +194,7 @@ func (a *Applier) mention() {
 	}
 }
 
-// permitted refuses to touch what somebody edited.
+// permitted refuses to touch what was edited by hand.
 func (t *transaction) permitted() error {
 	var edited []string
 	for _, p := range t.plans {
@@ -222,7 +222,7 @@ func (t *transaction) collisions() error {
 		for n := 1; n <= p.instances(); n++ {
 			a := p.App.Instance(n).Address
 			if name := held[a]; name != "" && name != p.Name {
-				return term.Hinted(fmt.Errorf("cannot %s: %s shall listen on %s, where %s listens until it is stopped", t.What, p.App.Instance(n), a, name),
+				return term.Hinted(fmt.Errorf("cannot %s: %s should listen on %s, where %s listens until it is stopped", t.What, p.App.Instance(n), a, name),
 					"fcgisup remove "+name+" first, or let it listen elsewhere")
 			}
 		}
@@ -250,7 +250,7 @@ func (t *transaction) run(ctx context.Context) error {
 		}
 		err = fmt.Errorf("cannot %s: step %q: %w", t.What, s.name, err)
 		if s.final {
-			return term.Hinted(err, "what came before is in force; once that is mended, the same command goes on from there")
+			return term.Hinted(err, "what came before is in force; once that is fixed, the same command goes on from there")
 		}
 		return t.goBack(ctx, err)
 	}
@@ -322,7 +322,7 @@ func (p *Plan) next(pending bool) *record {
 }
 
 // ahead is the record for while the plan is carried out: both versions of each
-// file are known, and what is yet to be started anew is marked as it was.
+// file are known, and what is yet to be started again is marked as it was.
 func (p *Plan) ahead() *record {
 	r := p.next(true)
 	var before marks

@@ -105,7 +105,7 @@ func (t *transaction) forgetStarted(ctx context.Context) error {
 			}
 		}
 	}
-	// What is in use all the same is cut: it shall not be there.
+	// What is in use anyway is cut: it must not be there.
 	_, err = quiet(waiting, addresses)
 	return err
 }
@@ -148,7 +148,7 @@ func (t *transaction) restore() error {
 		if back.New == nil || c.was.IsZero() {
 			continue
 		}
-		// Systemd and doctor take a younger file for one that nobody has read.
+		// Systemd and doctor take a younger file for one that was not read.
 		if err := os.Chtimes(c.Place, time.Time{}, c.was); err != nil {
 			failures = append(failures, fmt.Errorf("cannot put back the time of %s: %w", c.Name, err))
 		}

@@ -33,7 +33,7 @@ func (g *Generation) write(src *Source, files []fcgisup.File) error {
 	return errors.Join(err, printed)
 }
 
-// syncFolders makes what apply did last; a folder that has gone with its files has nothing to keep.
+// syncFolders makes what apply did last; a directory that has gone with its files has nothing to keep.
 func syncFolders(touched map[string]bool) error {
 	for folder := range touched {
 		if err := atomicfile.SyncDir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +52,7 @@ func (c Change) apply(touched map[string]bool) error {
 		if err := os.Remove(c.Place); err != nil {
 			return fmt.Errorf("cannot remove %s: %w", c.Name, err)
 		}
-		// The folder of a drop-in goes too, unless the administrator has files in it; nginx's conf.d is not ours.
+		// The directory of a drop-in goes too, unless the administrator has files in it; nginx's conf.d is not ours.
 		if strings.HasSuffix(folder, ".socket.d") && os.Remove(folder) == nil {
 			folder = filepath.Dir(folder)
 		}

@@ -44,7 +44,7 @@ func (p *program) expansion(s string) (n int, text, why string) {
 	}
 	name, format, closed := strings.Cut(strings.TrimPrefix(s, "%("), ")")
 	if !strings.HasPrefix(s, "%(") || !closed {
-		return 1, "%", "a lone % is no expansion"
+		return 1, "%", "a lone % is not an expansion"
 	}
 	width := strings.IndexAny(format, "sdi")
 	if width < 0 || strings.Trim(format[:width], "0123456789-") != "" || width > 4 {

@@ -22,7 +22,7 @@ import (
 	"strings"
 )
 
-// Source is a file that somebody has read.
+// Source is a file that was read.
 type Source struct {
 	// Name stands for the file in notes.
 	Name string

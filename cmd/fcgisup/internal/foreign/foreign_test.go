@@ -14,7 +14,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "write testdata")
 
 // machine is what the cases are read on.
 func machine() Options {
@@ -32,7 +32,7 @@ func machine() Options {
 	}
 }
 
-// sources are the files below a folder, named as if it were the root.
+// sources are the files below a directory, named as if it were the root.
 func sources(t *testing.T, folder string) []Source {
 	t.Helper()
 	var all []Source
@@ -102,11 +102,11 @@ func golden(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("not as in %s (-want +got); make golden writes it anew:\n%s", path, diff)
+		t.Errorf("not as in %s (-want +got); make golden writes it again:\n%s", path, diff)
 	}
 }
 
-// noted tells whether a note is about this line and word.
+// noted reports whether a note is about this line and word.
 func noted(notes []Note, line int, word string) bool {
 	return slices.ContainsFunc(notes, func(n Note) bool {
 		return n.Line == line && strings.Contains(n.Directive+n.Text, word)

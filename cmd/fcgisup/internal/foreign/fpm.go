@@ -265,7 +265,7 @@ func (p *pool) take(e entry) {
 		if mode, ok := octal(e.value); ok {
 			p.draft.set("socket.mode", mode, e.at)
 		} else {
-			p.note(e.at, e.key, "%q is no mode", e.value)
+			p.note(e.at, e.key, "%q is not a mode", e.value)
 		}
 	case "listen.backlog":
 		if n, ok := wholeNumber(e.value); ok && n > 0 {
@@ -275,7 +275,7 @@ func (p *pool) take(e entry) {
 		}
 	case "request_terminate_timeout":
 		if d, ok := fpmTime(e.value); !ok {
-			p.note(e.at, e.key, "%q is no time", e.value)
+			p.note(e.at, e.key, "%q is not a duration", e.value)
 		} else if d > 0 {
 			p.draft.set("limits.request_timeout", duration(d), e.at)
 		}

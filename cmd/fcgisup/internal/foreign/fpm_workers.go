@@ -32,7 +32,7 @@ func (p *pool) managed(e entry) bool {
 	case "pm.process_idle_timeout":
 		d, ok := fpmTime(e.value)
 		if !ok || d == 0 {
-			p.note(e.at, e.key, "%q is no time", e.value)
+			p.note(e.at, e.key, "%q is not a duration", e.value)
 			d = 10 * time.Second
 		}
 		m.idle = d

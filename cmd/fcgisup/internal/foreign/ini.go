@@ -55,7 +55,7 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 		case trimmed[0] == '[':
 			name, _, closed := strings.Cut(trimmed[1:], "]")
 			if !closed {
-				r.note(at, "", "is no section: the bracket is not closed")
+				r.note(at, "", "is not a section: the bracket is not closed")
 				continue
 			}
 			section = strings.TrimSpace(name)
@@ -70,7 +70,7 @@ func (r *reading) readINI(f Source, d dialect) (sections, []entry) {
 		default:
 			key, value, ok := d.split(trimmed)
 			if !ok || key == "" {
-				r.note(at, "", "%q is no setting", trimmed)
+				r.note(at, "", "%q is not a setting", trimmed)
 				continue
 			}
 			raw := d.clean(value)

@@ -117,7 +117,7 @@ func (l *launch) account(name, v string) {
 // maxForks is more than any app has: two such numbers can be multiplied.
 const maxForks = 1 << 20
 
-// meanMore applies what is no program, socket or user.
+// meanMore applies what is not a program, a socket or a user.
 func (l *launch) meanMore(name, meaning, v string) {
 	switch meaning {
 	case "children", "forks":

@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 				"case \"$1\" in\nstop) spawn-fcgi -s /run/d.sock -- /bin/d ;;\nesac\nf() { spawn-fcgi -s /run/e.sock -- /bin/e; }\n",
 			say: []string{"no command line of spawn-fcgi"},
 		}, {
-			name: "redirections are no arguments",
+			name: "redirections are not arguments",
 			text: sh + "exec 2>&1\nspawn-fcgi -n -s /run/a.sock -u web -- /srv/a --log 3 </dev/null 2>>/var/log/a.log >&2 &\n",
 			want: []string{"command: [/srv/a, --log, \"3\"]"},
 			say:  []string{"run:3: >>: has no counterpart", "/var/log/a.log"},
@@ -147,7 +147,7 @@ func TestScripts(t *testing.T) {
 			text: sh + "n=0\nwhile [ $n -lt 3 ]; do\nspawn-fcgi -a 127.0.0.1 -p $((9100 + n)) -u web -- /srv/a\nn=$((n+1))\ndone\n",
 			want: []string{"instances: 3", "listen: 127.0.0.1:9100"},
 		}, {
-			name: "a loop over what is no row",
+			name: "a loop over what is not a range",
 			text: sh + "for n in blog shop; do spawn-fcgi -s /run/$n.sock -u $n -- /srv/$n/app; done\n",
 			want: []string{"listen: /run/blog.sock", "user: blog", "command: [/srv/shop/app]", "app-2:"},
 		}, {

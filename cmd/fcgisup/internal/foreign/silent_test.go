@@ -106,7 +106,7 @@ func TestNothingIsSilent(t *testing.T) {
 				}
 			}
 			if strings.HasPrefix(strings.ToLower(setting), "unheard") && !noted(res.Notes, line, "nheard") && test.name != "service" && test.name != "socket" {
-				t.Errorf("%s: nobody hears of %s", test.name, setting)
+				t.Errorf("%s: no note names %s", test.name, setting)
 			}
 		}
 	}

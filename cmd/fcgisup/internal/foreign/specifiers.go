@@ -105,7 +105,7 @@ func (s *service) nameSpecifier(c byte) (string, bool) {
 	return "", false
 }
 
-// passed is a value that a generated unit shall hold: what is made of the unit's
+// passed is a value that a generated unit must hold: what is made of the unit's
 // name is written out, the rest systemd expands there as here.
 func (s *service) passed(value string) string {
 	var b strings.Builder

@@ -115,7 +115,7 @@ func (r *reading) included(own []entry, files []Source) {
 	}
 }
 
-// given tells whether one of the files matches a pattern, as far as both have folders.
+// given reports whether one of the files matches a pattern, as far as both have directories.
 func given(pattern string, files []Source) bool {
 	return slices.ContainsFunc(files, func(f Source) bool {
 		whole, err := path.Match(pattern, f.Name)
@@ -246,7 +246,7 @@ func (p *program) take(e entry) {
 			p.umask = mode
 			p.draft.only("service", "UMask", mode, e.at)
 		} else {
-			p.note(e.at, e.key, "%q is no mode", e.value)
+			p.note(e.at, e.key, "%q is not a mode", e.value)
 		}
 	case "autostart":
 		if !yes(e.value) {
@@ -257,7 +257,7 @@ func (p *program) take(e entry) {
 		if name, ok := signalName(e.value); ok {
 			p.draft.set("stop_signal", name, e.at)
 		} else {
-			p.note(e.at, e.key, "%q is no signal", e.value)
+			p.note(e.at, e.key, "%q is not a signal", e.value)
 		}
 	case "stopwaitsecs":
 		if n, ok := wholeNumber(e.value); ok && n > 0 {

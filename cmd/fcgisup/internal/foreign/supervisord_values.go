@@ -80,7 +80,7 @@ func (p *program) owner(at place) bool {
 	if e := p.socket.mode; e.value != "" {
 		m, ok := octal(e.value)
 		if !ok {
-			p.note(e.at, "socket_mode", "%q is no mode", e.value)
+			p.note(e.at, "socket_mode", "%q is not a mode", e.value)
 		} else {
 			mode = m
 		}

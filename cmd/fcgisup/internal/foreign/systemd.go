@@ -10,7 +10,7 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// unitName is a unit, or a drop-in's folder: NAME, @INSTANCE, KIND.
+// unitName is a unit, or a drop-in's directory: NAME, @INSTANCE, KIND.
 var unitName = pattern(`^([A-Za-z0-9:_.\\-]+?)(@([A-Za-z0-9:_.\\-]*))?\.(service|socket)$`)
 
 // unitRef is a unit by its name's parts.

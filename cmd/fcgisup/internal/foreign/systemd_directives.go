@@ -41,7 +41,7 @@ func (s *service) serviceDirective(d *draft, key string) {
 		if name, ok := signalName(last.Value); ok {
 			d.set("stop_signal", name, last.at)
 		} else {
-			s.note(last.at, key, "%q is no signal", last.Value)
+			s.note(last.at, key, "%q is not a signal", last.Value)
 		}
 	default:
 		if why, ours := ownDirective(key, last.Value); ours {
@@ -93,7 +93,7 @@ func ownDirective(key, value string) (why string, ours bool) {
 	case "WatchdogSec":
 		return "is fcgisup's own from now on; limits.request_timeout and health: watch the workers", true
 	case "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve":
-		return "belongs to fcgisup's control socket; a folder for the program can be made by tmpfiles.d(5)", true
+		return "belongs to fcgisup's control socket; a directory for the program can be made by tmpfiles.d(5)", true
 	case "StartLimitInterval", "StartLimitIntervalSec", "StartLimitBurst", "StartLimitAction":
 		return "there is no limit from now on: it would fail the socket, too", true
 	case "OOMPolicy":
@@ -181,10 +181,10 @@ func (*socketHost) Alternatives(_ shell.Place, _ string, branches []func()) {
 	}
 }
 
-// namedVariable leaves out what is no name for a variable of fcgisup's.
+// namedVariable leaves out what is not a name for a variable of fcgisup's.
 func (s *service) namedVariable(d *draft, name, value string, at place) {
 	if !variableName(name) {
-		s.note(at, "Environment", "%q is no name of a variable: left out", name)
+		s.note(at, "Environment", "%q is not a name of a variable: left out", name)
 		return
 	}
 	s.reading.variable(d, name, value, at)
@@ -220,7 +220,7 @@ func (s *service) restartSec(d *draft, last located) {
 	v, ok := span(last.Value)
 	switch {
 	case !ok:
-		s.note(last.at, last.Key, "%q is no time", last.Value)
+		s.note(last.at, last.Key, "%q is not a duration", last.Value)
 	case v > 0:
 		d.set("restart.delay", duration(v), last.at)
 		if v > 30*time.Second {
@@ -233,7 +233,7 @@ func (s *service) timeouts(d *draft, last located) {
 	v, ok := span(last.Value)
 	if !ok || v == 0 {
 		if last.Value != "infinity" && last.Value != "0" {
-			s.note(last.at, last.Key, "%q is no time", last.Value)
+			s.note(last.at, last.Key, "%q is not a duration", last.Value)
 		} else if last.Key != "RuntimeMaxSec" {
 			s.note(last.at, last.Key, "fcgisup has a limit always: limits.start_timeout and limits.stop_timeout may be long")
 		}

@@ -165,7 +165,7 @@ func (s *service) readEnvironment(d located) {
 	for _, word := range words {
 		name, value, ok := strings.Cut(word, "=")
 		if !ok {
-			s.note(d.at, d.Key, "%q is no assignment", word)
+			s.note(d.at, d.Key, "%q is not an assignment", word)
 			continue
 		}
 		if text, ok := s.specifiers(value); ok {

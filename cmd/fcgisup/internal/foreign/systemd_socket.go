@@ -30,7 +30,7 @@ func (s *service) listens(d *draft) bool {
 	}
 	listen, ok := s.pattern(first, addresses)
 	if !ok {
-		s.note(first.at, "ListenStream", "%s: the instances' addresses are no paths with %%i and no ports in a row: %s is left out", first.Value, d.of)
+		s.note(first.at, "ListenStream", "%s: the instances' addresses are neither paths with %%i nor consecutive ports: %s is left out", first.Value, d.of)
 		return false
 	}
 	d.set("listen", listen, first.at)
@@ -135,7 +135,7 @@ func (s *service) mayConnect(d *draft) bool {
 	if l, ok := s.socket.last("Socket", "SocketMode"); ok {
 		m, ok := octal(l.Value)
 		if !ok {
-			s.note(l.at, l.Key, "%q is no mode", l.Value)
+			s.note(l.at, l.Key, "%q is not a mode", l.Value)
 		} else {
 			mode = m
 		}

@@ -119,7 +119,7 @@ func (r Reception) Why() string {
 	return fmt.Sprintf("none of %d workers accepts", r.Workers)
 }
 
-// NobodyListens tells whether an error of the surveyor means that.
+// NobodyListens reports whether an error of the surveyor means that.
 func NobodyListens(err error) bool {
 	return errors.Is(err, scoreboard.ErrGone) || errors.Is(err, os.ErrNotExist)
 }

@@ -19,7 +19,7 @@ func ListenersOf(survey *scoreboard.Survey) func(path string) bool {
 }
 
 // Surveyor looks at listeners of this host for many who ask, each about one. They
-// share a survey where they ask at about the same time: whoever comes while one is
+// share a survey where they ask at about the same time: one that comes while one is
 // made waits, and gets the next together with all who came meanwhile. The zero
 // value is ready.
 type Surveyor struct {
@@ -31,7 +31,7 @@ type Surveyor struct {
 }
 
 // recent is how old a survey may be that took so long to make: ten times that, so
-// that making them is a tenth of the time, but not so old that a request of before
+// that making them is a tenth of the time, but not so old that a earlier request
 // may have ended and another begun. One that itself takes that long, on a host with
 // a great many sockets, is recent for as long again, or all would wait for surveys.
 func recent(took time.Duration) time.Duration {

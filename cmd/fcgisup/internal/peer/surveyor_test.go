@@ -21,7 +21,7 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// TestSurveyor: a look that is to be anew shows what has come before it, and who
+// TestSurveyor: a look that is to be fresh shows what has come before it, and who
 // comes while a survey is made gets the next, with all others who do.
 func TestSurveyor(t *testing.T) {
 	t.Parallel()
@@ -59,7 +59,7 @@ func TestSurveyor(t *testing.T) {
 		t.Errorf("%d connections in a survey that was recent", n)
 	}
 	if n := conns(true); n != 1 {
-		t.Errorf("%d connections anew", n)
+		t.Errorf("%d fresh connections", n)
 	}
 	s.mu.Lock() // one is being made
 	before := s.survey

@@ -63,7 +63,7 @@ func BadFlag(cmd *cobra.Command, err error) error {
 		return usageOf(cmd, err)
 	}
 	kinds := map[string]string{
-		"int": "is no number", "duration": "is no time such as 30s or 5m", "bool": "is neither true nor false",
+		"int": "is not a number", "duration": "is not a duration such as 30s or 5m", "bool": "is neither true nor false",
 		"stringToString": "is not KEY=VALUE",
 	}
 	why := kinds[wrong.GetFlag().Value.Type()]

@@ -21,7 +21,7 @@ type Env struct {
 	Getenv    func(string) string
 }
 
-// Terminal tells whether standard output is one.
+// Terminal reports whether standard output is one.
 func (c *Env) Terminal() bool {
 	o, ok := c.Out.(*CheckedOutput)
 	if !ok {
@@ -52,5 +52,5 @@ func (o *CheckedOutput) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// IsRoot tells whether doctor may look at everything.
+// IsRoot reports whether doctor may look at everything.
 func IsRoot() bool { return os.Geteuid() == 0 }

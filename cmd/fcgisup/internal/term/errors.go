@@ -49,7 +49,7 @@ func Hinted(err error, hint string) error {
 // Exit ends the command with a code and nothing more to say.
 func Exit(code int) error { return &ExitError{Code: code} }
 
-// Said tells whether an error only carries an exit code.
+// Said reports whether an error only carries an exit code.
 func Said(err error) bool {
 	var e *ExitError
 	return errors.As(err, &e) && e.Cause == nil

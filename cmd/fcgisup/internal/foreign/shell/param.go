@@ -102,7 +102,7 @@ func shown(s string) string {
 	return s
 }
 
-// variableValue is that of a variable or a special parameter; set tells whether the script has set it.
+// variableValue is that of a variable or a special parameter; set reports whether the script has set it.
 func (r *run) variableValue(name, index string) (w Word, set bool) {
 	if n, err := strconv.Atoi(name); err == nil {
 		switch {

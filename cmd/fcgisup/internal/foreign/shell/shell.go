@@ -52,7 +52,7 @@ type Place struct {
 	Line int
 }
 
-// Command is a simple command that is no builtin of the shell.
+// Command is a simple command that is not a builtin of the shell.
 type Command struct {
 	At   Place
 	Argv []Word
@@ -130,13 +130,13 @@ type Script struct {
 	// Path is what $0 means; empty: not known.
 	Path string
 	Text []byte
-	// At stands for every line, of a text that is no file; nil: lines are counted.
+	// At stands for every line, of a text that is not a file; nil: lines are counted.
 	At *Place
 	// Env are variables that are set from outside.
 	Env map[string]string
 	// Dir is the directory that it starts in.
 	Dir string
-	// Args are its arguments, of a text that is no file.
+	// Args are its arguments, of a text that is not a file.
 	Args []Word
 }
 

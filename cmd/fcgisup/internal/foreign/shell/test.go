@@ -156,7 +156,7 @@ func (r *run) testExpr(x syntax.TestExpr) Status {
 	return Maybe
 }
 
-// matches tells whether a text matches a pattern of case or [[.
+// matches reports whether a text matches a pattern of case or [[.
 func (r *run) matches(subject Word, w *syntax.Word) Status {
 	pat := r.patternOf(w)
 	if pat.OK() && pat.Text == "*" {
