@@ -29,8 +29,8 @@ const crashLoopPath = "/"
 
 // repair is a way for a program to be broken and whole again: both are one step, and all peers run the same file.
 type repair struct {
-	name                 string
-	path                 string // of the program
+	name                    string
+	path                    string // of the program
 	prepare, spoil, restore func() error
 }
 
