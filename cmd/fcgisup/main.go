@@ -37,14 +37,14 @@ type stdio struct {
 // cli is what all commands share.
 type cli struct {
 	*term.Env
-	// begun is set once a supervisor has started, or if nobody would start another.
-	begun bool
+	// runner is that of the command run.
+	runner *runner
 }
 
 // run is the whole program but for os.Exit; the result is the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	out := &term.CheckedOutput{Writer: io.out}
-	c := &cli{Env: &term.Env{In: io.in, Out: out, Err: io.err, Args: args, Getenv: os.Getenv}}
+	c := &cli{Env: &term.Env{In: io.in, Out: out, Err: io.err, Args: args, Getenv: os.Getenv, Version: versionText}}
 	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	}
 	code := c.Report(err)
 	if cmd.Name() == "run" && code != term.ExitDone {
-		c.stay(ctx)
+		c.runner.stay(ctx)
 	}
 	if cmd.Name() == "check" && code != term.ExitDone && !term.Said(err) {
 		return nagiosUnknown

@@ -142,7 +142,7 @@ func (m *monitoring) run(ctx context.Context) error {
 	}
 	defer m.closeAlerts()
 	defer m.serve(settings).close()
-	m.log.Info("fcgisup monitors", "version", versionText(), "address", settings.Listen.String(), "apps", len(cfg.Apps))
+	m.log.Info("fcgisup monitors", "version", m.Version(), "address", settings.Listen.String(), "apps", len(cfg.Apps))
 	return m.untilStopped(ctx, signals, settings)
 }
 

@@ -29,7 +29,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 		host = "localhost"
 	}
 	opt := monitor.Options{
-		Host: host, Version: versionText(), Apps: cfg.Apps, Interval: s.Interval,
+		Host: host, Version: m.Version(), Apps: cfg.Apps, Interval: s.Interval,
 		Sockets: m.sockets, Status: m.status,
 		Secret: func() bool {
 			token, _ := m.token.get()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -142,16 +141,6 @@ func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 
 func (m *monitoring) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(buildInfo(), m.mon.Collector(), m.alerts)
+	reg.MustRegister(buildInfo(m.Version()), m.mon.Collector(), m.alerts)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
-}
-
-func buildInfo() prometheus.Collector {
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "fcgisup_build_info",
-		Help:        "1, with the version in the labels.",
-		ConstLabels: prometheus.Labels{"version": versionText(), "goversion": runtime.Version()},
-	})
-	build.Set(1)
-	return build
 }

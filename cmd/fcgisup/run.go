@@ -19,7 +19,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
@@ -41,7 +41,7 @@ var orders = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscal
 
 // runner is one "fcgisup run".
 type runner struct {
-	*cli
+	*term.Env
 	source  runSource
 	http    string
 	params  map[string]string
@@ -50,6 +50,8 @@ type runner struct {
 	debug   bool
 
 	log *slog.Logger
+	// begun is set once it has started, or if nobody would start another.
+	begun bool
 	// program is where this program was started from; a later one is there, too.
 	program string
 	signals chan os.Signal
@@ -60,52 +62,20 @@ type runner struct {
 	servers []httpServer
 }
 
-func (c *cli) runCommand() *cobra.Command {
-	r := &runner{cli: c}
-	cmd := &cobra.Command{
-		Use:   "run [--app APP] [--instance N] [-- COMMAND...]",
-		Short: "Supervise an app's instances",
-		Long: `run supervises one instance of an app, or all of them, until SIGTERM.
-
-It adopts the listening sockets that systemd passes (LISTEN_FDS, matched by
-FileDescriptorName=, else by address); without any it makes its own. An
-instance starts its workers with its first request (activation: lazy), each
-with the socket as its standard input.
-
-SIGTERM and SIGINT stop gently: no worker is signalled while it serves. A second
-one kills. SIGHUP applies the configuration anew. SIGUSR2, or SIGHUP after the
-program file was replaced, has the new program take over: the process, its
-sockets and its workers stay, only HTTP connections to fcgisup itself are closed.
-
-After -- comes the command of an app that no configuration describes; it runs as
-whoever runs fcgisup, unless --user says otherwise.`,
-		Example: `  fcgisup run --app rt --instance 1
-  fcgisup run --listen /run/hello.sock --workers 4 -- /usr/local/bin/hello.fcgi
-  fcgisup run --listen /tmp/php.sock --http 127.0.0.1:8080 --param SCRIPT_FILENAME=/srv/index.php -- /usr/bin/php-cgi`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if at := cmd.ArgsLenAtDash(); at >= 0 {
-				r.source.command, args = args[at:], args[:at]
-			}
-			if len(args) > 0 {
-				return term.Usage(fmt.Errorf("unexpected argument %q; the app is named by --app, the command follows --", args[0]))
-			}
-			r.source.changed = cmd.Flags().Changed
-			return r.run(cmd.Context())
-		},
-	}
-	r.source.define(cmd.Flags())
-	cmd.Flags().StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
-	cmd.Flags().StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
-	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve /metrics, /livez, /readyz and /startupz on `ADDRESS`")
-	cmd.Flags().StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
-	cmd.Flags().BoolVar(&r.debug, "debug", false, "log more")
-	return cmd
+// define adds the flags of "fcgisup run".
+func (r *runner) define(f *pflag.FlagSet) {
+	r.source.define(f)
+	f.StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
+	f.StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
+	f.StringVar(&r.metrics, "metrics", "", "serve /metrics, /livez, /readyz and /startupz on `ADDRESS`")
+	f.StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
+	f.BoolVar(&r.debug, "debug", false, "log more")
 }
 
 // run supervises on another goroutine: workers are forked by this one, which is
 // the main thread's (see main), so that they survive an execve(2).
-func (r *runner) run(ctx context.Context) error {
+func (r *runner) run(ctx context.Context, command []string, changed func(flag string) bool) error {
+	r.source.command, r.source.changed = command, changed
 	if r.http != "" || r.metrics != "" {
 		for flag, address := range map[string]string{"http": r.http, "metrics": r.metrics} {
 			if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
@@ -144,14 +114,14 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	if err != nil {
 		return err
 	}
-	app, instances, err := r.source.load(r.cli)
+	app, instances, err := r.source.load(r.Env)
 	if err != nil && h.resumes() {
 		r.log.Error("the configuration is that of before", "error", err)
-		app, instances, err = r.source.reuse(r.cli, h.Config)
+		app, instances, err = r.source.reuse(r.Env, h.Config)
 	}
 	var note string
 	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
-		if other, those, why, missing := r.source.loadAccepted(r.cli); missing == nil {
+		if other, those, why, missing := r.source.loadAccepted(r.Env); missing == nil {
 			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
 			app, instances, note, err = other, those, why, nil
 		}
@@ -228,7 +198,7 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 	serving, enough := context.WithCancel(ctx)
 	defer r.closeServers()
 	defer enough()
-	metrics := metricsHandler(sup)
+	metrics := metricsHandler(sup, r.Version)
 	if err := r.serve(serving, sup, opt, instances, metrics); err != nil {
 		if len(opt.Resume.Instances) == 0 {
 			return nil, false, err
@@ -241,7 +211,7 @@ func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []f
 		r.log.Info("number of workers chosen", "min", w.Min, "max", w.Max, "cpus", have.CPUs, "quota", have.Quota, "per_cpu", w.PerCPU,
 			"memory_max", have.Memory, "max_memory", opt.App.Limits.MaxMemory)
 	}
-	r.log.Info("fcgisup runs", "version", versionText(), "app", opt.App.Name, "instances", len(instances),
+	r.log.Info("fcgisup runs", "version", r.Version(), "app", opt.App.Name, "instances", len(instances),
 		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
 	return r.untilStopped(ctx, sup, opt, func() { r.serveControl(serving, sup, opt.App, instances, metrics) })
 }
@@ -256,7 +226,7 @@ const firstPatience = time.Second
 func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.cli, r.log) })
+	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.Env, r.log) })
 	o := &obedience{n: n, stop: stop, kill: sup.Kill, draining: func() { r.draining.Store(true) }, drainDelay: r.source.drainDelay, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
@@ -357,10 +327,10 @@ func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Log
 }
 
 // metricsHandler is made when it is first asked.
-func metricsHandler(sup *supervisor.Supervisor) http.Handler {
+func metricsHandler(sup *supervisor.Supervisor, version func() string) http.Handler {
 	handler := sync.OnceValue(func() http.Handler {
 		reg := prometheus.NewRegistry()
-		reg.MustRegister(sup.Collector(), buildInfo())
+		reg.MustRegister(sup.Collector(), buildInfo(version()))
 		return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler().ServeHTTP(w, r) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,9 +13,14 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
+// configOf is the configuration of the app "web" with so many instances; more is a further key of it.
+func configOf(instances int, more ...string) string {
+	return fmt.Sprintf("apps:\n  web:\n    command: [/opt/web]\n    instances: %d\n", instances) + strings.Join(more, "")
+}
+
 // TestConfigRead: a supervisor tells the sum that apply makes of the same app, wherever in the file other things change.
 func TestConfigRead(t *testing.T) {
-	cfg, err := fcgisup.Parse("test", []byte(applyConfig(2)))
+	cfg, err := fcgisup.Parse("test", []byte(configOf(2)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +33,9 @@ func TestConfigRead(t *testing.T) {
 		code int
 		same bool
 	}{
-		{applyConfig(2), http.StatusOK, true},
-		{applyConfig(5) + "monitor: {interval: 9s}\n", http.StatusOK, true},
-		{applyConfig(2, "environment: {A: b}"), http.StatusOK, false},
+		{configOf(2), http.StatusOK, true},
+		{configOf(5) + "monitor: {interval: 9s}\n", http.StatusOK, true},
+		{configOf(2, "    environment: {A: b}\n"), http.StatusOK, false},
 		{"apps: nonsense", http.StatusNotFound, false},
 		{"", http.StatusNotFound, false},
 	} {

@@ -16,8 +16,8 @@ import (
 const failedPause = time.Second
 
 // stay is that pause. A signal to stop ends it.
-func (c *cli) stay(ctx context.Context) {
-	if c.begun || c.Getenv("NOTIFY_SOCKET") == "" {
+func (r *runner) stay(ctx context.Context) {
+	if r.begun || r.Getenv("NOTIFY_SOCKET") == "" {
 		return
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)

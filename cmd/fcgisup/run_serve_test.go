@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"testing"
 
@@ -28,9 +29,14 @@ func TestServeGoesOnWithout(t *testing.T) {
 		}
 	}()
 	defer end()
-	r := &runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busyAddress(t), http: "127.0.0.1:0"}
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	r := &runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busy.Addr().String(), http: "127.0.0.1:0"}
 	defer r.closeServers()
-	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup)); err == nil {
+	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup, func() string { return "1" })); err == nil {
 		t.Error("the port is taken, and nobody is told")
 	}
 	if _, err := control.Fetch(t.Context(), nil, r.control); err != nil {

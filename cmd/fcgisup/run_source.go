@@ -50,7 +50,7 @@ func (s *runSource) define(f *pflag.FlagSet) {
 }
 
 // load returns the app and the instances of it that are meant.
-func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
+func (s *runSource) load(c *term.Env) (fcgisup.App, []fcgisup.Instance, error) {
 	s.variables = c.Variables()
 	a, err := s.find(c)
 	if err != nil {
@@ -60,15 +60,15 @@ func (s *runSource) load(c *cli) (fcgisup.App, []fcgisup.Instance, error) {
 }
 
 // loadAccepted is load from the copy of the configuration that was last accepted; note is what is said of it.
-func (s *runSource) loadAccepted(c *cli) (a fcgisup.App, instances []fcgisup.Instance, note string, err error) {
+func (s *runSource) loadAccepted(c *term.Env) (a fcgisup.App, instances []fcgisup.Instance, note string, err error) {
 	if s.refused == nil {
 		return a, nil, "", errors.New("the configuration was not refused")
 	}
 	places := []accepted.Copies{accepted.ByRoot}
-	if own, ok := accepted.ByService(c.Env, s.app); ok {
+	if own, ok := accepted.ByService(c, s.app); ok {
 		places = append(places, own)
 	}
-	cfg, note := accepted.Instead(c.Env, s.refused, places...)
+	cfg, note := accepted.Instead(c, s.refused, places...)
 	if cfg == nil {
 		return a, nil, "", s.refused
 	}
@@ -93,7 +93,7 @@ func (s *runSource) instances(a fcgisup.App) (fcgisup.App, []fcgisup.Instance, e
 }
 
 // reuse is load from the text that a predecessor has found good.
-func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
+func (s *runSource) reuse(c *term.Env, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
 	s.variables = c.Variables()
 	if path, _, err := fcgisup.Find(c.Config, c.Getenv); err == nil { // to read again once it is mended
 		if s.path, err = filepath.Abs(path); err != nil {
@@ -109,7 +109,7 @@ func (s *runSource) reuse(c *cli, text []byte) (fcgisup.App, []fcgisup.Instance,
 	return a, nil, err
 }
 
-func (s *runSource) find(c *cli) (fcgisup.App, error) {
+func (s *runSource) find(c *term.Env) (fcgisup.App, error) {
 	if s.command != nil {
 		return s.inlineApp(c)
 	}
@@ -133,7 +133,7 @@ func (s *runSource) find(c *cli) (fcgisup.App, error) {
 }
 
 // inlineApp is the app of a command line: eager in nothing, the caller's user.
-func (s *runSource) inlineApp(c *cli) (fcgisup.App, error) {
+func (s *runSource) inlineApp(c *term.Env) (fcgisup.App, error) {
 	if c.Config != "" {
 		return fcgisup.App{}, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
 	}
@@ -213,13 +213,13 @@ func withOwnSocket(a fcgisup.App) fcgisup.App {
 
 // Keep keeps a copy of the configuration that the workers run with, once for each text, where systemd gave the
 // service a place for it. It does not wait for the disk.
-func (s *runSource) keepAccepted(c *cli, log *slog.Logger) {
+func (s *runSource) keepAccepted(c *term.Env, log *slog.Logger) {
 	text := s.text.Load()
 	if text == nil || text == s.kept || s.path == "" {
 		return
 	}
 	s.kept = text
-	copies, ok := accepted.ByService(c.Env, s.app)
+	copies, ok := accepted.ByService(c, s.app)
 	if !ok {
 		return
 	}

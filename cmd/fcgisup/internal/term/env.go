@@ -19,6 +19,8 @@ type Env struct {
 	// ExpandEnv is --expand-env.
 	ExpandEnv bool
 	Getenv    func(string) string
+	// Version is the program's.
+	Version func() string
 }
 
 // Terminal reports whether standard output is one.

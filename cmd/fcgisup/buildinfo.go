@@ -1,0 +1,18 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// buildInfo is the metric that says which version runs.
+func buildInfo(version string) prometheus.Collector {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "fcgisup_build_info",
+		Help:        "1, with the version in the labels.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	return build
+}
