@@ -130,10 +130,10 @@ func (d *demo) begin() (stop func() error, err error) {
 		}
 		front.Backends = append(front.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
 	}
-	l, err := net.Listen("tcp", d.address)
+	l, err := httpserver.Listen(d.address)
 	if err != nil {
 		closeSockets(sockets, log)
-		return nil, cannotListen(d.address, err)
+		return nil, err
 	}
 	d.url = "http://" + l.Addr().String() + "/"
 	spawner := supervisor.NewSpawner()

@@ -132,11 +132,7 @@ func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 	if a.Network == "unix" {
 		return supervisor.ListenControl(a.Addr)
 	}
-	l, err := net.Listen("tcp", a.Addr)
-	if err != nil {
-		return nil, cannotListen(a.Addr, err)
-	}
-	return l, nil
+	return httpserver.Listen(a.Addr)
 }
 
 func (m *monitoring) metrics() http.Handler {

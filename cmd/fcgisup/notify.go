@@ -87,10 +87,6 @@ func (n *notifier) run(ctx context.Context) {
 // which is not before the heap has 4 MiB: all that is left then goes in one collection.
 const beginning = 1500 * time.Millisecond
 
-// releaseEvery is how many beats of the watchdog, half a minute each, pass
-// between two releases of what commands and probes have touched.
-const releaseEvery = 20
-
 // beatAgain is the pause after a beat that could not be sent, for want of a
 // descriptor or of a reader: with one missed the next, in time, would come too late.
 const beatAgain = time.Second

@@ -48,3 +48,11 @@ func cleanMapping(line, program string) (from, to uintptr, ok bool) {
 	b, err2 := strconv.ParseUint(high, 16, strconv.IntSize)
 	return uintptr(a), uintptr(b), found && err1 == nil && err2 == nil && a < b
 }
+
+// gcPercent collects garbage early: a supervisor has little, works little, and
+// there may be a thousand of them.
+const gcPercent = 25
+
+// releaseEvery is how many beats of the watchdog, half a minute each, pass
+// between two releases of what commands and probes have touched.
+const releaseEvery = 20

@@ -32,10 +32,6 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// gcPercent collects garbage early: a supervisor has little, works little, and
-// there may be a thousand of them.
-const gcPercent = 25
-
 // orders are the signals that run obeys.
 var orders = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2}
 

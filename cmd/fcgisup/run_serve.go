@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
@@ -110,22 +108,13 @@ func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) 
 }
 
 func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler, connections int) error {
-	l, err := net.Listen("tcp", address)
+	l, err := httpserver.Listen(address)
 	if err != nil {
-		return cannotListen(address, err)
+		return err
 	}
 	r.log.Info("serving", "address", l.Addr().String())
 	r.listen(ctx, l, h, connections)
 	return nil
-}
-
-// cannotListen says it without the library's own "listen tcp …: bind:".
-func cannotListen(address string, err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		err = errno
-	}
-	return fmt.Errorf("cannot listen on %s: %w", address, err)
 }
 
 // httpServer is a server and what it listens on, which it closes itself only once it

@@ -1,9 +1,12 @@
 package httpserver
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -92,4 +95,17 @@ func abort(c net.Conn) {
 		return
 	}
 	_ = c.Close()
+}
+
+// Listen listens on a TCP address. Its error goes without the library's own "listen tcp …: bind:".
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		return l, nil
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 }
