@@ -19,6 +19,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -118,7 +119,7 @@ func demoApp(dir string) (fcgisup.App, error) {
 func (d *demo) begin() (stop func() error, err error) {
 	log := slog.New(slog.DiscardHandler)
 	if d.verbose {
-		log = newLogger(d.Err, d.Getenv, false)
+		log = service.NewLogger(d.Err, d.Getenv, false)
 	}
 	sockets := map[fcgisup.Instance]*supervisor.Socket{}
 	front := &fcgi.Front{Log: log}

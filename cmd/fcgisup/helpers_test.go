@@ -48,10 +48,6 @@ func busyAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func service(app string, n int) string { return fmt.Sprintf("%s-fastcgi@%d.service", app, n) }
-
-func socket(app string, n int) string { return fmt.Sprintf("%s-fastcgi@%d.socket", app, n) }
-
 // applyConfig is the configuration of the app "web" with so many instances; more are further keys of it.
 func applyConfig(instances int, more ...string) string {
 	keys := append([]string{

@@ -18,6 +18,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -101,13 +102,13 @@ func (c *cli) printMonitorUnit() error {
 
 // run watches until SIGTERM.
 func (m *monitoring) run(ctx context.Context) error {
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(service.GCPercent)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	errs := newNeverBlocks(m.Err)
-	defer errs.close()
-	m.log = newLogger(errs, m.Getenv, m.debug)
+	errs := service.NewAsyncWriter(m.Err)
+	defer errs.Close()
+	m.log = service.NewLogger(errs, m.Getenv, m.debug)
 	cfg, missing, err := m.configuration()
 	var refused string
 	if err != nil {
@@ -150,7 +151,7 @@ func (m *monitoring) run(ctx context.Context) error {
 func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal, settings fcgisup.Monitor) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	v := newVoice(m.log)
+	v := service.NewNotifier(m.log)
 	ended, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -174,7 +175,7 @@ func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal,
 			m.log.Info("stopping", "signal", sig.String())
 			stop()
 			<-told
-			v.say("STOPPING=1\nSTATUS=stopping")
+			v.Notify("STOPPING=1\nSTATUS=stopping")
 		}
 	}
 }
@@ -252,9 +253,9 @@ func needsNone(a fcgisup.Address) error {
 }
 
 // reload puts the file in force, if it can be.
-func (m *monitoring) reload(v *voice, running fcgisup.Monitor) {
-	v.say(sdReloading())
-	defer v.say("READY=1")
+func (m *monitoring) reload(v *service.Notifier, running fcgisup.Monitor) {
+	v.Notify(sdReloading())
+	defer v.Notify("READY=1")
 	cfg, missing, err := m.configuration()
 	if err == nil && missing != "" {
 		err = errors.New(missing)

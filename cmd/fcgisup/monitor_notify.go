@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
@@ -25,9 +26,9 @@ func sdReloading() string {
 
 // tell tells systemd that the first report is there, how things are, and that
 // the monitor's loop makes progress.
-func (m *monitoring) tell(ctx context.Context, v *voice) {
+func (m *monitoring) tell(ctx context.Context, v *service.Notifier) {
 	var beat <-chan time.Time
-	interval := v.watchdogInterval()
+	interval := v.WatchdogInterval()
 	if interval > 0 {
 		// Three beats in an interval: one may be lost.
 		t := time.NewTicker(interval / 4)
@@ -43,7 +44,7 @@ func (m *monitoring) tell(ctx context.Context, v *voice) {
 				if !ready {
 					state = daemon.SdNotifyReady + "\n" + line
 				}
-				if v.say(state) { // else with the next report
+				if v.Notify(state) { // else with the next report
 					said, ready = line, true
 				}
 			}
@@ -55,9 +56,9 @@ func (m *monitoring) tell(ctx context.Context, v *voice) {
 				m.log.Error("the monitor's loop does not answer; the watchdog is not told")
 				continue
 			}
-			v.say(daemon.SdNotifyWatchdog)
-			if beats++; beats%releaseEvery == 1 {
-				releasePages()
+			v.Notify(daemon.SdNotifyWatchdog)
+			if beats++; beats%service.ReleaseEvery == 1 {
+				service.ReleaseMemory()
 			}
 		case <-ctx.Done():
 			return

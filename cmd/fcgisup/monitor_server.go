@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
@@ -137,6 +138,6 @@ func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 
 func (m *monitoring) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(buildInfo(m.Version()), m.mon.Collector(), m.alerts)
+	reg.MustRegister(service.BuildInfo(m.Version()), m.mon.Collector(), m.alerts)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }

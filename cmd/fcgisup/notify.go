@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -20,7 +21,8 @@ import (
 
 // notifier tells systemd how we are, sd_notify(3). Without systemd it only reloads.
 type notifier struct {
-	*voice
+	*service.Notifier
+	log *slog.Logger
 	sup *supervisor.Supervisor
 
 	// working is called again and again while a worker is ready, not before the beginning is over.
@@ -35,7 +37,7 @@ type notifier struct {
 }
 
 func newNotifier(sup *supervisor.Supervisor, log *slog.Logger, working func()) *notifier {
-	return &notifier{voice: newVoice(log), sup: sup, working: working, reloads: make(chan struct{}, 1)}
+	return &notifier{Notifier: service.NewNotifier(log), log: log, sup: sup, working: working, reloads: make(chan struct{}, 1)}
 }
 
 // run says READY once the beginning is over, then STATUS when it changes, and
@@ -47,9 +49,9 @@ func (n *notifier) run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	n.say(daemon.SdNotifyReady + "\n" + n.statusLine())
+	n.Notify(daemon.SdNotifyReady + "\n" + n.statusLine())
 	begun := time.After(beginning)
-	watchdog := n.watchdogInterval()
+	watchdog := n.WatchdogInterval()
 	var beat <-chan time.Time
 	if watchdog > 0 {
 		// At once: the last beat of a predecessor may be as old as the pause between two.
@@ -65,16 +67,16 @@ func (n *notifier) run(ctx context.Context) {
 		case <-begun:
 			begun = nil
 			n.works()
-			debug.SetGCPercent(gcPercent)
-			releasePages()
+			debug.SetGCPercent(service.GCPercent)
+			service.ReleaseMemory()
 		case <-beat:
 			if !n.watchdog(ctx, watchdog/2) {
 				beat = time.After(min(beatAgain, watchdog/10))
 				continue
 			}
 			beat = time.After(watchdog / 2)
-			if beats++; beats%releaseEvery == 0 {
-				releasePages()
+			if beats++; beats%service.ReleaseEvery == 0 {
+				service.ReleaseMemory()
 			}
 		case <-ctx.Done():
 			return
@@ -103,7 +105,7 @@ func (n *notifier) watchdog(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if n.sup.Alive(ctx) {
-		return n.say(daemon.SdNotifyWatchdog)
+		return n.Notify(daemon.SdNotifyWatchdog)
 	}
 	n.log.Error("an instance's loop does not answer; the watchdog is not told")
 	return false
@@ -117,7 +119,7 @@ func (n *notifier) changed() {
 		return
 	}
 	n.status = line
-	n.say(line)
+	n.Notify(line)
 }
 
 // stopping is the last word: what follows would overwrite it.
@@ -125,7 +127,7 @@ func (n *notifier) stopping() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true
-	n.say(daemon.SdNotifyStopping + "\nSTATUS=stopping: waiting for requests to end")
+	n.Notify(daemon.SdNotifyStopping + "\nSTATUS=stopping: waiting for requests to end")
 }
 
 // reload asks for a reload; one that is asked for while another is under way
@@ -147,7 +149,7 @@ func (n *notifier) reloading(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		n.say(daemon.SdNotifyReloading)
+		n.Notify(daemon.SdNotifyReloading)
 		_, err := n.sup.Reload(ctx)
 		for errors.Is(err, supervisor.ErrBusy) && ctx.Err() == nil {
 			time.Sleep(busyPause)
@@ -158,7 +160,7 @@ func (n *notifier) reloading(ctx context.Context) {
 		} else {
 			n.log.Info("reloaded")
 		}
-		n.say(daemon.SdNotifyReady)
+		n.Notify(daemon.SdNotifyReady)
 	}
 }
 

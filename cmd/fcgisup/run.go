@@ -25,6 +25,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
@@ -102,9 +103,9 @@ func (r *runner) run(ctx context.Context, command []string, changed func(flag st
 }
 
 func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
-	errs := newNeverBlocks(r.Err)
-	defer errs.close()
-	r.log = newLogger(errs, r.Getenv, r.debug)
+	errs := service.NewAsyncWriter(r.Err)
+	defer errs.Close()
+	r.log = service.NewLogger(errs, r.Getenv, r.debug)
 	h, err := takeHandover()
 	r.begun = h.only || h.resumes() // the first is no run, and the workers of the second end with it
 	if err != nil {
@@ -158,7 +159,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		Awake:      inherited && app.Activation == fcgisup.Fleet,
 		ExitAsleep: inherited && len(instances) == 1,
 		Output: func(in fcgisup.Instance, line string) {
-			errs.worker(fmt.Appendf(nil, "%s %s\n", in, line))
+			errs.Worker(fmt.Appendf(nil, "%s %s\n", in, line))
 		},
 		Log:    r.log,
 		Resume: h.Handover,
@@ -176,7 +177,7 @@ func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		}
 		// What only this program can lose is lost here, so this comes last.
 		opt.Resume = *next
-		errs.flush()
+		errs.Flush()
 		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, stopping, inherited))
 		next.Unkeep()
 		if stopping {
@@ -326,7 +327,7 @@ func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Log
 func metricsHandler(sup *supervisor.Supervisor, version func() string) http.Handler {
 	handler := sync.OnceValue(func() http.Handler {
 		reg := prometheus.NewRegistry()
-		reg.MustRegister(sup.Collector(), buildInfo(version()))
+		reg.MustRegister(sup.Collector(), service.BuildInfo(version()))
 		return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler().ServeHTTP(w, r) })

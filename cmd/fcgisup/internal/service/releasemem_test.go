@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"testing"
@@ -28,7 +28,7 @@ func TestCleanMapping(t *testing.T) {
 // TestReleasePages runs on after its own code has been given back.
 func TestReleasePages(t *testing.T) {
 	for range 3 {
-		releasePages()
+		ReleaseMemory()
 	}
 	if term.Plural(2, "page") != "2 pages" {
 		t.Error("the program does not run as before")

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// newLogger logs lines of key=value. The journal has its own time.
-func newLogger(w io.Writer, getenv func(string) string, debug bool) *slog.Logger {
+// NewLogger logs lines of key=value. The journal has its own time.
+func NewLogger(w io.Writer, getenv func(string) string, debug bool) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if debug {
 		opt.Level = slog.LevelDebug
@@ -35,10 +35,10 @@ const (
 	batch = 16 << 10
 )
 
-// neverBlocks passes lines on to a writer and drops them, counted, when that
+// AsyncWriter passes lines on to a writer and drops them, counted, when that
 // does not keep up: supervision must not wait for a log. Our own lines have a
 // queue of their own, so that no worker's output crowds them out.
-type neverBlocks struct {
+type AsyncWriter struct {
 	// news has room for one: there are lines.
 	news chan struct{}
 	done chan struct{}
@@ -80,8 +80,8 @@ func (q *lineQueue) take() []byte {
 	return text
 }
 
-func newNeverBlocks(w io.Writer) *neverBlocks {
-	n := &neverBlocks{
+func NewAsyncWriter(w io.Writer) *AsyncWriter {
+	n := &AsyncWriter{
 		news: make(chan struct{}, 1), done: make(chan struct{}),
 		own: lineQueue{limit: ownLines}, workers: lineQueue{limit: workerLines},
 	}
@@ -89,7 +89,7 @@ func newNeverBlocks(w io.Writer) *neverBlocks {
 	return n
 }
 
-func (n *neverBlocks) write(w io.Writer) {
+func (n *AsyncWriter) write(w io.Writer) {
 	defer close(n.done)
 	for {
 		text, closed := n.next()
@@ -105,7 +105,7 @@ func (n *neverBlocks) write(w io.Writer) {
 }
 
 // next takes the lines that are to be written now.
-func (n *neverBlocks) next() (text []byte, closed bool) {
+func (n *AsyncWriter) next() (text []byte, closed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, q := range []*lineQueue{&n.own, &n.workers} {
@@ -126,15 +126,15 @@ func (n *neverBlocks) next() (text []byte, closed bool) {
 }
 
 // Write takes one line of our own.
-func (n *neverBlocks) Write(line []byte) (int, error) {
+func (n *AsyncWriter) Write(line []byte) (int, error) {
 	n.add(&n.own, append([]byte(nil), line...))
 	return len(line), nil
 }
 
-// worker takes one line of a worker.
-func (n *neverBlocks) worker(line []byte) { n.add(&n.workers, line) }
+// Worker takes one line of a worker.
+func (n *AsyncWriter) Worker(line []byte) { n.add(&n.workers, line) }
 
-func (n *neverBlocks) add(q *lineQueue, line []byte) {
+func (n *AsyncWriter) add(q *lineQueue, line []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -145,7 +145,7 @@ func (n *neverBlocks) add(q *lineQueue, line []byte) {
 	n.wake()
 }
 
-func (n *neverBlocks) wake() {
+func (n *AsyncWriter) wake() {
 	select {
 	case n.news <- struct{}{}:
 	default:
@@ -155,21 +155,21 @@ func (n *neverBlocks) wake() {
 // lastFlush bounds the wait for the reader at the end.
 const lastFlush = 2 * time.Second
 
-// flush waits, not for ever, until what has been logged so far is written.
-func (n *neverBlocks) flush() {
+// Flush waits, not for ever, until what has been logged so far is written.
+func (n *AsyncWriter) Flush() {
 	for end := time.Now().Add(lastFlush); n.waiting() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-func (n *neverBlocks) waiting() bool {
+func (n *AsyncWriter) waiting() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.writing || len(n.own.lines)+len(n.workers.lines) > 0
 }
 
-// close waits, not for ever, until what was logged is written. What comes later is dropped.
-func (n *neverBlocks) close() {
+// Close waits, not for ever, until what was logged is written. What comes later is dropped.
+func (n *AsyncWriter) Close() {
 	n.mu.Lock()
 	n.closed = true
 	n.wake()

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"log/slog"
@@ -7,21 +7,21 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// voice sends messages to systemd, sd_notify(3).
-type voice struct {
+// Notifier sends messages to systemd, sd_notify(3).
+type Notifier struct {
 	log *slog.Logger
 	// saying has room for the one message that is being sent.
 	saying chan struct{}
 }
 
-func newVoice(log *slog.Logger) *voice { return &voice{log, make(chan struct{}, 1)} }
+func NewNotifier(log *slog.Logger) *Notifier { return &Notifier{log, make(chan struct{}, 1)} }
 
 // sayPatience bounds the wait for a systemd that does not read: the socket then
 // blocks, and supervision must not.
 const sayPatience = time.Second
 
-// say sends a message, after those before it; true once it is sent.
-func (v *voice) say(state string) bool {
+// Notify sends a message, after those before it; true once it is sent.
+func (v *Notifier) Notify(state string) bool {
 	enough := time.After(sayPatience)
 	select {
 	case v.saying <- struct{}{}:
@@ -46,8 +46,8 @@ func (v *voice) say(state string) bool {
 	}
 }
 
-// watchdogInterval is how often systemd wants to hear from us; 0: never.
-func (v *voice) watchdogInterval() time.Duration {
+// WatchdogInterval is how often systemd wants to hear from us; 0: never.
+func (v *Notifier) WatchdogInterval() time.Duration {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		v.log.Warn("cannot read the watchdog's interval", "error", err)

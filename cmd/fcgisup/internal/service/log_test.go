@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"bytes"
@@ -32,14 +32,14 @@ func (w *gatedWriter) lines() []string {
 
 func TestWorkersDoNotCrowdOutOurOwnLines(t *testing.T) {
 	w := &gatedWriter{open: make(chan struct{})}
-	n := newNeverBlocks(w)
+	n := NewAsyncWriter(w)
 	const own = 3 * workerLines
 	for k := range 3 * workerLines {
-		n.worker([]byte("worker\n"))
+		n.Worker([]byte("worker\n"))
 		fmt.Fprintf(n, "own %d\n", k)
 	}
 	close(w.open)
-	n.close()
+	n.Close()
 	next, dropped := 0, 0
 	for _, line := range w.lines() {
 		switch {
@@ -64,7 +64,7 @@ func TestWorkersDoNotCrowdOutOurOwnLines(t *testing.T) {
 func TestLinesAreInOrderForAReaderThatKeepsUp(t *testing.T) {
 	w := &gatedWriter{open: make(chan struct{})}
 	close(w.open)
-	n := newNeverBlocks(w)
+	n := NewAsyncWriter(w)
 	var want []string
 	for k := range 1000 {
 		line := fmt.Sprintf("%d", k)
@@ -72,22 +72,22 @@ func TestLinesAreInOrderForAReaderThatKeepsUp(t *testing.T) {
 		if k%3 == 0 {
 			fmt.Fprintln(n, line)
 		} else {
-			n.worker([]byte(line + "\n"))
+			n.Worker([]byte(line + "\n"))
 		}
 		if k%10 == 0 {
-			n.flush()
+			n.Flush()
 		}
 	}
-	n.flush()
+	n.Flush()
 	if got := w.lines(); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%q", got)
 	}
-	n.close()
+	n.Close()
 	_, _ = io.WriteString(n, "too late\n")
 }
 
 func TestAReaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
-	n := newNeverBlocks(&gatedWriter{open: make(chan struct{})})
+	n := NewAsyncWriter(&gatedWriter{open: make(chan struct{})})
 	for range 2 * ownLines {
 		fmt.Fprintln(n, "own")
 	}
@@ -98,7 +98,7 @@ func TestAReaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 		t.Errorf("%d kept, %d dropped", kept, dropped)
 	}
 	begun := time.Now()
-	n.close()
+	n.Close()
 	if time.Since(begun) > 2*lastFlush {
 		t.Error("the end waits for the reader")
 	}

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"runtime"
@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// buildInfo is the metric that says which version runs.
-func buildInfo(version string) prometheus.Collector {
+// BuildInfo is the metric that says which version runs.
+func BuildInfo(version string) prometheus.Collector {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "fcgisup_build_info",
 		Help:        "1, with the version in the labels.",

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"bufio"
@@ -12,12 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// releasePages gives back what only the beginning needed: garbage, and the pages
+// GCPercent collects garbage early: a supervisor has little, works little, and
+// there may be a thousand of them.
+const GCPercent = 25
+
+// ReleaseEvery is how many beats of the watchdog, half a minute each, pass
+// between two releases of what commands and probes have touched.
+const ReleaseEvery = 20
+
+// ReleaseMemory gives back what only the beginning needed: garbage, and the pages
 // of the program file that were read on the way. The kernel maps 16 of those
 // around each that is touched (fault-around), so an idle supervisor would count
 // nearly the whole file as resident. Madvise(2) with MADV_DONTNEED is safe for
 // them: they are clean, and come back from the page cache when they are used.
-func releasePages() {
+func ReleaseMemory() {
 	debug.FreeOSMemory()
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -48,11 +56,3 @@ func cleanMapping(line, program string) (from, to uintptr, ok bool) {
 	b, err2 := strconv.ParseUint(high, 16, strconv.IntSize)
 	return uintptr(a), uintptr(b), found && err1 == nil && err2 == nil && a < b
 }
-
-// gcPercent collects garbage early: a supervisor has little, works little, and
-// there may be a thousand of them.
-const gcPercent = 25
-
-// releaseEvery is how many beats of the watchdog, half a minute each, pass
-// between two releases of what commands and probes have touched.
-const releaseEvery = 20
