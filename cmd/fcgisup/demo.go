@@ -20,6 +20,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/supervise"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
 	"github.com/fcgisup/fcgisup/fcgi"
@@ -126,14 +127,14 @@ func (d *demo) begin() (stop func() error, err error) {
 	for _, in := range d.app.Expand() {
 		if sockets[in], err = supervisor.ListenOn(in, d.app.Socket); err != nil {
 			delete(sockets, in)
-			closeSockets(sockets, log)
+			supervise.CloseSockets(sockets, log)
 			return nil, err
 		}
 		front.Backends = append(front.Backends, fcgi.Backend{Network: in.Address.Network, Address: in.Address.Addr})
 	}
 	l, err := httpserver.Listen(d.address)
 	if err != nil {
-		closeSockets(sockets, log)
+		supervise.CloseSockets(sockets, log)
 		return nil, err
 	}
 	d.url = "http://" + l.Addr().String() + "/"
@@ -145,10 +146,10 @@ func (d *demo) begin() (stop func() error, err error) {
 		Log:    log,
 	})
 	if err != nil {
-		closeSockets(sockets, log)
+		supervise.CloseSockets(sockets, log)
 		return nil, errors.Join(err, l.Close())
 	}
-	server := httpserver.New(front, httpserver.Limits{Connections: frontConnections(descriptorLimit(), demoInstances)}, log)
+	server := httpserver.New(front, httpserver.Limits{Connections: supervise.FrontConnections(supervise.DescriptorLimit(), demoInstances)}, log)
 	go func() { _ = server.Serve(l) }() // ends with Close
 	// Not the command's context: an interrupt ends the tour first, then the workers.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -158,7 +159,7 @@ func (d *demo) begin() (stop func() error, err error) {
 		err := server.Close()
 		cancel()
 		err = errors.Join(err, <-ended)
-		closeSockets(sockets, log)
+		supervise.CloseSockets(sockets, log)
 		spawner.Close()
 		return err
 	}, nil

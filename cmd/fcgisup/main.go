@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/supervise"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -38,7 +39,7 @@ type stdio struct {
 type cli struct {
 	*term.Env
 	// runner is that of the command run.
-	runner *runner
+	runner *supervise.Runner
 }
 
 // run is the whole program but for os.Exit; the result is the exit code.
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	}
 	code := c.Report(err)
 	if cmd.Name() == "run" && code != term.ExitDone {
-		c.runner.stay(ctx)
+		c.runner.Stay(ctx)
 	}
 	if cmd.Name() == "check" && code != term.ExitDone && !term.Said(err) {
 		return nagiosUnknown

@@ -1,334 +1,49 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"os/signal"
-	"strconv"
-	"sync"
-	"sync/atomic"
-	"syscall"
-	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
+	"github.com/spf13/cobra"
 
-	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/access"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/supervise"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
-	"github.com/fcgisup/fcgisup/fcgi"
-	"github.com/fcgisup/fcgisup/supervisor"
-	"github.com/fcgisup/fcgisup/supervisor/capacity"
-	"github.com/fcgisup/fcgisup/units"
 )
 
-// orders are the signals that run obeys.
-var orders = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2}
+func (c *cli) runCommand() *cobra.Command {
+	r := &supervise.Runner{Env: c.Env}
+	cmd := &cobra.Command{
+		Use:   "run [--app APP] [--instance N] [-- COMMAND...]",
+		Short: "Supervise an app's instances",
+		Long: `run supervises one instance of an app, or all of them, until SIGTERM.
 
-// runner is one "fcgisup run".
-type runner struct {
-	*term.Env
-	source  runSource
-	http    string
-	params  map[string]string
-	metrics string
-	control string
-	debug   bool
+It adopts the listening sockets that systemd passes (LISTEN_FDS, matched by
+FileDescriptorName=, else by address); without any it makes its own. An
+instance starts its workers with its first request (activation: lazy), each
+with the socket as its standard input.
 
-	log *slog.Logger
-	// begun is set once it has started, or if nobody would start another.
-	begun bool
-	// program is where this program was started from; a later one is there, too.
-	program string
-	signals chan os.Signal
-	// draining is set by the first signal to stop.
-	draining atomic.Bool
-	// mu is for servers: what listens beside the instances.
-	mu      sync.Mutex
-	servers []httpServer
-}
+SIGTERM and SIGINT stop gently: no worker is signalled while it serves. A second
+one kills. SIGHUP applies the configuration anew. SIGUSR2, or SIGHUP after the
+program file was replaced, has the new program take over: the process, its
+sockets and its workers stay, only HTTP connections to fcgisup itself are closed.
 
-// define adds the flags of "fcgisup run".
-func (r *runner) define(f *pflag.FlagSet) {
-	r.source.define(f)
-	f.StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
-	f.StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
-	f.StringVar(&r.metrics, "metrics", "", "serve /metrics, /livez, /readyz and /startupz on `ADDRESS`")
-	f.StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
-	f.BoolVar(&r.debug, "debug", false, "log more")
-}
-
-// run supervises on another goroutine: workers are forked by this one, which is
-// the main thread's (see main), so that they survive an execve(2).
-func (r *runner) run(ctx context.Context, command []string, changed func(flag string) bool) error {
-	r.source.command, r.source.changed = command, changed
-	if r.http != "" || r.metrics != "" {
-		for flag, address := range map[string]string{"http": r.http, "metrics": r.metrics} {
-			if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
-				return term.Usage(fmt.Errorf("--%s %s: %w", flag, address, err))
+After -- comes the command of an app that no configuration describes; it runs as
+whoever runs fcgisup, unless --user says otherwise.`,
+		Example: `  fcgisup run --app rt --instance 1
+  fcgisup run --listen /run/hello.sock --workers 4 -- /usr/local/bin/hello.fcgi
+  fcgisup run --listen /tmp/php.sock --http 127.0.0.1:8080 --param SCRIPT_FILENAME=/srv/index.php -- /usr/bin/php-cgi`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var command []string
+			if at := cmd.ArgsLenAtDash(); at >= 0 {
+				command, args = args[at:], args[:at]
 			}
-		}
-	}
-	if len(r.params) > 0 && r.http == "" {
-		return term.Usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
-	}
-	r.signals = make(chan os.Signal, 16)
-	signal.Notify(r.signals, orders...)
-	// A closed standard error must not be the end, nor may workers inherit an
-	// ignored signal.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	var err error
-	if r.program, err = os.Executable(); err != nil {
-		return fmt.Errorf("cannot find this program: %w", err)
-	}
-	spawner := supervisor.PrepareSpawner()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- r.supervise(ctx, spawner)
-		spawner.Close()
-	}()
-	spawner.Loop()
-	return <-ended
-}
-
-func (r *runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
-	errs := service.NewAsyncWriter(r.Err)
-	defer errs.Close()
-	r.log = service.NewLogger(errs, r.Getenv, r.debug)
-	h, err := takeHandover()
-	r.begun = h.only || h.resumes() // the first is no run, and the workers of the second end with it
-	if err != nil {
-		return err
-	}
-	app, instances, err := r.source.load(r.Env)
-	if err != nil && h.resumes() {
-		r.log.Error("the configuration is that of before", "error", err)
-		app, instances, err = r.source.reuse(r.Env, h.Config)
-	}
-	var note string
-	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
-		if other, those, why, missing := r.source.loadAccepted(r.Env); missing == nil {
-			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
-			app, instances, note, err = other, those, why, nil
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if h.only {
-		return r.couldTakeOver(app)
-	}
-	if h.resumes() {
-		instances = h.instances(app)
-	}
-	sockets, inherited, err := r.sockets(app, instances, h)
-	if err != nil {
-		return err
-	}
-	defer closeSockets(sockets, r.log)
-	turn, turns := r.turnPaths(app, instances)
-	pings, otherPings := r.pingRecords(app, instances)
-	opt := supervisor.Options{
-		App:         app,
-		Sockets:     sockets,
-		Spawner:     spawner,
-		Environ:     os.Environ(),
-		Probe:       peer.Probe,
-		Unavailable: fcgi.Unavailable,
-		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
-		Reload:      r.source.reloader(),
-		ConfigError: note,
-		TurnPath:    turn,
-		TurnPaths:   turns,
-		PingRecord:  pings,
-		PingRecords: otherPings,
-		All:         !r.source.changed("instance"),
-		// Systemd holds the socket: it has seen the first request of a fleet, and
-		// it waits for the next one when we have gone to sleep.
-		Awake:      inherited && app.Activation == fcgisup.Fleet,
-		ExitAsleep: inherited && len(instances) == 1,
-		Output: func(in fcgisup.Instance, line string) {
-			errs.Worker(fmt.Appendf(nil, "%s %s\n", in, line))
+			if len(args) > 0 {
+				return term.Usage(fmt.Errorf("unexpected argument %q; the app is named by --app, the command follows --", args[0]))
+			}
+			return r.Run(cmd.Context(), command, cmd.Flags().Changed)
 		},
-		Log:    r.log,
-		Resume: h.Handover,
 	}
-	if inherited {
-		opt.Denied = app.Denied
-	}
-	if h.Stopping {
-		r.signals <- syscall.SIGTERM
-	}
-	for {
-		next, stopping, err := r.once(ctx, opt, instances)
-		if err != nil || next == nil {
-			return err
-		}
-		// What only this program can lose is lost here, so this comes last.
-		opt.Resume = *next
-		errs.Flush()
-		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, stopping, inherited))
-		next.Unkeep()
-		if stopping {
-			r.signals <- syscall.SIGTERM
-		}
-	}
-}
-
-// once supervises until the end, or until the successor that it returns a state for.
-func (r *runner) once(ctx context.Context, opt supervisor.Options, instances []fcgisup.Instance) (next *supervisor.Handover, stopping bool, err error) {
-	sup, err := supervisor.New(opt)
-	if err != nil {
-		return nil, false, err
-	}
-	serving, enough := context.WithCancel(ctx)
-	defer r.closeServers()
-	defer enough()
-	metrics := metricsHandler(sup, r.Version)
-	if err := r.serve(serving, sup, opt, instances, metrics); err != nil {
-		if len(opt.Resume.Instances) == 0 {
-			return nil, false, err
-		}
-		r.log.Error("going on without", "error", err) // the workers matter more
-	}
-	r.begun = true
-	if w := opt.App.Workers; w.Auto {
-		have := capacity.Read()
-		r.log.Info("number of workers chosen", "min", w.Min, "max", w.Max, "cpus", have.CPUs, "quota", have.Quota, "per_cpu", w.PerCPU,
-			"memory_max", have.Memory, "max_memory", opt.App.Limits.MaxMemory)
-	}
-	r.log.Info("fcgisup runs", "version", r.Version(), "app", opt.App.Name, "instances", len(instances),
-		"command", opt.App.Command, "resumed", len(opt.Resume.Instances) > 0)
-	return r.untilStopped(ctx, sup, opt, func() { r.serveControl(serving, sup, opt.App, instances, metrics) })
-}
-
-// firstPatience bounds the wait for the first workers: a program on a disk that does not
-// answer must not keep those from asking who want to know what is wrong.
-const firstPatience = time.Second
-
-// untilStopped runs the supervisor, and obeys signals and systemd. A request waits for the
-// first worker and for nothing else: what only others want comes when that has been started,
-// so for firstPatience at most there is no control socket. A signal does not wait for it.
-func (r *runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.Env, r.log) })
-	o := &obedience{n: n, stop: stop, kill: sup.Kill, draining: func() { r.draining.Store(true) }, drainDelay: r.source.drainDelay, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
-	ended := make(chan error, 1)
-	go func() { ended <- sup.Run(ctx) }()
-	early := r.interrupted(sup.Begun(ctx))
-	later()
-	go n.run(ctx)
-	if len(opt.Resume.Instances) > 0 && opt.Reload != nil {
-		n.reload() // the file may have changed with the program
-	}
-	if early != nil {
-		o.obey(early)
-	}
-	for {
-		select {
-		case err := <-ended:
-			if o.frozen != nil {
-				if h := <-o.frozen; h != nil {
-					return h, o.stopping, nil
-				}
-			}
-			r.log.Info("fcgisup ends")
-			return nil, o.stopping, err
-		case h := <-o.frozen:
-			if h != nil {
-				return h, o.stopping, nil
-			}
-			if o.frozen = nil; o.reload && !o.stopping {
-				n.reload() // the new program is no good, but the configuration may be
-			}
-		case sig := <-r.signals:
-			o.obey(sig)
-		}
-	}
-}
-
-// interrupted waits for the first worker, and returns the signal that came before.
-func (r *runner) interrupted(begun <-chan struct{}) os.Signal {
-	select {
-	case <-begun:
-	case <-time.After(firstPatience):
-	case sig := <-r.signals:
-		return sig
-	}
-	return nil
-}
-
-// sockets takes over what a predecessor had, adopts what systemd passed, or makes the instances' own.
-func (r *runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handover) (_ map[fcgisup.Instance]*supervisor.Socket, inherited bool, err error) {
-	if h.resumes() {
-		taken, err := h.Sockets(instances)
-		return taken, h.Inherited, err
-	}
-	if err := plausible(r.Getenv); err != nil {
-		return nil, false, err
-	}
-	if files := activation.Files(true); len(files) > 0 {
-		adopted, err := supervisor.Adopt(files, instances)
-		return adopted, true, err
-	}
-	if err := supervisor.EndOrphans(app, instances, r.log); err != nil {
-		return nil, false, err
-	}
-	made, err := supervisor.ListenOnAll(instances, app.Socket)
-	if errors.Is(err, fs.ErrPermission) {
-		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
-	}
-	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {
-		if why := access.ClosedTo(app.Socket, instances[0].Address.Addr); why != "" {
-			r.log.Warn("the web server cannot connect", "why", why, "hint", "run as root, or listen on 127.0.0.1:PORT, or add "+app.Socket.User+" to the group of the socket")
-		}
-	}
-	return made, false, err
-}
-
-// plausible refuses a number of descriptors that no process can have: the
-// library would make room for it.
-func plausible(getenv func(string) string) error {
-	text := getenv("LISTEN_FDS")
-	if text == "" {
-		return nil
-	}
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("cannot adopt sockets: %w", os.NewSyscallError("getrlimit", err))
-	}
-	if n, err := strconv.ParseUint(text, 10, 64); err != nil || n > limit.Cur {
-		return term.Hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "it is systemd's to set, sd_listen_fds(3); unset it to have sockets made")
-	}
-	return nil
-}
-
-func closeSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Logger) {
-	for in, s := range sockets {
-		if err := s.Close(); err != nil {
-			log.Warn("cannot close a socket", "instance", in.String(), "error", err)
-		}
-	}
-}
-
-// metricsHandler is made when it is first asked.
-func metricsHandler(sup *supervisor.Supervisor, version func() string) http.Handler {
-	handler := sync.OnceValue(func() http.Handler {
-		reg := prometheus.NewRegistry()
-		reg.MustRegister(sup.Collector(), service.BuildInfo(version()))
-		return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler().ServeHTTP(w, r) })
+	r.Define(cmd.Flags())
+	c.runner = r
+	return cmd
 }

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func TestServeGoesOnWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	r := &runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busy.Addr().String(), http: "127.0.0.1:0"}
+	r := &Runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busy.Addr().String(), http: "127.0.0.1:0"}
 	defer r.closeServers()
 	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup, func() string { return "1" })); err == nil {
 		t.Error("the port is taken, and nobody is told")

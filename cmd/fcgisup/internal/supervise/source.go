@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"errors"
@@ -252,7 +252,7 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 // controlPath is in systemd's runtime folder, else in a folder where
 // status finds it, if this user may make one: root, or the one user of a
 // container. Empty: there is none.
-func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
+func (r *Runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
 	if dir := r.Getenv("RUNTIME_DIRECTORY"); dir != "" {
 		dir, _, _ = strings.Cut(dir, ":") // several: the first is ours
 		return filepath.Join(dir, control.ControlName)
@@ -268,7 +268,7 @@ func (r *runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 }
 
 // ownDir is the directory of a supervisor that systemd gives none.
-func (r *runner) ownDir(a fcgisup.App, instances []fcgisup.Instance) string {
+func (r *Runner) ownDir(a fcgisup.App, instances []fcgisup.Instance) string {
 	if r.source.changed("instance") {
 		return instanceDir(a, instances[0].Number)
 	}
@@ -280,7 +280,7 @@ const maxPingRecords = 16
 
 // pingRecords returns this supervisor's record of pings, and those of other
 // instances of the app: what one has tried the others need not.
-func (r *runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own string, others []string) {
+func (r *Runner) pingRecords(a fcgisup.App, instances []fcgisup.Instance) (own string, others []string) {
 	if len(instances) == 0 {
 		return "", nil
 	}
@@ -313,7 +313,7 @@ const turnLock = "recycle.lock"
 
 // turnPaths returns this supervisor's lock and those of all supervisors of the
 // app; nothing if one process runs all instances.
-func (r *runner) turnPaths(a fcgisup.App, instances []fcgisup.Instance) (own string, all []string) {
+func (r *Runner) turnPaths(a fcgisup.App, instances []fcgisup.Instance) (own string, all []string) {
 	if !r.source.changed("instance") || len(instances) == 0 {
 		return "", nil
 	}

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // TestClosedServersLeaveNoSocket, not even one that has not begun to serve, as when the next listener fails.
 func TestClosedServersLeaveNoSocket(t *testing.T) {
-	r := &runner{log: slog.New(slog.DiscardHandler)}
+	r := &Runner{log: slog.New(slog.DiscardHandler)}
 	path := filepath.Join(t.TempDir(), control.ControlName)
 	for range 100 {
 		l, err := supervisor.ListenControl(path)

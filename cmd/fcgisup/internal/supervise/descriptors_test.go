@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import "testing"
 
@@ -15,7 +15,7 @@ func TestFrontConnections(t *testing.T) {
 		{256, 1000, 10},
 		{1, 1, 1},
 	} {
-		if got := frontConnections(tc.limit, tc.workers); got != tc.want {
+		if got := FrontConnections(tc.limit, tc.workers); got != tc.want {
 			t.Errorf("%d descriptors, %d workers: %d connections, want %d", tc.limit, tc.workers, got, tc.want)
 		}
 	}

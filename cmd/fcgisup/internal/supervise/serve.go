@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 // serve opens what was asked for, and fails before anything runs if that cannot be. A port
 // that cannot be had leaves the rest open: a successor goes on with that.
-func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance, metrics http.Handler) error {
+func (r *Runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance, metrics http.Handler) error {
 	if r.control != "" {
 		l, err := supervisor.ListenControl(r.control)
 		switch {
@@ -38,14 +38,14 @@ func (r *runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 		failed = r.listenTCP(ctx, r.metrics, mux, metricsConnections)
 	}
 	if r.http != "" {
-		n := frontConnections(descriptorLimit(), len(instances)*opt.App.Workers.Max)
+		n := FrontConnections(DescriptorLimit(), len(instances)*opt.App.Workers.Max)
 		failed = errors.Join(failed, r.listenTCP(ctx, r.http, r.front(opt.App, instances), n))
 	}
 	return failed
 }
 
 // serveControl opens the control socket where nobody has said where it shall be.
-func (r *runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance, metrics http.Handler) {
+func (r *Runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance, metrics http.Handler) {
 	if r.control != "" {
 		return
 	}
@@ -62,14 +62,14 @@ func (r *runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, a
 }
 
 // noControl goes on without it for now: requests matter more than being asked about them.
-func (r *runner) noControl(ctx context.Context, err error, path string, h http.Handler) {
+func (r *Runner) noControl(ctx context.Context, err error, path string, h http.Handler) {
 	r.log.Error("there is no control socket yet", "error", err)
 	go r.controlLater(ctx, path, h)
 }
 
 // front passes HTTP to the instances with the parameters that nginx would be
 // given, as far as they are constants: only nginx has its variables.
-func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
+func (r *Runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handler {
 	f := &fcgi.Front{ScriptName: strings.TrimSuffix(app.Nginx.Location, "/"), Params: map[string]string{}, Log: r.log}
 	for name, v := range app.Nginx.Params {
 		switch {
@@ -92,7 +92,7 @@ func (r *runner) front(app fcgisup.App, instances []fcgisup.Instance) http.Handl
 const controlPause = 5 * time.Second
 
 // controlLater makes the control socket as soon as that can be done.
-func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) {
+func (r *Runner) controlLater(ctx context.Context, path string, h http.Handler) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,7 +107,7 @@ func (r *runner) controlLater(ctx context.Context, path string, h http.Handler) 
 	}
 }
 
-func (r *runner) listenTCP(ctx context.Context, address string, h http.Handler, connections int) error {
+func (r *Runner) listenTCP(ctx context.Context, address string, h http.Handler, connections int) error {
 	l, err := httpserver.Listen(address)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ type httpServer struct {
 }
 
 // listen serves until closeServers, which comes after the end of ctx.
-func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler, connections int) {
+func (r *Runner) listen(ctx context.Context, l net.Listener, h http.Handler, connections int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
@@ -141,7 +141,7 @@ func (r *runner) listen(ctx context.Context, l net.Listener, h http.Handler, con
 	}()
 }
 
-func (r *runner) closeServers() {
+func (r *Runner) closeServers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.servers {

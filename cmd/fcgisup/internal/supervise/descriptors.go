@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"golang.org/x/sys/unix"
@@ -18,16 +18,16 @@ const (
 	reservedDescriptors = 64
 )
 
-// frontConnections is how many connections the front may have at once without taking
+// FrontConnections is how many connections the front may have at once without taking
 // descriptors from the supervisor: a worker that dies must be replaced also under a flood.
-func frontConnections(limit uint64, workers int) int {
+func FrontConnections(limit uint64, workers int) int {
 	reserve := uint64(reservedDescriptors + controlConnections + metricsConnections + workers*workerDescriptors)
 	reserve = min(reserve, limit-limit/8) // few workers are in use at once where the limit is that small
 	return int(min(max((limit-reserve)/frontDescriptors, 1), httpserver.DefaultConnections))
 }
 
-// descriptorLimit is that of this process, or a low one that every system allows.
-func descriptorLimit() uint64 {
+// DescriptorLimit is that of this process, or a low one that every system allows.
+func DescriptorLimit() uint64 {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 256

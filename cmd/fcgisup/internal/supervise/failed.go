@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 // a quarter of a core.
 const failedPause = time.Second
 
-// stay is that pause. A signal to stop ends it.
-func (r *runner) stay(ctx context.Context) {
+// Stay is that pause. A signal to stop ends it.
+func (r *Runner) Stay(ctx context.Context) {
 	if r.begun || r.Getenv("NOTIFY_SOCKET") == "" {
 		return
 	}

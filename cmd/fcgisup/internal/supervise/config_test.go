@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func TestConfigRead(t *testing.T) {
 		{"apps: nonsense", http.StatusNotFound, false},
 		{"", http.StatusNotFound, false},
 	} {
-		r := &runner{}
+		r := &Runner{}
 		if r.source.app = "web"; test.text != "" {
 			text := []byte(test.text)
 			r.source.text.Store(&text)

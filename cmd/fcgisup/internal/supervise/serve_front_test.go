@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func TestFrontGetsWhatNginxWouldSend(t *testing.T) {
 	a := fcgisup.Default("rt")
 	a.Nginx.Location = "/rt/"
 	a.Nginx.Params = map[string]string{"PATH_INFO": "$uri", "DOCUMENT_ROOT": "/srv", "X": "a"}
-	r := &runner{params: map[string]string{"X": "b"}}
+	r := &Runner{params: map[string]string{"X": "b"}}
 	f, ok := r.front(a, a.Expand()).(*fcgi.Front)
 	if !ok {
 		t.Fatal("no front")

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -84,7 +84,7 @@ func takeHandover() (handover, error) {
 const couldTakeOver = "fcgisup could take over"
 
 // couldTakeOver says that this program could run the app: all that it needs has been found.
-func (r *runner) couldTakeOver(app fcgisup.App) error {
+func (r *Runner) couldTakeOver(app fcgisup.App) error {
 	if _, err := supervisor.NewLaunch(app, os.Environ()); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (r *runner) couldTakeOver(app fcgisup.App) error {
 }
 
 // programReplaced tells whether the file of this program is another one by now.
-func (r *runner) programReplaced() bool {
+func (r *Runner) programReplaced() bool {
 	now, err1 := os.Stat(r.program)
 	running, err2 := os.Stat("/proc/self/exe")
 	return err1 == nil && err2 == nil && !os.SameFile(now, running)
@@ -103,7 +103,7 @@ func (r *runner) programReplaced() bool {
 const checkTime = 10 * time.Second
 
 // freeze ends the supervisor for a successor, if there is one that can take over.
-func (r *runner) freeze(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) *supervisor.Handover {
+func (r *Runner) freeze(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options) *supervisor.Handover {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	err := r.checkSuccessor(ctx, opt)
@@ -120,7 +120,7 @@ func (r *runner) freeze(ctx context.Context, sup *supervisor.Supervisor, opt sup
 
 // checkSuccessor has the program file say whether it runs here, reads the
 // configuration, and knows the form of the handover.
-func (r *runner) checkSuccessor(ctx context.Context, opt supervisor.Options) error {
+func (r *Runner) checkSuccessor(ctx context.Context, opt supervisor.Options) error {
 	if opt.Reload != nil {
 		if _, err := opt.Reload(); err != nil {
 			return err
@@ -146,7 +146,7 @@ func (r *runner) checkSuccessor(ctx context.Context, opt supervisor.Options) err
 }
 
 // handOver replaces this program. It returns only with an error.
-func (r *runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, stopping, inherited bool) error {
+func (r *Runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, stopping, inherited bool) error {
 	fd, err := unix.MemfdCreate("fcgisup-handover", 0)
 	if err != nil {
 		return os.NewSyscallError("memfd_create", err)
@@ -175,7 +175,7 @@ func (r *runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, st
 
 // toldToStop tells whether one of the signals that wait is an order to stop. A
 // successor reads the configuration anyway, so the others are obeyed by it.
-func (r *runner) toldToStop() bool {
+func (r *Runner) toldToStop() bool {
 	for {
 		select {
 		case sig := <-r.signals:

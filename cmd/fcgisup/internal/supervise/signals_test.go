@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 func TestSignalBeforeTheFirstWorker(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	r := &runner{log: log, signals: make(chan os.Signal, 1)}
+	r := &Runner{log: log, signals: make(chan os.Signal, 1)}
 	if sig := r.interrupted(nil); sig != nil {
 		t.Errorf("%s without one", sig)
 	}
@@ -33,7 +33,7 @@ func TestSignalBeforeTheFirstWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeSockets(sockets, log)
+	defer CloseSockets(sockets, log)
 	spawner := supervisor.NewSpawner()
 	defer spawner.Close()
 	opt := supervisor.Options{App: app, Sockets: sockets, Spawner: spawner, Environ: os.Environ(), Log: log}

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"net/http"
@@ -11,7 +11,7 @@ import (
 )
 
 // controls is what the control socket serves.
-func (r *runner) controls(sup *supervisor.Supervisor, metrics http.Handler) http.Handler {
+func (r *Runner) controls(sup *supervisor.Supervisor, metrics http.Handler) http.Handler {
 	return control.Handler(sup, metrics, r.source.read)
 }
 
