@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -51,6 +52,34 @@ func (f *fleet) burst(ctx context.Context, m *member, s Step) (string, error) {
 			counts[o]++
 			mu.Unlock()
 		})
+	}
+	all.Wait()
+	return fmt.Sprint(counts), nil
+}
+
+const (
+	// overloads is how many requests an overload asks for, less than a large backlog holds.
+	overloads = 400
+	// queueWait is the default of limits.queue_wait.
+	queueWait = 2 * time.Second
+)
+
+// overload asks for more than can be served, until the fault is over: the queue stands, and is limited.
+func (f *fleet) overload(ctx context.Context, m *member, s Step) (string, error) {
+	defer f.open(m, Window{Kind: s.Kind, Overload: &Overloaded{QueueWait: queueWait, Workers: len(m.workers())}})()
+	counts := map[Outcome]int{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	random := rand.New(rand.NewPCG(s.Pick, 2))
+	every := s.Hold / overloads
+	for end := time.Now().Add(s.Hold); time.Now().Before(end) && ctx.Err() == nil; {
+		all.Go(func() {
+			o := f.load.ask(ctx, m.name, m.targets[0], "/sleep?ms=100", nil, func(page string) bool { return strings.Contains(page, "slept") })
+			mu.Lock()
+			counts[o]++
+			mu.Unlock()
+		})
+		sleep(ctx, time.Duration(random.ExpFloat64()*float64(every)))
 	}
 	all.Wait()
 	return fmt.Sprint(counts), nil

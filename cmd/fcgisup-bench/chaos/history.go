@@ -64,10 +64,18 @@ type Window struct {
 	Starves bool `json:"starves,omitempty"`
 	// Floods: the backlog is full.
 	Floods bool `json:"floods,omitempty"`
+	// Overload is the limit on the queue while more is asked for than can be served.
+	Overload *Overloaded `json:"overload,omitempty"`
 	// Condemns: workers may be found stuck, or end by themselves.
 	Condemns bool `json:"condemns,omitempty"`
 	// Serves: workers must go on answering, since only the supervisor is hit.
 	Serves bool `json:"serves,omitempty"`
+}
+
+// Overloaded is a pool that is asked for too much.
+type Overloaded struct {
+	QueueWait time.Duration `json:"queue_wait"`
+	Workers   int           `json:"workers"`
 }
 
 // Verdict is what fcgisup did to workers for a cause, as its status counts it.

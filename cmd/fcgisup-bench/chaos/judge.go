@@ -111,7 +111,20 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 			return RuleRefused, ""
 		}
 	case Full:
-		if !during(func(w Window) bool { return w.Floods || w.Refuses }) {
+		if during(func(w Window) bool { return w.Floods || w.Refuses }) {
+			break
+		}
+		wait, foreseen := time.Duration(0), false
+		if !during(func(w Window) bool {
+			if w.Overload == nil {
+				return false
+			}
+			wait, foreseen = wouldHaveWaited(h, q, w.Overload.Workers), true
+			return wait >= w.Overload.QueueWait/2
+		}) {
+			if foreseen {
+				return RuleRefused, fmt.Sprintf(", although it would have waited for %v", wait.Round(time.Millisecond))
+			}
 			return RuleRefused, ", although nothing has filled the backlog"
 		}
 	case Lost:
@@ -124,6 +137,23 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 		return RuleRight, ""
 	}
 	return "", ""
+}
+
+// wouldHaveWaited is how long a request that was refused would have waited: until all but as many as there are workers
+// were answered of those that were there before it. The supervisor has to foresee that from what was served in the last
+// second, hence the judge's half.
+func wouldHaveWaited(h History, refused Request, workers int) time.Duration {
+	var ends []time.Duration
+	for _, q := range h.Requests {
+		if q.Member == refused.Member && q.Outcome != Full && q.Begin < refused.Begin && q.End > refused.Begin {
+			ends = append(ends, q.End)
+		}
+	}
+	if len(ends) <= workers {
+		return 0
+	}
+	slices.Sort(ends)
+	return ends[len(ends)-1-workers] - refused.Begin
 }
 
 // condemning are the causes that need a fault to explain them.

@@ -24,17 +24,20 @@ func TestJudge(t *testing.T) {
 		h    History
 		want Rule // empty: nothing is wrong
 	}{
-		"answered":                        {History{Requests: []Request{ended(1, Answered, 0, 5)}}, ""},
-		"a wrong answer":                  {History{Requests: []Request{ended(1, Wrong, 0, 5)}}, RuleRight},
-		"a wrong answer in all windows":   {History{Requests: []Request{ended(1, Wrong, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true, Loses: true, Starves: true, Floods: true})}}, RuleRight},
-		"no answer":                       {History{Requests: []Request{ended(1, Late, 0, 40_000)}}, RulePatience},
-		"refused":                         {History{Requests: []Request{ended(1, Refused, 0, 5)}}, RuleRefused},
-		"refused with its supervisor":     {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true})}}, ""},
-		"refused long after":              {History{Requests: []Request{ended(1, Refused, 4500, 4505)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
-		"refused before":                  {History{Requests: []Request{ended(1, Refused, 900, 905)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
-		"refused by a socket that stays":  {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, RuleRefused},
-		"full":                            {History{Requests: []Request{ended(1, Full, 0, 5)}}, RuleRefused},
-		"full in a burst":                 {History{Requests: []Request{ended(1, Full, 2000, 2005)}, Windows: []Window{window(Window{Floods: true})}}, ""},
+		"answered":                       {History{Requests: []Request{ended(1, Answered, 0, 5)}}, ""},
+		"a wrong answer":                 {History{Requests: []Request{ended(1, Wrong, 0, 5)}}, RuleRight},
+		"a wrong answer in all windows":  {History{Requests: []Request{ended(1, Wrong, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true, Loses: true, Starves: true, Floods: true})}}, RuleRight},
+		"no answer":                      {History{Requests: []Request{ended(1, Late, 0, 40_000)}}, RulePatience},
+		"refused":                        {History{Requests: []Request{ended(1, Refused, 0, 5)}}, RuleRefused},
+		"refused with its supervisor":    {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true})}}, ""},
+		"refused long after":             {History{Requests: []Request{ended(1, Refused, 4500, 4505)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
+		"refused before":                 {History{Requests: []Request{ended(1, Refused, 900, 905)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
+		"refused by a socket that stays": {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, RuleRefused},
+		"full":                           {History{Requests: []Request{ended(1, Full, 0, 5)}}, RuleRefused},
+		"full in a burst":                {History{Requests: []Request{ended(1, Full, 2000, 2005)}, Windows: []Window{window(Window{Floods: true})}}, ""},
+		"full with little before it":     {overloaded(20, 50), RuleRefused},
+		"full behind enough":             {overloaded(30, 50), ""},
+		"full, and only long requests are under way": {overloaded(2, 1200), RuleRefused},
 		"503":                             {History{Requests: []Request{ended(1, Unavailable, 0, 5)}}, RulePatience},
 		"503 while no worker can live":    {History{Requests: []Request{ended(1, Unavailable, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, ""},
 		"503 of another member":           {History{Requests: []Request{ended(1, Unavailable, 2000, 2005)}, Windows: []Window{{Member: "c", To: Endless, Starves: true}}}, RulePatience},
@@ -64,6 +67,16 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %v, want %q once", name, found, c.want)
 		}
 	}
+}
+
+// overloaded has two workers serve so many requests, each for so many ms, when another is refused.
+func overloaded(queued int, each time.Duration) History {
+	h := History{Windows: []Window{{Member: "perl", To: 3000 * ms, Overload: &Overloaded{QueueWait: 1000 * ms, Workers: 2}}}}
+	for n := range queued {
+		h.Requests = append(h.Requests, ended(n+2, Answered, 900, 1000+each*time.Duration(n/2+1)))
+	}
+	h.Requests = append(h.Requests, ended(1, Full, 1000, 1000))
+	return h
 }
 
 // TestStalled: a machine without memory excuses verdicts on workers, and nothing else.

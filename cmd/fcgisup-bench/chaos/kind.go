@@ -24,6 +24,7 @@ const (
 	NoJournal       Kind = "no-journal"
 	BreakProgram    Kind = "break-program"
 	Burst           Kind = "burst"
+	Overload        Kind = "overload"
 	SilentClients   Kind = "silent-clients"
 	Deserters       Kind = "deserting-clients"
 	Restart         Kind = "restart"
@@ -64,6 +65,7 @@ func traits() []trait {
 		{NoJournal, 2, 300 * ms, 1000 * ms},
 		{BreakProgram, 4, 1500 * ms, 2500 * ms},
 		{Burst, 3, 300 * ms, 700 * ms},
+		{Overload, 3, 5000 * ms, 4000 * ms},
 		{SilentClients, 3, 300 * ms, 1500 * ms},
 		{Restart, 8, 0, 0},
 		{Scale, 6, 500 * ms, 1000 * ms},

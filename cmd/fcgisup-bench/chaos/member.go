@@ -89,6 +89,8 @@ func (s spec) suits(k Kind) bool {
 		return s.hold != bySystemd
 	case ReloadNginx:
 		return s.nginx
+	case Overload: // an only worker is busy with the load already; a small backlog refuses what no limit would
+		return s.network == "unix" && s.backlog > overloads && s.workers != "1"
 	case FewFilesWorker: // php-cgi then cannot read its page, and Go's server ends over the requests of others
 		return s.program != "hello.php" && s.program != "hello-go"
 	default:

@@ -57,6 +57,8 @@ func (f *fleet) action(k Kind) action {
 		return f.breakProgram
 	case Burst:
 		return f.burst
+	case Overload:
+		return f.overload
 	case SilentClients:
 		return f.silentClients
 	case Deserters:
