@@ -1,12 +1,8 @@
 package main
 
 import (
-	"log/slog"
-	"os"
-
 	"github.com/spf13/cobra"
 
-	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
@@ -46,9 +42,6 @@ with the same id.`,
 	return cmd
 }
 
-// alertSend is the name of the command that sends one message.
-const alertSend = "send"
-
 // alertSendCommand is the process that each message through a notification
 // service gets: what to send comes on standard input, since it holds a secret.
 func (c *cli) alertSendCommand() *cobra.Command {
@@ -66,12 +59,38 @@ func (c *cli) alertSendCommand() *cobra.Command {
 	}
 }
 
-// courier delivers by way of this very program, also after an upgrade has replaced its file.
-func courier() alert.Courier {
-	return alert.Courier{Self: []string{"/proc/self/exe", "alert", alertSend}, Environ: os.Environ()}
+func (c *cli) alertTestCommand() *cobra.Command {
+	var target string
+	cmd := &cobra.Command{
+		Use:   "test",
+		Short: "Send a test message to every target",
+		Long: `test sends a message to every target under alerts.to and prints a line for each:
+ok, or why not. It waits for all, at most half a minute. Exit code 1: one failed.
+
+It runs as you, with your environment: a variable that url_env names must be
+set here as well, and what the service's sandbox forbids is not forbidden.`,
+		Example: `  fcgisup alert test
+  fcgisup alert test --target telegram`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return tryAlerts(cmd.Context(), c.Env, target)
+		},
+	}
+	cmd.Flags().StringVar(&target, "target", "", "only the target with this `NAME`")
+	_ = cmd.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.targetNames(), cobra.ShellCompDirectiveNoFileComp
+	}) // fails for a missing flag only
+	return cmd
 }
 
-// newAlerter tells the targets of the configuration, if it could be read, what the monitor reports.
-func newAlerter(alerts fcgisup.Alerts, unread bool, dir string, log *slog.Logger) (*alert.Alerter, error) {
-	return alert.New(alert.Options{Alerts: alerts, Unread: unread, Dir: dir, Log: log, Deliver: courier().Deliver})
+func (c *cli) targetNames() []cobra.Completion {
+	cfg, err := c.Load()
+	if err != nil {
+		return nil
+	}
+	var names []cobra.Completion
+	for _, t := range cfg.Alerts.To {
+		names = append(names, described(t.Name, t.Kind()))
+	}
+	return names
 }

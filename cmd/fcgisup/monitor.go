@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
@@ -25,7 +25,6 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
-	"github.com/fcgisup/fcgisup/units"
 )
 
 // monitorState is where the monitor keeps its history unless systemd says otherwise.
@@ -33,11 +32,11 @@ const monitorState = "/var/lib/fcgisup"
 
 // monitoring is one "fcgisup monitor".
 type monitoring struct {
-	*cli
+	*term.Env
 	listen, tokenFile, state string
 	interval                 time.Duration
 	controls                 []string
-	printUnit, debug         bool
+	debug                    bool
 
 	log    *slog.Logger
 	token  secret
@@ -49,55 +48,14 @@ type monitoring struct {
 	evidence scoreboard.Aside[scoreboard.Evidence]
 }
 
-func (c *cli) monitorCommand() *cobra.Command {
-	m := &monitoring{cli: c}
-	cmd := &cobra.Command{
-		Use:   "monitor",
-		Short: "Watch all instances of this host: status page, metrics, alerts",
-		Long: `monitor is the host's daemon. It knows every instance of the configuration, also
-those that sleep, which it does not wake, and those that systemd runs without a
-supervisor (systemd.supervise: false), which it probes and, when they do not
-answer, restarts. It serves a status page with the last 24 hours, /metrics of
-all instances, /healthz and /api/v1/status, and tells people what goes down.
-
-SIGHUP reads the configuration anew; an invalid one changes nothing. Flags come
-before what the file says under monitor:.`,
-		Example: `  fcgisup monitor
-  fcgisup monitor --listen /run/fcgisup/monitor.sock
-  fcgisup monitor --listen 192.0.2.7:9180 --token-file /etc/fcgisup/token
-  fcgisup monitor --print-unit >/etc/systemd/system/fcgisup-monitor.service`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if m.printUnit {
-				return c.printMonitorUnit()
-			}
-			return m.run(cmd.Context())
-		},
-	}
-	f := cmd.Flags()
+// define adds the flags of "fcgisup monitor" that say how it watches.
+func (m *monitoring) define(f *pflag.FlagSet) {
 	f.StringVar(&m.listen, "listen", "", "`ADDRESS` of the page: IP:PORT or a socket path (default 127.0.0.1:9180)")
 	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that callers present")
 	f.StringVar(&m.state, "state-dir", "", "`FOLDER` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
 	f.DurationVar(&m.interval, "interval", 0, "from one look at all instances to the next (default 5s)")
 	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+control.Root+"; repeatable")
-	f.BoolVar(&m.printUnit, "print-unit", false, "print the unit of the service, and end")
 	f.BoolVar(&m.debug, "debug", false, "log more")
-	return cmd
-}
-
-// printMonitorUnit prints the service; one that is to read another file names it.
-func (c *cli) printMonitorUnit() error {
-	o := units.Options{Generator: "fcgisup monitor --print-unit"}
-	if c.Config != "" {
-		path, err := filepath.Abs(c.Config)
-		if err != nil {
-			return fmt.Errorf("cannot find out where %s is: %w", c.Config, err)
-		}
-		o.Config = path
-		o.Generator += " --config " + path
-	}
-	_, err := c.Out.Write(units.Monitor(o).Data)
-	return err
 }
 
 // run watches until SIGTERM.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fcgisup/fcgisup/units"
+)
+
+func (c *cli) monitorCommand() *cobra.Command {
+	m := &monitoring{Env: c.Env}
+	printUnit := false
+	cmd := &cobra.Command{
+		Use:   "monitor",
+		Short: "Watch all instances of this host: status page, metrics, alerts",
+		Long: `monitor is the host's daemon. It knows every instance of the configuration, also
+those that sleep, which it does not wake, and those that systemd runs without a
+supervisor (systemd.supervise: false), which it probes and, when they do not
+answer, restarts. It serves a status page with the last 24 hours, /metrics of
+all instances, /healthz and /api/v1/status, and tells people what goes down.
+
+SIGHUP reads the configuration anew; an invalid one changes nothing. Flags come
+before what the file says under monitor:.`,
+		Example: `  fcgisup monitor
+  fcgisup monitor --listen /run/fcgisup/monitor.sock
+  fcgisup monitor --listen 192.0.2.7:9180 --token-file /etc/fcgisup/token
+  fcgisup monitor --print-unit >/etc/systemd/system/fcgisup-monitor.service`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printUnit {
+				return c.printMonitorUnit()
+			}
+			return m.run(cmd.Context())
+		},
+	}
+	m.define(cmd.Flags())
+	cmd.Flags().BoolVar(&printUnit, "print-unit", false, "print the unit of the service, and end")
+	return cmd
+}
+
+// printMonitorUnit prints the service; one that is to read another file names it.
+func (c *cli) printMonitorUnit() error {
+	o := units.Options{Generator: "fcgisup monitor --print-unit"}
+	if c.Config != "" {
+		path, err := filepath.Abs(c.Config)
+		if err != nil {
+			return fmt.Errorf("cannot find out where %s is: %w", c.Config, err)
+		}
+		o.Config = path
+		o.Generator += " --config " + path
+	}
+	_, err := c.Out.Write(units.Monitor(o).Data)
+	return err
+}
