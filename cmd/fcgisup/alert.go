@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/watch"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
 
@@ -46,7 +47,7 @@ with the same id.`,
 // service gets: what to send comes on standard input, since it holds a secret.
 func (c *cli) alertSendCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    alertSend,
+		Use:    watch.SendCommand,
 		Short:  "Send one message, for the monitor",
 		Args:   cobra.NoArgs,
 		Hidden: true,
@@ -73,7 +74,7 @@ set here as well, and what the service's sandbox forbids is not forbidden.`,
   fcgisup alert test --target telegram`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return tryAlerts(cmd.Context(), c.Env, target)
+			return watch.TestAlerts(cmd.Context(), c.Env, target)
 		},
 	}
 	cmd.Flags().StringVar(&target, "target", "", "only the target with this `NAME`")

@@ -1,241 +1,57 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime/debug"
-	"syscall"
-	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
-	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
-	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/monitor"
-	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
-	"github.com/fcgisup/fcgisup/supervisor/monitor/page"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/watch"
+	"github.com/fcgisup/fcgisup/units"
 )
 
-// monitorState is where the monitor keeps its history unless systemd says otherwise.
-const monitorState = "/var/lib/fcgisup"
+func (c *cli) monitorCommand() *cobra.Command {
+	m := &watch.Monitor{Env: c.Env}
+	printUnit := false
+	cmd := &cobra.Command{
+		Use:   "monitor",
+		Short: "Watch all instances of this host: status page, metrics, alerts",
+		Long: `monitor is the host's daemon. It knows every instance of the configuration, also
+those that sleep, which it does not wake, and those that systemd runs without a
+supervisor (systemd.supervise: false), which it probes and, when they do not
+answer, restarts. It serves a status page with the last 24 hours, /metrics of
+all instances, /healthz and /api/v1/status, and tells people what goes down.
 
-// monitoring is one "fcgisup monitor".
-type monitoring struct {
-	*term.Env
-	listen, tokenFile, state string
-	interval                 time.Duration
-	controls                 []string
-	debug                    bool
-
-	log    *slog.Logger
-	token  secret
-	page   *page.Page
-	alerts *alert.Alerter
-	mon    *monitor.Monitor
-	host   peer.Surveyor
-	// evidence is of processes that are about to be restarted.
-	evidence scoreboard.Aside[scoreboard.Evidence]
-}
-
-// define adds the flags of "fcgisup monitor" that say how it watches.
-func (m *monitoring) define(f *pflag.FlagSet) {
-	f.StringVar(&m.listen, "listen", "", "`ADDRESS` of the page: IP:PORT or a socket path (default 127.0.0.1:9180)")
-	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that callers present")
-	f.StringVar(&m.state, "state-dir", "", "`FOLDER` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
-	f.DurationVar(&m.interval, "interval", 0, "from one look at all instances to the next (default 5s)")
-	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+control.Root+"; repeatable")
-	f.BoolVar(&m.debug, "debug", false, "log more")
-}
-
-// run watches until SIGTERM.
-func (m *monitoring) run(ctx context.Context) error {
-	debug.SetGCPercent(service.GCPercent)
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	errs := service.NewAsyncWriter(m.Err)
-	defer errs.Close()
-	m.log = service.NewLogger(errs, m.Getenv, m.debug)
-	cfg, missing, err := m.configuration()
-	var refused string
-	if err != nil {
-		var other *fcgisup.Config
-		if other, refused = accepted.Instead(m.Env, err, accepted.ByRoot); other == nil {
-			return err
-		}
-		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")
-		cfg = other
-	}
-	settings, token, err := m.settings(cfg)
-	if err != nil {
-		return err
-	}
-	m.token.set(token)
-	dir := cmp.Or(m.state, m.Getenv("STATE_DIRECTORY"), monitorState)
-	unlock, err := lockState(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	opt := m.options(cfg, settings)
-	opt.ConfigError = cmp.Or(missing, refused)
-	opt.HistoryFile = filepath.Join(dir, "history.json")
-	if opt.History, err = monitor.OpenHistory(opt.HistoryFile); err != nil {
-		m.log.Error("cannot read history, starting empty", "error", err)
-	}
-	m.mon = monitor.New(opt)
-	m.page = page.New(m.mon.Feed(), page.Options{StaleAfter: fresh(settings)})
-	if m.alerts, err = newAlerter(cfg.Alerts, missing != "", filepath.Join(dir, "alerts"), m.log); err != nil {
-		return err
-	}
-	defer m.closeAlerts()
-	defer m.serve(settings).close()
-	m.log.Info("fcgisup monitors", "version", m.Version(), "address", settings.Listen.String(), "apps", len(cfg.Apps))
-	return m.untilStopped(ctx, signals, settings)
-}
-
-// untilStopped runs the monitor, and obeys signals.
-func (m *monitoring) untilStopped(ctx context.Context, signals <-chan os.Signal, settings fcgisup.Monitor) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	v := service.NewNotifier(m.log)
-	ended, told := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		m.mon.Run(ctx)
-	}()
-	go func() {
-		defer close(told)
-		m.tell(ctx, v)
-	}()
-	go m.observe(ctx)
-	for {
-		select {
-		case <-ended:
-			<-told
-			return nil
-		case sig := <-signals:
-			if sig == syscall.SIGHUP {
-				m.reload(v, settings)
-				continue
+SIGHUP reads the configuration anew; an invalid one changes nothing. Flags come
+before what the file says under monitor:.`,
+		Example: `  fcgisup monitor
+  fcgisup monitor --listen /run/fcgisup/monitor.sock
+  fcgisup monitor --listen 192.0.2.7:9180 --token-file /etc/fcgisup/token
+  fcgisup monitor --print-unit >/etc/systemd/system/fcgisup-monitor.service`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printUnit {
+				return c.printMonitorUnit()
 			}
-			m.log.Info("stopping", "signal", sig.String())
-			stop()
-			<-told
-			v.Notify("STOPPING=1\nSTATUS=stopping")
-		}
+			return m.Run(cmd.Context())
+		},
 	}
+	m.Define(cmd.Flags())
+	cmd.Flags().BoolVar(&printUnit, "print-unit", false, "print the unit of the service, and end")
+	return cmd
 }
 
-// observe shows every report to the alerts.
-func (m *monitoring) observe(ctx context.Context) {
-	for {
-		report, changed := m.mon.Feed().Latest()
-		if report != nil {
-			m.alerts.Observe(report, report.At)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// lastWords is how long what is still to be told is tried at the end.
-const lastWords = 5 * time.Second
-
-func (m *monitoring) closeAlerts() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
-	defer cancel()
-	if err := m.alerts.Close(ctx); err != nil {
-		m.log.Error("alerts that wait are lost", "error", err)
-	}
-}
-
-// configuration is what applies. None at all is no error: the package installs
-// the service before there is one.
-func (m *monitoring) configuration() (_ *fcgisup.Config, missing string, err error) {
-	if _, _, err := fcgisup.Find(m.Config, m.Getenv); errors.Is(err, fcgisup.ErrNoConfig) {
-		return &fcgisup.Config{Monitor: fcgisup.DefaultMonitor(), Alerts: fcgisup.DefaultAlerts()}, err.Error(), nil
-	}
-	cfg, err := m.Load()
-	return cfg, "", err
-}
-
-// settings are the file's under monitor:, with what the flags say, and the token.
-func (m *monitoring) settings(cfg *fcgisup.Config) (s fcgisup.Monitor, token string, err error) {
-	s = cfg.Monitor
-	if m.listen != "" {
-		a, err := fcgisup.ParseAddress(m.listen)
+// printMonitorUnit prints the service; one that is to read another file names it.
+func (c *cli) printMonitorUnit() error {
+	o := units.Options{Generator: "fcgisup monitor --print-unit"}
+	if c.Config != "" {
+		path, err := filepath.Abs(c.Config)
 		if err != nil {
-			return s, "", term.Usage(fmt.Errorf("--listen: %w", err))
+			return fmt.Errorf("cannot find out where %s is: %w", c.Config, err)
 		}
-		s.Listen = a
+		o.Config = path
+		o.Generator += " --config " + path
 	}
-	if m.interval != 0 {
-		if m.interval < time.Second {
-			return s, "", term.Usage(errors.New("--interval: must be at least 1s"))
-		}
-		s.Interval = m.interval
-	}
-	s.TokenFile = cmp.Or(m.tokenFile, s.TokenFile)
-	if s.TokenFile != "" {
-		token, err = term.ReadToken(s.TokenFile)
-	} else {
-		err = needsNone(s.Listen)
-	}
-	return s, token, err
-}
-
-// needsNone refuses an address that other hosts can reach without a token.
-func needsNone(a fcgisup.Address) error {
-	if a.Local() {
-		return nil
-	}
-	return &term.ExitError{
-		Code: term.ExitUsage, Hint: "--token-file FILE (monitor.token_file) names a file with a secret; 127.0.0.1:9180 or a socket path needs none",
-		Cause: fmt.Errorf("cannot listen on %s without a token: other hosts can reach it", a),
-	}
-}
-
-// reload puts the file in force, if it can be.
-func (m *monitoring) reload(v *service.Notifier, running fcgisup.Monitor) {
-	v.Notify(sdReloading())
-	defer v.Notify("READY=1")
-	cfg, missing, err := m.configuration()
-	if err == nil && missing != "" {
-		err = errors.New(missing)
-	}
-	var settings fcgisup.Monitor
-	var token string
-	if err == nil {
-		settings, token, err = m.settings(cfg)
-	}
-	if err == nil && token == "" {
-		err = needsNone(running.Listen) // that stays until a restart
-	}
-	if err != nil {
-		m.log.Error("reload failed, the configuration is that of before", "error", err)
-		m.mon.Misconfigured(err.Error())
-		return
-	}
-	if settings.Listen != running.Listen || settings.Interval != running.Interval {
-		m.log.Warn("another monitor.listen or monitor.interval takes a restart of the monitor")
-	}
-	m.token.set(token)
-	m.mon.Configure(cfg.Apps)
-	m.alerts.Configure(cfg.Alerts)
-	m.log.Info("reloaded", "apps", len(cfg.Apps))
+	_, err := c.Out.Write(units.Monitor(o).Data)
+	return err
 }

@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func sdReloading() string {
 
 // tell tells systemd that the first report is there, how things are, and that
 // the monitor's loop makes progress.
-func (m *monitoring) tell(ctx context.Context, v *service.Notifier) {
+func (m *Monitor) tell(ctx context.Context, v *service.Notifier) {
 	var beat <-chan time.Time
 	interval := v.WatchdogInterval()
 	if interval > 0 {
@@ -66,7 +66,7 @@ func (m *monitoring) tell(ctx context.Context, v *service.Notifier) {
 	}
 }
 
-func (m *monitoring) alive(ctx context.Context, patience time.Duration) bool {
+func (m *Monitor) alive(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return m.mon.Alive(ctx)

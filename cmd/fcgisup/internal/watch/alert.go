@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
 
-// alertSend is the name of the command that sends one message.
-const alertSend = "send"
+// SendCommand is the name of the command that sends one message.
+const SendCommand = "send"
 
 // courier delivers by way of this very program, also after an upgrade has replaced its file.
 func courier() alert.Courier {
-	return alert.Courier{Self: []string{"/proc/self/exe", "alert", alertSend}, Environ: os.Environ()}
+	return alert.Courier{Self: []string{"/proc/self/exe", "alert", SendCommand}, Environ: os.Environ()}
 }
 
 // newAlerter tells the targets of the configuration, if it could be read, what the monitor reports.
@@ -28,8 +28,8 @@ func newAlerter(alerts fcgisup.Alerts, unread bool, dir string, log *slog.Logger
 	return alert.New(alert.Options{Alerts: alerts, Unread: unread, Dir: dir, Log: log, Deliver: courier().Deliver})
 }
 
-// tryAlerts sends a test to every target, or to the one with a name.
-func tryAlerts(ctx context.Context, c *term.Env, name string) error {
+// TestAlerts sends a test to every target, or to the one with a name.
+func TestAlerts(ctx context.Context, c *term.Env, name string) error {
 	cfg, err := c.Load()
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"context"
@@ -7,15 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -23,7 +22,7 @@ import (
 )
 
 // options give the monitor the host.
-func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Options {
+func (m *Monitor) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Options {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
@@ -61,7 +60,7 @@ func (m *monitoring) options(cfg *fcgisup.Config, s fcgisup.Monitor) monitor.Opt
 const evidenceTimeout = 250 * time.Millisecond
 
 // evidenceOf reads one process at a time: what blocks once may block again.
-func (m *monitoring) evidenceOf(pid int) any {
+func (m *Monitor) evidenceOf(pid int) any {
 	e, err := m.evidence.Read(evidenceTimeout, 0, func() (scoreboard.Evidence, error) { return scoreboard.Gather(pid), nil })
 	if err == nil && e.Stat.PID != pid { // another lane was first
 		err = errors.New("another process was being read")
@@ -73,7 +72,7 @@ func (m *monitoring) evidenceOf(pid int) any {
 }
 
 // sockets are the control sockets of this host.
-func (m *monitoring) sockets() ([]string, error) {
+func (m *Monitor) sockets() ([]string, error) {
 	return append(control.AllPaths(), m.controls...), nil
 }
 
@@ -139,112 +138,11 @@ func cgroupOf(pid int) []int {
 	return []int{pid}
 }
 
-// hostUnits is systemd over a connection that is made again when it is lost,
-// as by systemctl daemon-reexec.
-type hostUnits struct {
-	mu   sync.Mutex
-	conn *units.Systemd
-}
-
-func (h *hostUnits) connected(ctx context.Context) (*units.Systemd, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.conn == nil {
-		conn, err := units.Connect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		h.conn = conn
+// status asks a supervisor. Below Root it may speak of no more than its
+// directory's name says: that is its app's user's, who must not speak for other apps.
+func (m *Monitor) status(ctx context.Context, socket string, apps []fcgisup.App) ([]control.Status, error) {
+	if slices.Contains(m.controls, socket) {
+		return control.FetchAny(ctx, socket)
 	}
-	return h.conn, nil
-}
-
-// lost drops a connection that has failed; the next question makes another.
-func (h *hostUnits) lost(conn *units.Systemd) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.conn == conn {
-		h.conn = nil
-		conn.Close()
-	}
-}
-
-// List asks once again over a new connection when the old one is lost.
-func (h *hostUnits) List(ctx context.Context) (map[string]monitor.Unit, error) {
-	states, err := h.list(ctx)
-	if err != nil {
-		if states, err = h.list(ctx); err != nil {
-			return nil, err
-		}
-	}
-	all := make(map[string]monitor.Unit, len(states))
-	for _, s := range states {
-		all[s.Name] = monitor.Unit{Active: s.Active, Sub: s.Sub}
-	}
-	return all, nil
-}
-
-func (h *hostUnits) list(ctx context.Context) ([]units.State, error) {
-	conn, err := h.connected(ctx)
-	if err != nil {
-		return nil, err
-	}
-	states, err := conn.List(ctx, units.AllSockets, units.AllServices)
-	if err != nil {
-		h.lost(conn)
-	}
-	return states, err
-}
-
-// Result is that of a socket or service.
-func (h *hostUnits) Result(ctx context.Context, unit string) (string, error) {
-	conn, err := h.connected(ctx)
-	if err != nil {
-		return "", err
-	}
-	if strings.HasSuffix(unit, ".socket") {
-		return conn.Result(ctx, unit, "Socket")
-	}
-	s, err := conn.Service(ctx, unit)
-	if err != nil {
-		return "", err
-	}
-	return resultOf(s), nil
-}
-
-// resultOf is systemd's result of a service, with the exit code and the path that its sandbox lacks where that is the reason.
-func resultOf(s units.Service) string {
-	app, _, _, _ := units.Parse(s.Name)
-	cause, fix := startup.DeniedMounts(s.Result, s.Exit, s.MissingMounts, app)
-	switch {
-	case cause != "":
-		return units.Ending(s.Result, s.Exit) + "; " + cause + "; " + fix
-	case s.Result == "success":
-		return s.Result
-	}
-	return units.Ending(s.Result, s.Exit)
-}
-
-// Service asks for one service.
-func (h *hostUnits) Service(ctx context.Context, unit string) (monitor.Service, error) {
-	conn, err := h.connected(ctx)
-	if err != nil {
-		return monitor.Service{}, err
-	}
-	s, err := conn.Service(ctx, unit)
-	return monitor.Service{
-		Unit:  monitor.Unit{Active: s.Active, Sub: s.Sub, Result: s.Result},
-		Began: s.Began, PID: s.PID, Restarts: s.Restarts,
-	}, err
-}
-
-// TryRestart waits for the job's end on a connection of its own: while one
-// waits, what comes in on it for others must not.
-func (h *hostUnits) TryRestart(ctx context.Context, unit string) error {
-	conn, err := units.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return conn.TryRestart(ctx, unit)
+	return control.FetchFew(ctx, apps, socket)
 }

@@ -1,4 +1,4 @@
-package main
+package watch
 
 import (
 	"cmp"
@@ -34,7 +34,7 @@ func fresh(s fcgisup.Monitor) time.Duration { return max(freshIntervals*s.Interv
 // monitorServer is the monitor's HTTP server. An address that cannot be had keeps
 // nobody from being alerted: it is tried again.
 type monitorServer struct {
-	*monitoring
+	*Monitor
 	address fcgisup.Address
 	handler http.Handler
 	stop    context.CancelFunc
@@ -50,9 +50,9 @@ const (
 )
 
 // serve answers from now on, or as soon as it can listen.
-func (m *monitoring) serve(s fcgisup.Monitor) *monitorServer {
+func (m *Monitor) serve(s fcgisup.Monitor) *monitorServer {
 	ctx, stop := context.WithCancel(context.Background())
-	server := &monitorServer{monitoring: m, address: s.Listen, stop: stop, ended: make(chan struct{})}
+	server := &monitorServer{Monitor: m, address: s.Listen, stop: stop, ended: make(chan struct{})}
 	server.handler = web.Handler(web.Options{
 		Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
 		Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
@@ -136,7 +136,7 @@ func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 	return httpserver.Listen(a.Addr)
 }
 
-func (m *monitoring) metrics() http.Handler {
+func (m *Monitor) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(service.BuildInfo(m.Version()), m.mon.Collector(), m.alerts)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
