@@ -20,6 +20,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/internal/openapi"
 )
 
 // control serves the control interface on its socket; call asks it.
@@ -90,6 +91,13 @@ func TestStatusHasTheContractsNames(t *testing.T) {
 	var all []map[string]any
 	if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK || len(all) != 1 {
 		t.Fatalf("%d, %v: %s", code, err, body)
+	}
+	described, err := openapi.Load("../docs/control-api.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range described.Validate("GET /status", code, []byte(body)) {
+		t.Errorf("not as in docs/control-api.yaml: %v", err)
 	}
 	st := all[0]
 	got := shape(st)
@@ -257,7 +265,7 @@ func TestControlRefuses(t *testing.T) {
 		{"GET", "/status?instance=x", http.StatusBadRequest, `{"error":"instance must be a number from 1"}`},
 		{"GET", "/status?instance=2", http.StatusOK, "[]"},
 		{"POST", "/status", http.StatusMethodNotAllowed, `{"error":"/status takes GET"}`},
-		{"GET", "/", http.StatusNotFound, `{"error":"there are GET /status and /metrics, and POST /restart, /scale and /reload"}`},
+		{"GET", "/", http.StatusNotFound, `{"error":"there are GET /status, GET /metrics, GET /config, POST /restart, POST /scale, POST /reload"}`},
 		{"GET", "/metrics", http.StatusOK, "metrics"},
 	} {
 		if code, body := call(test.method, test.path); code != test.code || body != test.body {

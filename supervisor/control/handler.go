@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,70 +42,93 @@ type ConfigRead struct {
 // supervisor that has read no file.
 func Handler(s Supervised, metrics http.Handler, config func() (ConfigRead, bool)) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+ConfigTarget, func(w http.ResponseWriter, _ *http.Request) {
-		read, ok := config()
-		if !ok {
-			http.Error(w, "{}", http.StatusNotFound)
-			return
-		}
-		reply(w, http.StatusOK, read)
-	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		instance, err := counted(r, "instance", 0)
-		if err != nil {
-			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
-		defer cancel()
-		all := s.Look(ctx, instance)
-		if instance == 0 {
-			fitAll(all)
-		}
-		reply(w, http.StatusOK, all)
-	})
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
-		instance, err := counted(r, "instance", 0)
-		if err != nil {
-			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
-			return
-		}
-		finish(w, s.Restart(r.Context(), instance))
-	})
-	mux.HandleFunc("POST /scale", func(w http.ResponseWriter, r *http.Request) {
-		instance, err1 := counted(r, "instance", 0)
-		workers, err2 := counted(r, "workers", -1)
-		if workers < 0 && err2 == nil {
-			err2 = errors.New("workers is missing")
-		}
-		if err := errors.Join(err1, err2); err != nil {
-			reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
-			return
-		}
-		finish(w, s.Scale(r.Context(), instance, workers))
-	})
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		note, err := s.Reload(r.Context())
-		if err == nil && note != "" {
-			reply(w, http.StatusOK, outcome{Note: note})
-			return
-		}
-		finish(w, err)
-	})
-	for path, method := range map[string]string{
-		"/status": http.MethodGet, "/metrics": http.MethodGet,
-		"/restart": http.MethodPost, "/scale": http.MethodPost, "/reload": http.MethodPost,
-	} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", method)
-			reply(w, http.StatusMethodNotAllowed, outcome{Error: path + " takes " + method})
+	var there []string
+	for _, r := range routes(s, metrics, config) {
+		there = append(there, r.method+" "+r.path)
+		mux.Handle(r.method+" "+r.path, r.handler)
+		mux.HandleFunc(r.path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", r.method)
+			reply(w, http.StatusMethodNotAllowed, outcome{Error: r.path + " takes " + r.method})
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusNotFound, outcome{Error: "there are GET /status and /metrics, and POST /restart, /scale and /reload"})
+		reply(w, http.StatusNotFound, outcome{Error: "there are " + strings.Join(there, ", ")})
 	})
 	return mux
+}
+
+// route is an operation of the interface; docs/control-api.yaml describes each.
+type route struct {
+	method, path string
+	handler      http.Handler
+}
+
+func routes(s Supervised, metrics http.Handler, config func() (ConfigRead, bool)) []route {
+	c := commands{s}
+	return []route{
+		{http.MethodGet, "/status", http.HandlerFunc(c.status)},
+		{http.MethodGet, "/metrics", metrics},
+		{http.MethodGet, ConfigTarget, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			read, ok := config()
+			if !ok {
+				http.Error(w, "{}", http.StatusNotFound)
+				return
+			}
+			reply(w, http.StatusOK, read)
+		})},
+		{http.MethodPost, "/restart", http.HandlerFunc(c.restart)},
+		{http.MethodPost, "/scale", http.HandlerFunc(c.scale)},
+		{http.MethodPost, "/reload", http.HandlerFunc(c.reload)},
+	}
+}
+
+// commands are the handlers of what is supervised.
+type commands struct{ Supervised }
+
+func (c commands) status(w http.ResponseWriter, r *http.Request) {
+	instance, err := counted(r, "instance", 0)
+	if err != nil {
+		reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
+	defer cancel()
+	all := c.Look(ctx, instance)
+	if instance == 0 {
+		fitAll(all)
+	}
+	reply(w, http.StatusOK, all)
+}
+
+func (c commands) restart(w http.ResponseWriter, r *http.Request) {
+	instance, err := counted(r, "instance", 0)
+	if err != nil {
+		reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
+		return
+	}
+	finish(w, c.Restart(r.Context(), instance))
+}
+
+func (c commands) scale(w http.ResponseWriter, r *http.Request) {
+	instance, err1 := counted(r, "instance", 0)
+	workers, err2 := counted(r, "workers", -1)
+	if workers < 0 && err2 == nil {
+		err2 = errors.New("workers is missing")
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
+		return
+	}
+	finish(w, c.Scale(r.Context(), instance, workers))
+}
+
+func (c commands) reload(w http.ResponseWriter, r *http.Request) {
+	note, err := c.Reload(r.Context())
+	if err == nil && note != "" {
+		reply(w, http.StatusOK, outcome{Note: note})
+		return
+	}
+	finish(w, err)
 }
 
 // counted reads a parameter that is a number from 1.

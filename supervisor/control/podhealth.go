@@ -92,21 +92,7 @@ type Pod struct {
 // Handler serves GET /livez, /readyz and /startupz: 200, or 503 with the reason as text.
 func (p Pod) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for path, verdict := range map[string]func(ctx context.Context) (bool, string){
-		"/livez": func(ctx context.Context) (bool, string) {
-			if !p.Alive(ctx) {
-				return false, "the loop of an instance does not answer"
-			}
-			return PodLive(p.Look(ctx, 0), time.Now(), p.Limits())
-		},
-		"/readyz": func(ctx context.Context) (bool, string) {
-			if p.Draining() {
-				return false, "stopping"
-			}
-			return PodReady(p.Look(ctx, 0), p.Limits())
-		},
-		"/startupz": func(ctx context.Context) (bool, string) { return PodStarted(p.Look(ctx, 0)) },
-	} {
+	for path, verdict := range p.verdicts() {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
 			defer cancel()
@@ -122,4 +108,22 @@ func (p Pod) Handler() http.Handler {
 		})
 	}
 	return mux
+}
+
+func (p Pod) verdicts() map[string]func(ctx context.Context) (bool, string) {
+	return map[string]func(ctx context.Context) (bool, string){
+		"/livez": func(ctx context.Context) (bool, string) {
+			if !p.Alive(ctx) {
+				return false, "the loop of an instance does not answer"
+			}
+			return PodLive(p.Look(ctx, 0), time.Now(), p.Limits())
+		},
+		"/readyz": func(ctx context.Context) (bool, string) {
+			if p.Draining() {
+				return false, "stopping"
+			}
+			return PodReady(p.Look(ctx, 0), p.Limits())
+		},
+		"/startupz": func(ctx context.Context) (bool, string) { return PodStarted(p.Look(ctx, 0)) },
+	}
 }

@@ -52,18 +52,14 @@ type Options struct {
 // The token comes as "Authorization: Bearer TOKEN", or is exchanged for a cookie.
 func Handler(o Options) http.Handler {
 	s := &server{o}
-	open := http.NewServeMux()
-	open.HandleFunc("GET /healthz", s.healthz)
-	open.HandleFunc("GET /login", s.loginForm)
-	open.HandleFunc("POST /login", s.login)
-	open.Handle("GET /assets/", o.Page)
-	closed := http.NewServeMux()
-	closed.Handle("GET /metrics", o.Metrics)
-	closed.HandleFunc("GET /api/v1/status", s.status)
-	closed.HandleFunc("GET /api/v1/alerts", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, o.Alerts())
-	})
-	closed.HandleFunc("POST /api/v1/restart", s.restart)
+	open, closed := http.NewServeMux(), http.NewServeMux()
+	for _, r := range s.routes() {
+		if r.open {
+			open.HandleFunc(r.pattern, r.handler)
+			continue
+		}
+		closed.HandleFunc(r.pattern, r.handler)
+	}
 	closed.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "there is nothing here")
 	})
@@ -77,6 +73,28 @@ func Handler(o Options) http.Handler {
 }
 
 type server struct{ Options }
+
+// route is an operation; open ones need no token. docs/monitor-api.yaml describes each.
+type route struct {
+	pattern string
+	open    bool
+	handler http.HandlerFunc
+}
+
+func (s *server) routes() []route {
+	return []route{
+		{"GET /healthz", true, s.healthz},
+		{"GET /login", true, s.loginForm},
+		{"POST /login", true, s.login},
+		{"GET /assets/", true, s.Page.ServeHTTP},
+		{"GET /metrics", false, s.Metrics.ServeHTTP},
+		{"GET /api/v1/status", false, s.status},
+		{"GET /api/v1/alerts", false, func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, s.Alerts())
+		}},
+		{"POST /api/v1/restart", false, s.restart},
+	}
+}
 
 // maxBody and readTimeout bound what anybody sends; forms are short.
 const (
@@ -134,8 +152,11 @@ func reply(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client has gone
 }
 
+// failure is the body of an answer that is not 200.
+type failure struct {
+	Error string `json:"error"`
+}
+
 func fail(w http.ResponseWriter, code int, why string) {
-	reply(w, code, struct {
-		Error string `json:"error"`
-	}{why})
+	reply(w, code, failure{why})
 }
