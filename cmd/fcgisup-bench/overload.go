@@ -10,8 +10,8 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup-bench/report"
 )
 
-// overload is table 7: more requests than can be served, for a while. Requests sleep, so all peers can have it at the
-// same time without being short of processors.
+// overload is table 7: more requests than can be served, for a while. Requests sleep, so several peers can have it at
+// the same time; with too many of them the clients would be what is slow.
 type overload struct {
 	Peers    []string      `yaml:"peers"`
 	Program  string        `yaml:"program"`
@@ -23,18 +23,25 @@ type overload struct {
 	Timeout  time.Duration `yaml:"timeout"` // of the clients
 	Backlogs []int         `yaml:"backlogs"`
 	Limit    time.Duration `yaml:"limit"` // on the wait for recovery
+	// AtOnce is how many peers have it at the same time.
+	AtOnce int `yaml:"at_once"`
 }
 
 func (m *overload) measure(ctx context.Context, b *bench, t *report.Table) error {
 	capacity := float64(m.Workers) / m.Service.Seconds()
 	t.Columns = []string{"requests", "answered/s", "in time/s", "5xx, %", "other failures, %", "p50, ms", "p99, ms", "as fast as before after, s"}
 	t.Notes = append(t.Notes, fmt.Sprintf("Capacity: %.0f requests/s. Both rates count the answers until the overload ends, the other columns all of them. “In time” is within %v. Recovery is counted from the last request of the overload to the first of three in a row that took less than five times %v.", capacity, late, m.Service))
+	turns := make(chan struct{}, max(m.AtOnce, 1))
 	plot := report.Plot{Name: "overload", Title: fmt.Sprintf("Answers in time per second, of %.0f possible", capacity), X: report.Axis{Label: "requests/s", Mark: capacity}}
 	for _, backlog := range m.Backlogs {
 		b.say("overload: backlog %d", backlog)
 		spec := peers.Spec{Workers: m.Workers, Backlog: backlog}
 		err := b.together(ctx, t, &plot, parts(m.Program, m.Peers, m.PHP), spec, fmt.Sprintf(", backlog %d", backlog), func(c *crew) map[string]barRow {
-			return c.each(func(name string) (barRow, string) { return m.one(ctx, b, c, name, capacity), "" })
+			return c.each(func(name string) (barRow, string) {
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				return m.one(ctx, b, c, name, capacity), ""
+			})
 		})
 		if err != nil {
 			return err
