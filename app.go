@@ -88,6 +88,7 @@ type Workers struct {
 	// Auto has [Workers.Resolve] set Max, where the workers run, to PerCPU times the CPUs there; Fixed sets Min to the same.
 	Auto, Fixed bool
 	PerCPU      float64
+	Prefork     Prefork
 }
 
 // Resolve returns w with Max set by the machine, if it is automatic: PerCPU for each of the cpus, rounded down. If both are
@@ -167,6 +168,8 @@ type Limits struct {
 	RequestTimeout time.Duration
 	// IdleTimeout sends an idle instance back to sleep.
 	IdleTimeout time.Duration
+	// TemplateIdle is how long the template of workers.prefork outlives the workers of an instance that sleeps.
+	TemplateIdle time.Duration
 	// QueueTimeout is how long a request waits, while no worker can live, for its 503.
 	QueueTimeout time.Duration
 	// QueueWait is how long a request that is let into a standing queue may expect to wait.

@@ -112,6 +112,7 @@ func workers(w *Workers) set {
 			{"max", "the most workers; auto: per_cpu for each CPU of the control group's quota (cpu.max), else of the machine, and no more than fit into memory.max if limits.max_memory is set", workersMax(w)},
 			{"spare", "idle workers kept ready", number(&w.Spare, 0, MaxWorkers)},
 			{"per_cpu", "workers per CPU with max: auto; may be a fraction", perCPU(&w.PerCPU)},
+			{"prefork", "perl: the program is loaded once, up to its first FCGI::Accept, and its workers are forked from that template: they start in milliseconds and share memory. Where that would break something they are started as ever, and status says why. off: each worker loads the program", prefork(&w.Prefork)},
 		})(d, n, key)
 		if d.describing() {
 			d.about(key, func(k *Key) { k.Default = show(w.Max) })
@@ -164,6 +165,7 @@ func limitFields(l *Limits) []field {
 		{"stop_timeout", "stop signal to KILL", positiveDuration(&l.StopTimeout)},
 		{"request_timeout", "one request longer than this makes its worker stuck, also a kept connection while others wait for as long; 0: never", duration(&l.RequestTimeout)},
 		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
+		{"template_idle", "how long the template of workers.prefork outlives the workers of an instance that has gone to sleep, so that it wakes in milliseconds; 0: it goes with them", duration(&l.TemplateIdle)},
 		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
 		{"queue_wait", "in a queue that stands, how long a request that is let in may expect to wait; the others are refused at once, and nginx answers 503. A burst that drains within 10s is not refused. Unix sockets only. 0: off", duration(&l.QueueWait)},
 		{"drain_delay", "for how long after SIGTERM the sockets are still served while /readyz answers 503, before workers are stopped: what a load balancer needs to take notice", duration(&l.DrainDelay)},

@@ -81,6 +81,13 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): what is let into a standing queue is answered 504; set limits: {queue_wait: %s} or less",
 			showDuration(read), showDuration(read/2))
 	}
+	if !a.Systemd.Supervise && w.Prefork.On() {
+		fail("workers.prefork", "needs the supervisor, which systemd.supervise: false leaves out")
+	}
+	if !w.Prefork.On() && a.Limits.TemplateIdle > 0 {
+		sub := key + ".limits.template_idle"
+		d.warnAt(d.at(sub, k), sub, "has no effect without workers: {prefork: perl}")
+	}
 	if !a.Systemd.Supervise && (w.Max > 1 || w.Auto) {
 		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
 	}

@@ -15,6 +15,7 @@ type asides struct {
 	resting scoreboard.Aside[map[scoreboard.Inode]bool]
 	details scoreboard.Aside[[]string]
 	memory  scoreboard.Aside[weight]
+	program scoreboard.Aside[program]
 }
 
 func newAsides() *asides {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/prefork"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -20,6 +21,9 @@ import (
 type host interface {
 	// spawn starts a worker; line gets its output, gone is called as described at child.
 	spawn(l Launch, line func(string), gone func(e Exit, left bool)) (process, error)
+	// load is spawn for a process that may become a template; said is called for each message of its program, and must
+	// not block. Where no process can, it fails before there is one.
+	load(l Launch, line func(string), gone func(e Exit, left bool), said func(prefork.Message)) (process, template, error)
 	// arm has f called once, as soon as a connection waits, or with an error when
 	// that is not seen any more; f must not block.
 	arm(f func(error)) error
@@ -95,6 +99,7 @@ type instance struct {
 	configErr string
 
 	pool
+	preforking
 	health
 	socket socketCare
 	sight
@@ -147,6 +152,7 @@ func (i *instance) run(ctx context.Context) {
 	ending := ctx.Done()
 	for {
 		if i.frozen {
+			i.closeTemplates() // the successor makes its own
 			return
 		}
 		now := time.Now()
@@ -178,7 +184,7 @@ func (i *instance) run(ctx context.Context) {
 // over tells whether run has nothing left to do: told to end, or asleep where
 // something else waits for the next connection.
 func (i *instance) over() bool {
-	if len(i.slots) > 0 {
+	if len(i.slots) > 0 || i.templates > 0 {
 		return false
 	}
 	return i.leaving || i.opt.ExitAsleep && i.slept && !i.awake
@@ -326,6 +332,7 @@ func (i *instance) tick(now time.Time) {
 		}
 	}
 	i.advanceRoll(now)
+	i.tickTemplate(now)
 	i.fill(now)
 	i.tickLeaving(now)
 	i.tickSocket(now)
@@ -373,9 +380,10 @@ func (i *instance) next() time.Time {
 	if !i.probing {
 		soonest(i.probeAt)
 	}
-	if i.missing() && i.cold.took > 0 {
+	if i.missing() && i.cold.took > 0 && !i.awaitsTemplate() {
 		soonest(i.cold.next)
 	}
+	soonest(i.templateAt())
 	return next
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/prefork"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -85,6 +86,10 @@ func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (proce
 		time.AfterFunc(p.lives, func() { p.die(1) })
 	}
 	return p, nil
+}
+
+func (h *fakeHost) load(Launch, func(string), func(Exit, bool), func(prefork.Message)) (process, template, error) {
+	return nil, nil, errNoTemplate
 }
 
 func (h *fakeHost) arm(f func(error)) error {

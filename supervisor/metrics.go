@@ -45,7 +45,8 @@ var (
 	descOrphans  = desc("orphaned_requests", "Requests that are served although their client has gone.")
 	descAbandon  = desc("requests_abandoned_total", "Queued connections whose client has gone.")
 	descBusy     = desc("workers_busy", "Ready workers that hold a connection.")
-	descMemory   = desc("memory_bytes", "Memory of all workers, PSS where it can be read, else RSS.")
+	descMemory   = desc("memory_bytes", "Memory of all workers and the template, PSS where it can be read, else RSS.")
+	descTemplate = desc("template_state", "1 for the state of the process that workers are forked from (workers.prefork).", "state")
 	descScaled   = desc("scale_events_total", "Changes of the number of workers.", "direction")
 	descStarts   = desc("start_duration_seconds", "From spawn to ready.")
 	descProbings = desc("probe_duration_seconds", "Whole probes, failed ones included.")
@@ -61,7 +62,7 @@ var (
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descState, descWorkers, descBusy, descRestarts, descExits, descQueue, descCapacity, descLimit, descLimited, descHead, descInFlight, descSaturate, descOldest, descOrphans,
-		descAbandon, descMemory, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descRejected, descCut, descConfig,
+		descAbandon, descMemory, descTemplate, descScaled, descStarts, descProbings, descProbe, descProbeUp, descProbeNo, descRejected, descCut, descConfig,
 	} {
 		ch <- d
 	}
@@ -110,6 +111,14 @@ func collect(st control.Status, ch chan<- prometheus.Metric) {
 	some(descOldest, st.OldestRequestSeconds)
 	some(descOrphans, number64(st.Orphaned))
 	busy, memory := weights(st.Workers)
+	if t := st.Template; t != nil {
+		for _, s := range control.TemplateStates {
+			send(descTemplate, prometheus.GaugeValue, oneIf(s == t.State), string(s))
+		}
+		if memory != nil && t.MemoryBytes != nil {
+			*memory += float64(*t.MemoryBytes)
+		}
+	}
 	send(descBusy, prometheus.GaugeValue, busy)
 	some(descMemory, memory)
 	send(descAbandon, prometheus.CounterValue, float64(st.Abandoned))

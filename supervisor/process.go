@@ -333,6 +333,15 @@ func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept b
 
 // spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.
 func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (process, error) {
+	g, err := h.exec(l, l.Env, nil, line, gone)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// exec is spawn with another environment, and more descriptors from 3 on.
+func (h *realHost) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*group, error) {
 	// A Go worker makes the shared description non-blocking for everybody, and it
 	// stays so after that worker: libfcgi would exit 0 at once.
 	if err := h.socket.listener().SetBlocking(); err != nil {
@@ -344,8 +353,8 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	}
 	attr := &syscall.ProcAttr{
 		Dir:   l.Dir,
-		Env:   append(slices.Clip(l.Env), h.mark),
-		Files: []uintptr{uintptr(h.socket.fd), w.Fd(), w.Fd()},
+		Env:   append(slices.Clip(env), h.mark),
+		Files: append([]uintptr{uintptr(h.socket.fd), w.Fd(), w.Fd()}, more...),
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	if l.Switch {
@@ -362,10 +371,16 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	g := &group{leader: pid, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: how}
+	g := h.group(pid, l)
+	g.sent = how
 	g.follow(r, h.output, line)
 	h.spawner.remember(g)
 	return g, nil
+}
+
+// group is that of a worker that has the listener as it is now.
+func (h *realHost) group(leader int, l Launch) *group {
+	return &group{leader: leader, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: &sentSignal{}}
 }
 
 // follow passes the group's output on, to its end.

@@ -61,12 +61,15 @@ func (i *instance) publish(now time.Time) {
 		ConfigError:   i.configErr,
 		Starts:        i.starts,
 		Probings:      i.probings,
+		Template:      i.templateStatus(),
 	}}
 	if i.bound.set > 0 {
 		st.openQueue = i.bound.open
 	}
 	for _, s := range i.slots {
-		st.Workers = append(st.Workers, i.workerStatus(s))
+		if !i.onlyLoads(s) {
+			st.Workers = append(st.Workers, i.workerStatus(s))
+		}
 	}
 	if before := i.status.Swap(st); before == nil || before.headline() != st.headline() {
 		i.news()
@@ -79,10 +82,14 @@ type headline struct {
 	workers, ready int
 	restarts       uint64
 	failure        *control.Failure
+	template       control.TemplateState
 }
 
 func (st *published) headline() headline {
 	h := headline{state: st.State, workers: len(st.Workers), failure: st.LastFailure}
+	if st.Template != nil {
+		h.template = st.Template.State
+	}
 	for _, w := range st.Workers {
 		if w.State == control.Ready {
 			h.ready++
@@ -169,7 +176,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 		}
 		st := *i.status.Load()
 		var procs map[int]process
-		if st.State != control.Sleeping || len(st.Workers) > 0 {
+		if st.State != control.Sleeping || len(st.Workers) > 0 || st.Template != nil {
 			procs = i.lookNow(ctx, begun)
 			st = *i.status.Load()
 		}
@@ -197,6 +204,9 @@ func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]process
 			if slot.proc != nil {
 				procs[slot.pid()] = slot.proc
 			}
+		}
+		if i.current != nil {
+			procs[i.current.proc.pid()] = i.current.proc
 		}
 	})
 	if err != nil {
@@ -283,6 +293,14 @@ func (st *published) weigh(procs map[int]process) {
 		workers[n].MemoryBytes, workers[n].MemoryKind = &bytes, string(kind)
 	}
 	st.Workers = workers
+	if st.Template == nil || procs[st.Template.PID] == nil {
+		return
+	}
+	t := *st.Template
+	if bytes, kind, err := procs[t.PID].memory(); err == nil {
+		t.MemoryBytes, t.MemoryKind = &bytes, string(kind)
+	}
+	st.Template = &t
 }
 
 // instanceState derives the state of an instance from its slots.

@@ -22,6 +22,8 @@ type roll struct {
 	// proven is set once fresh has been ready.
 	proven bool
 	reply  chan<- error
+	// renews is set if the workers come from another template than before.
+	renews bool
 	// turn is set if the roll holds the app's turn to recycle.
 	turn bool
 }
@@ -52,18 +54,22 @@ func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l Launch, rep
 	}
 	i.generation++
 	i.configure(app, now)
+	i.turnTemplate(now)
 	if !i.awake {
 		i.launch = l
 		reply <- nil
 		return
 	}
 	i.openQueue(now)
-	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply}
+	i.roll = &roll{cause: cause, launch: l, todo: slices.Clone(i.slots), reply: reply, renews: true}
 }
 
 // configure applies all of a configuration but how workers are started.
 func (i *instance) configure(app fcgisup.App, now time.Time) {
 	aged := app.Limits.MaxAge != i.app.Limits.MaxAge
+	if !app.Workers.Prefork.Equal(i.app.Workers.Prefork) {
+		i.resetTemplate(now)
+	}
 	i.app = app
 	for _, s := range i.slots {
 		if aged && s.m.state == control.Ready {
@@ -114,7 +120,7 @@ func (i *instance) stepRoll(now time.Time) bool {
 	case r.fresh == nil:
 		i.beginPair(r, now)
 		return true
-	case r.fresh.m.attempt > 0:
+	case r.fresh.m.attempt > 1 || r.fresh.m.attempt > 0 && !r.fresh.doubtful:
 		i.abortRoll(r, now)
 		return false
 	case !r.proven && r.fresh.m.state != control.Ready:
@@ -168,6 +174,7 @@ func (i *instance) abortRoll(r *roll, now time.Time) {
 		detail = i.failure.Detail
 	}
 	if r.fresh.spare {
+		i.returnTemplate(r, now)
 		i.happen(r.fresh, event{kind: kill, cause: r.cause}, now)
 	} else {
 		i.launch = r.launch

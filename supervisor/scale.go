@@ -121,6 +121,9 @@ func (i *instance) scale(now time.Time) {
 	l.busy, l.queue = i.demand(now)
 	l.pressed = l.busy+l.queue+w.Spare > have && i.host.pressed()
 	i.pressed = l.pressed
+	if i.current != nil {
+		i.scaler.rate = fastest // a fork costs little, and is quick
+	}
 	i.want = i.scaler.observe(now, w, l)
 	switch {
 	case i.want > have:
@@ -180,7 +183,7 @@ func (i *instance) fill(now time.Time) {
 	}
 	i.want = max(between(i.app.Workers, i.want), 1)
 	have := i.working()
-	for ; have < i.want && i.mayStart(now); have++ {
+	for ; have < i.want && !i.awaitsTemplate() && i.mayStart(now); have++ {
 		i.add(i.launch, now)
 		i.cold.next = now.Add(i.cold.took)
 	}
@@ -244,6 +247,7 @@ func (i *instance) sleep(now time.Time) {
 	i.log.Info("going to sleep")
 	i.openQueue(now)
 	i.awake, i.slept = false, true
+	i.sleptAt = now
 	i.want = 0
 	i.scaler = scaler{}
 	i.sampleAt, i.probeAt = time.Time{}, time.Time{}

@@ -58,6 +58,10 @@ type slot struct {
 	expires time.Time
 	// last is about the last attempt.
 	last attempted
+	// parent is the template that the process was forked from; nil: it was not.
+	parent *loading
+	// doubtful: it was forked, or might have become a template, so that another one may do better.
+	doubtful bool
 }
 
 func (s *slot) pid() int {
@@ -153,36 +157,45 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.queue = departures{}
 	i.lookAtQueue(s)
 	i.noteAttempt(s)
-	proc, err := i.host.spawn(s.launch, i.line, i.goner(s, s.id))
-	if err != nil {
-		s.why = err.Error()
-		i.happen(s, event{kind: spawnFailed}, now)
-		return
+	i.started(s, now)(i.start(s, now))
+}
+
+// started takes a process that start has made into its slot, or why there is none.
+func (i *instance) started(s *slot, now time.Time) func(process, error) {
+	return func(proc process, err error) {
+		if err != nil {
+			s.why = err.Error()
+			i.happen(s, event{kind: spawnFailed}, now)
+			return
+		}
+		s.proc = proc
+		s.lookAt, s.asked, s.unsure, s.asleep = now.Add(firstLook), time.Time{}, time.Time{}, time.Time{}
 	}
-	s.proc = proc
-	s.lookAt, s.asked, s.unsure, s.asleep = now.Add(firstLook), time.Time{}, time.Time{}, time.Time{}
 }
 
 // goner is what is called when the process number id, of a slot, has ended.
 func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
 	return func(e Exit, left bool) {
-		i.post(func(now time.Time) {
-			if id == s.id {
-				s.exit = e
-			}
-			if !left && e.Clean() && id == s.id && i.took(s) {
-				i.about(s, id, event{kind: ready}, now)
-			}
-			ev := event{kind: exited, clean: e.Clean()}
-			if left {
-				ev.kind = orphaned
-			}
-			if id == s.id && !e.sent() {
-				ev.cause = i.blame(s, ev.clean, now)
-			}
-			i.about(s, id, ev, now)
-		})
+		i.post(func(now time.Time) { i.gone(s, id, e, left, now) })
 	}
+}
+
+// gone has a slot hear of the end of its process number id.
+func (i *instance) gone(s *slot, id int, e Exit, left bool, now time.Time) {
+	if id == s.id {
+		s.exit = e
+	}
+	if !left && e.Clean() && id == s.id && i.took(s) {
+		i.about(s, id, event{kind: ready}, now)
+	}
+	ev := event{kind: exited, clean: e.Clean()}
+	if left {
+		ev.kind = orphaned
+	}
+	if id == s.id && !e.sent() {
+		ev.cause = i.blame(s, ev.clean, now)
+	}
+	i.about(s, id, ev, now)
 }
 
 // took tells whether a worker that has ended with status 0, before it was seen
@@ -224,6 +237,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 	if !before.proven && (s.m.cause == control.Crash || s.m.cause == control.StartTimeout) {
 		reason = i.whyUnready(s)
 	}
+	i.doubtTemplate(s, before, now)
 	if !before.proven {
 		i.settle()
 		i.cold = cold{} // others may do better
@@ -258,6 +272,7 @@ func (i *instance) ended(s *slot, before machine, now time.Time) {
 }
 
 func (i *instance) onReady(s *slot, now time.Time) {
+	i.acceptsItself(s, now)
 	i.settle()
 	i.warmed(s, now)
 	i.starts.Observe(now.Sub(s.m.spawned))
@@ -308,7 +323,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 		s.unsure = time.Time{}
 	case s.unsure.IsZero():
 		s.unsure = now
-	case now.Sub(s.unsure) > askAfter:
+	case now.Sub(s.unsure) > askAfter && !i.willSay(s):
 		i.ask(s, now)
 	}
 	i.noteSleep(s, now)

@@ -213,6 +213,21 @@ func (s *Spawner) adopt(g *group, gone func(Exit, bool)) {
 	}
 }
 
+// take registers a child that another process has forked for us, like start.
+func (s *Spawner) take(g *group, gone func(Exit, bool)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stat, err := scoreboard.ReadStat(g.leader)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot look at process %d: %w", g.leader, err)
+	case stat.Parent != os.Getpid() || stat.Group != g.leader || s.children[g.leader] != nil:
+		return fmt.Errorf("process %d is not a new child with a group of its own", g.leader)
+	}
+	s.children[g.leader] = &child{gone: gone, group: g}
+	return nil
+}
+
 // start forks and execs, and has gone called as described at child. It blocks
 // until exec has succeeded or failed.
 func (s *Spawner) start(argv []string, attr *syscall.ProcAttr, gone func(Exit, bool)) (int, error) {

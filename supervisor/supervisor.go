@@ -63,6 +63,10 @@ type Options struct {
 	PingRecord  string
 	PingRecords []string
 
+	// ModuleDir is a directory in which the module for workers.prefork may be written; the
+	// workers' user must be able to read there. Empty: one for temporary files is made.
+	ModuleDir string
+
 	turn *turn
 	// siblings are the instances of this process, which look at the kernel one at a
 	// time, at moments counted from began.
@@ -86,7 +90,8 @@ type Supervisor struct {
 	// reloading lets one reload or restart run at a time.
 	reloading sync.Mutex
 	// read is the configuration as it was last read.
-	read fcgisup.App
+	read    fcgisup.App
+	modules *modules
 }
 
 // New checks that the app can be run at all: its user exists, its environment
@@ -111,10 +116,11 @@ func New(opt Options) (*Supervisor, error) {
 	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
+	s.modules = &modules{dir: opt.ModuleDir}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, options: opt.App.Socket, mark: markOf(in), siblings: opt.siblings}
+		h := &realHost{socket: socket, watcher: w, spawner: opt.Spawner, groups: groups, shared: shared, output: output, modules: s.modules, options: opt.App.Socket, mark: markOf(in), siblings: opt.siblings}
 		if err := h.reopen(); err != nil {
 			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
 		}
@@ -142,6 +148,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		running.Go(func() { i.run(ctx) })
 	}
 	running.Wait()
+	s.modules.remove()
 	return s.watcher.close()
 }
 
@@ -223,7 +230,7 @@ func (s *Supervisor) Scale(ctx context.Context, number, workers int) error {
 	}
 	return s.rollEach(ctx, number, func(i *instance, now time.Time, reply chan<- error) {
 		app := i.app
-		app.Workers = fcgisup.Workers{Min: workers, Max: workers}
+		app.Workers = fcgisup.Workers{Min: workers, Max: workers, Prefork: app.Workers.Prefork}
 		i.configure(app, now)
 		reply <- nil
 	})
@@ -311,6 +318,7 @@ type realHost struct {
 	groups  *scoreboard.Groups
 	shared  *scoreboard.Shared
 	output  *outputShare
+	modules *modules
 	// mark is the variable that workers are recognised by.
 	mark string
 	// options are how a socket of our own was made.

@@ -36,7 +36,7 @@ func (i *instance) mayStart(now time.Time) bool {
 		return true
 	}
 	starting, busy := i.starting(now)
-	if busy < runtime.GOMAXPROCS(0) {
+	if busy < runtime.GOMAXPROCS(0) || i.current != nil {
 		if queue, err := i.host.waiters(); err == nil && starting < len(queue.waiters) {
 			return true
 		}

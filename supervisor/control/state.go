@@ -72,3 +72,19 @@ const (
 
 // Directions are both.
 var Directions = []Direction{Upward, Downward}
+
+// TemplateState is that of the process that workers are forked from.
+type TemplateState string
+
+// The states of a template.
+const (
+	// TemplateStarting: it loads the program, and may still become a worker.
+	TemplateStarting TemplateState = "starting"
+	// TemplateReady: workers are forked from it.
+	TemplateReady TemplateState = "ready"
+	// TemplateFailed: there is none, and workers are started one by one.
+	TemplateFailed TemplateState = "failed"
+)
+
+// TemplateStates are all of them.
+var TemplateStates = []TemplateState{TemplateStarting, TemplateReady, TemplateFailed}

@@ -57,6 +57,8 @@ type Status struct {
 	// Abandoned counts queued connections whose client has gone, ever.
 	Abandoned uint64         `json:"abandoned"`
 	Workers   []WorkerStatus `json:"workers"`
+	// Template is the process that workers are forked from (workers.prefork); absent without.
+	Template *TemplateStatus `json:"template,omitempty"`
 	// Restarts counts replacements after a failure, by one of [RestartCauses]; Exits every worker that ended, by cause.
 	Restarts    map[Cause]uint64 `json:"restarts"`
 	Exits       map[Cause]uint64 `json:"exits"`
@@ -89,6 +91,18 @@ type Status struct {
 
 // AcceptedNote begins a ConfigError that holds since the start.
 const AcceptedNote = "runs with the last accepted configuration"
+
+// TemplateStatus is the process that has loaded the program, and that workers are forked from.
+type TemplateStatus struct {
+	// PID is 0 without a process.
+	PID   int           `json:"pid"`
+	State TemplateState `json:"state"`
+	Since time.Time     `json:"since"`
+	// Reason is why there is none, and workers are started one by one.
+	Reason      string  `json:"reason,omitempty"`
+	MemoryBytes *uint64 `json:"memory_bytes,omitempty"`
+	MemoryKind  string  `json:"memory_kind,omitempty"`
+}
 
 // WorkerStatus is one worker slot.
 type WorkerStatus struct {

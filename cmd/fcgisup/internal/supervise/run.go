@@ -153,6 +153,7 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		TurnPaths:   turns,
 		PingRecord:  pings,
 		PingRecords: otherPings,
+		ModuleDir:   r.moduleDir(app, instances),
 		All:         !r.source.changed("instance"),
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.

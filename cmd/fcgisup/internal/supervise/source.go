@@ -267,6 +267,18 @@ func (r *Runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 	return filepath.Join(dir, control.ControlName)
 }
 
+// moduleDir is where the module for workers.prefork is written: a directory that is ours. Empty: the supervisor makes one.
+func (r *Runner) moduleDir(a fcgisup.App, instances []fcgisup.Instance) string {
+	if dir, _, _ := strings.Cut(r.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	dir := r.ownDir(a, instances)
+	if !a.Workers.Prefork.On() || os.MkdirAll(dir, 0o755) != nil {
+		return ""
+	}
+	return dir
+}
+
 // ownDir is the directory of a supervisor that systemd gives none.
 func (r *Runner) ownDir(a fcgisup.App, instances []fcgisup.Instance) string {
 	if r.source.changed("instance") {

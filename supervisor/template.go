@@ -1,0 +1,376 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/prefork"
+)
+
+// preforking is the process that has loaded the program, and that workers are forked from.
+//
+// A process that may become it is started as a worker is, in a slot of the pool: until its first accept nobody knows
+// which of the two it will be. A template leaves its slot to the first worker that it forks. Any other is a worker,
+// and nothing has been lost. While workers run without a template, a slot of its own is made for the next attempt, with
+// the goal to go: it is not counted as a worker.
+type preforking struct {
+	template prefork.Machine
+	// coming may become the template, current is it. Both are of the generation of now; nil: there is none.
+	coming, current *loading
+	// former is the template of the generation before, as long as that may come back, and formerly what was known of it.
+	former   *loading
+	formerly prefork.Machine
+	// templates counts the processes that have become one and live.
+	templates int
+	sleptAt   time.Time
+}
+
+// loading is a process that loads the program and may become a template.
+type loading struct {
+	template
+	proc   process
+	launch Launch
+	// slot is where it was started, as process number id.
+	slot *slot
+	id   int
+	// loaded: its Perl has the module. kept: it is a template. dropped: we have ended it.
+	loaded, kept, dropped bool
+}
+
+// start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
+func (i *instance) start(s *slot, now time.Time) (process, error) {
+	s.parent, s.doubtful = nil, true
+	if i.current != nil && i.mayFork(s, now) {
+		if proc := i.fork(s, now); proc != nil {
+			return proc, nil
+		}
+	}
+	if i.mayLoad(s, now) {
+		if proc := i.load(s, now); proc != nil {
+			return proc, nil
+		}
+	}
+	s.doubtful = false
+	return i.host.spawn(s.launch, i.line, i.goner(s, s.id))
+}
+
+// mayFork reports whether the template has loaded what the slot runs. One that has loaded something else is of no use
+// any more.
+func (i *instance) mayFork(s *slot, now time.Time) bool {
+	c := i.current
+	switch {
+	case !s.launch.Equal(c.launch):
+		return false
+	case c.proc.outdated():
+		i.drop(c, now)
+	case c.changed():
+		i.log.Info("the program has changed, its template is made again", "pid", c.proc.pid())
+		i.drop(c, now)
+	}
+	return i.current != nil
+}
+
+// fork returns nil if the template cannot fork: that ends it.
+func (i *instance) fork(s *slot, now time.Time) process {
+	c := i.current
+	proc, err := c.fork(i.line, i.goner(s, s.id))
+	if err != nil {
+		i.change(prefork.Event{Kind: prefork.Lost, Reason: err.Error(), Blamed: true}, now)
+		i.drop(c, now)
+		return nil
+	}
+	s.parent = c
+	return proc
+}
+
+// mayLoad reports whether the slot's process may become the template. What has failed is tried without one.
+func (i *instance) mayLoad(s *slot, now time.Time) bool {
+	launch := i.launch
+	if i.roll != nil {
+		launch = i.roll.launch
+	}
+	return i.app.Workers.Prefork.On() && i.current == nil && i.coming == nil && s.m.attempt == 0 && s.launch.Equal(launch) && i.template.MayBegin(now)
+}
+
+// load returns nil if there can be no template.
+func (i *instance) load(s *slot, now time.Time) process {
+	c := &loading{launch: s.launch, slot: s, id: s.id}
+	post := func(f func(time.Time)) { i.post(f) }
+	proc, t, err := i.host.load(s.launch, i.line,
+		func(e Exit, left bool) { post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
+		func(m prefork.Message) { post(func(now time.Time) { i.hear(c, m, now) }) })
+	if err != nil {
+		i.change(prefork.Event{Kind: prefork.Refused, Reason: err.Error()}, now)
+		return nil
+	}
+	c.proc, c.template = proc, t
+	i.coming = c
+	i.change(prefork.Event{Kind: prefork.Begun}, now)
+	return proc
+}
+
+// change is one step of the template, which the log has once.
+func (i *instance) change(ev prefork.Event, now time.Time) {
+	before := i.template
+	i.template = before.Step(ev, now, i.limits().delay)
+	if i.template.State == before.State {
+		return
+	}
+	level, args := slog.LevelInfo, []any{"from", before.State, "to", i.template.State}
+	for _, c := range []*loading{i.coming, i.current} {
+		if c != nil {
+			args = append(args, "pid", c.proc.pid())
+			break
+		}
+	}
+	if i.template.State == control.TemplateFailed {
+		level = slog.LevelWarn
+		args = append(args, "reason", i.template.Reason, "workers", "started one by one")
+	}
+	i.log.Log(context.Background(), level, "template", args...)
+}
+
+// hear gets what the program of a process says.
+func (i *instance) hear(c *loading, m prefork.Message, now time.Time) {
+	switch m.Said {
+	case prefork.Loaded:
+		c.loaded = true
+	case prefork.Child:
+		i.haveServe(c, fmt.Sprintf("the program forks its workers itself: its child %d accepts", m.PID), now)
+	case prefork.Ready:
+		i.decide(c, m.PID, now)
+	default:
+	}
+}
+
+// haveServe has the process be what it was started as, a worker.
+func (i *instance) haveServe(c *loading, why string, now time.Time) {
+	c.serve()
+	if i.coming == c {
+		i.change(prefork.Event{Kind: prefork.Refused, Reason: control.Shown(why)}, now)
+		i.coming = nil
+	}
+}
+
+// decide makes a program that has arrived at its first accept the template, or a worker.
+func (i *instance) decide(c *loading, pid int, now time.Time) {
+	s := c.slot
+	wanted := i.coming == c && c.id == s.id && (s.m.state == control.Starting || s.m.state == control.Ready)
+	if !wanted && !s.m.up && s.id == c.id { // it holds no connection
+		i.happen(s, event{kind: kill, cause: s.m.cause}, now)
+		return
+	}
+	if !wanted {
+		c.serve()
+		return
+	}
+	if why := c.inspect(pid, i.app.Workers.Prefork.Allow); why != "" {
+		i.haveServe(c, why, now)
+		return
+	}
+	if err := c.keep(); err != nil {
+		i.haveServe(c, err.Error(), now)
+		return
+	}
+	c.kept = true
+	i.templates++
+	i.change(prefork.Event{Kind: prefork.Kept}, now)
+	i.current, i.coming = c, nil
+	i.leaveSlot(s, now)
+}
+
+// leaveSlot puts a worker where the template was, if one is wanted there.
+func (i *instance) leaveSlot(s *slot, now time.Time) {
+	s.proc = nil
+	i.spawns++
+	s.id = i.spawns
+	if !s.m.up {
+		s.m = s.m.enter(control.Stopped, now, time.Time{})
+		return
+	}
+	i.started(s, now)(i.start(s, now))
+}
+
+// acceptsItself notes that a process which might have become the template is a worker, and that a slot which was there
+// for it is one of the pool's.
+func (i *instance) acceptsItself(s *slot, now time.Time) {
+	s.m.up = true
+	c := i.coming
+	if c == nil || c.slot != s || c.id != s.id {
+		return
+	}
+	why := "Perl has not loaded the module: the program runs in taint mode (perl -T), or is not a Perl program"
+	if c.loaded {
+		why = "the program accepts without FCGI::Accept, or in a child"
+	}
+	i.haveServe(c, why, now)
+}
+
+// willSay reports whether a starting worker tells us when it is ready, so that it need not be asked.
+func (i *instance) willSay(s *slot) bool {
+	c := i.coming
+	return c != nil && c.slot == s && c.id == s.id && c.loaded
+}
+
+// loadingEnded hears of the end of a process that may have become a template.
+func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
+	if !c.kept {
+		if i.coming == c && !left {
+			why := fmt.Sprintf("the program ended before it accepted: %s", e)
+			i.change(prefork.Event{Kind: prefork.Lost, Reason: why, Blamed: !e.sent() && i.ready()}, now)
+			i.coming = nil
+			c.close()
+		}
+		i.gone(c.slot, c.id, e, left, now)
+		return
+	}
+	if left {
+		_ = c.proc.signal(syscall.SIGKILL) // what is left of the group that was the template's
+		return
+	}
+	i.templates--
+	if i.former == c {
+		i.former = nil
+	}
+	if i.current == c {
+		i.change(prefork.Event{Kind: prefork.Lost, Reason: fmt.Sprintf("the template ended: %s", e), Blamed: !e.sent()}, now)
+		i.current = nil
+		c.close()
+	}
+}
+
+// doubtTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
+// is started as ever shows who is at fault.
+func (i *instance) doubtTemplate(s *slot, before machine, now time.Time) {
+	c := s.parent
+	if c == nil || c != i.current || before.proven || s.exit.sent() || s.m.cause != control.Crash && s.m.cause != control.StartTimeout {
+		return
+	}
+	i.change(prefork.Event{Kind: prefork.Refused, Reason: fmt.Sprintf("a worker that was forked from the template ended before it was ready: %s", s.exit)}, now)
+	i.drop(c, now)
+}
+
+// drop ends a template. It holds no connection and nothing of its own, so it need not be asked.
+func (i *instance) drop(c *loading, now time.Time) {
+	c.dropped = true
+	c.close()
+	if err := c.proc.signal(syscall.SIGKILL); err != nil {
+		i.log.Error("cannot end the template", "pid", c.proc.pid(), "error", err)
+	}
+	if i.current == c {
+		i.current = nil
+		i.change(prefork.Event{Kind: prefork.Dropped}, now)
+	}
+}
+
+// turnTemplate begins a generation, which makes its own template.
+func (i *instance) turnTemplate(now time.Time) {
+	if i.former != nil {
+		i.drop(i.former, now)
+	}
+	i.former, i.formerly = i.current, i.template
+	i.current, i.coming, i.template = nil, nil, prefork.Machine{}
+}
+
+// returnTemplate goes back to the template of the generation before: the new one has not come up.
+func (i *instance) returnTemplate(r *roll, now time.Time) {
+	if !r.renews {
+		return
+	}
+	if i.current != nil {
+		i.drop(i.current, now)
+	}
+	i.current, i.coming, i.template, i.former = i.former, nil, i.formerly, nil
+	if i.current == nil && i.template.State != control.TemplateFailed {
+		i.template = prefork.Machine{}
+	}
+}
+
+// resetTemplate is for another setting.
+func (i *instance) resetTemplate(now time.Time) {
+	if i.current != nil {
+		i.drop(i.current, now)
+	}
+	i.coming, i.template = nil, prefork.Machine{}
+}
+
+// closeTemplates ends all of them, and whoever is still asked serves.
+func (i *instance) closeTemplates() {
+	for _, c := range []*loading{i.coming, i.current, i.former} {
+		if c != nil {
+			c.close()
+		}
+	}
+}
+
+// tickTemplate ends what is not needed, and has a pool that works make the template that it wants.
+func (i *instance) tickTemplate(now time.Time) {
+	if i.former != nil && (i.roll == nil || i.leaving) {
+		i.drop(i.former, now)
+		i.former = nil
+	}
+	if i.current != nil && (!i.templateWanted(now) || i.roll == nil && !i.current.launch.Equal(i.launch)) {
+		i.drop(i.current, now)
+	}
+	if i.templateMissing() && i.template.MayBegin(now) {
+		s := i.add(i.launch, now)
+		s.m.up = i.coming == nil || i.coming.slot != s // without a template it is a worker too many, which fill ends
+	}
+}
+
+// templateWanted reports whether a template has a use.
+func (i *instance) templateWanted(now time.Time) bool {
+	switch {
+	case !i.app.Workers.Prefork.On() || i.leaving:
+		return false
+	case i.awake:
+		return true
+	}
+	return now.Before(i.sleptAt.Add(i.app.Limits.TemplateIdle))
+}
+
+// templateMissing reports whether one could be made beside the workers.
+func (i *instance) templateMissing() bool {
+	return i.app.Workers.Prefork.On() && i.awake && !i.leaving && i.roll == nil && i.current == nil && i.coming == nil && i.ready()
+}
+
+// templateAt is when tickTemplate is due without news; zero: never.
+func (i *instance) templateAt() time.Time {
+	switch {
+	case i.templateMissing():
+		return i.template.Again
+	case i.current != nil && !i.awake:
+		return i.sleptAt.Add(i.app.Limits.TemplateIdle)
+	}
+	return time.Time{}
+}
+
+// awaitsTemplate reports whether more workers come at once when a process that starts now has become the template: until
+// then they would only share the cores with it.
+func (i *instance) awaitsTemplate() bool {
+	c := i.coming
+	return c != nil && i.roll == nil && c.slot.id == c.id && c.slot.m.state == control.Starting && i.working() > 0
+}
+
+// templateStatus is what others may see; nil if none is configured.
+func (i *instance) templateStatus() *control.TemplateStatus {
+	if !i.app.Workers.Prefork.On() || i.template.State == "" {
+		return nil
+	}
+	t := &control.TemplateStatus{State: i.template.State, Since: i.template.Since, Reason: control.Shown(i.template.Reason)}
+	if c := i.current; c != nil {
+		t.PID = c.proc.pid()
+	} else if i.coming != nil {
+		t.PID = i.coming.proc.pid()
+	}
+	return t
+}
+
+// onlyLoads reports whether a slot is there for the template alone.
+func (i *instance) onlyLoads(s *slot) bool {
+	return !s.m.up && i.coming != nil && i.coming.slot == s
+}
