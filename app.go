@@ -66,10 +66,12 @@ type App struct {
 	Workers    Workers
 	Activation Activation
 	Listen     Listen
-	Socket     Socket
-	Health     Health
-	Limits     Limits
-	Restart    Restart
+	// Hosts run the instances, all of them each; without any, this host does.
+	Hosts   []Host
+	Socket  Socket
+	Health  Health
+	Limits  Limits
+	Restart Restart
 	// StopSignal asks a worker to finish; SIGUSR1 is libfcgi's graceful stop.
 	StopSignal syscall.Signal
 	Nginx      Nginx
@@ -196,6 +198,8 @@ type Nginx struct {
 	// Balance is "round_robin", "random", "least_conn", "ip_hash" or "hash KEY [consistent]".
 	Balance  string
 	Location string
+	// Resolver is what nginx asks for the addresses of hosts while it runs; empty: none.
+	Resolver string
 	// ReadTimeout is how long nginx waits for an answer; 0: see [App.ReadTimeout].
 	ReadTimeout time.Duration
 	// Params are fastcgi_param pairs that add to, or replace, the generated ones.

@@ -58,7 +58,8 @@ apps:
       max_memory: 512MiB
     restart: {delay: 1s, max_delay: 2s, factor: 1.5}
     stop_signal: USR1
-    nginx: {upstream: up, balance: ip_hash, location: /l, read_timeout: 30s, params: {X: $uri}}
+    hosts: [a.example, 10.0.0.7]
+    nginx: {upstream: up, balance: ip_hash, location: /l, resolver: 192.0.2.53 valid=10s, read_timeout: 30s, params: {X: $uri}}
     web: {root: /srv/www, connections: 3}
     systemd: {socket: {FreeBind: "true"}, service: {ReadWritePaths: [/a, /b]}, sandbox: off, supervise: true}
 monitor: {listen: "*:9181", token_file: /etc/fcgisup/token, interval: 1s}
@@ -86,6 +87,7 @@ func TestEveryKey(t *testing.T) {
 		After:           []string{"a.service"}, Wants: []string{"b.service"}, Requires: []string{"c.target"},
 		Instances: 2, Workers: Workers{Min: 0, Max: 8, Spare: 2, PerCPU: 2}, Activation: Fleet,
 		Listen: Listen{Host: "127.0.0.1", Port: 9100},
+		Hosts:  []Host{{Name: "a.example"}, {Name: "10.0.0.7"}},
 		Socket: Socket{"su", "sg", 0o600, 16},
 		Health: Health{
 			Path: "/p?q", ScriptName: "/s", Method: "HEAD", Host: "h", Port: 8080,
@@ -100,7 +102,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Restart:    Restart{time.Second, 2 * time.Second, 1.5},
 		StopSignal: syscall.SIGUSR1,
-		Nginx:      Nginx{"up", "ip_hash", "/l", 30 * time.Second, map[string]string{"X": "$uri"}},
+		Nginx:      Nginx{"up", "ip_hash", "/l", "192.0.2.53 valid=10s", 30 * time.Second, map[string]string{"X": "$uri"}},
 		Web:        Web{"/srv/www", 3},
 		Systemd: Systemd{
 			Socket: map[string][]string{"FreeBind": {"true"}}, Service: map[string][]string{"ReadWritePaths": {"/a", "/b"}},

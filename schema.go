@@ -83,6 +83,7 @@ func appFields(a *App) []field {
 		{"workers", "processes that share an instance's socket: a number, auto, or min, max and spare", workers(&a.Workers)},
 		{"activation", "lazy: an instance starts with its first request; fleet: any first request starts all; eager: at boot. Woken by a request, a pool begins with one worker and has the others within seconds", oneOf(&a.Activation, Lazy, Fleet, Eager)},
 		{"listen", "unix path with %i for the instance's number, or IP:PORT of instance 1, the others on the ports after it", listen(&a.Listen)},
+		{"hosts", "machines that run the instances, all of them each, for nginx on another one: host names and IP addresses; with the word backup after it a host gets requests only while no other can be reached. Needs a TCP listen. Absent: the instances are this host's", hosts(&a.Hosts)},
 		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
 		{"health", "the probe", section(healthFields(&a.Health))},
 		{"limits", "deadlines and bounds of a worker", section(limitFields(&a.Limits))},
@@ -187,6 +188,7 @@ func nginxFields(x *Nginx) []field {
 		{"upstream", "name of the upstream block", nginxText(&x.Upstream)},
 		{"balance", "least_conn, round_robin, random, ip_hash or hash KEY", balance(&x.Balance)},
 		{"location", "prefix that the app is mounted at: /app serves /app and /app/…, not /application; nginx redirects /app to /app/ for a prefix that ends in /", location(&x.Location)},
+		{"resolver", "name servers, as nginx's resolver directive takes them, for names in hosts: nginx 1.27.3 and later then follows changes of their addresses; absent: nginx looks names up when it starts and reloads", nginxWords(&x.Resolver)},
 		{"read_timeout", "how long nginx waits for an answer, then it sends 504; absent: 60s, plus limits.start_timeout unless all instances start at boot and never sleep", absentDuration(&x.ReadTimeout)},
 		{"params", "fastcgi_param pairs that add to, or replace, the generated ones; without SCRIPT_FILENAME php-cgi and fcgiwrap run the file below root that the path names", nginxParams(&x.Params)},
 	}

@@ -88,6 +88,9 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		sub := key + ".limits.template_idle"
 		d.warnAt(d.at(sub, k), sub, "has no effect without workers: {prefork: perl}")
 	}
+	d.checkHosts(a, fail, func(sub, format string, args ...any) {
+		d.warnAt(d.at(key+"."+sub, k), key+"."+sub, format, args...)
+	})
 	if !a.Systemd.Supervise && (w.Max > 1 || w.Auto) {
 		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
 	}
@@ -109,7 +112,7 @@ func (d *decoder) checkApart(c *Config) {
 	total := 0
 	for _, a := range c.Apps {
 		key := "apps." + a.Name
-		if total += a.Instances; total > maxAddresses {
+		if total += a.Instances * max(len(a.Hosts), 1); total > maxAddresses {
 			d.errorAt(d.at(key+".instances", nil), key+".instances", "makes more than %d instances of all apps", maxAddresses)
 			return
 		}

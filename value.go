@@ -376,6 +376,16 @@ func nginxText(p *string) set {
 	})
 }
 
+// nginxWords is the arguments of a directive.
+func nginxWords(p *string) set {
+	return value(p, func(s string) (string, error) {
+		if strings.TrimSpace(s) == "" || strings.ContainsAny(s, "\t\"'\\$") {
+			return "", fmt.Errorf("%q is not a list of words", s)
+		}
+		return s, checkNginx(s)
+	})
+}
+
 func location(p *string) set {
 	return kindly("prefix of paths", value(p, func(s string) (string, error) {
 		if !strings.HasPrefix(s, "/") {

@@ -68,8 +68,12 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 	w.comment("Close after each request: a worker that serves one connection at a time must not wait for nginx.")
 	w.put("fastcgi_keep_conn", "off")
 	w.comment("Two servers at most: a request that kills its worker would else kill every worker in turn.")
-	w.comment("Not after a timeout: the first server may still be running the request.")
-	w.put("fastcgi_next_upstream", "error", "http_503")
+	if len(app.Hosts) > 0 {
+		otherHosts(w, app)
+	} else {
+		w.comment("Not after a timeout: the first server may still be running the request.")
+		w.put("fastcgi_next_upstream", "error", "http_503")
+	}
 	w.put("fastcgi_next_upstream_tries", "2")
 	if fillsUp(app) {
 		w.comment("For nginx's own 502 only: what the program answers is passed on (fastcgi_intercept_errors is off).")
@@ -95,6 +99,20 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 		}
 		w.put(words...)
 	}
+}
+
+// usualSend is nginx's own fastcgi_send_timeout.
+const usualSend = 60 * time.Second
+
+// otherHosts has a request that meets a host without power, which refuses nothing, go to another. nginx has one word for a
+// timeout while it connects and one while the program works, so the time since the first attempt tells them apart.
+func otherHosts(w *writer, app fcgisup.App) {
+	read := app.ReadTimeout()
+	w.comment("A host without power refuses nothing: connecting to it takes until this.")
+	w.put("fastcgi_connect_timeout", milliseconds(min(3*time.Second, read/2)))
+	w.comment("After a timeout while connecting only: later the first server may still be running the request.")
+	w.put("fastcgi_next_upstream", "error", "timeout", "http_503")
+	w.put("fastcgi_next_upstream_timeout", milliseconds(min(read, usualSend)))
 }
 
 // findsScripts says that the program runs the file that the path names: it has
@@ -132,6 +150,14 @@ func seconds(d time.Duration) string {
 		n++
 	}
 	return strconv.FormatInt(min(n, maxSeconds), 10) + "s"
+}
+
+// milliseconds is for timeouts that must not be rounded up; at least one.
+func milliseconds(d time.Duration) string {
+	if d%time.Second == 0 {
+		return seconds(d)
+	}
+	return strconv.FormatInt(max(int64(d/time.Millisecond), 1), 10) + "ms"
 }
 
 // maxSeconds is the longest timeout that nginx takes on 32-bit machines too, in milliseconds there.

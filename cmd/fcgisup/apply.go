@@ -58,6 +58,7 @@ include snippets/APP-location.conf in a server block.`,
 		},
 	}
 	a.Define(cmd.Flags())
+	a.Hosts.Define(cmd.Flags(), "default the one that has this machine's name or address")
 	cmd.Flags().BoolVar(&a.RestartSockets, "restart-sockets", false, "close sockets whose settings have changed although they are in use")
 	cmd.Flags().StringVar(&a.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	return cmd

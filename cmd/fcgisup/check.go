@@ -296,7 +296,7 @@ func (k *checker) applyExpect(r *fcgi.Request) error {
 
 // configured are the instances of the configuration, asked as it says but for the flags.
 func (k *checker) configured(ctx context.Context) ([]target, error) {
-	cfg, err := k.Load()
+	cfg, err := k.LoadHere()
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ The units name the configuration by --config or $FCGISUP_CONFIG, else
 	f.StringVar(&g.Dir, "out", "", "write below `DIR` instead of printing")
 	f.BoolVar(&g.Check, "check", false, "write nothing, print a diff, exit 1 if there is any")
 	f.StringVar(&g.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
+	g.Hosts.Define(f, "default any")
 	g.Inline.Define(f, "www-data")
 	gen.AddCommand(
 		genCommandOf(g, "units", "Render the systemd units only", true, false),

@@ -134,7 +134,8 @@ func (c *cli) configured() []fcgisup.App {
 	if err != nil {
 		return nil
 	}
-	return cfg.Apps
+	here := term.ThisHost()
+	return slices.DeleteFunc(cfg.Apps, func(a fcgisup.App) bool { return !a.RunsOn(here) })
 }
 
 // statusOfApp asks a supervisor that may be the app's: where root made its

@@ -47,7 +47,7 @@ func renderedBy(command string, app fcgisup.App) map[string][]byte {
 			o.Binary = words[1]
 		}
 	}
-	files := nginx.Render(app, nginx.Options{Generator: command})
+	files := nginx.Render(app, nginx.Options{Generator: command, DownHosts: downIn(command)})
 	if some, err := units.Render(app, o); err == nil {
 		files = append(files, some...)
 	}
@@ -65,7 +65,7 @@ func countsIn(app fcgisup.App, changes []Change) []int {
 		n := 0
 		switch filepath.Base(c.Name) {
 		case app.Name + "-upstream.conf":
-			n = bytes.Count(c.Old, []byte("\tserver "))
+			n = bytes.Count(c.Old, []byte("\tserver ")) / max(len(app.Hosts), 1)
 		case units.Names(app.Name).Target():
 			n = units.HighestIn(c.Old)
 		}

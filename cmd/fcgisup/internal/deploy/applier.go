@@ -32,6 +32,7 @@ type Applier struct {
 	RestartSockets bool
 	// drain bounds the wait for requests to removed instances.
 	drain  time.Duration
+	Hosts  HostFlags
 	Binary string
 	// cfg is the configuration; remove has none.
 	cfg *fcgisup.Config
@@ -186,6 +187,9 @@ func (a *Applier) source(cfg *fcgisup.Config, names []string) (*Source, error) {
 	if src.exposed != nil {
 		return nil, src.exposed
 	}
+	if len(a.Hosts.Down) > 0 && a.web.binary == "" {
+		return nil, term.Hinted(errors.New("cannot apply --down: nginx is not installed here"), "run it on the host whose nginx sends the requests")
+	}
 	supervised := func(app fcgisup.App) bool { return app.Systemd.Supervise }
 	if _, err := os.Stat(a.Binary); errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(src.Apps, supervised) {
 		return nil, term.Hinted(fmt.Errorf("cannot apply: the units would run %s, and there is none", a.Binary), "install it there, or name it with --binary")
@@ -194,7 +198,7 @@ func (a *Applier) source(cfg *fcgisup.Config, names []string) (*Source, error) {
 }
 
 func (a *Applier) generation() *Generation {
-	return &Generation{Env: a.Env, Units: true, Nginx: a.web.binary != "", Binary: a.Binary}
+	return &Generation{Env: a.Env, Units: true, Nginx: a.web.binary != "", Binary: a.Binary, Hosts: a.Hosts}
 }
 
 // wishes are the chosen apps with what gen would write for them.
@@ -204,9 +208,15 @@ func (a *Applier) wishes(cfg *fcgisup.Config, src *Source) ([]wanted, error) {
 		return nil, fmt.Errorf("cannot apply: %w", err)
 	}
 	all := make([]wanted, 0, len(src.Apps))
+	here := term.ThisHost()
+	if a.Hosts.Host != "" {
+		here = []string{a.Hosts.Host}
+	}
 	for _, app := range src.Apps {
 		g, only := a.generation(), *src
 		only.Apps = []fcgisup.App{app}
+		w := wanted{Name: app.Name, App: &app, away: !app.RunsOn(here), Config: src.Config, saved: info.ModTime()}
+		g.Hosts.Host, g.Units = "", !w.away
 		files, err := g.Render(&only)
 		if err != nil {
 			return nil, term.Usage(err)
@@ -215,12 +225,21 @@ func (a *Applier) wishes(cfg *fcgisup.Config, src *Source) ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot apply: %w", err)
 		}
+		if w.away {
+			units, err := removals(app.Name)
+			if err != nil {
+				return nil, fmt.Errorf("cannot apply: %w", err)
+			}
+			changes = append(changes, slices.DeleteFunc(units, isNginx)...)
+			w.App = nil
+		}
 		recognize(app, changes)
-		m, err := marksOf(app, files)
-		if err != nil {
+		if w.marks, err = marksOf(app, files); err != nil {
 			return nil, err
 		}
-		all = append(all, wanted{Name: app.Name, App: &app, Changes: inFileOrder(changes), marks: m, Config: src.Config, saved: info.ModTime()})
+		w.Changes = inFileOrder(changes)
+		w.idle, w.down = a.Hosts.drained(app)
+		all = append(all, w)
 	}
 	return all, nil
 }

@@ -46,7 +46,7 @@ func (t *transaction) change(changes []Change) error {
 
 func (t *transaction) testNginx(ctx context.Context) error {
 	err := nginx.Test(ctx, t.web.binary)
-	if err != nil && t.any(func(p Plan) bool { return p.App == nil }) {
+	if err != nil && t.any(func(p Plan) bool { return p.gone() }) {
 		return term.Hinted(err, "if that needs what is to be removed, take it out first")
 	}
 	return err

@@ -11,10 +11,15 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// wanted is an app as configured; without an app it must be gone.
+// wanted is an app as configured; without an app it must be gone, unless it is away.
 type wanted struct {
 	Name string
 	App  *fcgisup.App
+	// away says that the app runs on other hosts: nginx's files are all that is wanted here.
+	away bool
+	// down are hosts that nginx must not use, idle are their servers, which are to be waited for.
+	down []string
+	idle []fcgisup.Address
 	// Changes are all of its files, those that stay included.
 	Changes []Change
 	marks   marks
@@ -29,6 +34,9 @@ func (w wanted) instances() int {
 	}
 	return w.App.Instances
 }
+
+// gone says that nothing of the app must stay here.
+func (w wanted) gone() bool { return w.App == nil && !w.away }
 
 // present is an app as it is.
 type present struct {
@@ -85,6 +93,9 @@ func planApp(w wanted, p present) Plan {
 	out.planStops(p, n)
 	if n == 0 {
 		out.stopTarget = !p.target.Gone() && p.target.Active != ""
+		if w.away {
+			out.nginxReload = w.marks.Nginx != "" && (p.record != nil && p.record.Marks.Nginx != w.marks.Nginx || slices.ContainsFunc(out.write, isNginx))
+		}
 		return out
 	}
 	out.planStarts(p, *w.App)
@@ -120,7 +131,7 @@ func (p *Plan) planFiles(r *record) {
 			p.daemonReload = p.daemonReload || !isNginx(c)
 		}
 	}
-	if p.App == nil {
+	if p.gone() {
 		p.nginxReload = slices.ContainsFunc(p.write, isNginx)
 	}
 }
@@ -203,7 +214,7 @@ func (is present) doubtful(saved time.Time, i int) bool {
 
 // empty reports whether everything is as configured.
 func (p *Plan) empty() bool {
-	return len(p.write)+len(p.erase)+len(p.reopen)+len(p.restart)+len(p.reread)+len(p.stop)+len(p.start) == 0 &&
+	return len(p.write)+len(p.erase)+len(p.reopen)+len(p.restart)+len(p.reread)+len(p.stop)+len(p.start)+len(p.idle) == 0 &&
 		!p.enable && !p.disable && !p.daemonReload && !p.startTarget && !p.stopTarget && !p.nginxReload
 }
 

@@ -79,6 +79,7 @@ func ConfigSum(app fcgisup.App) (string, error) {
 	// What follows is in the units and in nginx's files only.
 	app.Description, app.Instances, app.Activation = "", 0, ""
 	app.After, app.Wants, app.Requires = nil, nil, nil
+	app.Hosts = nil
 	app.Nginx, app.Systemd = fcgisup.Nginx{}, fcgisup.Systemd{}
 	text, err := json.Marshal(app)
 	if err != nil {

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -24,6 +25,7 @@ type Generation struct {
 	Instances int
 	Binary    string
 	Inline    InlineFlags
+	Hosts     HostFlags
 }
 
 // Run renders what is configured of these apps, or the command, which changed flags describe.
@@ -69,7 +71,7 @@ func (g *Generation) Render(src *Source) ([]fcgisup.File, error) {
 			continue
 		}
 		made := src.generator(app)
-		if g.Units {
+		if g.Units && (g.Hosts.Host == "" || app.RunsOn([]string{g.Hosts.Host})) {
 			some, err := units.Render(app, units.Options{Binary: g.Binary, Config: src.Config, Inline: src.inline, Generator: made})
 			if err != nil {
 				return nil, err
@@ -77,10 +79,18 @@ func (g *Generation) Render(src *Source) ([]fcgisup.File, error) {
 			files = append(files, some...)
 		}
 		if g.Nginx {
-			files = append(files, nginx.Render(app, nginx.Options{Generator: made})...)
+			files = append(files, nginx.Render(app, g.nginxOptions(made, app))...)
 		}
 	}
 	return files, nil
+}
+
+func (g *Generation) nginxOptions(made string, app fcgisup.App) nginx.Options {
+	o := nginx.Options{Generator: g.Hosts.generator(made, app), DownHosts: g.Hosts.downOf(app)}
+	if app.Nginx.Resolver != "" && slices.ContainsFunc(app.Hosts, fcgisup.Host.IsName) {
+		o.Resolve = nginx.Resolves()
+	}
+	return o
 }
 
 func (g *Generation) print(files []fcgisup.File) error {

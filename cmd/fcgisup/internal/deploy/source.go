@@ -83,6 +83,9 @@ func (g *Generation) Choose(src *Source, cfg *fcgisup.Config, names []string, sc
 			src.Apps = append(src.Apps, WithOwnGroup(a))
 		}
 	}
+	if err := g.Hosts.check(src.Apps); err != nil {
+		return err
+	}
 	if g.Variables() != nil {
 		src.flags = append(src.flags, "--expand-env")
 	}

@@ -52,6 +52,7 @@ func (t *transaction) steps() []step {
 		{name: "reload supervisors", lines: t.lines(rereadLines), do: t.reread},
 		{name: "probe eager instances", lines: t.lines(probeLines), do: t.probe},
 		{name: "reload nginx", lines: when(t.reloadsNginx(), line{"reloaded", "nginx"}), do: t.swapNginx},
+		{name: "drain hosts", lines: t.lines(drainLines), do: t.drainHosts, final: true},
 		{name: "stop", lines: t.lines(stopLines), do: t.stop, final: true},
 		{name: "disable", lines: t.lines(func(p Plan) []line { return when(p.disable, line{"disabled", units.Names(p.Name).Target()}) }), do: t.disable, final: true},
 		{name: "remove files", lines: t.fileLines(func(p Plan) []Change { return p.erase }), do: t.erase, final: true},
@@ -155,19 +156,19 @@ func (a *Applier) carryOut(ctx context.Context, plans []Plan) error {
 		switch {
 		case !p.empty():
 			t.plans = append(t.plans, p)
-		case p.record == nil && p.App != nil && !a.dryRun:
+		case p.record == nil && !p.gone() && !a.dryRun:
 			// Made by hand, and right: ours from now on.
 			if err := p.next(false).save(recordRoot, p.Name); err != nil {
 				return err
 			}
-		case p.record != nil && p.App == nil && !a.dryRun:
+		case p.record != nil && p.gone() && !a.dryRun:
 			// Taken away by hand.
 			if err := (*record)(nil).save(recordRoot, p.Name); err != nil {
 				return err
 			}
 		}
 	}
-	a.mention()
+	a.mention(plans)
 	if len(t.plans) == 0 && a.monitor.verb == "" {
 		fmt.Fprintln(a.Out, "nothing to do: configuration, files and units agree")
 		return nil
@@ -185,7 +186,12 @@ func (a *Applier) carryOut(ctx context.Context, plans []Plan) error {
 }
 
 // mention says what is left out.
-func (a *Applier) mention() {
+func (a *Applier) mention(plans []Plan) {
+	for _, p := range plans {
+		if p.away {
+			fmt.Fprintf(a.Err, "fcgisup: %s runs on other hosts: no units here\n", p.Name)
+		}
+	}
 	switch {
 	case a.web.binary == "":
 		fmt.Fprintln(a.Err, "fcgisup: nginx is not installed here: units only")
@@ -289,7 +295,7 @@ func (t *transaction) show() error {
 func (t *transaction) record(pending bool) error {
 	for _, p := range t.plans {
 		r := p.next(pending)
-		if p.App == nil && !pending {
+		if p.gone() && !pending {
 			r = nil
 		}
 		if err := r.save(recordRoot, p.Name); err != nil {

@@ -19,7 +19,7 @@ type Doctor struct {
 }
 
 func (d *Doctor) Run(ctx context.Context) error {
-	cfg, err := d.Load()
+	cfg, err := d.LoadHere()
 	if errors.Is(err, fcgisup.ErrNoConfig) {
 		cfg, err = nil, nil
 	}

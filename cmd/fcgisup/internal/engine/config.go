@@ -16,6 +16,7 @@ var hostKeys = map[string]string{
 	"user": "", "group": "",
 	"after": "the program has to wait itself", "wants": "nothing else is started along", "requires": "nothing else is started along",
 	"environment_file": "mount a secret, or set the variables of the container", "systemd": "the engine's own settings apply",
+	"hosts": "the engine has the pods' addresses",
 	"nginx": "", "web": "", "listen": "", "instances": "",
 }
 

@@ -109,7 +109,7 @@ func Render(kind Kind, app fcgisup.App, o Options) ([]fcgisup.File, []Note, erro
 		return nil, nil, fmt.Errorf("cannot render %s for %s: as the name of a service it must begin with a letter, end with a letter or digit and have %d characters at most", app.Name, kind.Name(), maxName)
 	}
 	p := &pod{Options: o, kind: kind, app: app, instances: app.Instances}
-	p.app.Instances = 1
+	p.app.Instances, p.app.Hosts = 1, nil
 	if p.app.Limits.DrainDelay == 0 && kind != Quadlet {
 		p.app.Limits.DrainDelay = usualDrain
 	}

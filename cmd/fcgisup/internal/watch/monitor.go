@@ -170,7 +170,7 @@ func (m *Monitor) configuration() (_ *fcgisup.Config, missing string, err error)
 	if _, _, err := fcgisup.Find(m.Config, m.Getenv); errors.Is(err, fcgisup.ErrNoConfig) {
 		return &fcgisup.Config{Monitor: fcgisup.DefaultMonitor(), Alerts: fcgisup.DefaultAlerts()}, err.Error(), nil
 	}
-	cfg, err := m.Load()
+	cfg, err := m.LoadHere()
 	return cfg, "", err
 }
 

@@ -86,6 +86,9 @@ type Note struct{ Key, Why string }
 func Render(kind Kind, app fcgisup.App, generator string) (fcgisup.File, []Note, error) {
 	s := newSite(kind, app)
 	s.comment(strings.TrimPrefix(nginx.Header, "# ") + generator)
+	if len(app.Hosts) > 0 {
+		s.note("hosts", "the instances of one host are in the file")
+	}
 	switch kind {
 	case Apache:
 		apache(s)
