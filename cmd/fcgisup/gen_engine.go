@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,8 @@ var engineHelp = map[engine.Kind]string{
 	engine.Kubernetes: `gen kubernetes renders a manifest for each app: a Deployment, whose pods run
 fcgisup and nginx with the socket shared, Service, PodDisruptionBudget, and a
 ConfigMap with the app's configuration and the files of gen nginx. instances:
-becomes replicas; a pod has one instance. --with podmonitor adds a PodMonitor.`,
+becomes replicas; a pod has one instance. --with adds a PodMonitor, or a
+HorizontalPodAutoscaler on fcgisup_saturation.`,
 	engine.Compose: `gen compose renders a compose file for each app: fcgisup and nginx, with the
 socket shared. One container of fcgisup has one instance.`,
 	engine.Quadlet: `gen quadlet renders units for Podman's Quadlet: the sockets and the target of
@@ -27,14 +29,19 @@ the socket. The web server is the host's.`,
 func engineCommand(g *deploy.Generation, kind engine.Kind) *cobra.Command {
 	cmd := genCommandOf(g, string(kind), "Render files for "+kind.Name()+" only", false, false)
 	flags := &deploy.EngineFlags{Kind: kind}
+	var with []string
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if g.Check && g.Dir == "" {
 			return term.Usage(fmt.Errorf("--check of gen %s needs --out: there is no place where these files are installed", kind))
 		}
-		for _, with := range flags.With {
-			if with != "podmonitor" {
-				return term.Usage(fmt.Errorf("--with: %q is not one of podmonitor", with))
+		flags.With = nil
+		for _, word := range with {
+			if !slices.Contains(engine.Objects, engine.Object(word)) {
+				return term.Usage(fmt.Errorf("--with: %q is not one of podmonitor, hpa", word))
+			}
+			if !slices.Contains(flags.With, engine.Object(word)) {
+				flags.With = append(flags.With, engine.Object(word))
 			}
 		}
 		g.Engine = flags
@@ -48,7 +55,7 @@ named on stderr, and in the file.`
 	cmd.Example = fmt.Sprintf("  fcgisup gen %[1]s rt --image example/rt:1.2\n  fcgisup gen %[1]s --out build", kind)
 	cmd.Flags().StringVar(&flags.Image, "image", "", "`IMAGE` of the program (default APP:latest)")
 	if kind == engine.Kubernetes {
-		cmd.Flags().StringSliceVar(&flags.With, "with", nil, "additional `OBJECTS`: podmonitor")
+		cmd.Flags().StringSliceVar(&with, "with", nil, "additional `OBJECTS`: podmonitor, hpa")
 	}
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/engine"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/webserver"
@@ -29,7 +30,11 @@ func otherKinds() []string {
 func genOthers(t *testing.T, dir string) {
 	t.Helper()
 	for _, kind := range otherKinds() {
-		got := fcgisupRun("gen", kind, "--out", dir)
+		args := []string{"gen", kind, "--out", dir}
+		if more := moreFlags(t, kind); more != "" {
+			args = append(args, strings.Fields(more)...)
+		}
+		got := fcgisupRun(args...)
 		said, _, _ := strings.Cut(got.err, "hint: ")
 		if said == "" {
 			continue
@@ -39,6 +44,21 @@ func genOthers(t *testing.T, dir string) {
 		}
 		writeFile(t, filepath.Join(dir, kind, "notes.txt"), fmt.Sprintf("exit %d\n%s", got.code, said))
 	}
+}
+
+// moreFlags are those that a story has for a kind, in a line "# gen KIND FLAGS".
+func moreFlags(t *testing.T, kind string) string {
+	t.Helper()
+	story, err := os.ReadFile(fcgisup.LocalConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(story)) {
+		if flags, ok := strings.CutPrefix(line, "# gen "+kind+" "); ok {
+			return flags
+		}
+	}
+	return ""
 }
 
 // webChecks are how each web server reads a file of its kind without starting.

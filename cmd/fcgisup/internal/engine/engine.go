@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,9 +80,25 @@ type Options struct {
 	ExpandEnv bool
 	// Private says that not everybody may read the configuration, a part of which is in the files.
 	Private bool
-	// PodMonitor adds one for Prometheus' operator.
-	PodMonitor bool
+	// With are additional objects.
+	With []Object
 }
+
+// Object is one that Kubernetes gets only if it is asked for.
+type Object string
+
+// The objects.
+const (
+	// PodMonitor has Prometheus' operator collect the metrics.
+	PodMonitor Object = "podmonitor"
+	// Autoscaler is a HorizontalPodAutoscaler, which sets the number of pods.
+	Autoscaler Object = "hpa"
+)
+
+// Objects are all there are.
+var Objects = []Object{PodMonitor, Autoscaler}
+
+func (o Options) with(object Object) bool { return slices.Contains(o.With, object) }
 
 // Note is a key of the configuration that an engine has no counterpart for.
 type Note struct{ Key, Why string }

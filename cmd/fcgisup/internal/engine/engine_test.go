@@ -190,7 +190,7 @@ func objects(t *testing.T, text string) map[string]object {
 
 func TestKubernetes(t *testing.T) {
 	t.Parallel()
-	text, notes := render(t, Kubernetes, "rt", Options{PodMonitor: true, ExpandEnv: true})
+	text, notes := render(t, Kubernetes, "rt", Options{With: []Object{PodMonitor}, ExpandEnv: true})
 	if want := []string{"user", "group", "socket.user", "socket.mode", "after", "environment_file", "systemd"}; !slices.Equal(notes, want) {
 		t.Errorf("notes about %q, want %q", notes, want)
 	}
@@ -312,5 +312,19 @@ func TestQuadlet(t *testing.T) {
 	}
 	if want := []string{"user", "systemd.sandbox"}; !slices.Equal(notes, want) {
 		t.Errorf("notes about %q, want %q", notes, want)
+	}
+}
+
+// TestAutoscaler: the number of pods is the autoscaler's alone, and stays within its bounds.
+func TestAutoscaler(t *testing.T) {
+	t.Parallel()
+	text, _ := render(t, Kubernetes, "rt", Options{With: []Object{Autoscaler}})
+	if strings.Contains(text, "\n  replicas:") {
+		t.Errorf("the Deployment sets replicas:\n%s", text)
+	}
+	for _, want := range []string{"\nkind: HorizontalPodAutoscaler\n", "\n  minReplicas: 3\n  maxReplicas: 12\n", "metric: {name: fcgisup_saturation}"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }

@@ -9,8 +9,11 @@ import (
 
 func kubernetes(p *pod) []fcgisup.File {
 	docs := []string{p.head("kubectl apply -f takes it.") + p.configMap(), p.deployment(), p.service(), p.budget()}
-	if p.PodMonitor {
+	if p.with(PodMonitor) {
 		docs = append(docs, p.podMonitor())
+	}
+	if p.with(Autoscaler) {
+		docs = append(docs, p.autoscaler())
 	}
 	return []fcgisup.File{p.file(p.app.Name+".yaml", strings.Join(docs, "---\n"))}
 }
@@ -42,10 +45,12 @@ func (p *pod) deployment() string {
 	if m := p.memory(); m > 0 {
 		resources = fmt.Sprintf("          # limits.max_memory for each worker, and what fcgisup takes.\n          resources:\n            requests: {memory: %dMi}\n            limits: {memory: %[1]dMi}\n", m)
 	}
+	replicas := fmt.Sprintf("  # instances:\n  replicas: %d\n", p.instances)
+	if p.with(Autoscaler) { // else each kubectl apply would undo what it has set
+		replicas = "  # No replicas: they are the HorizontalPodAutoscaler's.\n"
+	}
 	return "apiVersion: apps/v1\nkind: Deployment\n" + p.meta("") + fmt.Sprintf(`spec:
-  # The number of instances when the file was made; an autoscaler may change it.
-  replicas: %[2]d
-  selector:
+%[2]s  selector:
     matchLabels: {app.kubernetes.io/name: %[1]s}
   # A new pod is ready before an old one goes.
   strategy:
@@ -114,7 +119,7 @@ func (p *pod) deployment() string {
           emptyDir: {}
         - name: nginx-tmp
           emptyDir: {}
-`, n, p.instances, p.grace(), user, quoted(p.Image), metricsPort, env, startPath, max(seconds(p.app.Limits.StartTimeout)/2+1, 3), livePath, readyPath,
+`, n, replicas, p.grace(), user, quoted(p.Image), metricsPort, env, startPath, max(seconds(p.app.Limits.StartTimeout)/2+1, 3), livePath, readyPath,
 		resources, securityContext, configDir, socketDir, nginxImage, webPort, seconds(p.app.Limits.DrainDelay), snippetsDir)
 }
 
@@ -132,4 +137,24 @@ func (p *pod) podMonitor() string {
 	return "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\n" + p.meta("") + "spec:\n" +
 		"  selector:\n    matchLabels: {app.kubernetes.io/name: " + p.app.Name + "}\n" +
 		"  podMetricsEndpoints:\n    - {port: metrics, path: /metrics}\n"
+}
+
+// growth is how many pods an autoscaler may make of one.
+const growth = 4
+
+func (p *pod) autoscaler() string {
+	return "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\n" + p.meta("") + fmt.Sprintf(`spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %[1]s}
+  # instances:, and up to four times as many.
+  minReplicas: %[2]d
+  maxReplicas: %[3]d
+  # (in flight + queue) / ready workers: above 1 requests wait. CPU is low where workers wait for a database.
+  metrics:
+    - type: Pods
+      pods:
+        metric: {name: fcgisup_saturation}
+        target: {type: AverageValue, averageValue: 700m}
+  behavior:
+    scaleDown: {stabilizationWindowSeconds: 300}
+`, p.app.Name, p.instances, p.instances*growth)
 }
