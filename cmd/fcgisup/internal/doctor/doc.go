@@ -1,6 +1,6 @@
 // Package doctor finds what refuses or loses requests on this host, or will, and suggests
 // fixes. Facts are gathered first (facts*.go, program*.go, script.go, readable.go, writable.go,
-// sandbox_needs.go); rules are pure functions of them (rules*.go); the report groups what they
+// sandbox_needs.go); a table of rules has a pure function of them in each row (rules.go, rules_*.go); the report groups what they
 // find (report.go). apply asks some of the rules before it changes anything (preflight.go), and
 // "fcgisup sandbox" prints what an app may need (sandbox_report.go).
 //

@@ -30,7 +30,7 @@ func (d *Doctor) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot look at this host: %w", err)
 	}
-	found := examine(f)
+	found := examine(f, false)
 	if err := d.print(f, found); err != nil {
 		return err
 	}

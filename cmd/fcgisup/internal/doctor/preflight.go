@@ -11,21 +11,13 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 )
 
-// preflightRules are doctor's about what apps need, which hold before anything
-// of theirs is on the host.
-func preflightRules() []func(*facts) []finding.Finding {
-	return []func(*facts) []finding.Finding{
-		findWarned, findCommands, findSandbox, findUnreadable, findAccounts, findDependencies, findWebUser, findNotIncluded, findBacklogs,
-	}
-}
-
 // Preflight looks for what will keep the apps of the plans from working.
 func Preflight(ctx context.Context, l deploy.Looked) ([]finding.Finding, error) {
 	f, err := preflightFacts(ctx, l)
 	if err != nil || len(f.apps) == 0 {
 		return nil, err
 	}
-	found := examineBy(f, preflightRules())
+	found := examine(f, true)
 	for i := range found {
 		if found[i].ID == "dependency-failed" {
 			found[i].Severity = finding.Warning // it may be what this apply comes to fix

@@ -150,7 +150,7 @@ func (f *facts) gatherReadable(a *appFacts, file string) {
 func findUnreadable(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.closed != nil {
-			found = append(found, finding.Finding{ID: "configuration-unreadable", Severity: finding.Error, Subject: "app " + a.Name, Message: "It cannot start: " + a.closed.String() + ".", Mend: a.closed.mend()})
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It cannot start: " + a.closed.String() + ".", Mend: a.closed.mend()})
 		}
 	}
 	return found

@@ -17,13 +17,13 @@ import (
 // instances of one app become one.
 const subjectMark = "{}"
 
-// examine applies all rules.
-func examine(f *facts) []finding.Finding { return examineBy(f, rules()) }
-
-func examineBy(f *facts, rules []func(*facts) []finding.Finding) []finding.Finding {
+// examine applies all rules, or the early ones alone.
+func examine(f *facts, early bool) []finding.Finding {
 	found := slices.Clone(f.unseen)
-	for _, rule := range rules {
-		found = append(found, rule(f)...)
+	for _, r := range rules() {
+		if r.early || !early {
+			found = append(found, r.find(f)...)
+		}
 	}
 	found = merge(found)
 	rank := map[finding.Grade]int{}
@@ -32,18 +32,6 @@ func examineBy(f *facts, rules []func(*facts) []finding.Finding) []finding.Findi
 	}
 	slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
 	return found
-}
-
-// rules are all there are, in the order of the report: pure functions of what was seen.
-func rules() []func(*facts) []finding.Finding {
-	return []func(*facts) []finding.Finding{
-		findWarned, findCommands, findUnreadable, findWritable, findAccounts, findDependencies, findDrift, findLeftOver,
-		findFailing, findFailedServices, findSandbox, findDenials, findMonitor,
-		findFailedSockets, findIdleSockets, findNoService, findNoProgram, findLostSockets, findFolders, findPrivateTmp, findOpenSockets, findNeighbours,
-		findBacklogs, findStartLimits, findTriggerLimits, findNonblocking, findStaleUnits, findNotEnabled,
-		findBrokenNginx, findNotReloaded, findUnserved, findUnowned, findUnreached, findDenied, findWebUser, findNotIncluded, findHalfServed,
-		findRoundRobin, findNoZone, findMaxFails, findMaxConns, findKeepalive, findPoison,
-	}
 }
 
 var numbered = term.Pattern(`^(.*@)(0|[1-9][0-9]{0,8})(\.[a-z]+)?$`)

@@ -13,7 +13,7 @@ import (
 // findWarned: values of the configuration that are accepted and will cause trouble.
 func findWarned(f *facts) (found []finding.Finding) {
 	for _, w := range f.warnings {
-		found = append(found, finding.Finding{ID: "configuration-warning", Severity: finding.Warning, Subject: fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), Message: w.Key + " " + w.Msg + ".", Mend: ""})
+		found = append(found, finding.Finding{Subject: fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), Message: w.Key + " " + w.Msg + ".", Mend: ""})
 	}
 	return found
 }
@@ -106,13 +106,20 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 	return one
 }
 
+// findNotApplied: an app without units.
+func findNotApplied(f *facts) (found []finding.Finding) {
+	for _, a := range f.apps {
+		if len(a.changes) > 0 && !a.installed() {
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Mend: "fcgisup apply " + a.Name})
+		}
+	}
+	return found
+}
+
 // findDrift: files that are not what the configuration says.
 func findDrift(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
-		if len(a.changes) > 0 && !a.installed() {
-			found = append(found, finding.Finding{
-				ID: "not-applied", Severity: finding.Note, Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Mend: "fcgisup apply " + a.Name,
-			})
+		if !a.installed() {
 			continue
 		}
 		for _, c := range a.changes {
@@ -124,7 +131,7 @@ func findDrift(f *facts) (found []finding.Finding) {
 			if what == "" || strings.HasPrefix(c.Name, "nginx/") && f.web == nil {
 				continue
 			}
-			found = append(found, finding.Finding{ID: "drift", Severity: finding.Warning, Subject: c.Place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
+			found = append(found, finding.Finding{Subject: c.Place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
 		}
 	}
 	return found
@@ -132,9 +139,6 @@ func findDrift(f *facts) (found []finding.Finding) {
 
 // findUnreached: an app that is installed and that nginx does not know.
 func findUnreached(f *facts) (found []finding.Finding) {
-	if f.web == nil || f.web.effective == nil {
-		return nil
-	}
 	passed := f.passed()
 	variable := slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Variable })
 	for _, a := range f.apps {
@@ -142,7 +146,7 @@ func findUnreached(f *facts) (found []finding.Finding) {
 			continue
 		}
 		found = append(found, finding.Finding{
-			ID: "app-unreached", Severity: finding.Warning, Subject: "app " + a.Name, Message: "Nginx passes no request to it.",
+			Subject: "app " + a.Name, Message: "Nginx passes no request to it.",
 			Mend: "include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
 		})
 	}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
@@ -24,15 +23,15 @@ type (
 
 // findBrokenNginx: a configuration that nginx will not start with.
 func findBrokenNginx(f *facts) []finding.Finding {
-	if f.web == nil || f.web.refused == "" {
+	if f.web.refused == "" {
 		return nil
 	}
-	return []finding.Finding{{ID: "nginx-refuses", Severity: finding.Error, Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Mend: "correct that, until nginx -t is content"}}
+	return []finding.Finding{{Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Mend: "correct that, until nginx -t is content"}}
 }
 
 // findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
 func findNotReloaded(f *facts) []finding.Finding {
-	if f.web == nil || len(f.web.newer) == 0 {
+	if len(f.web.newer) == 0 {
 		return nil
 	}
 	names := f.web.newer
@@ -40,7 +39,7 @@ func findNotReloaded(f *facts) []finding.Finding {
 		names = append(slices.Clone(names[:3]), "…")
 	}
 	return []finding.Finding{{
-		ID: "nginx-not-reloaded", Severity: finding.Warning, Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
+		Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
 		Mend: "nginx -t && systemctl reload nginx",
 	}}
 }
@@ -53,19 +52,21 @@ func addressesOf(a fcgisup.App) []fcgisup.Address {
 	return all
 }
 
+// findVariable: places that only a request says.
+func findVariable(f *facts) (found []finding.Finding) {
+	for _, p := range f.web.effective.Passes {
+		if p.Variable {
+			found = append(found, finding.Finding{Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Mend: ""})
+		}
+	}
+	return found
+}
+
 // findUnserved: nginx passes to where nobody listens. A unit that should is
 // found elsewhere: it has failed, or is stopped.
 func findUnserved(f *facts) (found []finding.Finding) {
-	if f.web == nil || f.web.effective == nil {
-		return nil
-	}
-	for _, p := range f.web.effective.Passes {
-		if p.Variable {
-			found = append(found, finding.Finding{ID: "pass-variable", Severity: finding.Note, Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Mend: ""})
-		}
-	}
 	if len(f.listeners) == 0 {
-		return found
+		return nil
 	}
 	listening, units := f.index()
 	owner := f.owner()
@@ -74,7 +75,7 @@ func findUnserved(f *facts) (found []finding.Finding) {
 			continue
 		}
 		one := finding.Finding{
-			ID: "pass-unserved", Severity: finding.Error, Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
+			Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
 			Mend: "start what should listen there, or take it out of nginx and systemctl reload nginx",
 		}
 		if app := owner[b.address]; app != "" {
@@ -122,24 +123,29 @@ func served(by []fcgisup.Address) func(fcgisup.Address) bool {
 	}
 }
 
-// findDenied: the web server may not connect.
-func findDenied(f *facts) (found []finding.Finding) {
-	if f.web == nil {
-		return nil
-	}
+// findBlind: the web server does not see a socket that is there.
+func findBlind(f *facts) (found []finding.Finding) {
 	for _, b := range f.backends() {
 		x := f.web.access[b.address]
 		if x.Hidden && !(f.web.privateTmp && inTmp(b.address)) {
 			found = append(found, finding.Finding{
-				ID: "web-server-blind", Severity: finding.Error, Subject: b.at.String(),
+				Subject: b.at.String(),
 				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
 				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
 			})
 		}
+	}
+	return found
+}
+
+// findDenied: the web server may not connect.
+func findDenied(f *facts) (found []finding.Finding) {
+	for _, b := range f.backends() {
+		x := f.web.access[b.address]
 		if x.Denied == "" {
 			continue
 		}
-		one := finding.Finding{ID: "web-user-denied", Severity: finding.Error, Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
+		one := finding.Finding{Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
 		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
 		if x.Denied == b.address.Addr {
 			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
@@ -153,7 +159,7 @@ func findDenied(f *facts) (found []finding.Finding) {
 // findWebUser: the web server could not connect to an app's sockets as they are
 // configured, also before there are any.
 func findWebUser(f *facts) (found []finding.Finding) {
-	if f.web == nil || f.web.who == nil {
+	if f.web.who == nil {
 		return nil
 	}
 	passed := f.passed()
@@ -164,7 +170,7 @@ func findWebUser(f *facts) (found []finding.Finding) {
 			continue // findDenied says it of sockets that are there
 		}
 		one := finding.Finding{
-			ID: "web-user-denied", Severity: finding.Error, Subject: "app " + a.Name,
+			Subject: "app " + a.Name,
 			Message: fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
 			Mend:    fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
 		}
@@ -179,7 +185,7 @@ func findWebUser(f *facts) (found []finding.Finding) {
 
 // findNotIncluded: nginx does not read the file with an app's upstream.
 func findNotIncluded(f *facts) (found []finding.Finding) {
-	if f.web == nil || f.web.effective == nil || len(f.web.effective.Files) == 0 {
+	if len(f.web.effective.Files) == 0 {
 		return nil
 	}
 	for _, a := range f.apps {
@@ -189,7 +195,7 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 		}
 		place := a.changes[at].Place
 		one := finding.Finding{
-			ID: "nginx-not-included", Severity: finding.Warning, Subject: "app " + a.Name,
+			Subject: "app " + a.Name,
 			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
 			Mend:    fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
 		}
@@ -203,9 +209,6 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 
 // findHalfServed: a name with several addresses of this host, where nobody listens on one of them.
 func findHalfServed(f *facts) (found []finding.Finding) {
-	if f.web == nil {
-		return nil
-	}
 	listening, _ := f.index()
 	global := slices.ContainsFunc(f.own, func(a netip.Addr) bool { return a.Is6() && !a.IsLoopback() })
 	for _, b := range f.backends() {
@@ -226,7 +229,7 @@ func findHalfServed(f *facts) (found []finding.Finding) {
 			continue
 		}
 		one := finding.Finding{
-			ID: "pass-half-served", Severity: finding.Warning, Subject: b.at.String(),
+			Subject: b.at.String(),
 			Message: fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
 			Mend:    served[0] + " instead of " + b.address.Addr,
 		}
@@ -258,143 +261,4 @@ func (f *facts) letIn(a fcgisup.Address) string {
 		}
 	}
 	return "let the program that listens there give it to " + f.web.user
-}
-
-// eachUpstream applies a rule to upstreams with a choice of servers.
-func eachUpstream(f *facts, rule func(upstream, []pass) (finding.Finding, bool)) (found []finding.Finding) {
-	if f.web == nil || f.web.effective == nil {
-		return nil
-	}
-	for _, u := range f.web.effective.Upstreams {
-		var to []pass
-		for _, p := range f.web.effective.Passes {
-			if p.Upstream == u.Name {
-				to = append(to, p)
-			}
-		}
-		if one, ok := rule(u, to); ok {
-			one.Subject = u.String()
-			found = append(found, one)
-		}
-	}
-	return found
-}
-
-// choice are the servers that nginx chooses among.
-func choice(u upstream) int {
-	n := 0
-	for _, s := range u.Servers {
-		if !s.Down && !s.Backup {
-			n++
-		}
-	}
-	return n
-}
-
-func findRoundRobin(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
-		mend := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
-		if app := f.web.made[u.File]; app != "" {
-			mend = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
-		}
-		return finding.Finding{
-			ID: "upstream-round-robin", Severity: finding.Warning, Subject: "",
-			Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Mend: mend,
-		}, choice(u) > 1 && u.Balance == ""
-	})
-}
-
-func findNoZone(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
-		counts := u.Balance == "least_conn" || u.Balance == "random" || u.Balance == "least_time"
-		return finding.Finding{
-			ID: "upstream-without-zone", Severity: finding.Warning, Subject: "",
-			Message: "Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
-			Mend:    "zone " + u.Name + " 64k; in the upstream",
-		}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
-	})
-}
-
-func findMaxFails(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
-		counted, out := false, time.Duration(0)
-		for _, s := range u.Servers {
-			if !s.Down && s.MaxFails > 0 {
-				counted, out = true, max(out, s.FailTimeout)
-			}
-		}
-		how := fmt.Sprintf("for %g s", out.Seconds())
-		if out < time.Second { // nginx compares whole seconds (measured)
-			how = "until the second ends, in spite of fail_timeout=0"
-		}
-		return finding.Finding{
-			ID: "upstream-max-fails", Severity: finding.Warning, Subject: "",
-			Message: "Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
-			Mend:    "max_fails=0 on each server line",
-		}, counted && choice(u) > 1
-	})
-}
-
-func findMaxConns(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, _ []pass) (finding.Finding, bool) {
-		limited := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxConns > 0 })
-		return finding.Finding{
-			ID: "upstream-max-conns", Severity: finding.Warning, Subject: "",
-			Message: "Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
-			Mend:    "no max_conns= on the server lines; the backlog of the socket is the queue",
-		}, limited
-	})
-}
-
-// keptByDefault is since when upstreams keep connections unless told otherwise.
-const keptByDefault = "1.29.7"
-
-func findKeepalive(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
-		kept := u.Keepalive != nil && *u.Keepalive > 0
-		why := "has keepalive"
-		if u.Keepalive == nil && !older(f.web.build.Version, keptByDefault) {
-			kept, why = true, "keeps connections by default since nginx "+keptByDefault
-		}
-		asked := slices.IndexFunc(to, func(p pass) bool { return p.KeepConn })
-		if !kept || asked < 0 {
-			return finding.Finding{}, false
-		}
-		return finding.Finding{
-			ID: "upstream-keepalive", Severity: finding.Warning, Subject: "",
-			Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
-			Mend:    "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
-		}, true
-	})
-}
-
-// older compares versions number by number; one that is not known is older.
-func older(version, than string) bool {
-	a, b := numbersOf(version), numbersOf(than)
-	return slices.Compare(a, b) < 0
-}
-
-func numbersOf(version string) []int {
-	var all []int
-	for part := range strings.SplitSeq(version, ".") {
-		n := 0
-		_, _ = fmt.Sscanf(part, "%d", &n) // zero if it is none
-		all = append(all, n)
-	}
-	return all
-}
-
-// findPoison: a request that kills its worker goes on to kill the others.
-func findPoison(f *facts) []finding.Finding {
-	return eachUpstream(f, func(u upstream, to []pass) (finding.Finding, bool) {
-		unbound := slices.IndexFunc(to, func(p pass) bool { return p.RetriesErrors && (p.Tries == 0 || p.Tries > 2) })
-		if unbound < 0 || choice(u) <= 2 {
-			return finding.Finding{}, false
-		}
-		return finding.Finding{
-			ID: "next-upstream-unbound", Severity: finding.Warning, Subject: "",
-			Message: fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
-			Mend:    "fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
-		}, true
-	})
 }

@@ -28,7 +28,7 @@ func findFailing(f *facts) (found []finding.Finding) {
 		}
 		why := WhyFailing(st)
 		found = append(found, finding.Finding{
-			ID: "instance-failing", Severity: finding.Error, Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Mend: mend,
+			Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Mend: mend,
 		})
 	}
 	return found
@@ -58,7 +58,7 @@ func findFailedServices(f *facts) (found []finding.Finding) {
 			if cause, fix := startup.DeniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
 				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
 			}
-			found = append(found, finding.Finding{ID: "service-failed", Severity: finding.Error, Subject: s.Service, Message: how, Mend: mend})
+			found = append(found, finding.Finding{Subject: s.Service, Message: how, Mend: mend})
 		}
 	}
 	return found
@@ -74,7 +74,7 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 			}
 			if n > a.Instances {
 				found = append(found, finding.Finding{
-					ID: "instance-left-over", Severity: finding.Warning, Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Mend: "fcgisup apply " + a.Name,
+					Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Mend: "fcgisup apply " + a.Name,
 				})
 			}
 		}
@@ -82,24 +82,40 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// findMonitor: nobody watches, and nobody is told.
-func findMonitor(f *facts) (found []finding.Finding) {
+// findMonitorFailed: nobody watches, and nobody is told.
+func findMonitorFailed(f *facts) (found []finding.Finding) {
+	if how := unwell(f.monitor.unit); how != "" {
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Mend: "journalctl -u " + units.MonitorUnit + " -n 20"})
+	}
+	return found
+}
+
+// findMonitorStopped: the monitor should run and does not, and has not failed.
+func findMonitorStopped(f *facts) (found []finding.Finding) {
 	m := f.monitor
-	if how := unwell(m.unit); how != "" {
-		found = append(found, finding.Finding{ID: "monitor-failed", Severity: finding.Error, Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Mend: "journalctl -u " + units.MonitorUnit + " -n 20"})
-	} else if m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
-		found = append(found, finding.Finding{ID: "monitor-stopped", Severity: finding.Warning, Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Mend: "systemctl start " + units.MonitorUnit})
+	if unwell(m.unit) == "" && m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Mend: "systemctl start " + units.MonitorUnit})
 	}
-	if m.token != nil {
-		mend := ""
-		var e *term.ExitError
-		if errors.As(m.token, &e) {
-			mend = e.Hint
-		}
-		found = append(found, finding.Finding{ID: "monitor-token", Severity: finding.Error, Subject: units.MonitorUnit, Message: "The monitor cannot start: " + m.token.Error() + ".", Mend: mend})
+	return found
+}
+
+// findMonitorToken: a token file that the monitor cannot use.
+func findMonitorToken(f *facts) []finding.Finding {
+	if f.monitor.token == nil {
+		return nil
 	}
-	for _, d := range m.deaf {
-		found = append(found, finding.Finding{ID: "alert-unusable", Severity: finding.Error, Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Mend: d.mend})
+	mend := ""
+	var e *term.ExitError
+	if errors.As(f.monitor.token, &e) {
+		mend = e.Hint
+	}
+	return []finding.Finding{{Subject: units.MonitorUnit, Message: "The monitor cannot start: " + f.monitor.token.Error() + ".", Mend: mend}}
+}
+
+// findUnusableAlerts: receivers that no alert reaches.
+func findUnusableAlerts(f *facts) (found []finding.Finding) {
+	for _, d := range f.monitor.deaf {
+		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Mend: d.mend})
 	}
 	return found
 }

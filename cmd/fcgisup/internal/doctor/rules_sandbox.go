@@ -23,13 +23,20 @@ func findSandbox(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if text := a.needs.strictTakes(a.App); text != "" {
 			found = append(found, finding.Finding{
-				ID: "sandbox-strict", Severity: finding.Warning, Subject: "app " + a.Name, Message: text + ". Programs that use them fail, and seldom say why.",
+				Subject: "app " + a.Name, Message: text + ". Programs that use them fail, and seldom say why.",
 				Mend: "fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
 			})
 		}
+	}
+	return found
+}
+
+// findIgnoredPaths: paths of a sandbox that are not there.
+func findIgnoredPaths(f *facts) (found []finding.Finding) {
+	for _, a := range f.apps {
 		for _, m := range a.needs.missing {
 			found = append(found, finding.Finding{
-				ID: "path-missing", Severity: finding.Warning, Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, and systemd ignores it.",
+				Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, and systemd ignores it.",
 				Mend: "create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
 			})
 		}
@@ -41,7 +48,7 @@ func findSandbox(f *facts) (found []finding.Finding) {
 func findDenials(f *facts) (found []finding.Finding) {
 	for _, st := range f.denied {
 		found = append(found, finding.Finding{
-			ID: "sandbox-denial", Severity: finding.Warning, Subject: st.App + "@" + strconv.Itoa(st.Instance),
+			Subject: st.App + "@" + strconv.Itoa(st.Instance),
 			Message: fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
 			Mend:    "apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
 		})

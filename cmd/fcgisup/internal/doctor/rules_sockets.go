@@ -43,7 +43,7 @@ func findFailedSockets(f *facts) (found []finding.Finding) {
 		if strings.HasSuffix(s.Result, "-limit-hit") {
 			mend = "mend the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
 		}
-		found = append(found, finding.Finding{ID: "socket-failed", Severity: finding.Error, Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Mend: mend})
+		found = append(found, finding.Finding{Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Mend: mend})
 	}
 	return found
 }
@@ -70,7 +70,7 @@ func findIdleSockets(f *facts) (found []finding.Finding) {
 	listening, _ := f.index()
 	for _, s := range f.sockets {
 		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
-			found = append(found, finding.Finding{ID: "socket-stopped", Severity: finding.Error, Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Mend: "systemctl start " + subjectMark})
+			found = append(found, finding.Finding{Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Mend: "systemctl start " + subjectMark})
 		}
 	}
 	return found
@@ -81,7 +81,7 @@ func findNoService(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.Service != "" && s.service.Load == "not-found" {
 			found = append(found, finding.Finding{
-				ID: "service-not-found", Severity: finding.Error, Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
+				Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
 				Mend: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
 			})
 		}
@@ -143,7 +143,7 @@ func findLostSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.lost {
 			found = append(found, finding.Finding{
-				ID: "socket-file-missing", Severity: finding.Error, Subject: s.Name,
+				Subject: s.Name,
 				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Mend: "systemctl restart " + subjectMark,
 			})
 		}
@@ -160,7 +160,7 @@ func findFolders(f *facts) (found []finding.Finding) {
 					continue
 				}
 				found = append(found, finding.Finding{
-					ID: "socket-in-runtime-directory", Severity: finding.Error, Subject: s.Name,
+					Subject: s.Name,
 					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
 					Mend:    inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
 				})
@@ -170,26 +170,32 @@ func findFolders(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// findPrivateTmp: a socket in a /tmp that its users do not share.
-func findPrivateTmp(f *facts) (found []finding.Finding) {
-	if f.web != nil && f.web.privateTmp {
-		for _, b := range f.backends() {
-			if inTmp(b.address) {
-				found = append(found, finding.Finding{
-					ID: "private-tmp", Severity: finding.Error, Subject: b.at.String(),
-					Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
-					Mend:    "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
-				})
-			}
+// findNginxTmp: a socket in /tmp, of which nginx has its own.
+func findNginxTmp(f *facts) (found []finding.Finding) {
+	if !f.web.privateTmp {
+		return nil
+	}
+	for _, b := range f.backends() {
+		if inTmp(b.address) {
+			found = append(found, finding.Finding{
+				Subject: b.at.String(),
+				Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
+				Mend:    "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+			})
 		}
 	}
+	return found
+}
+
+// findPrivateTmp: a socket in a /tmp that its service does not share.
+func findPrivateTmp(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		for _, a := range s.Listen {
 			if !s.service.PrivateTmp || !inTmp(a) || s.app == "" && s.service.OnStdin {
 				continue
 			}
 			one := finding.Finding{
-				ID: "private-tmp", Severity: finding.Warning, Subject: s.Service,
+				Subject: s.Service,
 				Message: fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
 				Mend:    "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
 			}
@@ -211,15 +217,22 @@ func findOpenSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.open {
 			found = append(found, finding.Finding{
-				ID: "socket-world-writable", Severity: finding.Warning, Subject: s.Name,
+				Subject: s.Name,
 				Message: fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
 				Mend:    inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
 			})
 		}
+	}
+	return found
+}
+
+// findNetworkSockets: sockets that other hosts reach.
+func findNetworkSockets(f *facts) (found []finding.Finding) {
+	for _, s := range f.sockets {
 		for _, a := range s.Listen {
 			if ip, _, known := peer.HostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
 				found = append(found, finding.Finding{
-					ID: "socket-open-to-network", Severity: finding.Warning, Subject: s.Name,
+					Subject: s.Name,
 					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
 					Mend:    "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
 				})
@@ -243,7 +256,7 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 				continue
 			}
 			found = append(found, finding.Finding{
-				ID: "socket-open-to-app", Severity: finding.Warning, Subject: "app " + a.Name,
+				Subject: "app " + a.Name,
 				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
 				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
 			})
@@ -255,12 +268,9 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 
 // findBacklogs: more shall wait than the kernel lets.
 func findBacklogs(f *facts) (found []finding.Finding) {
-	if f.somaxconn == 0 {
-		return nil
-	}
 	add := func(subject string, backlog int) {
 		found = append(found, finding.Finding{
-			ID: "backlog-above-somaxconn", Severity: finding.Warning, Subject: subject,
+			Subject: subject,
 			Message: fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
 			Mend:    fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
 		})

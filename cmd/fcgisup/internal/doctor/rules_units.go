@@ -19,7 +19,7 @@ func findStartLimits(f *facts) (found []finding.Finding) {
 			continue
 		}
 		found = append(found, finding.Finding{
-			ID: "start-limit", Severity: finding.Warning, Subject: s.Service,
+			Subject: s.Service,
 			Message: fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
 			Mend:    inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
 		})
@@ -34,7 +34,7 @@ func findTriggerLimits(f *facts) (found []finding.Finding) {
 			continue
 		}
 		found = append(found, finding.Finding{
-			ID: "trigger-limit", Severity: finding.Warning, Subject: s.Name,
+			Subject: s.Name,
 			Message: fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
 			Mend:    inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
 		})
@@ -67,7 +67,7 @@ func findNonblocking(f *facts) (found []finding.Finding) {
 		slices.Sort(names)
 		who := strings.Join(slices.Compact(names), ", ")
 		one := finding.Finding{
-			ID: "listener-nonblocking", Severity: finding.Note, Subject: unitAt(l.address),
+			Subject: unitAt(l.address),
 			Message: fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
 			Mend:    "nothing while it is alone; never start another program on this socket",
 		}
@@ -112,7 +112,7 @@ func (f *facts) names() func(fcgisup.Address) string {
 func findUnowned(f *facts) (found []finding.Finding) {
 	for _, u := range f.unowned {
 		one := finding.Finding{
-			ID: "pass-without-unit", Severity: finding.Note, Subject: u.at.String(),
+			Subject: u.at.String(),
 			Message: fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
 			Mend:    "a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
 		}
@@ -130,7 +130,7 @@ func findUnowned(f *facts) (found []finding.Finding) {
 func findStaleUnits(f *facts) (found []finding.Finding) {
 	add := func(u units.Unit) {
 		if u.Stale {
-			found = append(found, finding.Finding{ID: "daemon-reload-needed", Severity: finding.Warning, Subject: u.Name, Message: "Its files have changed since systemd read them.", Mend: "systemctl daemon-reload"})
+			found = append(found, finding.Finding{Subject: u.Name, Message: "Its files have changed since systemd read them.", Mend: "systemctl daemon-reload"})
 		}
 	}
 	for _, s := range f.sockets {
@@ -146,7 +146,7 @@ func findStaleUnits(f *facts) (found []finding.Finding) {
 // findNotEnabled: what is gone after the next boot.
 func findNotEnabled(f *facts) (found []finding.Finding) {
 	add := func(unit, mend string) {
-		found = append(found, finding.Finding{ID: "not-enabled", Severity: finding.Warning, Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Mend: mend})
+		found = append(found, finding.Finding{Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Mend: mend})
 	}
 	for _, s := range f.sockets {
 		// Those of gen are started by their target.

@@ -151,7 +151,8 @@ func (n sandboxNeeds) strictTakes(app fcgisup.App) string {
 func WarnOfSandbox(ctx context.Context, w io.Writer, path string, app fcgisup.App) {
 	a := appFacts{App: app}
 	a.gatherNeeds(ctx)
-	for _, f := range findSandbox(&facts{apps: []appFacts{a}}) {
-		fmt.Fprintf(w, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(f.Message), fcgisup.Printable(f.Mend))
+	f := &facts{apps: []appFacts{a}}
+	for _, one := range append(findSandbox(f), findIgnoredPaths(f)...) {
+		fmt.Fprintf(w, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(one.Message), fcgisup.Printable(one.Mend))
 	}
 }

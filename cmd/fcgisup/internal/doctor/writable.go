@@ -64,7 +64,7 @@ func (f *facts) checkWritable(subject, path string, uid int, hurts string) {
 func findWritable(f *facts) (found []finding.Finding) {
 	for _, w := range f.writable {
 		one := finding.Finding{
-			ID: "writable-by-others", Severity: finding.Warning, Subject: w.subject,
+			Subject: w.subject,
 			Message: w.trust.Error() + ": those who can write " + w.path + " " + w.hurts + ".",
 			Mend:    "chown root " + term.ShellWord(w.trust.Path) + " && chmod go-w " + term.ShellWord(w.trust.Path),
 		}
