@@ -24,7 +24,7 @@ func (b *box) doctorUnreadable(t *testing.T) {
 	if out, _ := b.try("systemctl", "is-active", "plain-fastcgi@4.socket"); strings.TrimSpace(out) != "inactive" {
 		t.Errorf("apply went on: %s", out)
 	}
-	command, _, _ := strings.Cut(found[key].Mend, "; ")
+	command, _, _ := strings.Cut(found[key].Fix, "; ")
 	b.run(t, "sh", "-c", command)
 	if _, still := b.doctor(t, exitDone)[key]; still {
 		t.Errorf("it is still there after %s", command)

@@ -44,7 +44,7 @@ const soundConfig = `
 `
 
 // finding is what doctor --json says of one thing that is wrong.
-type finding struct{ ID, Severity, Subject, Message, Mend string }
+type finding struct{ ID, Severity, Subject, Message, Fix string }
 
 // doctor is what fcgisup doctor finds, as "SEVERITY ID SUBJECT" by that key.
 func (b *box) doctor(t *testing.T, want int, argv ...string) map[string]finding {
@@ -60,7 +60,7 @@ func (b *box) doctor(t *testing.T, want int, argv ...string) map[string]finding 
 		if all[key] == f {
 			t.Errorf("%s is said twice", key)
 		}
-		if !strings.HasSuffix(f.Message, ".") || strings.Contains(f.Mend, "{}") {
+		if !strings.HasSuffix(f.Message, ".") || strings.Contains(f.Fix, "{}") {
 			t.Errorf("%s: %+v", key, f)
 		}
 		all[key] = f
@@ -85,7 +85,7 @@ func finds(t *testing.T, found map[string]finding, keys ...string) {
 func keysOf(found map[string]finding) []string {
 	var keys []string
 	for key, f := range found {
-		keys = append(keys, key+"\n\t"+f.Message+"\n\t"+f.Mend)
+		keys = append(keys, key+"\n\t"+f.Message+"\n\t"+f.Fix)
 	}
 	slices.Sort(keys)
 	return keys
@@ -103,7 +103,7 @@ func (b *box) doctorSound(t *testing.T) {
 		b.ok(t, "web", path)
 	}
 	out := b.run(t, "fcgisup", "doctor")
-	if !strings.HasPrefix(out, "nothing to mend; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " (7 FastCGI locations), the kernel\n") {
+	if !strings.HasPrefix(out, "nothing to fix; looked at /etc/fcgisup/fcgisup.yaml, ") || !strings.Contains(out, " (7 FastCGI locations), the kernel\n") {
 		t.Errorf("awake:\n%s", out)
 	}
 }
@@ -324,11 +324,11 @@ func (b *box) doctorByHand(t *testing.T) {
 	if _, wrong := found["warning socket-world-writable deep.socket"]; wrong {
 		t.Error("deep.socket is in a directory that only root may search")
 	}
-	b.mendsHold(t, found)
+	b.fixesHold(t, found)
 }
 
-// mendsHold does what findings advise, as far as it is commands.
-func (b *box) mendsHold(t *testing.T, found map[string]finding) {
+// fixesHold does what findings advise, as far as it is commands.
+func (b *box) fixesHold(t *testing.T, found map[string]finding) {
 	t.Helper()
 	keys := []string{
 		"warning start-limit seed@{1..3}.service",
@@ -342,13 +342,13 @@ func (b *box) mendsHold(t *testing.T, found map[string]finding) {
 		"warning private-tmp tmp.service",
 	}
 	for _, key := range keys {
-		command, _, _ := strings.Cut(strings.TrimPrefix(found[key].Mend, "let the socket be in /run; or "), "; better")
+		command, _, _ := strings.Cut(strings.TrimPrefix(found[key].Fix, "let the socket be in /run; or "), "; better")
 		b.run(t, "bash", "-c", command)
 	}
 	after := b.doctor(t, exitFail)
 	for _, key := range keys {
 		if _, still := after[key]; still {
-			t.Errorf("%s is still there after: %s", key, found[key].Mend)
+			t.Errorf("%s is still there after: %s", key, found[key].Fix)
 		}
 	}
 }
@@ -385,7 +385,7 @@ func (b *box) doctorCrashes(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	_, reset, _ := strings.Cut(found["error socket-failed crash@{1..2}.socket"].Mend, "then ")
+	_, reset, _ := strings.Cut(found["error socket-failed crash@{1..2}.socket"].Fix, "then ")
 	b.copyFrom(t, appPath(t, "hello.pl"), "/opt/apps/crash.sh", 0o755)
 	b.run(t, "bash", "-c", reset)
 	if _, err := b.ask("/run/crash2.sock"); err != nil {

@@ -11,9 +11,9 @@ func (c *cli) doctorCommand() *cobra.Command {
 	d := &doctor.Doctor{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find what will hurt on this host, and say how to mend it",
+		Short: "Diagnose problems on this host and suggest fixes",
 		Long: `doctor looks at the configuration, at systemd (over D-Bus), at what nginx really
-reads (nginx -T) and at the kernel, and explains what it finds with the mend. It
+reads (nginx -T) and at the kernel, and explains what it finds, with a fix. It
 changes nothing, starts nothing and wakes no sleeping instance. Without a
 configuration it looks at the host alone: hand-written units and upstreams, too.
 
@@ -43,7 +43,7 @@ is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&d.JSON, "json", false, "print a JSON array of id, severity, subject, message and mend")
+	cmd.Flags().BoolVar(&d.JSON, "json", false, "print a JSON array of id, severity, subject, message and fix")
 	cmd.Flags().StringVar(&d.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	return cmd
 }

@@ -43,13 +43,12 @@ type exemption struct {
 
 var exemptions = []exemption{
 	{word: "nobody", files: "nginx/effective*.go", in: `"nobody"`, why: "the account of nginx's workers"},
+	{word: "nobody", files: "cmd/fcgisup/internal/deploy/group_test.go", in: "obody", why: "an account"},
 	{word: "nobody", files: "cmd/e2e/doctor_test.go", in: "nobody", why: "a group, and a socket where no process listens"},
 	{word: "nobody", files: "cmd/e2e/run_failed_test.go", in: "/run/nobody-listens", why: "a path"},
 	{word: "folder", files: "cmd/e2e/doctor_test.go", in: "folder", why: "a unit of this name"},
 	{word: "folder", files: "nginx/nginx_test.go", in: `{"folder", "/rt/"`, why: "the name of a case"},
 	{word: "mended", files: "cmd/e2e/*.go", in: "mended", why: "a file that makes a test's program work"},
-	{word: "mend", files: "cmd/fcgisup/internal/finding/finding.go", in: "end", why: "a field of doctor's JSON"},
-	{word: "mend", files: "cmd/e2e/doctor_test.go", in: "nothing to mend", why: "what doctor prints"},
 	{word: "anew", files: "supervisor/monitor/page/sample_test.go", in: "it is made anew", why: "the output of a program in the screenshots"},
 }
 

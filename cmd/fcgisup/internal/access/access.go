@@ -95,7 +95,7 @@ func Lookup(name, group string) (Credentials, error) {
 
 // Result is what a connect(2) to a socket file, or an open(2), would meet.
 type Result struct {
-	// Denied is the file or the folder that refuses, empty if none does.
+	// Denied is the file or the directory that refuses, empty if none does.
 	Denied string
 	// Mode is its permissions and owner.
 	Mode string
@@ -107,12 +107,12 @@ type Result struct {
 
 // TryConnect asks what connect(2) asks of a unix socket, unix(7) "Pathname
 // socket ownership and permissions", without connecting: search permission on
-// the folders and write permission on the file. The root is that of the process
+// the directories and write permission on the file. The root is that of the process
 // whose mount namespace counts.
 func TryConnect(root int, path string) (Result, error) { return Try(root, path, unix.W_OK) }
 
 // Try asks for a permission on a file, access(2), and for search
-// permission on its folders.
+// permission on its directories.
 func Try(root int, path string, permission uint32) (Result, error) {
 	fd, err := openIn(root, path)
 	switch {
@@ -138,7 +138,7 @@ func openIn(root int, path string) (int, error) {
 	return unix.Openat2(root, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
 }
 
-// firstClosed is the folder that may not be searched, the one nearest to the root.
+// firstClosed is the directory that may not be searched, the one nearest to the root.
 func firstClosed(root int, folder string) string {
 	if parent := filepath.Dir(folder); parent != folder {
 		if closed := firstClosed(root, parent); closed != "" {

@@ -12,7 +12,7 @@ import (
 // TestAs: the thread has the credentials, the process has not, and the thread is gone afterwards.
 func TestAs(t *testing.T) {
 	if !term.IsRoot() {
-		t.Skip("needs root, to become somebody else")
+		t.Skip("needs root, to become another user else")
 	}
 	dir := t.TempDir()
 	for _, open := range []string{dir, filepath.Dir(dir)} {
@@ -51,12 +51,12 @@ func TestAs(t *testing.T) {
 	check(os.Chown(file, 0, 777))
 	try("a supplementary group's file", Result{})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o700))
-	try("a closed folder", Result{Denied: filepath.Join(dir, "a")})
+	try("a closed directory", Result{Denied: filepath.Join(dir, "a")})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o711))
 	check(os.Remove(file))
 	try("no file", Result{Missing: true})
 	if os.Geteuid() != 0 {
-		t.Error("the process is somebody else")
+		t.Error("the process is another user")
 	}
 	runtime.Gosched()
 	for range 50 { // no thread that other code runs on has changed

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +24,9 @@ func GroupExists(name string) bool {
 	return err == nil || inDirectory("group", name)
 }
 
-// inDirectory asks the C library for an account that is in no file but in a
+// inDirectory asks the C library for an account that is not in a file but in a
 // directory such as LDAP, nsswitch.conf(5): systemd knows those too. One that
-// does not answer leaves it open, which is no finding.
+// does not answer leaves it open, and there is nothing to report.
 func inDirectory(database, name string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), directoryPatience)
 	defer cancel()
@@ -54,18 +53,8 @@ type SocketMode struct {
 	Mode        fs.FileMode
 }
 
-// Admits says whether connect(2) finds write permission, unix(7).
-func (s SocketMode) Admits(who Credentials) bool {
-	switch {
-	case who.UID == 0:
-		return true
-	case who.UID == s.UID:
-		return s.Mode&0o200 != 0
-	case who.GID == s.GID || slices.Contains(who.Groups, s.GID):
-		return s.Mode&0o020 != 0
-	}
-	return s.Mode&0o002 != 0
-}
+// Admits reports whether these credentials may connect to the socket.
+func (s SocketMode) Admits(who Credentials) bool { return who.MayConnect(s.UID, s.GID, s.Mode) }
 
 func (s SocketMode) String() string { return fmt.Sprintf("%04o %s:%s", s.Mode, s.User, s.Group) }
 

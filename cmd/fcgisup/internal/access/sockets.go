@@ -11,22 +11,26 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// MayConnect tells whether the kernel lets somebody connect to a unix socket with
-// these permissions, unix(7); the directories above it aside.
-func (c Credentials) MayConnect(uid, gid int, mode fs.FileMode) bool {
+// May reports whether the mode of a file gives a permission of rwx, a bit of 7, to these
+// credentials; root needs none.
+func (c Credentials) May(uid, gid int, mode fs.FileMode, bit fs.FileMode) bool {
 	switch {
-	case c.UID == 0:
-		return true
 	case c.UID == uid:
-		return mode&0o200 != 0
+		return mode&(bit<<6) != 0
 	case c.GID == gid || slices.Contains(c.Groups, gid):
-		return mode&0o020 != 0
+		return mode&(bit<<3) != 0
 	}
-	return mode&0o002 != 0
+	return mode&bit != 0
+}
+
+// MayConnect reports whether connect(2) to a unix socket with these permissions finds write
+// permission, unix(7); the directories above it aside.
+func (c Credentials) MayConnect(uid, gid int, mode fs.FileMode) bool {
+	return c.UID == 0 || c.May(uid, gid, mode, 0o2)
 }
 
 // ClosedTo says that the web server cannot connect to a socket that this process
-// has made as somebody who may not give files away; empty if it can, or if who it
+// has made as a user who may not give files away; empty if it can, or if who it
 // is cannot be known.
 func ClosedTo(opt fcgisup.Socket, path string) string {
 	info, err := os.Stat(path)

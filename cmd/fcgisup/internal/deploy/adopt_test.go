@@ -66,9 +66,9 @@ func TestRecognize(t *testing.T) {
 // TestJudge: errors stop apply before it changes anything, unless it is forced; notes are left out.
 func TestJudge(t *testing.T) {
 	found := []finding.Finding{
-		{ID: "a", Severity: finding.Error, Subject: "app web", Message: "It is \x1b[31mwrong.", Mend: "fix it"},
-		{ID: "b", Severity: finding.Warning, Subject: "app web", Message: "It is slow.", Mend: ""},
-		{ID: "c", Severity: finding.Note, Subject: "app web", Message: "It is so.", Mend: ""},
+		{ID: "a", Severity: finding.Error, Subject: "app web", Message: "It is \x1b[31mwrong.", Fix: "fix it"},
+		{ID: "b", Severity: finding.Warning, Subject: "app web", Message: "It is slow.", Fix: ""},
+		{ID: "c", Severity: finding.Note, Subject: "app web", Message: "It is so.", Fix: ""},
 	}
 	for _, test := range []struct {
 		force, dryRun bool

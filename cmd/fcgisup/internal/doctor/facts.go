@@ -119,8 +119,8 @@ func (d *Doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 }
 
 // note says what could not be looked at.
-func (f *facts) note(id, subject, message, mend string) {
-	f.unseen = append(f.unseen, finding.Finding{ID: id, Severity: finding.Note, Subject: subject, Message: message, Mend: mend})
+func (f *facts) note(id, subject, message, fix string) {
+	f.unseen = append(f.unseen, finding.Finding{ID: id, Severity: finding.Note, Subject: subject, Message: message, Fix: fix})
 }
 
 // looked is where doctor has looked.

@@ -28,7 +28,7 @@ type monitorFacts struct {
 }
 
 // deafTarget is whom no alert reaches, why, and what to do.
-type deafTarget struct{ name, why, mend string }
+type deafTarget struct{ name, why, fix string }
 
 // gatherFailing asks the supervisors that run which instances have no worker
 // that lives. Those that sleep have no supervisor, and are not woken.
@@ -91,7 +91,7 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 		}
 		if err != nil {
 			file := term.ShellWord(t.URLFile)
-			return &deafTarget{why: err.Error(), mend: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
+			return &deafTarget{why: err.Error(), fix: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
 		}
 	case "url_env":
 		if !inMonitorEnvironment(t.URLEnv) {
@@ -103,7 +103,7 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 			err = errors.New(t.Exec[0] + " is no program (" + fcgisup.Permissions(info) + ")")
 		}
 		if err != nil && (term.IsRoot() || !errors.Is(err, fs.ErrPermission)) {
-			return &deafTarget{why: "cannot run it: " + err.Error(), mend: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
+			return &deafTarget{why: "cannot run it: " + err.Error(), fix: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
 		}
 	}
 	return nil

@@ -84,7 +84,7 @@ func (l launch) closedDirectory() *finding.Finding {
 	}
 	return &finding.Finding{
 		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.Denied, x.Mode),
-		Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user,
+		Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user,
 	}
 }
 
@@ -95,7 +95,7 @@ const maxInterpreters = 5
 // first line names it, empty for the command itself.
 func (l launch) execute(path, script string, depth int) *finding.Finding {
 	if depth > maxInterpreters {
-		return &finding.Finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script itself, and so on: the kernel gives up.", Mend: "name a program in its first line"}
+		return &finding.Finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script itself, and so on: the kernel gives up.", Fix: "name a program in its first line"}
 	}
 	path = l.absolute(path)
 	names := "which its command names"
@@ -112,9 +112,9 @@ func (l launch) execute(path, script string, depth int) *finding.Finding {
 	case err != nil:
 		return nil // it may not be looked at
 	case info.IsDir():
-		return &finding.Finding{ID: "command-not-executable", Message: path + " is a directory.", Mend: "correct " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is a directory.", Fix: "correct " + l.correct}
 	case !info.Mode().IsRegular():
-		return &finding.Finding{ID: "command-not-executable", Message: path + " is not a regular file.", Mend: "correct " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is not a regular file.", Fix: "correct " + l.correct}
 	}
 	if f := l.forbidden(path, info); f != nil {
 		return f
@@ -127,7 +127,7 @@ func (l launch) execute(path, script string, depth int) *finding.Finding {
 		if why := formatProblem(path, head); why != "" {
 			return &finding.Finding{
 				ID: "command-format", Message: fmt.Sprintf("%s %s: it cannot be executed (exec format error).", path, why),
-				Mend: "begin a script with a line such as #!/usr/bin/perl, build a program for this machine, or name the interpreter first in " + l.correct,
+				Fix: "begin a script with a line such as #!/usr/bin/perl, build a program for this machine, or name the interpreter first in " + l.correct,
 			}
 		}
 		return nil
@@ -139,18 +139,18 @@ func (l launch) execute(path, script string, depth int) *finding.Finding {
 func (l launch) script(path string, head []byte, depth int) *finding.Finding {
 	s, why := parseShebang(head)
 	if why != "" {
-		return &finding.Finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Mend: "correct that line"}
+		return &finding.Finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Fix: "correct that line"}
 	}
 	if s.loneCR {
 		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR that no LF follows, as old editors end lines: the CR and what follows become part of that line.", path),
-			Mend: `sed -i 's/\r$//; s/\r/\n/g' ` + term.ShellWord(path),
+			Fix: `sed -i 's/\r$//; s/\r/\n/g' ` + term.ShellWord(path),
 		}
 	}
 	if s.cr && !s.ignoresCR() {
 		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s ends in CR LF, as Windows writes it: the CR becomes part of %q.", path, s.lastWord()),
-			Mend: `sed -i 's/\r$//' ` + term.ShellWord(path),
+			Fix: `sed -i 's/\r$//' ` + term.ShellWord(path),
 		}
 	}
 	if f := l.unreadable(path); f != nil {
@@ -168,7 +168,7 @@ func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 	case use.unsplit:
 		return &finding.Finding{
 			ID: "interpreter-missing", Message: fmt.Sprintf("%s gives env %q as one word, and there is no program of that name.", who, use.program),
-			Mend: "let env split it: #!/usr/bin/env -S " + use.program,
+			Fix: "let env split it: #!/usr/bin/env -S " + use.program,
 		}
 	case use.program == "":
 		return nil
@@ -197,7 +197,7 @@ func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 	}
 	return &finding.Finding{
 		ID: "interpreter-missing", Message: fmt.Sprintf("%s has env look for %s, which is in none of PATH (%s).", who, use.program, path),
-		Mend: "install " + use.program + ", or name it with its path",
+		Fix: "install " + use.program + ", or name it with its path",
 	}
 }
 
@@ -211,9 +211,9 @@ func (l launch) absolute(path string) string {
 }
 
 func (l launch) missing(path, script string) *finding.Finding {
-	f := &finding.Finding{ID: "command-missing", Message: path + " does not exist.", Mend: "install the program, or correct " + l.correct}
+	f := &finding.Finding{ID: "command-missing", Message: path + " does not exist.", Fix: "install the program, or correct " + l.correct}
 	if script != "" {
-		f = &finding.Finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Mend: "install " + path + ", or correct that line"}
+		f = &finding.Finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Fix: "install " + path + ", or correct that line"}
 	}
 	if to, err := os.Readlink(path); err == nil {
 		f.Message = strings.TrimSuffix(f.Message, "does not exist.") + "is a link to " + to + ", which does not exist."
@@ -234,7 +234,7 @@ func (l launch) hidden(path, role string) *finding.Finding {
 	return &finding.Finding{
 		ID:      "sandbox-hides",
 		Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s: it cannot start (permission denied or no such file).", directive, what, role),
-		Mend:    l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
+		Fix:     l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
 	}
 }
 
@@ -296,11 +296,11 @@ func firstLink(path string) (link, followed string) {
 // forbidden says who refuses to execute a file: a mount, a directive, a folder, or its own mode.
 func (l launch) forbidden(path string, info fs.FileInfo) *finding.Finding {
 	if directive := l.mounts.NoExec(path); directive != "" {
-		return &finding.Finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids to execute %s.", directive, path), Mend: l.loosen("ExecPaths=" + path)}
+		return &finding.Finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids to execute %s.", directive, path), Fix: l.loosen("ExecPaths=" + path)}
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_NOEXEC != 0 {
-		return &finding.Finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec: nothing there can be executed.", Mend: "keep it elsewhere, or mount that with exec; a script can also be an argument of its interpreter in " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec: nothing there can be executed.", Fix: "keep it elsewhere, or mount that with exec; a script can also be an argument of its interpreter in " + l.correct}
 	}
 	if l.who == nil {
 		if info.Mode()&0o111 == 0 {
@@ -326,11 +326,11 @@ func (l launch) denied(path string, x access.Result, verb string) *finding.Findi
 	}
 	f := &finding.Finding{ID: "command-not-executable"}
 	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.Mode); x.Denied == path {
-		f.Mend = "chmod 755 " + term.ShellWord(path)
+		f.Fix = "chmod 755 " + term.ShellWord(path)
 		return f
 	}
 	f.Message = fmt.Sprintf("%s may not %s %s: it may not search the directory %s (%s).", l.user, verb, path, x.Denied, x.Mode)
-	f.Mend = "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user
+	f.Fix = "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user
 	return f
 }
 

@@ -74,7 +74,7 @@ func check(t *testing.T, name string, got *finding.Finding, want string) {
 		t.Errorf("%s: nothing found, want %s", name, want)
 	case got != nil && (got.ID != id || !strings.Contains(got.Message, words)):
 		t.Errorf("%s: %s %s, want %q", name, got.ID, got.Message, want)
-	case got != nil && (got.Mend == "" || !strings.HasSuffix(got.Message, ".")):
+	case got != nil && (got.Fix == "" || !strings.HasSuffix(got.Message, ".")):
 		t.Errorf("%s: %+v", name, got)
 	}
 }

@@ -39,8 +39,8 @@ func (c closedConfig) String() string {
 	return fmt.Sprintf("%s may not %s %s (%s), so no supervisor can read the configuration", c.user, verb, c.denied, c.mode)
 }
 
-// mend is the command that lets the app's group in.
-func (c closedConfig) mend() string {
+// fix is the command that lets the app's group in.
+func (c closedConfig) fix() string {
 	if c.denied != c.file {
 		return "chmod a+x " + term.ShellWord(c.denied) + ", or keep the configuration in /etc/fcgisup"
 	}
@@ -150,7 +150,7 @@ func (f *facts) gatherReadable(a *appFacts, file string) {
 func findUnreadable(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.closed != nil {
-			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It cannot start: " + a.closed.String() + ".", Mend: a.closed.mend()})
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It cannot start: " + a.closed.String() + ".", Fix: a.closed.fix()})
 		}
 	}
 	return found

@@ -13,7 +13,7 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// subjectMark stands for the subject in the mend of a rule, since findings about the
+// subjectMark stands for the subject in the fix of a rule, since findings about the
 // instances of one app become one.
 const subjectMark = "{}"
 
@@ -65,7 +65,7 @@ func merge(found []finding.Finding) []finding.Finding {
 			all[i].Subject = k.before + braces(numbers[k]) + k.after
 			quoted = term.ShellWord(k.before) + braces(numbers[k]) + k.after
 		}
-		all[i].Mend = strings.ReplaceAll(k.Mend, subjectMark, quoted)
+		all[i].Fix = strings.ReplaceAll(k.Fix, subjectMark, quoted)
 	}
 	return all
 }
@@ -127,7 +127,7 @@ func printFindings(w io.Writer, looked string, found []finding.Finding, colour b
 		b.WriteString("\n")
 	}
 	if counts == nil {
-		counts = []string{"nothing to mend"}
+		counts = []string{"nothing to fix"}
 	}
 	fmt.Fprintf(&b, "%s; looked at %s\n", strings.Join(counts, ", "), looked)
 	_, err := io.WriteString(w, b.String())
@@ -140,7 +140,7 @@ func printFinding(b *strings.Builder, f, last finding.Finding) {
 	if f.ID != last.ID || f.Message != last.Message {
 		fmt.Fprintf(b, "    %s\n", fcgisup.Printable(f.Message))
 	}
-	if f.Mend != "" {
-		fmt.Fprintf(b, "    mend: %s\n", fcgisup.Printable(f.Mend))
+	if f.Fix != "" {
+		fmt.Fprintf(b, "    fix: %s\n", fcgisup.Printable(f.Fix))
 	}
 }

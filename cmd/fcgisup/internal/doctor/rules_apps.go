@@ -13,7 +13,7 @@ import (
 // findWarned: values of the configuration that are accepted and will cause trouble.
 func findWarned(f *facts) (found []finding.Finding) {
 	for _, w := range f.warnings {
-		found = append(found, finding.Finding{Subject: fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), Message: w.Key + " " + w.Msg + ".", Mend: ""})
+		found = append(found, finding.Finding{Subject: fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Col), Message: w.Key + " " + w.Msg + ".", Fix: ""})
 	}
 	return found
 }
@@ -35,7 +35,7 @@ func findCommands(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				ID: strings.ReplaceAll(m.key, "_", "-") + "-missing", Severity: finding.Error, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s (%s:) does not exist, so no worker can start.", m.value, m.key),
-				Mend:    fmt.Sprintf("create it, or correct apps.%s.%s", a.Name, m.key),
+				Fix:     fmt.Sprintf("create it, or correct apps.%s.%s", a.Name, m.key),
 			})
 		}
 	}
@@ -49,7 +49,7 @@ func findAccounts(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				ID: id, Severity: finding.Error, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s: %s does not exist on this host.", c.key, c.value),
-				Mend:    command + " " + term.ShellWord(c.value),
+				Fix:     command + " " + term.ShellWord(c.value),
 			})
 		}
 		for _, u := range a.noUsers {
@@ -93,15 +93,15 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 	case u.Load == "not-found":
 		one.ID = "dependency-not-found"
 		one.Message = fmt.Sprintf("%s: names %s, which this host does not have: %s.", key, name, hurts)
-		one.Mend = fmt.Sprintf("systemctl list-unit-files shows what there is; correct apps.%s.%s", app, key)
+		one.Fix = fmt.Sprintf("systemctl list-unit-files shows what there is; correct apps.%s.%s", app, key)
 	case u.Load == "masked":
 		one.ID = "dependency-not-found"
 		one.Message = fmt.Sprintf("%s: names %s, which is masked: %s.", key, name, hurts)
-		one.Mend = "systemctl unmask " + name
+		one.Fix = "systemctl unmask " + name
 	case u.Active == "failed":
 		one.ID = "dependency-failed"
 		one.Message = fmt.Sprintf("%s: names %s, which has failed.", key, name)
-		one.Mend = fmt.Sprintf("systemctl status %s says why; systemctl restart %[1]s", name)
+		one.Fix = fmt.Sprintf("systemctl status %s says why; systemctl restart %[1]s", name)
 	}
 	return one
 }
@@ -110,7 +110,7 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 func findNotApplied(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if len(a.changes) > 0 && !a.installed() {
-			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Mend: "fcgisup apply " + a.Name})
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Fix: "fcgisup apply " + a.Name})
 		}
 	}
 	return found
@@ -131,7 +131,7 @@ func findDrift(f *facts) (found []finding.Finding) {
 			if what == "" || strings.HasPrefix(c.Name, "nginx/") && f.web == nil {
 				continue
 			}
-			found = append(found, finding.Finding{Subject: c.Place, Message: what, Mend: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
+			found = append(found, finding.Finding{Subject: c.Place, Message: what, Fix: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
 		}
 	}
 	return found
@@ -147,7 +147,7 @@ func findUnreached(f *facts) (found []finding.Finding) {
 		}
 		found = append(found, finding.Finding{
 			Subject: "app " + a.Name, Message: "Nginx passes no request to it.",
-			Mend: "include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
+			Fix: "include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
 		})
 	}
 	return found

@@ -26,7 +26,7 @@ func findBrokenNginx(f *facts) []finding.Finding {
 	if f.web.refused == "" {
 		return nil
 	}
-	return []finding.Finding{{Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Mend: "correct that, until nginx -t is content"}}
+	return []finding.Finding{{Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Fix: "correct that, until nginx -t is content"}}
 }
 
 // findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
@@ -40,7 +40,7 @@ func findNotReloaded(f *facts) []finding.Finding {
 	}
 	return []finding.Finding{{
 		Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
-		Mend: "nginx -t && systemctl reload nginx",
+		Fix: "nginx -t && systemctl reload nginx",
 	}}
 }
 
@@ -56,7 +56,7 @@ func addressesOf(a fcgisup.App) []fcgisup.Address {
 func findVariable(f *facts) (found []finding.Finding) {
 	for _, p := range f.web.effective.Passes {
 		if p.Variable {
-			found = append(found, finding.Finding{Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Mend: ""})
+			found = append(found, finding.Finding{Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Fix: ""})
 		}
 	}
 	return found
@@ -76,10 +76,10 @@ func findUnserved(f *facts) (found []finding.Finding) {
 		}
 		one := finding.Finding{
 			Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
-			Mend: "start what should listen there, or take it out of nginx and systemctl reload nginx",
+			Fix: "start what should listen there, or take it out of nginx and systemctl reload nginx",
 		}
 		if app := owner[b.address]; app != "" {
-			one.Mend = "fcgisup apply " + app
+			one.Fix = "fcgisup apply " + app
 		}
 		found = append(found, one)
 	}
@@ -131,7 +131,7 @@ func findBlind(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				Subject: b.at.String(),
 				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
-				Mend:    "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
+				Fix:     "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
 			})
 		}
 	}
@@ -145,11 +145,11 @@ func findDenied(f *facts) (found []finding.Finding) {
 		if x.Denied == "" {
 			continue
 		}
-		one := finding.Finding{Subject: b.at.String(), Message: "", Mend: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
+		one := finding.Finding{Subject: b.at.String(), Message: "", Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
 		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
 		if x.Denied == b.address.Addr {
 			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
-			one.Mend = f.letIn(b.address)
+			one.Fix = f.letIn(b.address)
 		}
 		found = append(found, one)
 	}
@@ -172,7 +172,7 @@ func findWebUser(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: "app " + a.Name,
 			Message: fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
-			Mend:    fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
+			Fix:     fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
 		}
 		// Another owner than the default may be another web server.
 		if own := a.Socket.User != fcgisup.Default(a.Name).Socket.User; len(f.web.workers) == 0 || own && !passed(addresses) {
@@ -197,7 +197,7 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: "app " + a.Name,
 			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
-			Mend:    fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
+			Fix:     fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
 		}
 		if slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Target == a.Nginx.Upstream && p.Upstream == "" }) {
 			one.Severity = finding.Error
@@ -231,7 +231,7 @@ func findHalfServed(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: b.at.String(),
 			Message: fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
-			Mend:    served[0] + " instead of " + b.address.Addr,
+			Fix:     served[0] + " instead of " + b.address.Addr,
 		}
 		if !global && strings.HasPrefix(unserved[0], "[") {
 			one.Severity = finding.Note // nginx does not use IPv6 on such a host

@@ -16,19 +16,19 @@ import (
 // findFailing: instances whose supervisor has no worker that lives.
 func findFailing(f *facts) (found []finding.Finding) {
 	for _, st := range f.failing {
-		mend := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
+		fix := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
 		if f.systemd {
-			mend += "; journalctl -u '" + units.Names(st.App).Services() + "' has all"
+			fix += "; journalctl -u '" + units.Names(st.App).Services() + "' has all"
 		}
 		if last := st.LastFailure; last != nil && last.Cause == control.ListenSocket {
-			mend = "free the path, and fcgisup makes the socket again"
+			fix = "free the path, and fcgisup makes the socket again"
 			if f.systemd {
-				mend = "systemctl restart " + units.Names(st.App).Socket(st.Instance)
+				fix = "systemctl restart " + units.Names(st.App).Socket(st.Instance)
 			}
 		}
 		why := WhyFailing(st)
 		found = append(found, finding.Finding{
-			Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Mend: mend,
+			Subject: st.App + "@" + strconv.Itoa(st.Instance), Message: strings.ToUpper(why[:1]) + why[1:] + ".", Fix: fix,
 		})
 	}
 	return found
@@ -54,11 +54,11 @@ func unwell(u units.ServiceUnit) string {
 func findFailedServices(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
-			mend := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
+			next := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
 			if cause, fix := startup.DeniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
-				how, mend = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
+				how, next = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
 			}
-			found = append(found, finding.Finding{Subject: s.Service, Message: how, Mend: mend})
+			found = append(found, finding.Finding{Subject: s.Service, Message: how, Fix: next})
 		}
 	}
 	return found
@@ -74,7 +74,7 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 			}
 			if n > a.Instances {
 				found = append(found, finding.Finding{
-					Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Mend: "fcgisup apply " + a.Name,
+					Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Fix: "fcgisup apply " + a.Name,
 				})
 			}
 		}
@@ -85,7 +85,7 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 // findMonitorFailed: nobody watches, and nobody is told.
 func findMonitorFailed(f *facts) (found []finding.Finding) {
 	if how := unwell(f.monitor.unit); how != "" {
-		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Mend: "journalctl -u " + units.MonitorUnit + " -n 20"})
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Fix: "journalctl -u " + units.MonitorUnit + " -n 20"})
 	}
 	return found
 }
@@ -94,7 +94,7 @@ func findMonitorFailed(f *facts) (found []finding.Finding) {
 func findMonitorStopped(f *facts) (found []finding.Finding) {
 	m := f.monitor
 	if unwell(m.unit) == "" && m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
-		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Mend: "systemctl start " + units.MonitorUnit})
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Fix: "systemctl start " + units.MonitorUnit})
 	}
 	return found
 }
@@ -104,18 +104,18 @@ func findMonitorToken(f *facts) []finding.Finding {
 	if f.monitor.token == nil {
 		return nil
 	}
-	mend := ""
+	fix := ""
 	var e *term.ExitError
 	if errors.As(f.monitor.token, &e) {
-		mend = e.Hint
+		fix = e.Hint
 	}
-	return []finding.Finding{{Subject: units.MonitorUnit, Message: "The monitor cannot start: " + f.monitor.token.Error() + ".", Mend: mend}}
+	return []finding.Finding{{Subject: units.MonitorUnit, Message: "The monitor cannot start: " + f.monitor.token.Error() + ".", Fix: fix}}
 }
 
 // findUnusableAlerts: receivers that no alert reaches.
 func findUnusableAlerts(f *facts) (found []finding.Finding) {
 	for _, d := range f.monitor.deaf {
-		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Mend: d.mend})
+		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Fix: d.fix})
 	}
 	return found
 }

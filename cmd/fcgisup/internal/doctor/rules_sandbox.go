@@ -24,7 +24,7 @@ func findSandbox(f *facts) (found []finding.Finding) {
 		if text := a.needs.strictTakes(a.App); text != "" {
 			found = append(found, finding.Finding{
 				Subject: "app " + a.Name, Message: text + ". Programs that use them fail, and seldom say why.",
-				Mend: "fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
+				Fix: "fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
 			})
 		}
 	}
@@ -37,7 +37,7 @@ func findIgnoredPaths(f *facts) (found []finding.Finding) {
 		for _, m := range a.needs.missing {
 			found = append(found, finding.Finding{
 				Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, and systemd ignores it.",
-				Mend: "create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
+				Fix: "create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
 			})
 		}
 	}
@@ -50,7 +50,7 @@ func findDenials(f *facts) (found []finding.Finding) {
 		found = append(found, finding.Finding{
 			Subject: st.App + "@" + strconv.Itoa(st.Instance),
 			Message: fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
-			Mend:    "apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
+			Fix:     "apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
 		})
 	}
 	return found

@@ -39,11 +39,11 @@ func findFailedSockets(f *facts) (found []finding.Finding) {
 		if s.Active != "failed" {
 			continue
 		}
-		mend := "journalctl -u " + subjectMark + " -n 20; then systemctl reset-failed " + subjectMark + " && systemctl start " + subjectMark
+		fix := "journalctl -u " + subjectMark + " -n 20; then systemctl reset-failed " + subjectMark + " && systemctl start " + subjectMark
 		if strings.HasSuffix(s.Result, "-limit-hit") {
-			mend = "mend the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
+			fix = "fix the program (journalctl -u '" + glob(s.Service) + "'), then systemctl reset-failed '" + glob(s.Service) + "' " + subjectMark + " && systemctl start " + subjectMark
 		}
-		found = append(found, finding.Finding{Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Mend: mend})
+		found = append(found, finding.Finding{Subject: s.Name, Message: fmt.Sprintf("It has failed (%s) and refuses every request: %s.", s.Result, whyFailed(s.Result)), Fix: fix})
 	}
 	return found
 }
@@ -70,7 +70,7 @@ func findIdleSockets(f *facts) (found []finding.Finding) {
 	listening, _ := f.index()
 	for _, s := range f.sockets {
 		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
-			found = append(found, finding.Finding{Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Mend: "systemctl start " + subjectMark})
+			found = append(found, finding.Finding{Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Fix: "systemctl start " + subjectMark})
 		}
 	}
 	return found
@@ -82,7 +82,7 @@ func findNoService(f *facts) (found []finding.Finding) {
 		if s.Service != "" && s.service.Load == "not-found" {
 			found = append(found, finding.Finding{
 				Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
-				Mend: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
+				Fix: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
 			})
 		}
 	}
@@ -98,20 +98,20 @@ func findNoProgram(f *facts) (found []finding.Finding) {
 			found = append(found, one)
 		}
 		for _, m := range s.missing {
-			fix := noSuch[m.key]
+			missing := noSuch[m.key]
 			value := m.value
-			if fix.parent {
+			if missing.parent {
 				value = filepath.Dir(value)
 			}
 			one := finding.Finding{
-				ID: fix.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
-				Mend: fix.command + term.ShellWord(value),
+				ID: missing.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
+				Fix: missing.command + term.ShellWord(value),
 			}
-			if fix.parent {
+			if missing.parent {
 				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
 			}
-			if fix.id == "" { // a mount
-				one.ID, one.Mend = "path-missing", "create "+term.ShellWord(value)+", or write -"+value+" in "+m.key+"="
+			if missing.id == "" { // a mount
+				one.ID, one.Fix = "path-missing", "create "+term.ShellWord(value)+", or write -"+value+" in "+m.key+"="
 			}
 			found = append(found, one)
 		}
@@ -144,7 +144,7 @@ func findLostSockets(f *facts) (found []finding.Finding) {
 		if s.lost {
 			found = append(found, finding.Finding{
 				Subject: s.Name,
-				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Mend: "systemctl restart " + subjectMark,
+				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Fix: "systemctl restart " + subjectMark,
 			})
 		}
 	}
@@ -162,7 +162,7 @@ func findFolders(f *facts) (found []finding.Finding) {
 				found = append(found, finding.Finding{
 					Subject: s.Name,
 					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
-					Mend:    inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
+					Fix:     inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
 				})
 			}
 		}
@@ -180,7 +180,7 @@ func findNginxTmp(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				Subject: b.at.String(),
 				Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
-				Mend:    "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+				Fix:     "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
 			})
 		}
 	}
@@ -197,7 +197,7 @@ func findPrivateTmp(f *facts) (found []finding.Finding) {
 			one := finding.Finding{
 				Subject: s.Service,
 				Message: fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
-				Mend:    "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+				Fix:     "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
 			}
 			if s.app != "" {
 				one.Severity = finding.Error // its probe connects by the path
@@ -219,7 +219,7 @@ func findOpenSockets(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				Subject: s.Name,
 				Message: fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
-				Mend:    inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
+				Fix:     inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
 			})
 		}
 	}
@@ -234,7 +234,7 @@ func findNetworkSockets(f *facts) (found []finding.Finding) {
 				found = append(found, finding.Finding{
 					Subject: s.Name,
 					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
-					Mend:    "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
+					Fix:     "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
 				})
 			}
 		}
@@ -258,7 +258,7 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				Subject: "app " + a.Name,
 				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
-				Mend:    fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
+				Fix:     fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
 			})
 			break
 		}
@@ -272,7 +272,7 @@ func findBacklogs(f *facts) (found []finding.Finding) {
 		found = append(found, finding.Finding{
 			Subject: subject,
 			Message: fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
-			Mend:    fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
+			Fix:     fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
 		})
 	}
 	known := map[string]bool{}

@@ -294,7 +294,7 @@ func TestDoctorRules(t *testing.T) {
 			var got []string
 			for _, one := range examine(f, false) {
 				got = append(got, string(one.Severity)+" "+one.ID+" "+one.Subject)
-				if one.Message == "" || strings.Contains(one.Mend, subjectMark) {
+				if one.Message == "" || strings.Contains(one.Fix, subjectMark) {
 					if one.ID != "command-missing" { // made up above
 						t.Errorf("%+v", one)
 					}
@@ -328,17 +328,17 @@ func TestBraces(t *testing.T) {
 
 func TestPrintFindings(t *testing.T) {
 	found := merge([]finding.Finding{
-		{ID: "a", Severity: finding.Note, Subject: "x", Message: "Is so.", Mend: ""},
-		{ID: "b", Severity: finding.Error, Subject: "u@1.socket", Message: "Is bad.", Mend: "start {}"},
-		{ID: "b", Severity: finding.Error, Subject: "u@2.socket", Message: "Is bad.", Mend: "start {}"},
-		{ID: "b", Severity: finding.Error, Subject: "u@2.socket.d", Message: "Is bad.", Mend: "start {}"},
-		{ID: "b", Severity: finding.Error, Subject: `a\x2db@1.socket`, Message: "Is \x1b[31mbad.", Mend: "start {}"},
+		{ID: "a", Severity: finding.Note, Subject: "x", Message: "Is so.", Fix: ""},
+		{ID: "b", Severity: finding.Error, Subject: "u@1.socket", Message: "Is bad.", Fix: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: "u@2.socket", Message: "Is bad.", Fix: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: "u@2.socket.d", Message: "Is bad.", Fix: "start {}"},
+		{ID: "b", Severity: finding.Error, Subject: `a\x2db@1.socket`, Message: "Is \x1b[31mbad.", Fix: "start {}"},
 	})
 	var plain, coloured bytes.Buffer
 	if err := printFindings(&plain, "here", found, false); err != nil {
 		t.Fatal(err)
 	}
-	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    mend: start u@{1..2}.socket\n  b  u@2.socket.d\n    mend: start u@2.socket.d\n  b  a\\x2db@1.socket\n    Is \\x1b[31mbad.\n    mend: start 'a\\x2db@'1.socket\n\nnotes\n  a  x\n    Is so.\n\n3 errors, 1 note; looked at here\n"
+	want := "errors\n  b  u@{1..2}.socket\n    Is bad.\n    fix: start u@{1..2}.socket\n  b  u@2.socket.d\n    fix: start u@2.socket.d\n  b  a\\x2db@1.socket\n    Is \\x1b[31mbad.\n    fix: start 'a\\x2db@'1.socket\n\nnotes\n  a  x\n    Is so.\n\n3 errors, 1 note; looked at here\n"
 	if diff := cmp.Diff(want, plain.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

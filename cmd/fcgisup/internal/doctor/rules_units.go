@@ -21,7 +21,7 @@ func findStartLimits(f *facts) (found []finding.Finding) {
 		found = append(found, finding.Finding{
 			Subject: s.Service,
 			Message: fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
-			Mend:    inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
+			Fix:     inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
 		})
 	}
 	return found
@@ -36,7 +36,7 @@ func findTriggerLimits(f *facts) (found []finding.Finding) {
 		found = append(found, finding.Finding{
 			Subject: s.Name,
 			Message: fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
-			Mend:    inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
+			Fix:     inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
 		})
 	}
 	return found
@@ -69,12 +69,12 @@ func findNonblocking(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: unitAt(l.address),
 			Message: fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
-			Mend:    "nothing while it is alone; never start another program on this socket",
+			Fix:     "nothing while it is alone; never start another program on this socket",
 		}
 		if len(l.acceptors) > 1 {
 			one.Severity = finding.Warning
 			one.Message = fmt.Sprintf("%d processes (%s) share the listening socket, and one has made it non-blocking for all: those written with libfcgi end at their next accept.", len(l.acceptors), who)
-			one.Mend = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
+			one.Fix = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
 		}
 		found = append(found, one)
 	}
@@ -114,12 +114,12 @@ func findUnowned(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: u.at.String(),
 			Message: fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
-			Mend:    "a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
+			Fix:     "a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
 		}
 		if u.unit == "" {
 			one.Severity = finding.Warning
 			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs: nobody restarts it, and after the next boot it is gone.", u.address, u.name, u.pid)
-			one.Mend = "let systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
+			one.Fix = "let systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
 		}
 		found = append(found, one)
 	}
@@ -130,7 +130,7 @@ func findUnowned(f *facts) (found []finding.Finding) {
 func findStaleUnits(f *facts) (found []finding.Finding) {
 	add := func(u units.Unit) {
 		if u.Stale {
-			found = append(found, finding.Finding{Subject: u.Name, Message: "Its files have changed since systemd read them.", Mend: "systemctl daemon-reload"})
+			found = append(found, finding.Finding{Subject: u.Name, Message: "Its files have changed since systemd read them.", Fix: "systemctl daemon-reload"})
 		}
 	}
 	for _, s := range f.sockets {
@@ -145,8 +145,8 @@ func findStaleUnits(f *facts) (found []finding.Finding) {
 
 // findNotEnabled: what is gone after the next boot.
 func findNotEnabled(f *facts) (found []finding.Finding) {
-	add := func(unit, mend string) {
-		found = append(found, finding.Finding{Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Mend: mend})
+	add := func(unit, fix string) {
+		found = append(found, finding.Finding{Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Fix: fix})
 	}
 	for _, s := range f.sockets {
 		// Those of gen are started by their target.

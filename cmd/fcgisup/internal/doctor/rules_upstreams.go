@@ -41,13 +41,13 @@ func choice(u upstream) int {
 }
 
 func findRoundRobin(f *facts, u upstream, _ []pass) (finding.Finding, bool) {
-	mend := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
+	fix := "least_conn; as the first line of the upstream, and zone " + u.Name + " 64k;"
 	if app := f.web.made[u.File]; app != "" {
-		mend = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
+		fix = "apps." + app + ".nginx: {balance: least_conn} in the configuration, then fcgisup apply " + app
 	}
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Mend: mend,
+		Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Fix: fix,
 	}, choice(u) > 1 && u.Balance == ""
 }
 
@@ -56,7 +56,7 @@ func findNoZone(f *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	return finding.Finding{
 		Subject: "",
 		Message: "Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
-		Mend:    "zone " + u.Name + " 64k; in the upstream",
+		Fix:     "zone " + u.Name + " 64k; in the upstream",
 	}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
 }
 
@@ -74,7 +74,7 @@ func findMaxFails(_ *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	return finding.Finding{
 		Subject: "",
 		Message: "Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
-		Mend:    "max_fails=0 on each server line",
+		Fix:     "max_fails=0 on each server line",
 	}, counted && choice(u) > 1
 }
 
@@ -83,7 +83,7 @@ func findMaxConns(_ *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	return finding.Finding{
 		Subject: "",
 		Message: "Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
-		Mend:    "no max_conns= on the server lines; the backlog of the socket is the queue",
+		Fix:     "no max_conns= on the server lines; the backlog of the socket is the queue",
 	}, limited
 }
 
@@ -103,7 +103,7 @@ func findKeepalive(f *facts, u upstream, to []pass) (finding.Finding, bool) {
 	return finding.Finding{
 		Subject: "",
 		Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
-		Mend:    "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
+		Fix:     "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
 	}, true
 }
 
@@ -132,6 +132,6 @@ func findPoison(_ *facts, u upstream, to []pass) (finding.Finding, bool) {
 	return finding.Finding{
 		Subject: "",
 		Message: fmt.Sprintf("A request that kills its worker is sent to each of the %d servers of upstream %s in turn.", choice(u), u.Name),
-		Mend:    "fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
+		Fix:     "fastcgi_next_upstream_tries 2; at " + to[unbound].String(),
 	}, true
 }

@@ -203,20 +203,10 @@ func (s *search) power(path string, info fs.FileInfo) string {
 	return ""
 }
 
-// may tells whether the user has a permission of rwx, a bit of 7, by the mode.
+// may reports whether the user has a permission of rwx, a bit of 7, by the mode.
 func (s *search) may(info fs.FileInfo, bit fs.FileMode) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	mode := info.Mode().Perm()
-	switch {
-	case !ok:
-		return false
-	case int(st.Uid) == s.who.UID:
-		return mode&(bit<<6) != 0
-	case int(st.Gid) == s.who.GID || slices.Contains(s.who.Groups, int(st.Gid)):
-		return mode&(bit<<3) != 0
-	default:
-		return mode&bit != 0
-	}
+	return ok && s.who.May(int(st.Uid), int(st.Gid), info.Mode().Perm(), bit)
 }
 
 // missingPaths are those of the app's own ReadWritePaths= and the like that are not there: systemd ignores them.

@@ -153,6 +153,6 @@ func WarnOfSandbox(ctx context.Context, w io.Writer, path string, app fcgisup.Ap
 	a.gatherNeeds(ctx)
 	f := &facts{apps: []appFacts{a}}
 	for _, one := range append(findSandbox(f), findIgnoredPaths(f)...) {
-		fmt.Fprintf(w, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(one.Message), fcgisup.Printable(one.Mend))
+		fmt.Fprintf(w, "%s: warning: apps.%s: %s\n  hint: %s\n", path, app.Name, fcgisup.Printable(one.Message), fcgisup.Printable(one.Fix))
 	}
 }

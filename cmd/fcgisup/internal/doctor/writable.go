@@ -66,7 +66,7 @@ func findWritable(f *facts) (found []finding.Finding) {
 		one := finding.Finding{
 			Subject: w.subject,
 			Message: w.trust.Error() + ": those who can write " + w.path + " " + w.hurts + ".",
-			Mend:    "chown root " + term.ShellWord(w.trust.Path) + " && chmod go-w " + term.ShellWord(w.trust.Path),
+			Fix:     "chown root " + term.ShellWord(w.trust.Path) + " && chmod go-w " + term.ShellWord(w.trust.Path),
 		}
 		if w.trust.Anyone {
 			one.Severity = finding.Error

@@ -36,14 +36,14 @@ type Finding struct {
 	// Subject is where: a unit, a FILE:LINE, an app, an address.
 	Subject string `json:"subject"`
 	Message string `json:"message"`
-	// Mend is a command or a directive; "{}" in a rule's is the subject.
-	Mend string `json:"mend"`
+	// Fix is a command or a directive; "{}" in a rule's is the subject.
+	Fix string `json:"fix"`
 }
 
 // PrintShort prints a finding for a command that looks at other things, too.
 func (f Finding) PrintShort(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, fcgisup.Printable(f.Subject), fcgisup.Printable(f.Message))
-	if f.Mend != "" {
-		fmt.Fprintf(w, "  fix: %s\n", fcgisup.Printable(f.Mend))
+	if f.Fix != "" {
+		fmt.Fprintf(w, "  fix: %s\n", fcgisup.Printable(f.Fix))
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// OwnAddresses are this host's; none is no error, only fewer findings.
+// OwnAddresses are this host's; without them there are only fewer findings.
 func OwnAddresses() []netip.Addr {
 	var all []netip.Addr
 	addrs, _ := net.InterfaceAddrs()
@@ -39,7 +39,7 @@ func Canonical(a fcgisup.Address) fcgisup.Address {
 }
 
 // HostPort takes a TCP address apart; invalid is every address of a listener,
-// and a name that nobody but localhost has.
+// and a name other than localhost.
 func HostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
 	host, port, err := net.SplitHostPort(a.Addr)
 	if err != nil || a.Network != "tcp" {
@@ -58,7 +58,7 @@ func HostPort(a fcgisup.Address) (ip netip.Addr, port string, known bool) {
 	return ip, port, err == nil
 }
 
-// Serves tells whether what listens on an address gets the connections to another.
+// Serves reports whether what listens on an address gets the connections to another.
 func Serves(listen, target fcgisup.Address) bool {
 	if listen.Network != target.Network {
 		return false

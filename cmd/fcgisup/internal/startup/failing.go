@@ -79,7 +79,7 @@ func DeniedMounts(result string, exit int, missing []string, app string) (cause,
 	return "the sandbox may forbid this: systemd cannot set up the mounts of its directives (PrivateTmp=, BindPaths=, …)", fix
 }
 
-// RepeatedStarts is how many restarts are no accident, such as a kill.
+// RepeatedStarts is how many restarts are not an accident, such as a kill.
 const RepeatedStarts = 2
 
 // serviceFailure is why a service without a supervisor is not merely asleep or about to start.

@@ -25,7 +25,7 @@ func ReadToken(path string) (string, error) {
 }
 
 func tokenOf(path string) (string, error) {
-	// A pipe that nobody writes to must not hold us up: it is empty.
+	// A pipe without a writer must not hold us up: it is empty.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", errors.Unwrap(err)
