@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // enough bounds every wait of these tests; only what is broken reaches it.
@@ -34,7 +36,11 @@ type program struct {
 	conn *Conn
 	path string // of the socket that it accepts at
 	out  *bufio.Reader
+	// inode is that of the socket.
+	inode scoreboard.Inode
 }
+
+func itoa(n uint16) string { return strconv.Itoa(int(n)) }
 
 // serves is a responder that says who it is, and a random number.
 const serves = `use FCGI; my $r = FCGI::Request(); while ($r->Accept >= 0) { print "Content-Type: text/plain\r\n\r\n$$ ", int(rand 1e9), " ", ($ENV{SEEN} // ''), "\n"; }`
@@ -58,6 +64,11 @@ func perl(t *testing.T, script string, options ...string) *program {
 		t.Fatal(err)
 	}
 	_ = syscall.SetNonblock(int(socket.Fd()), false)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(socket.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	p.inode = scoreboard.Inode(st.Ino)
 	var theirs *os.File
 	if p.conn, theirs, err = Pair(); err != nil {
 		t.Fatal(err)
