@@ -9,7 +9,8 @@ import (
 
 // Peer is the other end of a unix socket.
 type Peer struct {
-	// Name is a path or "@name" (abstract); empty for a socket that bears none, as those of socketpair(2).
+	// Name is a path or "@name" (abstract); empty for a socket that bears none, as those of socketpair(2), or that has not
+	// been accepted yet.
 	Name string
 	// Datagram tells that messages go to the peer, and no stream.
 	Datagram bool
@@ -20,10 +21,13 @@ func PeerOf(inode Inode) (peer Peer, connected bool, err error) {
 	err = asking(func(l *Listener) error {
 		return l.ask(func(c *diagConn) error {
 			own, known, err := lookupUnix(c, uint32(inode), showPeer)
-			if err != nil || !known || !own.peerKnown || own.peer == 0 {
+			if err != nil || !known || !own.peerKnown {
 				return err
 			}
 			connected, peer.Datagram = true, own.kind == unix.SOCK_DGRAM
+			if own.peer == 0 { // the other end has not been accepted yet
+				return nil
+			}
 			other, _, err := lookupUnix(c, own.peer, showName)
 			if name := other.name; len(name) > 0 {
 				if name[0] != 0 {
