@@ -3,8 +3,10 @@
 //
 //	tools image VERSION OUT ARCH=BINARY...
 //	tools sbom VERSION BINARY
+//	tools same PACKAGE...
+//	tools program IMAGE ARCH=BINARY...
 //
-// Both write the same bytes for the same input: the only time is $SOURCE_DATE_EPOCH.
+// same compares the files of packages of different formats, program those of an image with the binaries. The others write the same bytes for the same input: the only time is $SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -22,6 +24,12 @@ func main() {
 }
 
 func run(args []string) error {
+	switch {
+	case len(args) > 2 && args[0] == "same":
+		return samePackages(os.Stdout, args[1:])
+	case len(args) > 2 && args[0] == "program":
+		return sameProgram(args[1], args[2:])
+	}
 	epoch, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 	if err != nil {
 		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
@@ -33,6 +41,6 @@ func run(args []string) error {
 	case len(args) == 3 && args[0] == "sbom":
 		return writeSBOM(os.Stdout, args[1], args[2], at)
 	default:
-		return fmt.Errorf("usage: tools image VERSION OUT ARCH=BINARY... | tools sbom VERSION BINARY")
+		return fmt.Errorf("usage: tools image VERSION OUT ARCH=BINARY... | tools sbom VERSION BINARY | tools same PACKAGE... | tools program IMAGE ARCH=BINARY...")
 	}
 }

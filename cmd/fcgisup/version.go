@@ -1,41 +1,79 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build: -ldflags "-X main.version=1.2.3".
-var version = ""
+// They are set by the build of a release: -ldflags "-X main.version=1.2.3".
+var version, commit, commitDate string
 
-// versionText is the release, or the commit for a build from a checkout.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "0.0.0+" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "0.0.0"
+// build is where the program comes from. What is not known is empty.
+type build struct {
+	Version    string `json:"version"`
+	Commit     string `json:"commit,omitempty"`
+	CommitDate string `json:"commit_date,omitempty"`
+	Go         string `json:"go"`
+	Platform   string `json:"platform"`
 }
 
+// thisBuild is a release, or the commit for a build from a checkout.
+func thisBuild() build {
+	b := build{Version: version, Commit: commit, CommitDate: commitDate, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok && b.Commit == "" {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.Commit = s.Value
+			case "vcs.time":
+				b.CommitDate = s.Value
+			}
+		}
+	}
+	if b.Version == "" {
+		b.Version = "0.0.0"
+		if b.Commit != "" {
+			b.Version += "+" + b.Commit[:min(12, len(b.Commit))]
+		}
+	}
+	return b
+}
+
+func (b build) String() string {
+	details := []string{b.Go, b.Platform}
+	if b.Commit != "" {
+		from := "commit " + b.Commit[:min(12, len(b.Commit))]
+		if b.CommitDate != "" {
+			from += " of " + b.CommitDate
+		}
+		details = append([]string{from}, details...)
+	}
+	return fmt.Sprintf("fcgisup %s (%s)", b.Version, strings.Join(details, ", "))
+}
+
+func versionText() string { return thisBuild().Version }
+
 func (c *cli) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Example: "  fcgisup version",
+		Long:    "Print the version, and the commit that the program was built from, with its date.",
+		Example: "  fcgisup version\n  fcgisup version --json",
 		Args:    cobra.NoArgs,
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(c.Out, "fcgisup %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return json.NewEncoder(c.Out).Encode(thisBuild())
+			}
+			_, err := fmt.Fprintln(c.Out, thisBuild())
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON with version, commit and commit_date")
+	return cmd
 }
