@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -148,13 +149,17 @@ func (k *checker) run(ctx context.Context, args []string) error {
 	results := make([]checked, len(targets))
 	var group errgroup.Group
 	group.SetLimit(checkAtOnce)
+	waiting := k.Progress("0 of %d backends checked", len(targets))
+	var asked atomic.Int64
 	for i, t := range targets {
 		group.Go(func() error {
 			results[i] = t.ask(ctx)
+			waiting.Set("%d of %d backends checked", asked.Add(1), len(targets))
 			return nil
 		})
 	}
 	_ = group.Wait() // none returns an error
+	waiting.Done()
 	if err := k.print(results); err != nil {
 		return err
 	}

@@ -258,6 +258,7 @@ func (d *demo) get(ctx context.Context) (int, error) {
 func (d *demo) await(ctx context.Context, what string, done func(up int) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
+	defer d.Progress("waiting for %s", what).Done()
 	for {
 		up := 0
 		for _, st := range d.sup.Snapshot() {
@@ -281,7 +282,7 @@ func (d *demo) say(format string, args ...any) {
 }
 
 func (d *demo) show() error {
-	return table(d.Out, d.sup.Snapshot(), time.Now(), d.Colour())
+	return table(d.Out, d.sup.Snapshot(), time.Now(), d.Screen())
 }
 
 func (d *demo) upstream() error {

@@ -91,6 +91,7 @@ systemd sockets and nginx, and tells the truth about it.`,
 	}
 	root.PersistentFlags().StringVar(&c.Config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
 	root.PersistentFlags().BoolVar(&c.ExpandEnv, "expand-env", false, "replacement of ${NAME} and ${NAME:-DEFAULT} in the configuration's values by environment variables (or $"+fcgisup.EnvExpand+"=1)")
+	root.PersistentFlags().BoolVar(&c.NoColour, "no-color", false, "output without colour (or $NO_COLOR); colour is only used on a terminal")
 	root.SetFlagErrorFunc(term.BadFlag)
 	root.AddCommand(c.commands()...)
 	c.complete(root)

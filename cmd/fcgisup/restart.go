@@ -157,7 +157,9 @@ func (c *cli) post(ctx context.Context, path, target string, in control.Selectio
 	var answer struct{ Note string }
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	waiting := c.Progress("waiting until %s is %s", in, done)
 	err := control.Ask(within, path, http.MethodPost, url, &answer)
+	waiting.Done()
 	if ctx.Err() != nil {
 		return term.Hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.App))
 	}

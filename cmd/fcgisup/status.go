@@ -33,7 +33,7 @@ type statuser struct {
 	watch   bool
 	which   control.Selection
 	// show prints the page.
-	show func(w io.Writer, all []control.Status, now time.Time, colour bool) error
+	show func(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -77,7 +77,7 @@ func (s *statuser) once(ctx context.Context) error {
 		e.SetIndent("", "  ")
 		return errors.Join(err, e.Encode(all))
 	}
-	return errors.Join(err, s.show(s.Out, all, time.Now(), s.Colour()))
+	return errors.Join(err, s.show(s.Out, all, time.Now(), s.Screen()))
 }
 
 // fetch asks all supervisors at once. Those that answered are returned beside the errors of the others.
@@ -133,7 +133,7 @@ func (s *statuser) watching(ctx context.Context) error {
 			if err != nil {
 				fmt.Fprintln(&page, err)
 			}
-			if err := s.show(&page, all, time.Now(), s.Colour()); err != nil {
+			if err := s.show(&page, all, time.Now(), s.Screen()); err != nil {
 				return err
 			}
 			s.clear()

@@ -6,10 +6,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -23,28 +23,26 @@ var colours = map[control.InstanceState]string{
 }
 
 // table prints a line per instance in aligned columns. Colour comes after the
-// alignment, since its codes have a width for a tabwriter but none on a screen.
-func table(w io.Writer, all []control.Status, now time.Time, colour bool) error {
-	var text strings.Builder
-	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INSTANCE\tSTATE\tSINCE\tWORKERS\tQUEUE\tIN FLIGHT\tOLDEST\tRESTARTS\tPROBE\tLAST FAILURE")
+// alignment, since its codes have no width on a screen.
+func table(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error {
+	t := term.Table{
+		Header:   []string{"INSTANCE", "STATE", "SINCE", "WORKERS", "QUEUE", "IN FLIGHT", "OLDEST", "RESTARTS", "PROBE", "LAST FAILURE"},
+		Optional: []string{"OLDEST", "SINCE", "PROBE", "IN FLIGHT", "RESTARTS", "QUEUE"},
+	}
 	for _, st := range all {
-		fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", st.App, st.Instance, st.State, age(now, st.Since),
-			workersText(st), queueText(st), inFlightText(st), secondsText(st.OldestRequestSeconds), restarts(st), probeText(st), failureText(st, now))
+		t.Rows = append(t.Rows, []string{
+			fmt.Sprintf("%s@%d", st.App, st.Instance), string(st.State), age(now, st.Since), workersText(st), queueText(st), inFlightText(st),
+			secondsText(st.OldestRequestSeconds), strconv.FormatUint(restarts(st), 10), probeText(st), failureText(st, now),
+		})
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	n := -1
-	for line := range strings.Lines(text.String()) {
-		if colour && n >= 0 && colours[all[n].State] != "" {
-			state := string(all[n].State)
-			line = strings.Replace(line, state, "\x1b["+colours[all[n].State]+"m"+state+"\x1b[0m", 1)
+	for n, line := range t.Lines(screen.Width) {
+		if screen.Colour && n > 0 && colours[all[n-1].State] != "" {
+			state := string(all[n-1].State)
+			line = strings.Replace(line, " "+state, " \x1b["+colours[all[n-1].State]+"m"+state+"\x1b[0m", 1)
 		}
-		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			return err
 		}
-		n++
 	}
 	return errors.Join(refusals(w, all), outputs(w, all), denials(w, all, now), notes(w, all))
 }

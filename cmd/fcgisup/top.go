@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +22,7 @@ func (c *cli) topCommand() *cobra.Command {
 		Long: `top shows a line per worker: busy or idle and since when, requests seen (those
 that come and go between two looks are not), memory. It is taken from the kernel;
 the programs are not asked. A connection that nginx keeps alive looks busy.`,
-		Example: "  fcgisup top\n  fcgisup top rt@3 --once",
+		Example: "  fcgisup top\n  fcgisup top rt@3 --once\n  fcgisup top --once --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -39,24 +39,28 @@ the programs are not asked. A connection that nginx keeps alive looks busy.`,
 		},
 	}
 	cmd.Flags().StringVar(&s.control, "control", "", "`PATH` of one control socket")
+	cmd.Flags().BoolVar(&s.json, "json", false, "JSON of the instances with their workers, as by status")
 	cmd.Flags().BoolVar(&once, "once", false, "show it once")
 	return cmd
 }
 
 // workerTable prints a line per worker slot.
-func workerTable(w io.Writer, all []control.Status, now time.Time, _ bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INSTANCE\tPID\tSTATE\tBUSY\tSINCE\tREQUESTS SEEN\tMEMORY\tGENERATION")
+func workerTable(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error {
+	t := term.Table{
+		Header:   []string{"INSTANCE", "PID", "STATE", "BUSY", "SINCE", "REQUESTS SEEN", "MEMORY", "GENERATION"},
+		Optional: []string{"SINCE", "STATE"},
+	}
 	for _, st := range all {
+		in := fmt.Sprintf("%s@%d", st.App, st.Instance)
 		for _, p := range st.Workers {
-			fmt.Fprintf(t, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", st.App, st.Instance, pidText(p.PID), p.State,
-				busyText(p), age(now, p.Since), countText(p.RequestsSeen), memoryText(p), p.Generation)
+			t.Rows = append(t.Rows, []string{in, pidText(p.PID), string(p.State), busyText(p), age(now, p.Since), countText(p.RequestsSeen), memoryText(p), strconv.Itoa(p.Generation)})
 		}
 		if len(st.Workers) == 0 {
-			fmt.Fprintf(t, "%s@%d\t-\t%s\t-\t%s\t-\t-\t-\n", st.App, st.Instance, st.State, age(now, st.Since))
+			t.Rows = append(t.Rows, []string{in, "-", string(st.State), "-", age(now, st.Since), "-", "-", "-"})
 		}
 	}
-	return t.Flush()
+	_, err := io.WriteString(w, strings.Join(t.Lines(screen.Width), "\n")+"\n")
+	return err
 }
 
 func pidText(pid int) string {

@@ -239,7 +239,7 @@ func (t *transaction) inUse(ctx context.Context, p Plan, numbers []int, limit ti
 		}
 	}
 	soon := time.AfterFunc(quietPatience, func() {
-		fmt.Fprintf(t.Err, "fcgisup: waiting until %s has served its last requests, %s at most\n", byNumber(p.Name, "", numbers), limit)
+		t.waiting.Line(t.Err, fmt.Sprintf("fcgisup: waiting until %s has served its last requests, %s at most", byNumber(p.Name, "", numbers), limit))
 	})
 	defer soon.Stop()
 	waiting, cancel := context.WithTimeout(ctx, limit)

@@ -144,7 +144,7 @@ func (t *transaction) probe(ctx context.Context) error {
 		limit := jobPatience(*p.App)
 		within, cancel := context.WithTimeout(ctx, limit)
 		soon := time.AfterFunc(quietPatience, func() {
-			fmt.Fprintf(t.Err, "fcgisup: waiting until %s answers, %s at most\n", byNumber(p.Name, "", numbers), limit)
+			t.waiting.Line(t.Err, fmt.Sprintf("fcgisup: waiting until %s answers, %s at most", byNumber(p.Name, "", numbers), limit))
 		})
 		group, within := errgroup.WithContext(within)
 		group.SetLimit(probedAtOnce)

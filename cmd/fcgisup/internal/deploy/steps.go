@@ -36,6 +36,8 @@ type transaction struct {
 	undo   undo
 	// old are nginx's workers from before the reload.
 	old []nginx.Process
+	// waiting shows the step that is taken.
+	waiting *term.Progress
 }
 
 // steps are in the order in which no request is lost: what is new listens
@@ -246,7 +248,9 @@ func (t *transaction) run(ctx context.Context) error {
 			}
 			settled = true
 		}
+		t.waiting = t.Progress("%s: %s", t.What, s.name)
 		err := s.do(ctx)
+		t.waiting.Done()
 		if ctx.Err() != nil && (err != nil || !s.final) {
 			err = errors.New("interrupted")
 		}
