@@ -22,7 +22,7 @@ MISSPELL   := $(GO) run github.com/golangci/misspell/cmd/misspell@v0.8.0
 LDFLAGS    := -s -w $(if $(VERSION),-X main.version=$(VERSION))
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 build: ## bin/fcgisup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fcgisup ./cmd/fcgisup
@@ -98,7 +98,10 @@ package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 release: ## dist/release: packages, binaries and an image of VERSION, with their sums and the list of libraries
 	GO='$(GO)' VERSION='$(VERSION)' .package/release
 
+release-test: ## makes a release twice in fresh clones, compares sums and the files of all packages (FRESH=1: with an empty cache)
+	GO='$(GO)' .package/release-test
+
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package release clean
+.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package release release-test clean
