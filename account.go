@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -52,9 +53,43 @@ func UserID(name string) (uid int, known bool) {
 	if name == "" {
 		return 0, true
 	}
-	if u, err := user.Lookup(name); err == nil {
-		name = u.Uid
-	}
-	uid, err := strconv.Atoi(name)
+	uid, err := LookupUser(name)
 	return uid, err == nil
+}
+
+// LookupUser returns the number of a user. A number need not have an entry in the user database.
+func LookupUser(name string) (int, error) {
+	if numeric(name) {
+		return ParseID(name)
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return ParseID(u.Uid)
+}
+
+// LookupGroup is LookupUser for a group.
+func LookupGroup(name string) (int, error) {
+	if numeric(name) {
+		return ParseID(name)
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	return ParseID(g.Gid)
+}
+
+// FindUser returns the entry of a user in the user database.
+func FindUser(name string) (*user.User, error) {
+	if numeric(name) {
+		return user.LookupId(name)
+	}
+	return user.Lookup(name)
+}
+
+// A name of digits alone is an id, as it is for systemd.
+func numeric(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == ""
 }

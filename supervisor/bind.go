@@ -119,7 +119,7 @@ func bindUnix(path string, backlog int, o ownership) (*Socket, error) {
 var errSwapped = errors.New("another user has replaced the socket's file or directory")
 
 // dress gives the file of a socket its owner and mode.
-func dress(l *scoreboard.Listener, path string, e *entry, o ownership) (*bound, error) {
+func dress(l *scoreboard.Listener, path string, e *entry, o ownership) (*BoundFile, error) {
 	f, st, err := e.open()
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func dress(l *scoreboard.Listener, path string, e *entry, o ownership) (*bound, 
 	if !ours {
 		return nil, errSwapped
 	}
-	b := &bound{path: path, dev: st.Dev, ino: st.Ino}
+	b := &BoundFile{Path: path, Dev: st.Dev, Ino: st.Ino}
 	if o.uid >= 0 || o.gid >= 0 {
 		if err := unix.Fchownat(int(f.Fd()), "", o.uid, o.gid, unix.AT_EMPTY_PATH); err != nil {
 			return b, &os.PathError{Op: "chown", Path: path, Err: err}

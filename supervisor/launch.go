@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/user"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -91,7 +89,7 @@ func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
 // become looks up the app's user, its group and its supplementary groups, and
 // sets the variables that systemd sets with User=, systemd.exec(5).
 func (l *Launch) become(app fcgisup.App, env map[string]string) error {
-	u, err := findUser(app.User)
+	u, err := fcgisup.FindUser(app.User)
 	if err != nil {
 		return fmt.Errorf("cannot find the user of app %s: %w", app.Name, err)
 	}
@@ -103,7 +101,7 @@ func (l *Launch) become(app fcgisup.App, env map[string]string) error {
 		return fmt.Errorf("cannot run as user %q: its entry is wrong: %w", app.User, err)
 	}
 	if app.Group != "" {
-		if l.GID, err = lookupGroup(app.Group); err != nil {
+		if l.GID, err = fcgisup.LookupGroup(app.Group); err != nil {
 			return fmt.Errorf("cannot find the group of app %s: %w", app.Name, err)
 		}
 	}
@@ -121,39 +119,4 @@ func (l *Launch) become(app fcgisup.App, env map[string]string) error {
 	slices.Sort(l.Groups)
 	env["USER"], env["LOGNAME"], env["HOME"] = u.Username, u.Username, u.HomeDir
 	return nil
-}
-
-// A number is an id, as it is for systemd: names of digits alone are not allowed.
-func numeric(name string) bool {
-	_, err := strconv.ParseUint(name, 10, 32)
-	return err == nil
-}
-
-func findUser(name string) (*user.User, error) {
-	if numeric(name) {
-		return user.LookupId(name)
-	}
-	return user.Lookup(name)
-}
-
-func lookupUser(name string) (int, error) {
-	if numeric(name) { // it need not have an entry
-		return fcgisup.ParseID(name)
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, err
-	}
-	return fcgisup.ParseID(u.Uid)
-}
-
-func lookupGroup(name string) (int, error) {
-	if numeric(name) {
-		return fcgisup.ParseID(name)
-	}
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return 0, err
-	}
-	return fcgisup.ParseID(g.Gid)
 }

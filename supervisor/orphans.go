@@ -47,11 +47,8 @@ const (
 func EndOrphans(app fcgisup.App, instances []fcgisup.Instance, log *slog.Logger) error {
 	uid := os.Geteuid()
 	if uid == 0 && app.User != "" {
-		u, err := findUser(app.User)
-		if err != nil {
-			return fmt.Errorf("cannot find the user of app %s: %w", app.Name, err)
-		}
-		if uid, err = fcgisup.ParseID(u.Uid); err != nil {
+		var err error
+		if uid, err = fcgisup.LookupUser(app.User); err != nil {
 			return fmt.Errorf("cannot find the user of app %s: %w", app.Name, err)
 		}
 	}

@@ -83,7 +83,7 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 				in := fcgisup.Instance{App: "rt", Number: 1, Address: fcgisup.Address{Network: network, Addr: address}}
 				ended, pid := leaveBehind(t, s.file, fmt.Sprintf(test.variable, address))
 				if s.bound != nil {
-					s.bound.ino = 0 // a killed supervisor removes no file
+					s.bound.Ino = 0 // a killed supervisor removes no file
 				}
 				if err := s.Close(); err != nil {
 					t.Fatal(err)

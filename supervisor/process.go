@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -326,7 +324,7 @@ func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept b
 	}
 	foreign, err := g.listener.Foreign(pids)
 	if len(foreign) > 0 {
-		g.socket.foreign.Store(true)
+		g.socket.NoteForeign()
 	}
 	return append(held, foreign...), err
 }
@@ -421,23 +419,4 @@ func credential(l Launch) *syscall.Credential {
 		c.Groups = append(c.Groups, uint32(id))
 	}
 	return c
-}
-
-// pending reports whether a connection waits, without waiting and without accepting.
-// A listener that was shut down looks as if one did.
-func pending(fd int) bool {
-	events := polled(fd)
-	return events&unix.POLLIN != 0 && events&shutEvents == 0
-}
-
-// shutEvents tell that a listener was shut down: clients are refused. On a unix
-// socket shutdown(2) for reading alone does that, and shows as POLLRDHUP.
-const shutEvents = unix.POLLHUP | unix.POLLRDHUP | unix.POLLERR
-
-func polled(fd int) int16 {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
-	if n, err := unix.Poll(fds, 0); err != nil || n != 1 {
-		return 0
-	}
-	return fds[0].Revents
 }

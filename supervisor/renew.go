@@ -5,78 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
-
-// shut reports whether some process has called shutdown(2) on the listener: from
-// then on clients are refused, although all who have it keep it.
-func (s *Socket) shut() bool { return polled(s.fd)&shutEvents != 0 }
-
-// lost says why clients do not find a socket file that we made; ours is false for
-// any other socket.
-func (s *Socket) lost() (ours bool, err error) {
-	if s.bound == nil {
-		return false, nil
-	}
-	var st unix.Stat_t
-	switch err := unix.Lstat(s.bound.path, &st); {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return true, fmt.Errorf("the socket file %s was deleted", s.bound.path)
-	case err != nil:
-		return true, nil // it may be there
-	case st.Dev != s.bound.dev || st.Ino != s.bound.ino:
-		return true, fmt.Errorf("another file is at the path of the socket, %s", s.bound.path)
-	}
-	return true, nil
-}
-
-// errInherited is for what only systemd can make again.
-var errInherited = errors.New("the socket is systemd's")
-
-// renew has clients reach the socket again. A TCP socket is told to listen again,
-// and is the one that its workers have. A unix socket that was shut down stays so:
-// a fresh one takes its path and its descriptor, and workers that have the former
-// keep that. What has taken the path meanwhile keeps it, if it is in use.
-func (s *Socket) renew(opt fcgisup.Socket) error {
-	if s.listener().Network() == "tcp" {
-		if err := unix.Listen(s.fd, opt.Backlog); err != nil {
-			return fmt.Errorf("cannot listen again: %w", err)
-		}
-		return nil
-	}
-	if s.bound == nil {
-		return errInherited
-	}
-	path := s.bound.path
-	if err := s.unlink(); err != nil {
-		return err
-	}
-	fresh, err := listenUnix(path, opt, findNow)
-	if err != nil {
-		s.bound = &bound{path: path} // which no file is
-		return fmt.Errorf("cannot make the socket again: %w", err)
-	}
-	return s.become(fresh)
-}
-
-// become has our descriptor be another socket.
-func (s *Socket) become(fresh *Socket) error {
-	defer fresh.file.Close()
-	if err := unix.Dup3(fresh.fd, s.fd, unix.O_CLOEXEC); err != nil {
-		return errors.Join(fmt.Errorf("cannot take the fresh socket: %w", err), fresh.unlink(), fresh.listener().Close())
-	}
-	l, err := scoreboard.Open(s.fd)
-	if err != nil { // it was observed a moment ago
-		return errors.Join(err, fresh.listener().Close())
-	}
-	s.bound = fresh.bound
-	s.former = append(s.former, s.current.Swap(l))
-	return fresh.listener().Close()
-}
 
 const (
 	// socketEvery is from one look at our socket file to the next, socketRetry from

@@ -59,8 +59,8 @@ func TestASocketThatWasShutDownIsMadeAgain(t *testing.T) {
 		if err := unix.Shutdown(s.fd, how); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := net.Dial("unix", path); !errors.Is(err, unix.ECONNREFUSED) || !s.shut() || pending(s.fd) {
-			t.Fatalf("%s: %v, %v, shut %v, pending %v", name, c, err, s.shut(), pending(s.fd))
+		if c, err := net.Dial("unix", path); !errors.Is(err, unix.ECONNREFUSED) || !s.shut() || s.pending() {
+			t.Fatalf("%s: %v, %v, shut %v, pending %v", name, c, err, s.shut(), s.pending())
 		}
 		if err := s.renew(opt); err != nil {
 			t.Fatal(err)

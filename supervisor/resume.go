@@ -48,12 +48,6 @@ type HandedInstance struct {
 	PingAddress fcgisup.Listen
 }
 
-// BoundFile identifies a socket file that we made and may remove.
-type BoundFile struct {
-	Path     string
-	Dev, Ino uint64
-}
-
 // HandedSlot is one worker slot: its machine, and its process if it has one.
 type HandedSlot struct {
 	State      control.State
@@ -144,14 +138,11 @@ func (i *instance) remember(socket *Socket) HandedInstance {
 	i.watching = false
 	i.openQueue(time.Now())
 	m := HandedInstance{
-		Number: i.in.Number, Socket: socket.fd,
+		Number: i.in.Number, Socket: socket.FD(), Bound: socket.Bound(),
 		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
 		Restarts: i.exits, ProbeFails: i.probeFail, Scaled: i.scaled,
 		LastFailure: i.failure, Cut: i.cut, Refused: i.rejected, QueueLimited: i.limited,
 		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
-	}
-	if b := socket.bound; b != nil {
-		m.Bound = &BoundFile{b.path, b.dev, b.ino}
 	}
 	for _, s := range i.slots {
 		if s.endGate != nil {
@@ -225,11 +216,7 @@ func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*S
 		if !ok {
 			return nil, fmt.Errorf("cannot resume: there is no instance %d", one.Number)
 		}
-		var b *bound
-		if f := one.Bound; f != nil {
-			b = &bound{f.Path, f.Dev, f.Ino}
-		}
-		s, err := newSocket(os.NewFile(uintptr(one.Socket), in.String()), b)
+		s, err := Inherit(os.NewFile(uintptr(one.Socket), in.String()), one.Bound)
 		if err != nil {
 			return nil, fmt.Errorf("cannot resume %s: %w", in, err)
 		}

@@ -25,19 +25,25 @@ type Socket struct {
 	current atomic.Pointer[scoreboard.Listener]
 	former  []*scoreboard.Listener
 	// bound identifies the file of a unix socket that we made; nil for an inherited one.
-	bound *bound
+	bound *BoundFile
 	// foreign is set once a client from another network namespace was seen.
 	foreign atomic.Bool
 }
 
-// bound is a socket file: what we made and may remove.
-type bound struct {
-	path     string
-	dev, ino uint64
+// BoundFile identifies a socket file that we made and may remove.
+type BoundFile struct {
+	Path     string
+	Dev, Ino uint64
 }
 
 // listener observes the socket as it is now.
 func (s *Socket) listener() *scoreboard.Listener { return s.current.Load() }
+
+// NoteForeign records that a client from another network namespace was seen, HasForeign that one ever was.
+func (s *Socket) NoteForeign() { s.foreign.Store(true) }
+
+// HasForeign is explained at NoteForeign.
+func (s *Socket) HasForeign() bool { return s.foreign.Load() }
 
 // FD is the listening descriptor.
 func (s *Socket) FD() int { return s.fd }
@@ -56,19 +62,19 @@ func (s *Socket) unlink() error {
 	if s.bound == nil {
 		return nil
 	}
-	e, err := openEntry(s.bound.path)
+	e, err := openEntry(s.bound.Path)
 	if err != nil {
 		return nil // its directory is gone
 	}
 	defer e.close()
-	if err := e.remove(s.bound.dev, s.bound.ino); err != nil {
+	if err := e.remove(s.bound.Dev, s.bound.Ino); err != nil {
 		return fmt.Errorf("cannot remove our socket: %w", err)
 	}
 	s.bound = nil
 	return nil
 }
 
-func newSocket(f *os.File, b *bound) (*Socket, error) {
+func newSocket(f *os.File, b *BoundFile) (*Socket, error) {
 	// Fd makes a non-blocking description blocking, which is what workers need.
 	fd := int(f.Fd())
 	listener, err := scoreboard.Open(fd)
@@ -86,6 +92,15 @@ func newSocket(f *os.File, b *bound) (*Socket, error) {
 	}
 	return s, nil
 }
+
+// Inherit takes a socket over from a predecessor in the same process; file is the one that it has made, if it has.
+func Inherit(f *os.File, file *BoundFile) (*Socket, error) { return newSocket(f, file) }
+
+// Bound is the file that we have made for the socket; nil for one that was inherited without.
+func (s *Socket) Bound() *BoundFile { return s.bound }
+
+// Retire takes away the file of a socket that is ours, so that no more requests come; false when it is not.
+func (s *Socket) Retire() bool { return s.bound != nil && s.unlink() == nil }
 
 // Adopt matches inherited descriptors to instances: by the name that the
 // descriptor was given (FileDescriptorName=, sd_listen_fds(3)), which is the
@@ -222,7 +237,7 @@ func sockaddr(a *net.TCPAddr) (family int, sa unix.Sockaddr) {
 	return unix.AF_INET6, six
 }
 
-func listening(f *os.File, backlog int, b *bound) (*Socket, error) {
+func listening(f *os.File, backlog int, b *BoundFile) (*Socket, error) {
 	if err := unix.Listen(int(f.Fd()), backlog); err != nil {
 		return nil, errors.Join(os.NewSyscallError("listen", err), f.Close())
 	}
@@ -268,7 +283,7 @@ func lockPath(path string) (*lockfile.Lock, error) {
 
 // accept takes the head of the queue without touching the shared description.
 func (s *Socket) accept() net.Conn {
-	if !pending(s.fd) {
+	if !s.pending() {
 		return nil
 	}
 	return s.take()

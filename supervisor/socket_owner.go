@@ -18,12 +18,12 @@ func owners(opt fcgisup.Socket) (uid, gid int, err error) {
 	}
 	uid, gid = -1, -1
 	if opt.User != "" {
-		if uid, err = lookupUser(opt.User); err != nil {
+		if uid, err = fcgisup.LookupUser(opt.User); err != nil {
 			return -1, -1, fmt.Errorf("cannot find the socket's user: %w", err)
 		}
 	}
 	if opt.Group != "" {
-		if gid, err = lookupGroup(opt.Group); err != nil {
+		if gid, err = fcgisup.LookupGroup(opt.Group); err != nil {
 			return -1, -1, fmt.Errorf("cannot find the socket's group: %w", err)
 		}
 	}
@@ -36,7 +36,7 @@ func owners(opt fcgisup.Socket) (uid, gid int, err error) {
 func ownGroup(opt fcgisup.Socket) int {
 	gid := -1
 	if opt.Group != "" {
-		if id, err := lookupGroup(opt.Group); err == nil {
+		if id, err := fcgisup.LookupGroup(opt.Group); err == nil {
 			gid = id
 		}
 	} else if u, err := user.Lookup(opt.User); err == nil {

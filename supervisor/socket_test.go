@@ -126,7 +126,7 @@ func TestStaleSocketFileIsReplacedAndALiveOneIsNot(t *testing.T) {
 	first := mustListen(t, in)
 	_, err = ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
 	wantError(t, err, "cannot listen on "+in.Address.Addr+" for t@1", "in use by process "+strconv.Itoa(os.Getpid()))
-	if pending(first.fd) {
+	if first.pending() {
 		t.Error("the question was a connection, which wakes who sleeps")
 	}
 	if conn, err := net.Dial("unix", in.Address.Addr); err != nil {
@@ -168,7 +168,7 @@ func TestListenOnAll(t *testing.T) {
 	}
 	_, err = ListenOnAll(all, opt)
 	wantError(t, err, "cannot listen on "+all[2].Address.Addr+" for t@3", "in use by process "+strconv.Itoa(os.Getpid()))
-	if pending(live.fd) {
+	if live.pending() {
 		t.Error("the question was a connection, which wakes who sleeps")
 	}
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {

@@ -338,7 +338,7 @@ func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.fd, 
 
 func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
 
-func (h *realHost) pending() bool { return pending(h.socket.fd) }
+func (h *realHost) pending() bool { return h.socket.pending() }
 
 // waiters are nameless where the kernel tells only how many there are.
 func (h *realHost) waiters() (line, error) {
@@ -376,7 +376,7 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 	for n, w := range workers {
 		s.Workers = append(s.Workers, scoreboard.Worker{ID: w.id, PIDs: members[n]})
 	}
-	if h.socket.foreign.Load() && s.ConnsErr == nil {
+	if h.socket.HasForeign() && s.ConnsErr == nil {
 		var foreign []scoreboard.Conn
 		foreign, s.ConnsErr = h.socket.listener().Foreign(pids)
 		s.Conns = append(s.Conns, foreign...)
@@ -426,9 +426,4 @@ func (h *realHost) limit(n int) error {
 	return h.socket.listener().SetBacklog(n)
 }
 
-func (h *realHost) retire() bool {
-	if h.socket.bound == nil {
-		return false
-	}
-	return h.socket.unlink() == nil
-}
+func (h *realHost) retire() bool { return h.socket.Retire() }
