@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -291,32 +290,6 @@ func TestReplacementThatFailsIsAConflictAndChangesNothing(t *testing.T) {
 	if got := b.ask("hello").pid; got != old {
 		t.Errorf("answered by %d, not by %d", got, old)
 	}
-}
-
-func TestListenControl(t *testing.T) {
-	path := filepath.Join(t.TempDir(), control.ControlName)
-	l, err := ListenControl(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", st.Mode(), err)
-	}
-	_, err = ListenControl(path)
-	wantError(t, err, "cannot listen on the control socket "+path, "in use by process")
-	_ = l.(controlListener).Listener.Close() // as after a crash
-	again, err := ListenControl(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = again.Close()
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = ListenControl(path)
-	wantError(t, err, "not a socket")
-	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", control.ControlName))
-	wantError(t, err, "cannot listen on the control socket")
 }
 
 func TestControlScales(t *testing.T) {

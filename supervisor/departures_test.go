@@ -61,7 +61,7 @@ func TestTCPClientsThatReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := newSocket(f, nil)
+	socket, err := Inherit(f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,14 +68,14 @@ func endOrphans(in fcgisup.Instance, uid int, survey *scoreboard.Survey, log *sl
 		orphans, foreign := sortHolders(in, uid, sockets, current)
 		if foreign != 0 {
 			closeOrphans(orphans)
-			return fmt.Errorf("the socket is in use by %s", describe(foreign))
+			return fmt.Errorf("the socket is in use by %s", DescribeProcess(foreign))
 		}
 		if len(orphans) == 0 {
 			break
 		}
 		if round == orphanRounds {
 			closeOrphans(orphans)
-			return fmt.Errorf("the socket is in use by %s, which an earlier worker has left behind and which does not end", describe(orphans[0].pid))
+			return fmt.Errorf("the socket is in use by %s, which an earlier worker has left behind and which does not end", DescribeProcess(orphans[0].pid))
 		}
 		for _, o := range orphans {
 			ended = append(ended, o.pid)

@@ -10,14 +10,53 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
+// socketAt is a socket of the test's user.
+func socketAt(t *testing.T, address string) (*Socket, fcgisup.Socket) {
+	t.Helper()
+	opt := fcgisup.Default("rt").Socket
+	opt.User, opt.Group = "", ""
+	a, err := fcgisup.ParseAddress(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ListenOn(fcgisup.Instance{App: "rt", Number: 1, Address: a}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, opt
+}
+
+// reaches reports whether a client reaches the socket, and not another.
+func reaches(s *Socket, network, address string) bool {
+	c, err := net.Dial(network, address)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	conn := s.accept()
+	if conn == nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
 // leaveBehind starts a process with the listener as its standard input, as a worker's
 // child has it, and this variable.
-func leaveBehind(t *testing.T, listener *os.File, variable string) (ended <-chan struct{}, pid int) {
+func leaveBehind(t *testing.T, s *Socket, variable string) (ended <-chan struct{}, pid int) {
 	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(s.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := os.NewFile(uintptr(fd), "listener")
+	defer listener.Close()
 	cmd := exec.Command("/bin/sleep", "3600")
 	cmd.Stdin, cmd.Env = listener, []string{"A=1", variable, "B=2"}
 	if err := cmd.Start(); err != nil {
@@ -79,11 +118,11 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 				if network == "tcp" {
 					address = freePort(t)
 				}
-				s, opt := ownSocket(t, address)
+				s, opt := socketAt(t, address)
 				in := fcgisup.Instance{App: "rt", Number: 1, Address: fcgisup.Address{Network: network, Addr: address}}
-				ended, pid := leaveBehind(t, s.file, fmt.Sprintf(test.variable, address))
-				if s.bound != nil {
-					s.bound.Ino = 0 // a killed supervisor removes no file
+				ended, pid := leaveBehind(t, s, fmt.Sprintf(test.variable, address))
+				if s.Bound() != nil {
+					s.Bound().Ino = 0 // a killed supervisor removes no file
 				}
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
@@ -105,7 +144,9 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				reached(t, next, network, address)
+				if !reaches(next, network, address) {
+					t.Error("a client does not reach the new socket")
+				}
 				_ = next.Close()
 			})
 		}
@@ -115,11 +156,12 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 // Somebody else has the socket as well: nobody is ended, and it is named.
 func TestAForeignHolderSavesTheOrphans(t *testing.T) {
 	path := t.TempDir() + "/s.sock"
-	s, _ := ownSocket(t, path)
+	s, _ := socketAt(t, path)
 	in := fcgisup.Instance{App: "rt", Number: 1, Address: fcgisup.Address{Network: "unix", Addr: path}}
-	orphan, _ := leaveBehind(t, s.file, fmt.Sprintf("FCGISUP_WORKER=rt@1:%d:77:%s", deadPID(t), path))
-	foreign, pid := leaveBehind(t, s.file, "C=3")
-	if err := s.file.Close(); err != nil {
+	orphan, _ := leaveBehind(t, s, fmt.Sprintf("FCGISUP_WORKER=rt@1:%d:77:%s", deadPID(t), path))
+	foreign, pid := leaveBehind(t, s, "C=3")
+	s.Bound().Ino = 0 // a killed supervisor removes no file
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	app := fcgisup.Default("rt")
@@ -133,9 +175,9 @@ func TestAForeignHolderSavesTheOrphans(t *testing.T) {
 // What holds a socket whose file is gone is in nobody's way, but lives for ever.
 func TestOrphansWithoutASocketFileAreEnded(t *testing.T) {
 	path := t.TempDir() + "/s.sock"
-	s, _ := ownSocket(t, path)
+	s, _ := socketAt(t, path)
 	in := fcgisup.Instance{App: "rt", Number: 1, Address: fcgisup.Address{Network: "unix", Addr: path}}
-	ended, _ := leaveBehind(t, s.file, fmt.Sprintf("FCGISUP_WORKER=rt@1:%d:77:%s", deadPID(t), path))
+	ended, _ := leaveBehind(t, s, fmt.Sprintf("FCGISUP_WORKER=rt@1:%d:77:%s", deadPID(t), path))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -352,7 +352,7 @@ func (h *realHost) exec(l Launch, env []string, more []uintptr, line func(string
 	attr := &syscall.ProcAttr{
 		Dir:   l.Dir,
 		Env:   append(slices.Clip(env), h.mark),
-		Files: append([]uintptr{uintptr(h.socket.fd), w.Fd(), w.Fd()}, more...),
+		Files: append([]uintptr{uintptr(h.socket.FD()), w.Fd(), w.Fd()}, more...),
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	if l.Switch {

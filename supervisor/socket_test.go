@@ -95,7 +95,7 @@ func TestListenOnRefusesUnknownOwners(t *testing.T) {
 }
 
 func TestListenOnTCP(t *testing.T) {
-	for _, address := range []string{freePort(t), "[::1]:0"} {
+	for _, address := range []string{freeAddress(t), "[::1]:0"} {
 		in := fcgisup.Instance{App: "t", Number: 1, Address: fcgisup.Address{Network: "tcp", Addr: address}}
 		s, err := ListenOn(in, fcgisup.Socket{Backlog: 7})
 		if err != nil && strings.HasPrefix(address, "[") {

@@ -104,7 +104,7 @@ func holder(inode scoreboard.Inode) string {
 	pids, _ := scoreboard.Processes() // without, it stays another process
 	for _, pid := range pids {
 		if len(scoreboard.Holds([]int{pid}, []scoreboard.Conn{{Inode: inode}}).By) > 0 {
-			return describe(pid)
+			return DescribeProcess(pid)
 		}
 	}
 	return "another process"
@@ -116,10 +116,11 @@ func peer(fd int) string {
 	if err != nil || cred.Pid == 0 {
 		return "another process"
 	}
-	return describe(int(cred.Pid))
+	return DescribeProcess(int(cred.Pid))
 }
 
-func describe(pid int) string {
+// DescribeProcess names a process with its program and its user, as far as we may see.
+func DescribeProcess(pid int) string {
 	text := "process " + strconv.Itoa(pid)
 	if stat, err := scoreboard.ReadStat(pid); err == nil {
 		text += " (" + stat.Command + ")"

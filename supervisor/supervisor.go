@@ -334,9 +334,9 @@ type realHost struct {
 	lethal lethalSignals
 }
 
-func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.fd, f) }
+func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.FD(), f) }
 
-func (h *realHost) disarm() { h.watcher.disarm(h.socket.fd) }
+func (h *realHost) disarm() { h.watcher.disarm(h.socket.FD()) }
 
 func (h *realHost) pending() bool { return h.socket.pending() }
 
@@ -403,7 +403,7 @@ func (h *realHost) shut() bool { return h.socket.shut() }
 func (h *realHost) lost() (ours bool, err error) { return h.socket.lost() }
 
 func (h *realHost) renew() error {
-	h.watcher.forget(h.socket.fd)
+	h.watcher.forget(h.socket.FD())
 	return h.socket.renew(h.options)
 }
 
