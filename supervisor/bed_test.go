@@ -20,6 +20,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // patience bounds every wait of these tests; it is reached only by what is broken.
@@ -41,7 +42,7 @@ type bed struct {
 	app     fcgisup.App
 	sup     *Supervisor
 	spawner *Spawner
-	sockets map[fcgisup.Instance]*Socket
+	sockets map[fcgisup.Instance]*listen.Socket
 	cancel  context.CancelFunc
 	ended   chan error
 
@@ -119,12 +120,12 @@ func run(t *testing.T, role string, changes ...func(*fcgisup.App)) *bed {
 // prepare is run without the running.
 func prepare(t *testing.T, role string, changes ...func(*fcgisup.App)) *bed {
 	t.Helper()
-	b := &bed{t: t, app: roleApp(role, t.TempDir()), spawner: NewSpawner(), sockets: map[fcgisup.Instance]*Socket{}}
+	b := &bed{t: t, app: roleApp(role, t.TempDir()), spawner: NewSpawner(), sockets: map[fcgisup.Instance]*listen.Socket{}}
 	for _, change := range changes {
 		change(&b.app)
 	}
 	for _, in := range b.app.Expand() {
-		s, err := ListenOn(in, b.app.Socket)
+		s, err := listen.On(in, b.app.Socket)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,13 +20,14 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/internal/openapi"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // control serves the control interface on its socket; call asks it.
 func (b *bed) control() (call func(method, path string) (int, string)) {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), control.ControlName)
-	l, err := ListenControl(path)
+	l, err := listen.Control(path)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -61,7 +62,7 @@ func TestTCPClientsThatReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := Inherit(f, nil)
+	socket, err := listen.Inherit(f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

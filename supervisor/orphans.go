@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -68,14 +69,14 @@ func endOrphans(in fcgisup.Instance, uid int, survey *scoreboard.Survey, log *sl
 		orphans, foreign := sortHolders(in, uid, sockets, current)
 		if foreign != 0 {
 			closeOrphans(orphans)
-			return fmt.Errorf("the socket is in use by %s", DescribeProcess(foreign))
+			return fmt.Errorf("the socket is in use by %s", listen.DescribeProcess(foreign))
 		}
 		if len(orphans) == 0 {
 			break
 		}
 		if round == orphanRounds {
 			closeOrphans(orphans)
-			return fmt.Errorf("the socket is in use by %s, which an earlier worker has left behind and which does not end", DescribeProcess(orphans[0].pid))
+			return fmt.Errorf("the socket is in use by %s, which an earlier worker has left behind and which does not end", listen.DescribeProcess(orphans[0].pid))
 		}
 		for _, o := range orphans {
 			ended = append(ended, o.pid)

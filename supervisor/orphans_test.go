@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // socketAt is a socket of the test's user.
-func socketAt(t *testing.T, address string) (*Socket, fcgisup.Socket) {
+func socketAt(t *testing.T, address string) (*listen.Socket, fcgisup.Socket) {
 	t.Helper()
 	opt := fcgisup.Default("rt").Socket
 	opt.User, opt.Group = "", ""
@@ -25,7 +26,7 @@ func socketAt(t *testing.T, address string) (*Socket, fcgisup.Socket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ListenOn(fcgisup.Instance{App: "rt", Number: 1, Address: a}, opt)
+	s, err := listen.On(fcgisup.Instance{App: "rt", Number: 1, Address: a}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,13 +35,13 @@ func socketAt(t *testing.T, address string) (*Socket, fcgisup.Socket) {
 }
 
 // reaches reports whether a client reaches the socket, and not another.
-func reaches(s *Socket, network, address string) bool {
+func reaches(s *listen.Socket, network, address string) bool {
 	c, err := net.Dial(network, address)
 	if err != nil {
 		return false
 	}
 	defer c.Close()
-	conn := s.accept()
+	conn := s.Accept()
 	if conn == nil {
 		return false
 	}
@@ -49,7 +50,7 @@ func reaches(s *Socket, network, address string) bool {
 
 // leaveBehind starts a process with the listener as its standard input, as a worker's
 // child has it, and this variable.
-func leaveBehind(t *testing.T, s *Socket, variable string) (ended <-chan struct{}, pid int) {
+func leaveBehind(t *testing.T, s *listen.Socket, variable string) (ended <-chan struct{}, pid int) {
 	t.Helper()
 	fd, err := unix.FcntlInt(uintptr(s.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -140,7 +141,7 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 				if err != nil || !isEnded(ended) || !strings.Contains(log.String(), fmt.Sprint(pid)) {
 					t.Fatalf("%v, ended %v, log %s", err, isEnded(ended), log.String())
 				}
-				next, err := ListenOn(in, opt)
+				next, err := listen.On(in, opt)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 func TestTrialBlamesOneDeath(t *testing.T) {
@@ -282,7 +283,7 @@ func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 		b.after(5 * time.Second)
 		var m HandedInstance
 		done := make(chan struct{})
-		b.post(func(time.Time) { m = b.remember(&Socket{}); close(done) })
+		b.post(func(time.Time) { m = b.remember(&listen.Socket{}); close(done) })
 		<-done
 		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log, pings: &pingBook{}})
 		m.Slots = nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -73,7 +74,7 @@ type group struct {
 	leader  int
 	spawner *Spawner
 	groups  *scoreboard.Groups
-	socket  *Socket
+	socket  *listen.Socket
 	// listener is what the socket was when the worker began.
 	listener *scoreboard.Listener
 	// conduct is the instance's; nil: nothing is known.
@@ -175,7 +176,7 @@ func (g *group) accepts() bool {
 	return l.accepting || l.unknown != ""
 }
 
-func (g *group) outdated() bool { return g.listener != g.socket.listener() }
+func (g *group) outdated() bool { return g.listener != g.socket.Listener() }
 
 func (g *group) resting() map[scoreboard.Inode]bool {
 	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
@@ -342,7 +343,7 @@ func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (pr
 func (h *realHost) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*group, error) {
 	// A Go worker makes the shared description non-blocking for everybody, and it
 	// stays so after that worker: libfcgi would exit 0 at once.
-	if err := h.socket.listener().SetBlocking(); err != nil {
+	if err := h.socket.Listener().SetBlocking(); err != nil {
 		return nil, err
 	}
 	r, w, err := os.Pipe()
@@ -378,7 +379,7 @@ func (h *realHost) exec(l Launch, env []string, more []uintptr, line func(string
 
 // group is that of a worker that has the listener as it is now.
 func (h *realHost) group(leader int, l Launch) *group {
-	return &group{leader: leader, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: &sentSignal{}}
+	return &group{leader: leader, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.Listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: &sentSignal{}}
 }
 
 // follow passes the group's output on, to its end.

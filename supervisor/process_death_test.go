@@ -21,6 +21,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // folderVariable and workerVariable tell a supervisor in another process where
@@ -34,12 +35,12 @@ const (
 func another() (*Supervisor, error) {
 	app := roleApp(os.Getenv(workerVariable), os.Getenv(folderVariable))
 	in := app.Instance(1)
-	s, err := ListenOn(in, app.Socket)
+	s, err := listen.On(in, app.Socket)
 	if err != nil {
 		return nil, err
 	}
 	return New(Options{
-		App: app, Sockets: map[fcgisup.Instance]*Socket{in: s}, Spawner: NewSpawner(), Environ: os.Environ(),
+		App: app, Sockets: map[fcgisup.Instance]*listen.Socket{in: s}, Spawner: NewSpawner(), Environ: os.Environ(),
 		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) control.ProbeResult {
 			return control.ProbeResult{Err: errors.New("no FastCGI here"), Class: "protocol"}
 		},

@@ -161,7 +161,7 @@ func TestWhatWaitsIsServedBeforeStop(t *testing.T) {
 
 // holds counts the connections that a worker's group has open.
 func (b *bed) holds(pid int) int {
-	g := &group{leader: pid, spawner: b.spawner, groups: &scoreboard.Groups{}, socket: b.sockets[b.app.Instance(1)], listener: b.sockets[b.app.Instance(1)].listener(), asides: newAsides()}
+	g := &group{leader: pid, spawner: b.spawner, groups: &scoreboard.Groups{}, socket: b.sockets[b.app.Instance(1)], listener: b.sockets[b.app.Instance(1)].Listener(), asides: newAsides()}
 	return g.look().held
 }
 

@@ -154,7 +154,7 @@ func (s *Supervisor) Snapshot() []control.Status {
 	queue := queues(len(all))
 	for n, i := range s.instances {
 		st := *i.status.Load()
-		st.complete(queue(s.sockets[n].listener()))
+		st.complete(queue(s.sockets[n].Listener()))
 		all[n] = st.Status
 	}
 	return all
@@ -183,7 +183,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 		if q, err := st.board.Queue, st.board.QueueErr; err == nil && !st.board.At.Before(begun) {
 			st.complete(q, nil)
 		} else {
-			st.complete(queue(s.sockets[n].listener()))
+			st.complete(queue(s.sockets[n].Listener()))
 		}
 		st.weigh(procs)
 		st.Bound()

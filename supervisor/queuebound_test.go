@@ -177,7 +177,7 @@ func TestForgottenLimitIsTakenBack(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, "serve")
 	capacity := func() int {
-		q, err := b.sockets[b.app.Instance(1)].listener().Queue()
+		q, err := b.sockets[b.app.Instance(1)].Listener().Queue()
 		if err != nil {
 			t.Skipf("the queue cannot be read here: %v", err)
 		}
@@ -187,7 +187,7 @@ func TestForgottenLimitIsTakenBack(t *testing.T) {
 		}
 		return n
 	}
-	if err := b.sockets[b.app.Instance(1)].listener().SetBacklog(3); err != nil {
+	if err := b.sockets[b.app.Instance(1)].Listener().SetBacklog(3); err != nil {
 		t.Fatal(err)
 	}
 	sup, err := New(b.sup.opt)

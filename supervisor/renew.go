@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 const (
@@ -75,7 +76,7 @@ func (i *instance) checkSocket(now time.Time) {
 
 // socketHint says what helps.
 func (i *instance) socketHint(err error) string {
-	if errors.Is(err, errInherited) {
+	if errors.Is(err, listen.ErrInherited) {
 		return "systemctl restart " + i.opt.SocketUnit(i.in) + " makes it again"
 	}
 	return err.Error()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // HandoverVersion is the form of Handover; a program takes over only its own.
@@ -27,8 +28,8 @@ type Handover struct {
 // HandedInstance is one instance. What is sampled is not kept: it is seen again.
 type HandedInstance struct {
 	Number      int
-	Socket      int        // descriptor
-	Bound       *BoundFile // nil for an inherited socket
+	Socket      int               // descriptor
+	Bound       *listen.BoundFile // nil for an inherited socket
 	Awake       bool
 	Slept       bool
 	Want        int
@@ -133,7 +134,7 @@ func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, e
 }
 
 // remember is the instance for a successor; its gates are closed again.
-func (i *instance) remember(socket *Socket) HandedInstance {
+func (i *instance) remember(socket *listen.Socket) HandedInstance {
 	i.host.disarm()
 	i.watching = false
 	i.openQueue(time.Now())
@@ -205,18 +206,18 @@ func (m Handover) descriptors() []int {
 
 // Sockets takes the sockets of a Handover over, and marks all its descriptors
 // close-on-exec again.
-func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*Socket, error) {
+func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*listen.Socket, error) {
 	if m.Version != HandoverVersion {
 		return nil, fmt.Errorf("cannot resume: the state has version %d, this program knows %d", m.Version, HandoverVersion)
 	}
 	m.Unkeep()
-	all := map[fcgisup.Instance]*Socket{}
+	all := map[fcgisup.Instance]*listen.Socket{}
 	for _, one := range m.Instances {
 		in, ok := numbered(instances, one.Number)
 		if !ok {
 			return nil, fmt.Errorf("cannot resume: there is no instance %d", one.Number)
 		}
-		s, err := Inherit(os.NewFile(uintptr(one.Socket), in.String()), one.Bound)
+		s, err := listen.Inherit(os.NewFile(uintptr(one.Socket), in.String()), one.Bound)
 		if err != nil {
 			return nil, fmt.Errorf("cannot resume %s: %w", in, err)
 		}
@@ -299,7 +300,7 @@ func (i *instance) resume(now time.Time) {
 func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
 	g := h.spawner.group(m.PID)
 	if g == nil {
-		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.listener(), conduct: &h.conduct, tail: tailOf(m.Lines), ended: make(chan struct{}), asides: newAsides()}
+		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.Listener(), conduct: &h.conduct, tail: tailOf(m.Lines), ended: make(chan struct{}), asides: newAsides()}
 		if m.Output >= 0 {
 			g.follow(os.NewFile(uintptr(m.Output), "output"), h.output, line)
 		}

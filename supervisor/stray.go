@@ -33,7 +33,7 @@ func (h *realHost) sweepStrays() (killed []int) {
 
 // strays are our children that we have not started and that hold the listener.
 func (h *realHost) strays() []int {
-	inode := h.socket.listener().Inode()
+	inode := h.socket.Listener().Inode()
 	return scoreboard.Holds(h.foreign(), []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -22,7 +23,7 @@ type Options struct {
 	App fcgisup.App
 	// Sockets holds one socket for each instance to supervise. They stay the
 	// caller's: Run does not close them.
-	Sockets map[fcgisup.Instance]*Socket
+	Sockets map[fcgisup.Instance]*listen.Socket
 	Spawner *Spawner
 	// Environ is what workers inherit, as os.Environ has it.
 	Environ []string
@@ -82,9 +83,9 @@ type Options struct {
 // Supervisor runs the instances of one app.
 type Supervisor struct {
 	opt       Options
-	watcher   *watcher
+	watcher   *listen.Watcher
 	instances []*instance
-	sockets   []*Socket
+	sockets   []*listen.Socket
 	// changed has room for one: more news is no news.
 	changed chan struct{}
 	// reloading lets one reload or restart run at a time.
@@ -106,7 +107,7 @@ func New(opt Options) (*Supervisor, error) {
 		opt.Log.Error("workers are started as before", "error", err)
 		launch = before
 	}
-	w, err := newWatcher()
+	w, err := listen.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
@@ -149,7 +150,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	running.Wait()
 	s.modules.remove()
-	return s.watcher.close()
+	return s.watcher.Close()
 }
 
 // wakeAll is what a fleet does on its first request.
@@ -312,8 +313,8 @@ func (s *Supervisor) rollEach(ctx context.Context, number int, begin func(*insta
 
 // realHost is the host that is no test's.
 type realHost struct {
-	socket  *Socket
-	watcher *watcher
+	socket  *listen.Socket
+	watcher *listen.Watcher
 	spawner *Spawner
 	groups  *scoreboard.Groups
 	shared  *scoreboard.Shared
@@ -334,15 +335,15 @@ type realHost struct {
 	lethal lethalSignals
 }
 
-func (h *realHost) arm(f func(error)) error { return h.watcher.arm(h.socket.FD(), f) }
+func (h *realHost) arm(f func(error)) error { return h.watcher.Arm(h.socket.FD(), f) }
 
-func (h *realHost) disarm() { h.watcher.disarm(h.socket.FD()) }
+func (h *realHost) disarm() { h.watcher.Disarm(h.socket.FD()) }
 
-func (h *realHost) pending() bool { return h.socket.pending() }
+func (h *realHost) pending() bool { return h.socket.Pending() }
 
 // waiters are nameless where the kernel tells only how many there are.
 func (h *realHost) waiters() (line, error) {
-	l := h.socket.listener()
+	l := h.socket.Listener()
 	before, _ := l.Queue()
 	listed, err := l.Waiting()
 	q, queueErr := l.Queue()
@@ -368,9 +369,9 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 		members = make([][]int, len(workers))
 	}
 	pids := slices.Concat(members...)
-	s, told := h.own.Look(h.socket.listener(), pids, len(pids)*h.siblings)
+	s, told := h.own.Look(h.socket.Listener(), pids, len(pids)*h.siblings)
 	if !told {
-		s = h.shared.Look(h.socket.listener(), since)
+		s = h.shared.Look(h.socket.Listener(), since)
 		h.own.Listed(h.shared.Size(), s.Conns)
 	}
 	for n, w := range workers {
@@ -378,7 +379,7 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 	}
 	if h.socket.HasForeign() && s.ConnsErr == nil {
 		var foreign []scoreboard.Conn
-		foreign, s.ConnsErr = h.socket.listener().Foreign(pids)
+		foreign, s.ConnsErr = h.socket.Listener().Foreign(pids)
 		s.Conns = append(s.Conns, foreign...)
 	}
 	s.Held = h.holders.Find(pids, s.Conns)
@@ -387,7 +388,7 @@ func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample 
 		for n := range workers {
 			all[n] = scoreboard.Group{Leader: groups[n], PIDs: members[n]}
 		}
-		s.Answered, s.Kept = h.conduct.Judge(h.socket.listener().Inode(), all, s.Conns, s.Held)
+		s.Answered, s.Kept = h.conduct.Judge(h.socket.Listener().Inode(), all, s.Conns, s.Held)
 	}
 	return s
 }
@@ -396,20 +397,20 @@ func (h *realHost) pressed() bool { return pressed("/proc/pressure/memory") }
 
 func (h *realHost) program(l Launch) program { return lookAtProgram(l) }
 
-func (h *realHost) accept() net.Conn { return h.socket.accept() }
+func (h *realHost) accept() net.Conn { return h.socket.Accept() }
 
-func (h *realHost) shut() bool { return h.socket.shut() }
+func (h *realHost) shut() bool { return h.socket.Shut() }
 
-func (h *realHost) lost() (ours bool, err error) { return h.socket.lost() }
+func (h *realHost) lost() (ours bool, err error) { return h.socket.Lost() }
 
 func (h *realHost) renew() error {
-	h.watcher.forget(h.socket.FD())
-	return h.socket.renew(h.options)
+	h.watcher.Forget(h.socket.FD())
+	return h.socket.Renew(h.options)
 }
 
 // bounds is for unix sockets: where a TCP queue is full the kernel drops the client's
 // SYN, which is sent again after a second, then two: that is worse than to wait.
-func (h *realHost) bounds() bool { return h.socket.listener().Network() == "unix" }
+func (h *realHost) bounds() bool { return h.socket.Listener().Network() == "unix" }
 
 // reopen ends the limit that a predecessor which was killed has left on the socket.
 func (h *realHost) reopen() error {
@@ -423,7 +424,7 @@ func (h *realHost) limit(n int) error {
 	if n == 0 {
 		n = h.options.Backlog
 	}
-	return h.socket.listener().SetBacklog(n)
+	return h.socket.Listener().SetBacklog(n)
 }
 
 func (h *realHost) retire() bool { return h.socket.Retire() }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // unapplied names what of a configuration a reload does not apply, key by key with
@@ -26,7 +27,7 @@ func (s *Supervisor) unapplied(app fcgisup.App) string {
 		differs("instances", app.Instances, s.read.Instances)
 	}
 	for n, i := range s.instances {
-		if a, bound := app.Instance(i.in.Number).Address, s.sockets[n].listener().String(); !sameAddress(a, bound) {
+		if a, bound := app.Instance(i.in.Number).Address, s.sockets[n].Listener().String(); !listen.SameAddress(a, bound) {
 			differs("listen", a.Addr, bound)
 			break
 		}

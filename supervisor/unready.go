@@ -120,5 +120,5 @@ func (g *group) listening() (addresses, names []string) {
 // left are the processes that came from our workers and have left their groups,
 // as a daemon does, with the addresses that they listen on.
 func (h *realHost) left() (addresses, names []string) {
-	return ownListeners(h.foreign(), h.socket.listener().Inode())
+	return ownListeners(h.foreign(), h.socket.Listener().Inode())
 }

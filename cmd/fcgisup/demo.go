@@ -27,6 +27,7 @@ import (
 	"github.com/fcgisup/fcgisup/nginx"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 const (
@@ -122,10 +123,10 @@ func (d *demo) begin() (stop func() error, err error) {
 	if d.verbose {
 		log = service.NewLogger(d.Err, d.Getenv, false)
 	}
-	sockets := map[fcgisup.Instance]*supervisor.Socket{}
+	sockets := map[fcgisup.Instance]*listen.Socket{}
 	front := &fcgi.Front{Log: log}
 	for _, in := range d.app.Expand() {
-		if sockets[in], err = supervisor.ListenOn(in, d.app.Socket); err != nil {
+		if sockets[in], err = listen.On(in, d.app.Socket); err != nil {
 			delete(sockets, in)
 			supervise.CloseSockets(sockets, log)
 			return nil, err

@@ -14,8 +14,8 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
-	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -149,7 +149,7 @@ func clearSockets(addresses []fcgisup.Address) error {
 		if a.Network != "unix" {
 			continue
 		}
-		if err := supervisor.RemoveStale(a.Addr); err != nil {
+		if err := listen.RemoveStale(a.Addr); err != nil {
 			return fmt.Errorf("cannot remove the socket %s: %w", a.Addr, err)
 		}
 	}

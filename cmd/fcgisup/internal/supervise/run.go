@@ -30,6 +30,7 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -272,7 +273,7 @@ func (r *Runner) interrupted(begun <-chan struct{}) os.Signal {
 }
 
 // sockets takes over what a predecessor had, adopts what systemd passed, or makes the instances' own.
-func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handover) (_ map[fcgisup.Instance]*supervisor.Socket, inherited bool, err error) {
+func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handover) (_ map[fcgisup.Instance]*listen.Socket, inherited bool, err error) {
 	if h.resumes() {
 		taken, err := h.Sockets(instances)
 		return taken, h.Inherited, err
@@ -281,13 +282,13 @@ func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		return nil, false, err
 	}
 	if files := activation.Files(true); len(files) > 0 {
-		adopted, err := supervisor.Adopt(files, instances)
+		adopted, err := listen.Adopt(files, instances)
 		return adopted, true, err
 	}
 	if err := supervisor.EndOrphans(app, instances, r.log); err != nil {
 		return nil, false, err
 	}
-	made, err := supervisor.ListenOnAll(instances, app.Socket)
+	made, err := listen.OnAll(instances, app.Socket)
 	if errors.Is(err, fs.ErrPermission) {
 		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
 	}
@@ -316,7 +317,7 @@ func plausible(getenv func(string) string) error {
 	return nil
 }
 
-func CloseSockets(sockets map[fcgisup.Instance]*supervisor.Socket, log *slog.Logger) {
+func CloseSockets(sockets map[fcgisup.Instance]*listen.Socket, log *slog.Logger) {
 	for in, s := range sockets {
 		if err := s.Close(); err != nil {
 			log.Warn("cannot close a socket", "instance", in.String(), "error", err)

@@ -14,13 +14,14 @@ import (
 	"github.com/fcgisup/fcgisup/fcgi"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // serve opens what was asked for, and fails before anything runs if that cannot be. A port
 // that cannot be had leaves the rest open: a successor goes on with that.
 func (r *Runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, instances []fcgisup.Instance, metrics http.Handler) error {
 	if r.control != "" {
-		l, err := supervisor.ListenControl(r.control)
+		l, err := listen.Control(r.control)
 		switch {
 		case err == nil:
 			r.listen(ctx, l, r.controls(sup, metrics), controlConnections)
@@ -53,7 +54,7 @@ func (r *Runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, a
 	if path == "" {
 		return
 	}
-	l, err := supervisor.ListenControl(path)
+	l, err := listen.Control(path)
 	if err != nil {
 		r.noControl(ctx, err, path, r.controls(sup, metrics))
 		return
@@ -99,7 +100,7 @@ func (r *Runner) controlLater(ctx context.Context, path string, h http.Handler) 
 			return
 		case <-time.After(controlPause):
 		}
-		if l, err := supervisor.ListenControl(path); err == nil {
+		if l, err := listen.Control(path); err == nil {
 			r.log.Info("there is a control socket", "path", path)
 			r.listen(ctx, l, h, controlConnections)
 			return

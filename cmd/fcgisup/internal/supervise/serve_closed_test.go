@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // TestClosedServersLeaveNoSocket, not even one that has not begun to serve, as when the next listener fails.
@@ -17,7 +17,7 @@ func TestClosedServersLeaveNoSocket(t *testing.T) {
 	r := &Runner{log: slog.New(slog.DiscardHandler)}
 	path := filepath.Join(t.TempDir(), control.ControlName)
 	for range 100 {
-		l, err := supervisor.ListenControl(path)
+		l, err := listen.Control(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 )
 
 // TestSignalBeforeTheFirstWorker: it does not wait until that has been started, and is not lost.
@@ -29,7 +30,7 @@ func TestSignalBeforeTheFirstWorker(t *testing.T) {
 	app := fcgisup.Default("signalled")
 	app.Command = []string{"/bin/false"}
 	app.Listen = fcgisup.Listen{Path: filepath.Join(t.TempDir(), "a.sock")}
-	sockets, err := supervisor.ListenOnAll(app.Expand(), app.Socket)
+	sockets, err := listen.OnAll(app.Expand(), app.Socket)
 	if err != nil {
 		t.Fatal(err)
 	}

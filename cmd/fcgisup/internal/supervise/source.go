@@ -202,7 +202,7 @@ func (s *runSource) healthLimits() control.HealthLimits {
 }
 
 // withOwnSocket says whose the sockets are that root makes. Others have no choice
-// (see supervisor.ListenOn), and systemd's are made.
+// (see listen.On), and systemd's are made.
 func withOwnSocket(a fcgisup.App) fcgisup.App {
 	if term.IsRoot() && a.User != "" {
 		a = deploy.WithOwnGroup(a)

@@ -13,7 +13,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
-	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/web"
 )
@@ -131,7 +131,7 @@ func (s *monitorServer) close() {
 
 func listenMonitor(a fcgisup.Address) (net.Listener, error) {
 	if a.Network == "unix" {
-		return supervisor.ListenControl(a.Addr)
+		return listen.Control(a.Addr)
 	}
 	return httpserver.Listen(a.Addr)
 }

@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func TestSwappedEntry(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer e.close()
-			if _, err := dress(s.listener(), path, e, ownership{-1, -1, 0o666}); err == nil {
+			if _, err := dress(s.Listener(), path, e, ownership{-1, -1, 0o666}); err == nil {
 				t.Error("dressed what is not the socket's file")
 			}
 			for _, file := range []string{victim, path} {
@@ -81,7 +81,7 @@ func TestSwapWhileMade(t *testing.T) {
 		}
 	}()
 	for begun := time.Now(); time.Since(begun) < 300*time.Millisecond; {
-		if l, err := ListenControl(path); err == nil {
+		if l, err := Control(path); err == nil {
 			_ = l.Close()
 		}
 	}

@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"
@@ -110,7 +110,7 @@ func bindUnix(path string, backlog int, o ownership) (*Socket, error) {
 	if err != nil {
 		return nil, err // the file stays, and is stale
 	}
-	if s.bound, err = dress(s.listener(), path, e, o); err != nil {
+	if s.bound, err = dress(s.Listener(), path, e, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -167,7 +167,7 @@ func netListener(s *Socket) (net.Listener, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	remove := sync.OnceValue(s.unlink)
-	_ = s.listener().Close()
+	_ = s.Listener().Close()
 	if err := s.file.Close(); err != nil {
 		return nil, errors.Join(err, l.Close(), remove())
 	}

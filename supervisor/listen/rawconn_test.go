@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"io"
@@ -17,7 +17,7 @@ import (
 // that could not be would be a request lost.
 func TestAcceptWithOneDescriptorLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s, err := ListenOn(fcgisup.Instance{App: "a", Number: 1, Address: fcgisup.Address{Network: "unix", Addr: path}}, fcgisup.Socket{Mode: 0o600, Backlog: 8})
+	s, err := On(fcgisup.Instance{App: "a", Number: 1, Address: fcgisup.Address{Network: "unix", Addr: path}}, fcgisup.Socket{Mode: 0o600, Backlog: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestAcceptWithOneDescriptorLeft(t *testing.T) {
 	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free) + 1, Max: old.Max}, nil); err != nil {
 		t.Fatal(err)
 	}
-	conn := s.accept()
+	conn := s.Accept()
 	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &old, nil); err != nil {
 		t.Fatal(err)
 	}

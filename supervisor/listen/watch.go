@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher waits for connections on raw listeners, without accepting: epoll(7),
+// Watcher waits for connections on raw listeners, without accepting: epoll(7),
 // level-triggered and one-shot, so that a connection which is queued when a
 // listener is armed is told at once, and nothing is told twice. That a listener was
 // shut down (EPOLLHUP, EPOLLRDHUP) is told like a connection.
-type watcher struct {
+type Watcher struct {
 	epoll int
 	stop  int // eventfd that ends wait
 	mu    sync.Mutex
@@ -22,7 +22,8 @@ type watcher struct {
 	ended  chan struct{}
 }
 
-func newWatcher() (*watcher, error) {
+// NewWatcher begins to wait; Close ends it.
+func NewWatcher() (*Watcher, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -31,7 +32,7 @@ func newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(epoll))
 	}
-	w := &watcher{epoll: epoll, stop: stop, armed: map[int32]func(error){}, ended: make(chan struct{})}
+	w := &Watcher{epoll: epoll, stop: stop, armed: map[int32]func(error){}, ended: make(chan struct{})}
 	if err := w.control(stop, unix.EPOLLIN); err != nil {
 		return nil, errors.Join(err, unix.Close(stop), unix.Close(epoll))
 	}
@@ -39,10 +40,10 @@ func newWatcher() (*watcher, error) {
 	return w, nil
 }
 
-// arm has f called once, soon after a connection waits on the listener fd, or with
+// Arm has f called once, soon after a connection waits on the listener fd, or with
 // an error when nothing is waited for any more. F must not block: it holds up the
 // news of all listeners.
-func (w *watcher) arm(fd int, f func(error)) error {
+func (w *Watcher) Arm(fd int, f func(error)) error {
 	w.mu.Lock()
 	if err := w.failed; err != nil {
 		w.mu.Unlock()
@@ -53,22 +54,22 @@ func (w *watcher) arm(fd int, f func(error)) error {
 	return w.control(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLONESHOT)
 }
 
-// disarm takes an arm back; f may be running already.
-func (w *watcher) disarm(fd int) {
+// Disarm takes an arm back; f may be running already.
+func (w *Watcher) Disarm(fd int) {
 	w.mu.Lock()
 	delete(w.armed, int32(fd))
 	w.mu.Unlock()
 	_ = w.control(fd, 0)
 }
 
-// forget is for a descriptor that is about to become another socket: its workers
+// Forget is for a descriptor that is about to become another socket: its workers
 // keep the former one open, and with it what epoll knows of it.
-func (w *watcher) forget(fd int) {
-	w.disarm(fd)
+func (w *Watcher) Forget(fd int) {
+	w.Disarm(fd)
 	_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, fd, nil) // it may never have been armed
 }
 
-func (w *watcher) control(fd int, events uint32) error {
+func (w *Watcher) control(fd int, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
 	err := unix.EpollCtl(w.epoll, unix.EPOLL_CTL_MOD, fd, &ev)
 	if errors.Is(err, unix.ENOENT) {
@@ -77,7 +78,7 @@ func (w *watcher) control(fd int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", err)
 }
 
-func (w *watcher) wait() {
+func (w *Watcher) wait() {
 	defer close(w.ended)
 	events := make([]unix.EpollEvent, 16)
 	for {
@@ -98,7 +99,7 @@ func (w *watcher) wait() {
 	}
 }
 
-func (w *watcher) tell(fd int32) {
+func (w *Watcher) tell(fd int32) {
 	w.mu.Lock()
 	f := w.armed[fd]
 	delete(w.armed, fd)
@@ -109,7 +110,7 @@ func (w *watcher) tell(fd int32) {
 }
 
 // fail has everybody who waits hear that there is nothing to wait for.
-func (w *watcher) fail(err error) {
+func (w *Watcher) fail(err error) {
 	w.mu.Lock()
 	armed := w.armed
 	w.failed, w.armed = err, map[int32]func(error){}
@@ -119,8 +120,8 @@ func (w *watcher) fail(err error) {
 	}
 }
 
-// close ends the waiting; nothing is told after it. It returns why waiting had ended before.
-func (w *watcher) close() error {
+// Close ends the waiting; nothing is told after it. It returns why waiting had ended before.
+func (w *Watcher) Close() error {
 	_, err := unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	if err == nil {
 		<-w.ended

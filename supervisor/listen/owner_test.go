@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"context"
@@ -36,8 +36,8 @@ type BoundFile struct {
 	Dev, Ino uint64
 }
 
-// listener observes the socket as it is now.
-func (s *Socket) listener() *scoreboard.Listener { return s.current.Load() }
+// Listener observes the socket as it is now.
+func (s *Socket) Listener() *scoreboard.Listener { return s.current.Load() }
 
 // NoteForeign records that a client from another network namespace was seen, HasForeign that one ever was.
 func (s *Socket) NoteForeign() { s.foreign.Store(true) }
@@ -55,7 +55,7 @@ func (s *Socket) Close() error {
 	for _, l := range s.former {
 		err = errors.Join(err, l.Close())
 	}
-	return errors.Join(err, s.listener().Close(), s.file.Close())
+	return errors.Join(err, s.Listener().Close(), s.file.Close())
 }
 
 func (s *Socket) unlink() error {
@@ -119,10 +119,10 @@ func Adopt(files []*os.File, want []fcgisup.Instance) (map[fcgisup.Instance]*Soc
 		if err != nil {
 			return fail(fmt.Errorf("cannot adopt descriptor %d (%s): %w", 3+i, f.Name(), err))
 		}
-		in, ok := owner(s.listener().String(), f.Name(), want, len(files))
+		in, ok := owner(s.Listener().String(), f.Name(), want, len(files))
 		if !ok {
 			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): no instance to run here listens on %s",
-				3+i, f.Name(), s.listener()), s.Close()))
+				3+i, f.Name(), s.Listener()), s.Close()))
 		}
 		if got[in] != nil {
 			return fail(errors.Join(fmt.Errorf("cannot adopt descriptor %d (%s): %s has a socket already", 3+i, f.Name(), in), s.Close()))
@@ -145,14 +145,14 @@ func owner(address, name string, want []fcgisup.Instance, files int) (fcgisup.In
 		}
 	}
 	for _, in := range want {
-		if sameAddress(in.Address, address) {
+		if SameAddress(in.Address, address) {
 			return in, true
 		}
 	}
 	return fcgisup.Instance{}, false
 }
 
-func sameAddress(want fcgisup.Address, bound string) bool {
+func SameAddress(want fcgisup.Address, bound string) bool {
 	if want.Addr == bound {
 		return true
 	}
@@ -165,15 +165,15 @@ func sameAddress(want fcgisup.Address, bound string) bool {
 	return err1 == nil && err2 == nil && p1 == p2 && (h1 == h2 || anyHost(h1) && anyHost(h2))
 }
 
-// ListenOn makes the socket of an instance that inherited none. A socket file
+// On makes the socket of an instance that inherited none. A socket file
 // that nobody listens on is replaced; one that somebody does is an error that
 // names who.
-func ListenOn(in fcgisup.Instance, opt fcgisup.Socket) (*Socket, error) {
+func On(in fcgisup.Instance, opt fcgisup.Socket) (*Socket, error) {
 	return listenOn(in, opt, findNow)
 }
 
-// ListenOnAll is ListenOn for many: it makes all sockets, or none.
-func ListenOnAll(instances []fcgisup.Instance, opt fcgisup.Socket) (map[fcgisup.Instance]*Socket, error) {
+// OnAll is On for many: it makes all sockets, or none.
+func OnAll(instances []fcgisup.Instance, opt fcgisup.Socket) (map[fcgisup.Instance]*Socket, error) {
 	made, known := make(map[fcgisup.Instance]*Socket, len(instances)), findListed()
 	for _, in := range instances {
 		s, err := listenOn(in, opt, known)
@@ -281,9 +281,9 @@ func lockPath(path string) (*lockfile.Lock, error) {
 	return lockfile.Acquire(context.Background(), place, "makes "+path, lockTimeout)
 }
 
-// accept takes the head of the queue without touching the shared description.
-func (s *Socket) accept() net.Conn {
-	if !s.pending() {
+// Accept takes the head of the queue without touching the shared description.
+func (s *Socket) Accept() net.Conn {
+	if !s.Pending() {
 		return nil
 	}
 	return s.take()
@@ -303,7 +303,7 @@ func (s *Socket) take() net.Conn {
 	if err != nil {
 		return nil
 	}
-	conn := taken{os.NewFile(uintptr(fd), s.listener().String())}
+	conn := taken{os.NewFile(uintptr(fd), s.Listener().String())}
 	if resetErr != nil {
 		_ = conn.Close()
 		return nil

@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"os"
@@ -8,17 +8,17 @@ import (
 
 func TestListenControl(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	l, err := ListenControl(path)
+	l, err := Control(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", st.Mode(), err)
 	}
-	_, err = ListenControl(path)
+	_, err = Control(path)
 	wantError(t, err, "cannot listen on the control socket "+path, "in use by process")
 	_ = l.(controlListener).Listener.Close() // as after a crash
-	again, err := ListenControl(path)
+	again, err := Control(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,8 +26,8 @@ func TestListenControl(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = ListenControl(path)
+	_, err = Control(path)
 	wantError(t, err, "not a socket")
-	_, err = ListenControl(filepath.Join(t.TempDir(), "missing", "control.sock"))
+	_, err = Control(filepath.Join(t.TempDir(), "missing", "control.sock"))
 	wantError(t, err, "cannot listen on the control socket")
 }

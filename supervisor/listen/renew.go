@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// pending reports whether a connection waits, without waiting and without accepting.
+// Pending reports whether a connection waits, without waiting and without accepting.
 // A listener that was shut down looks as if one did.
-func (s *Socket) pending() bool {
+func (s *Socket) Pending() bool {
 	events := polled(s.fd)
 	return events&unix.POLLIN != 0 && events&shutEvents == 0
 }
@@ -29,13 +29,13 @@ func polled(fd int) int16 {
 	return fds[0].Revents
 }
 
-// shut reports whether some process has called shutdown(2) on the listener: from
+// Shut reports whether some process has called shutdown(2) on the listener: from
 // then on clients are refused, although all who have it keep it.
-func (s *Socket) shut() bool { return polled(s.fd)&shutEvents != 0 }
+func (s *Socket) Shut() bool { return polled(s.fd)&shutEvents != 0 }
 
-// lost says why clients do not find a socket file that we made; ours is false for
+// Lost says why clients do not find a socket file that we made; ours is false for
 // any other socket.
-func (s *Socket) lost() (ours bool, err error) {
+func (s *Socket) Lost() (ours bool, err error) {
 	if s.bound == nil {
 		return false, nil
 	}
@@ -51,22 +51,22 @@ func (s *Socket) lost() (ours bool, err error) {
 	return true, nil
 }
 
-// errInherited is for what only systemd can make again.
-var errInherited = errors.New("the socket is systemd's")
+// ErrInherited is for what only systemd can make again.
+var ErrInherited = errors.New("the socket is systemd's")
 
-// renew has clients reach the socket again. A TCP socket is told to listen again,
+// Renew has clients reach the socket again. A TCP socket is told to listen again,
 // and is the one that its workers have. A unix socket that was shut down stays so:
 // a fresh one takes its path and its descriptor, and workers that have the former
 // keep that. What has taken the path meanwhile keeps it, if it is in use.
-func (s *Socket) renew(opt fcgisup.Socket) error {
-	if s.listener().Network() == "tcp" {
+func (s *Socket) Renew(opt fcgisup.Socket) error {
+	if s.Listener().Network() == "tcp" {
 		if err := unix.Listen(s.fd, opt.Backlog); err != nil {
 			return fmt.Errorf("cannot listen again: %w", err)
 		}
 		return nil
 	}
 	if s.bound == nil {
-		return errInherited
+		return ErrInherited
 	}
 	path := s.bound.Path
 	if err := s.unlink(); err != nil {
@@ -84,13 +84,13 @@ func (s *Socket) renew(opt fcgisup.Socket) error {
 func (s *Socket) become(fresh *Socket) error {
 	defer fresh.file.Close()
 	if err := unix.Dup3(fresh.fd, s.fd, unix.O_CLOEXEC); err != nil {
-		return errors.Join(fmt.Errorf("cannot take the fresh socket: %w", err), fresh.unlink(), fresh.listener().Close())
+		return errors.Join(fmt.Errorf("cannot take the fresh socket: %w", err), fresh.unlink(), fresh.Listener().Close())
 	}
 	l, err := scoreboard.Open(s.fd)
 	if err != nil { // it was observed a moment ago
-		return errors.Join(err, fresh.listener().Close())
+		return errors.Join(err, fresh.Listener().Close())
 	}
 	s.bound = fresh.bound
 	s.former = append(s.former, s.current.Swap(l))
-	return fresh.listener().Close()
+	return fresh.Listener().Close()
 }

@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func unixInstance(t *testing.T) fcgisup.Instance {
 
 func mustListen(t *testing.T, in fcgisup.Instance) *Socket {
 	t.Helper()
-	s, err := ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 7})
+	s, err := On(in, fcgisup.Socket{Mode: 0o600, Backlog: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestListenOnSetsModeOwnerAndBacklog(t *testing.T) {
 	if os.Geteuid() == 0 {
 		opt.User, opt.Group = "nobody", "nogroup"
 	}
-	s, err := ListenOn(in, opt)
+	s, err := On(in, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestListenOnSetsModeOwnerAndBacklog(t *testing.T) {
 
 func wantBacklog(t *testing.T, s *Socket, want int) {
 	t.Helper()
-	q, err := s.listener().Queue()
+	q, err := s.Listener().Queue()
 	if got, known := q.Capacity.Value(); err != nil || !known || got != want {
 		t.Errorf("the kernel says backlog %s, %v; want %d", q.Capacity, err, want)
 	}
@@ -85,9 +85,9 @@ func TestListenOnRefusesUnknownOwners(t *testing.T) {
 		t.Skip("only root gives sockets away")
 	}
 	in := unixInstance(t)
-	_, err := ListenOn(in, fcgisup.Socket{User: "no-such-user", Mode: 0o600, Backlog: 1})
+	_, err := On(in, fcgisup.Socket{User: "no-such-user", Mode: 0o600, Backlog: 1})
 	wantError(t, err, "cannot listen on "+in.Address.Addr+" for t@1", "no-such-user")
-	_, err = ListenOn(in, fcgisup.Socket{Group: "no-such-group", Mode: 0o600, Backlog: 1})
+	_, err = On(in, fcgisup.Socket{Group: "no-such-group", Mode: 0o600, Backlog: 1})
 	wantError(t, err, "no-such-group")
 	if _, err := os.Lstat(in.Address.Addr); err == nil {
 		t.Error("a socket is left")
@@ -97,7 +97,7 @@ func TestListenOnRefusesUnknownOwners(t *testing.T) {
 func TestListenOnTCP(t *testing.T) {
 	for _, address := range []string{freeAddress(t), "[::1]:0"} {
 		in := fcgisup.Instance{App: "t", Number: 1, Address: fcgisup.Address{Network: "tcp", Addr: address}}
-		s, err := ListenOn(in, fcgisup.Socket{Backlog: 7})
+		s, err := On(in, fcgisup.Socket{Backlog: 7})
 		if err != nil && strings.HasPrefix(address, "[") {
 			continue // no IPv6 here
 		}
@@ -106,7 +106,7 @@ func TestListenOnTCP(t *testing.T) {
 		}
 		wantBacklog(t, s, 7)
 		if !strings.HasPrefix(address, "[") {
-			_, err = ListenOn(in, fcgisup.Socket{Backlog: 7})
+			_, err = On(in, fcgisup.Socket{Backlog: 7})
 			wantError(t, err, "cannot listen on "+address+" for t@1", "address already in use")
 		}
 		if err := s.Close(); err != nil {
@@ -124,9 +124,9 @@ func TestStaleSocketFileIsReplacedAndALiveOneIsNot(t *testing.T) {
 	stale.SetUnlinkOnClose(false)
 	_ = stale.Close()
 	first := mustListen(t, in)
-	_, err = ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
+	_, err = On(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
 	wantError(t, err, "cannot listen on "+in.Address.Addr+" for t@1", "in use by process "+strconv.Itoa(os.Getpid()))
-	if first.pending() {
+	if first.Pending() {
 		t.Error("the question was a connection, which wakes who sleeps")
 	}
 	if conn, err := net.Dial("unix", in.Address.Addr); err != nil {
@@ -157,7 +157,7 @@ func TestListenOnAll(t *testing.T) {
 		_ = l.Close()
 	}
 	opt := fcgisup.Socket{Mode: 0o600, Backlog: 8}
-	live, err := ListenOn(all[2], opt)
+	live, err := On(all[2], opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,9 +166,9 @@ func TestListenOnAll(t *testing.T) {
 	if l, err := before(all[2].Address.Addr, time.Time{}); err != nil || l.Close() != nil {
 		t.Error(err)
 	}
-	_, err = ListenOnAll(all, opt)
+	_, err = OnAll(all, opt)
 	wantError(t, err, "cannot listen on "+all[2].Address.Addr+" for t@3", "in use by process "+strconv.Itoa(os.Getpid()))
-	if live.pending() {
+	if live.Pending() {
 		t.Error("the question was a connection, which wakes who sleeps")
 	}
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
@@ -177,12 +177,12 @@ func TestListenOnAll(t *testing.T) {
 	if err := live.Close(); err != nil {
 		t.Error(err)
 	}
-	made, err := ListenOnAll(all, opt)
+	made, err := OnAll(all, opt)
 	if err != nil || len(made) != 3 {
 		t.Fatalf("%d sockets, %v", len(made), err)
 	}
 	for in, s := range made {
-		if l, err := before(in.Address.Addr, time.Now()); err != nil || l.Inode() != s.listener().Inode() || l.Close() != nil {
+		if l, err := before(in.Address.Addr, time.Now()); err != nil || l.Inode() != s.Listener().Inode() || l.Close() != nil {
 			t.Errorf("%s is younger than the list, and not found: %v", in, err)
 		}
 		if err := s.Close(); err != nil {
@@ -193,7 +193,7 @@ func TestListenOnAll(t *testing.T) {
 
 func TestFullQueueIsALiveSocket(t *testing.T) {
 	in := unixInstance(t)
-	s, err := ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 0})
+	s, err := On(in, fcgisup.Socket{Mode: 0o600, Backlog: 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestFullQueueIsALiveSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_, err = ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
+	_, err = On(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
 	wantError(t, err, "in use by process")
 }
 
@@ -212,13 +212,13 @@ func TestPathThatIsNoSocketIsRefusedAndKept(t *testing.T) {
 	if err := os.WriteFile(in.Address.Addr, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
+	_, err := On(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
 	wantError(t, err, "a file that is not a socket")
 	if data, err := os.ReadFile(in.Address.Addr); err != nil || string(data) != "precious" {
 		t.Errorf("%q, %v", data, err)
 	}
 	in.Address.Addr = filepath.Join(t.TempDir(), "missing", "1.sock")
-	_, err = ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
+	_, err = On(in, fcgisup.Socket{Mode: 0o600, Backlog: 1})
 	wantError(t, err, "no such file or directory")
 }
 
@@ -235,7 +235,7 @@ func TestOfManyAtOnceOneGetsThePath(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				s, err := ListenOn(in, fcgisup.Socket{Mode: 0o600, Backlog: 64})
+				s, err := On(in, fcgisup.Socket{Mode: 0o600, Backlog: 64})
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -334,12 +334,12 @@ func TestAdoptMatchesByNameAndByAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range want[:2] {
-		if three[i].listener().String() != i.Address.Addr {
-			t.Errorf("%s got %s", i, three[i].listener())
+		if three[i].Listener().String() != i.Address.Addr {
+			t.Errorf("%s got %s", i, three[i].Listener())
 		}
 	}
-	if three[want[2]].listener().String() != path(4) {
-		t.Errorf("by name: %s", three[want[2]].listener())
+	if three[want[2]].Listener().String() != path(4) {
+		t.Errorf("by name: %s", three[want[2]].Listener())
 	}
 }
 
@@ -443,7 +443,7 @@ func TestSameAddress(t *testing.T) {
 		{"tcp", ":80", "127.0.0.1:80", false},
 		{"tcp", "127.0.0.1:80", "127.0.0.1:81", false},
 	} {
-		if got := sameAddress(fcgisup.Address{Network: test.network, Addr: test.want}, test.bound); got != test.same {
+		if got := SameAddress(fcgisup.Address{Network: test.network, Addr: test.want}, test.bound); got != test.same {
 			t.Errorf("%+v: %t", test, got)
 		}
 	}
@@ -461,7 +461,7 @@ func TestAcceptDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	got := s.accept()
+	got := s.Accept()
 	if got == nil {
 		t.Fatal("not taken")
 	}

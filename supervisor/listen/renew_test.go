@@ -1,4 +1,4 @@
-package supervisor
+package listen
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func ownSocket(t *testing.T, listen string) (*Socket, fcgisup.Socket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ListenOn(fcgisup.Instance{App: "rt", Number: 1, Address: a}, opt)
+	s, err := On(fcgisup.Instance{App: "rt", Number: 1, Address: a}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func reached(t *testing.T, s *Socket, network, address string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	conn := s.accept()
+	conn := s.Accept()
 	if conn == nil {
 		t.Fatal("the connection came to another socket")
 	}
@@ -49,24 +49,24 @@ func TestASocketThatWasShutDownIsMadeAgain(t *testing.T) {
 	for how, name := range map[int]string{unix.SHUT_RD: "for reading", unix.SHUT_RDWR: "for all"} {
 		path := t.TempDir() + "/s.sock"
 		s, opt := ownSocket(t, path)
-		if s.shut() {
+		if s.Shut() {
 			t.Fatalf("%s: shut from the beginning", name)
 		}
-		former := s.listener().Inode()
+		former := s.Listener().Inode()
 		if err := unix.Shutdown(s.fd, how); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := net.Dial("unix", path); !errors.Is(err, unix.ECONNREFUSED) || !s.shut() || s.pending() {
-			t.Fatalf("%s: %v, %v, shut %v, pending %v", name, c, err, s.shut(), s.pending())
+		if c, err := net.Dial("unix", path); !errors.Is(err, unix.ECONNREFUSED) || !s.Shut() || s.Pending() {
+			t.Fatalf("%s: %v, %v, shut %v, pending %v", name, c, err, s.Shut(), s.Pending())
 		}
-		if err := s.renew(opt); err != nil {
+		if err := s.Renew(opt); err != nil {
 			t.Fatal(err)
 		}
-		if s.shut() || s.listener().Inode() == former {
-			t.Errorf("%s: shut %v, inode %d after %d", name, s.shut(), s.listener().Inode(), former)
+		if s.Shut() || s.Listener().Inode() == former {
+			t.Errorf("%s: shut %v, inode %d after %d", name, s.Shut(), s.Listener().Inode(), former)
 		}
 		reached(t, s, "unix", path)
-		if ours, err := s.lost(); err != nil || !ours {
+		if ours, err := s.Lost(); err != nil || !ours {
 			t.Errorf("%s: %v, %v", name, err, ours)
 		}
 	}
@@ -74,19 +74,19 @@ func TestASocketThatWasShutDownIsMadeAgain(t *testing.T) {
 
 func TestATCPSocketThatWasShutDownListensAgain(t *testing.T) {
 	s, opt := ownSocket(t, freeAddress(t))
-	former, address := s.listener().Inode(), s.listener().String()
+	former, address := s.Listener().Inode(), s.Listener().String()
 	for range 2 {
 		if err := unix.Shutdown(s.fd, unix.SHUT_RDWR); err != nil {
 			t.Fatal(err)
 		}
-		if !s.shut() {
+		if !s.Shut() {
 			t.Fatal("not seen")
 		}
-		if err := s.renew(opt); err != nil {
+		if err := s.Renew(opt); err != nil {
 			t.Fatal(err)
 		}
-		if s.shut() || s.listener().Inode() != former {
-			t.Errorf("shut %v, inode %d, was %d", s.shut(), s.listener().Inode(), former)
+		if s.Shut() || s.Listener().Inode() != former {
+			t.Errorf("shut %v, inode %d, was %d", s.Shut(), s.Listener().Inode(), former)
 		}
 		reached(t, s, "tcp", address)
 	}
@@ -98,10 +98,10 @@ func TestADeletedSocketFileIsMadeAgain(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.lost(); err == nil {
+	if _, err := s.Lost(); err == nil {
 		t.Fatal("not seen")
 	}
-	if err := s.renew(opt); err != nil {
+	if err := s.Renew(opt); err != nil {
 		t.Fatal(err)
 	}
 	reached(t, s, "unix", path)
@@ -125,11 +125,11 @@ func TestASocketFileOfOthersIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if _, err := s.lost(); err == nil {
+	if _, err := s.Lost(); err == nil {
 		t.Fatal("not seen")
 	}
 	for range 2 {
-		if err := s.renew(opt); err == nil || !strings.Contains(err.Error(), "in use by process") {
+		if err := s.Renew(opt); err == nil || !strings.Contains(err.Error(), "in use by process") {
 			t.Errorf("%v; want who uses it", err)
 		}
 	}
@@ -144,7 +144,7 @@ func TestASocketFileOfOthersIsLeft(t *testing.T) {
 func TestASocketOfSystemdIsNamed(t *testing.T) {
 	s, opt := ownSocket(t, t.TempDir()+"/s.sock")
 	s.bound = nil
-	if err := s.renew(opt); !errors.Is(err, errInherited) {
+	if err := s.Renew(opt); !errors.Is(err, ErrInherited) {
 		t.Errorf("%v", err)
 	}
 }
@@ -152,23 +152,23 @@ func TestASocketOfSystemdIsNamed(t *testing.T) {
 // The loop of one instance must not hold up the news of the others, and the end of
 // epoll is news.
 func TestTheEndOfEpollIsHeard(t *testing.T) {
-	w, err := newWatcher()
+	w, err := NewWatcher()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, _ := ownSocket(t, t.TempDir()+"/s.sock")
 	heard := make(chan error, 1)
-	if err := w.arm(s.fd, func(err error) { heard <- err }); err != nil {
+	if err := w.Arm(s.fd, func(err error) { heard <- err }); err != nil {
 		t.Fatal(err)
 	}
 	w.fail(unix.EBADF)
 	if err := <-heard; !errors.Is(err, unix.EBADF) {
 		t.Errorf("heard %v", err)
 	}
-	if err := w.arm(s.fd, func(error) {}); !errors.Is(err, unix.EBADF) {
+	if err := w.Arm(s.fd, func(error) {}); !errors.Is(err, unix.EBADF) {
 		t.Errorf("armed after the end: %v", err)
 	}
-	if err := w.close(); !errors.Is(err, unix.EBADF) {
+	if err := w.Close(); !errors.Is(err, unix.EBADF) {
 		t.Errorf("closed with %v", err)
 	}
 }
