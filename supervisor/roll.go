@@ -22,7 +22,7 @@ type roll struct {
 	// proven is set once fresh has been ready.
 	proven bool
 	reply  chan<- error
-	// renews is set if the workers come from another template than before.
+	// renews is set until a first worker of a new generation is ready: before that its template is not to be relied on.
 	renews bool
 	// turn is set if the roll holds the app's turn to recycle.
 	turn bool
@@ -126,7 +126,7 @@ func (i *instance) stepRoll(now time.Time) bool {
 	case !r.proven && r.fresh.m.state != control.Ready:
 		return false
 	case !r.proven:
-		r.proven, r.fresh.spare = true, false
+		r.proven, r.fresh.spare, r.renews = true, false, false
 		i.launch = r.launch // the new generation works: what comes later is of it
 		if r.old != nil {
 			i.happen(r.old, event{kind: stop, cause: r.cause}, now)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -37,8 +38,8 @@ type loading struct {
 	// slot is where it was started, as process number id.
 	slot *slot
 	id   int
-	// loaded: its Perl has the module. kept: it is a template. dropped: we have ended it.
-	loaded, kept, dropped bool
+	// loaded: its Perl has the module. kept: it is a template.
+	loaded, kept bool
 }
 
 // start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
@@ -99,10 +100,9 @@ func (i *instance) mayLoad(s *slot, now time.Time) bool {
 // load returns nil if there can be no template.
 func (i *instance) load(s *slot, now time.Time) process {
 	c := &loading{launch: s.launch, slot: s, id: s.id}
-	post := func(f func(time.Time)) { i.post(f) }
 	proc, t, err := i.host.load(s.launch, i.line,
-		func(e Exit, left bool) { post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
-		func(m prefork.Message) { post(func(now time.Time) { i.hear(c, m, now) }) })
+		func(e Exit, left bool) { i.post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
+		func(m prefork.Message) { i.post(func(now time.Time) { i.hear(c, m, now) }) })
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: err.Error()}, now)
 		return nil
@@ -120,7 +120,7 @@ func (i *instance) change(ev prefork.Event, now time.Time) {
 	if i.template.State == before.State {
 		return
 	}
-	level, args := slog.LevelInfo, []any{"from", before.State, "to", i.template.State}
+	level, args := slog.LevelInfo, []any{"from", cmp.Or(string(before.State), "none"), "to", cmp.Or(string(i.template.State), "none")}
 	for _, c := range []*loading{i.coming, i.current} {
 		if c != nil {
 			args = append(args, "pid", c.proc.pid())
@@ -223,6 +223,8 @@ func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
 			why := fmt.Sprintf("the program ended before it accepted: %s", e)
 			i.change(prefork.Event{Kind: prefork.Lost, Reason: why, Blamed: !e.sent() && i.ready()}, now)
 			i.coming = nil
+		}
+		if !left {
 			c.close()
 		}
 		i.gone(c.slot, c.id, e, left, now)
@@ -233,13 +235,13 @@ func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
 		return
 	}
 	i.templates--
+	c.close()
 	if i.former == c {
 		i.former = nil
 	}
 	if i.current == c {
 		i.change(prefork.Event{Kind: prefork.Lost, Reason: fmt.Sprintf("the template ended: %s", e), Blamed: !e.sent()}, now)
 		i.current = nil
-		c.close()
 	}
 }
 
@@ -256,7 +258,6 @@ func (i *instance) doubtTemplate(s *slot, before machine, now time.Time) {
 
 // drop ends a template. It holds no connection and nothing of its own, so it need not be asked.
 func (i *instance) drop(c *loading, now time.Time) {
-	c.dropped = true
 	c.close()
 	if err := c.proc.signal(syscall.SIGKILL); err != nil {
 		i.log.Error("cannot end the template", "pid", c.proc.pid(), "error", err)

@@ -34,6 +34,9 @@ func notes(w io.Writer, all []control.Status) error {
 			return err
 		}
 	}
+	if err := templates(w, all); err != nil {
+		return err
+	}
 	return wrongAnswers(w, all)
 }
 
@@ -53,4 +56,29 @@ func wrongAnswers(w io.Writer, all []control.Status) error {
 // answersNoPing tells whether the supervisor has found that pings are not answered.
 func answersNoPing(st control.Status) bool {
 	return st.Probe != nil && st.Probe.Ping == control.PingNone
+}
+
+// templates names the processes that workers are forked from, and says why there is none, once for each reason.
+func templates(w io.Writer, all []control.Status) error {
+	var texts []string
+	by := map[string][]string{}
+	for _, st := range all {
+		if st.Template == nil {
+			continue
+		}
+		text := "workers are started one by one, not forked: " + st.Template.Reason
+		if st.Template.State != control.TemplateFailed {
+			text = fmt.Sprintf("the template is %s, process %d", st.Template.State, st.Template.PID)
+		}
+		if by[text] == nil {
+			texts = append(texts, text)
+		}
+		by[text] = append(by[text], fmt.Sprintf("%s@%d", st.App, st.Instance))
+	}
+	for _, text := range texts {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(by[text], ", "), text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

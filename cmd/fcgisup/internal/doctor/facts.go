@@ -36,6 +36,8 @@ type facts struct {
 
 	// failing are the instances whose supervisors say so.
 	failing []control.Status
+	// unforked are those that have no template, although the configuration asks for one.
+	unforked []control.Status
 	// denied are the instances of which a worker was refused something, perhaps by the sandbox.
 	denied  []control.Status
 	monitor monitorFacts

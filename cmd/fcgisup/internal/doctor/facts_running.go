@@ -45,6 +45,9 @@ func (f *facts) gatherFailing(ctx context.Context) {
 			if st.State == control.InstanceFailing {
 				f.failing = append(f.failing, st)
 			}
+			if st.Template != nil && st.Template.State == control.TemplateFailed {
+				f.unforked = append(f.unforked, st)
+			}
 			if st.Denial != nil {
 				f.denied = append(f.denied, st)
 			}

@@ -39,6 +39,7 @@ func rules() []rule {
 		{name: "instance-left-over", severity: warn, check: findLeftOver},
 		// What runs.
 		{name: "instance-failing", severity: bad, check: findFailing},
+		{name: "prefork-failed", severity: warn, check: findUnforked},
 		{name: "service-failed", severity: bad, check: findFailedServices},
 		{name: "sandbox-strict", severity: warn, early: true, check: findSandbox},
 		{name: "path-missing", severity: warn, early: true, check: findIgnoredPaths},

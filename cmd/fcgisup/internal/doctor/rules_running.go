@@ -34,6 +34,18 @@ func findFailing(f *facts) (found []finding.Finding) {
 	return found
 }
 
+// findUnforked: instances whose workers are started one by one, although workers.prefork asks for a template.
+func findUnforked(f *facts) (found []finding.Finding) {
+	for _, st := range f.unforked {
+		found = append(found, finding.Finding{
+			Subject: st.App + "@" + strconv.Itoa(st.Instance),
+			Message: "Its workers are not forked from a template, but load the program each: " + strings.TrimSuffix(st.Template.Reason, ".") + ".",
+			Fix:     "change the program as docs/prefork.md says and run fcgisup restart " + st.App + ", or remove workers.prefork",
+		})
+	}
+	return found
+}
+
 // unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
 func unwell(u units.ServiceUnit) string {
 	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= startup.RepeatedStarts

@@ -110,6 +110,9 @@ func TestDoctorRules(t *testing.T) {
 			f.denied = []control.Status{{App: "rt", Instance: 1, Denial: &fcgisup.Denial{Directive: "ProtectSystem=full", Path: "/etc/rt/x", Fix: "y"}}}
 		}, "warning sandbox-denial rt@1"},
 		{"failing without a reason", func(f *facts) { f.failing = []control.Status{{App: "rt", Instance: 1}} }, "error instance-failing rt@1"},
+		{"not forked", func(f *facts) {
+			f.unforked = []control.Status{{App: "rt", Instance: 1, Template: &control.TemplateStatus{State: control.TemplateFailed, Reason: "the program is connected to 127.0.0.1:5432"}}}
+		}, "warning prefork-failed rt@1"},
 		{"started again and again", func(f *facts) {
 			f.sockets[0].service.Active, f.sockets[0].service.Sub, f.sockets[0].service.Result = "activating", "auto-restart", "exit-code"
 			f.sockets[1].service.Active, f.sockets[1].service.Sub, f.sockets[1].service.Result = "activating", "auto-restart", "success"
