@@ -110,7 +110,7 @@ func bindUnix(path string, backlog int, o ownership) (*Socket, error) {
 	if err != nil {
 		return nil, err // the file stays, and is stale
 	}
-	if s.bound, err = dress(s.Listener(), path, e, o); err != nil {
+	if s.bound, err = setOwnership(s.Listener(), path, e, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -118,8 +118,8 @@ func bindUnix(path string, backlog int, o ownership) (*Socket, error) {
 
 var errSwapped = errors.New("another user has replaced the socket's file or directory")
 
-// dress gives the file of a socket its owner and mode.
-func dress(l *scoreboard.Listener, path string, e *entry, o ownership) (*BoundFile, error) {
+// setOwnership gives the file of a socket its owner and mode.
+func setOwnership(l *scoreboard.Listener, path string, e *entry, o ownership) (*BoundFile, error) {
 	f, st, err := e.open()
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func TestSwappedEntry(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer e.close()
-			if _, err := dress(s.Listener(), path, e, ownership{-1, -1, 0o666}); err == nil {
+			if _, err := setOwnership(s.Listener(), path, e, ownership{-1, -1, 0o666}); err == nil {
 				t.Error("dressed what is not the socket's file")
 			}
 			for _, file := range []string{victim, path} {

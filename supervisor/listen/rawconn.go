@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// taken is an accepted connection on its only descriptor. Package net would work
+// rawConn is an accepted connection on its only descriptor. Package net would work
 // on a duplicate, and where there is none to be had, under EMFILE, the request
 // would be taken from the queue and lost.
-type taken struct{ *os.File }
+type rawConn struct{ *os.File }
 
 // LocalAddr and RemoteAddr are for net.Conn: nobody here asks who it is.
-func (t taken) LocalAddr() net.Addr  { return takenAddr(t.Name()) }
-func (t taken) RemoteAddr() net.Addr { return takenAddr("") }
+func (t rawConn) LocalAddr() net.Addr  { return rawAddr(t.Name()) }
+func (t rawConn) RemoteAddr() net.Addr { return rawAddr("") }
 
 // CloseWrite sends the end of file.
-func (t taken) CloseWrite() error {
+func (t rawConn) CloseWrite() error {
 	raw, err := t.SyscallConn()
 	if err != nil {
 		return err
@@ -28,8 +28,8 @@ func (t taken) CloseWrite() error {
 	return os.NewSyscallError("shutdown", err)
 }
 
-// takenAddr is the listener's address, as it is named.
-type takenAddr string
+// rawAddr is the listener's address, as it is named.
+type rawAddr string
 
-func (takenAddr) Network() string  { return "listener" }
-func (a takenAddr) String() string { return string(a) }
+func (rawAddr) Network() string  { return "listener" }
+func (a rawAddr) String() string { return string(a) }

@@ -289,13 +289,13 @@ func (s *Socket) Accept() net.Conn {
 	return s.take()
 }
 
-// acceptPatience is a wait that only happens when somebody unknown accepts as well.
-const acceptPatience = 10 * time.Millisecond
+// acceptTimeout is a wait that only happens when somebody unknown accepts as well.
+const acceptTimeout = 10 * time.Millisecond
 
-// take waits for acceptPatience at most: accept(2) obeys a receive timeout, which
+// take waits for acceptTimeout at most: accept(2) obeys a receive timeout, which
 // is the socket's own, and gone before a worker could meet it.
 func (s *Socket) take() net.Conn {
-	if err := s.receiveTimeout(acceptPatience); err != nil {
+	if err := s.receiveTimeout(acceptTimeout); err != nil {
 		return nil
 	}
 	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
@@ -303,7 +303,7 @@ func (s *Socket) take() net.Conn {
 	if err != nil {
 		return nil
 	}
-	conn := taken{os.NewFile(uintptr(fd), s.Listener().String())}
+	conn := rawConn{os.NewFile(uintptr(fd), s.Listener().String())}
 	if resetErr != nil {
 		_ = conn.Close()
 		return nil

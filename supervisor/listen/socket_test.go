@@ -469,7 +469,7 @@ func TestAcceptDoesNotWait(t *testing.T) {
 	if tv, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO); err != nil || *tv != (unix.Timeval{}) {
 		t.Errorf("the workers are left with a timeout of %+v, %v", tv, err)
 	}
-	if err := s.receiveTimeout(acceptPatience); err != nil {
+	if err := s.receiveTimeout(acceptTimeout); err != nil {
 		t.Fatal(err)
 	}
 	adopted, err := Adopt([]*os.File{dup(t, s.fd)}, []fcgisup.Instance{in})
