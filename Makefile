@@ -34,7 +34,7 @@ test: ## everything, with the race detector; as root also under real systemd (SH
 programs: ## the programs of docs/programs.md, mail included, each in its recipe's configuration; as root on Debian 12
 	testdata/install-deps
 	testdata/install-programs
-	GO='$(GO)' PACKAGES=./cmd/e2e testdata/run-tests -tags programs -count=1 -timeout $(TIMEOUT) -run '^(TestRecipes|TestRequestTracker)' $(TESTFLAGS)
+	GO='$(GO)' PACKAGES=./cmd/e2e testdata/run-tests -tags programs -count=1 -timeout $(TIMEOUT) -run '^(TestRecipes|TestRequestTracker|TestPods|TestManifests)' $(TESTFLAGS)
 
 lint: ## vet, format, words, spelling, golangci-lint
 	$(GO) vet ./...
@@ -95,6 +95,10 @@ install: man ## what the package holds, below DESTDIR and PREFIX
 package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 	GO='$(GO)' VERSION='$(VERSION)' .package/build
 
+image: build ## dist/fcgisup.oci.tar: the program alone, for COPY --from=fcgisup / / (podman load -i, docker load -i)
+	mkdir -p dist
+	cd .package/tools && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run . image $(or $(VERSION),latest) ../../dist/fcgisup.oci.tar $$($(GO) env GOARCH)=../../bin/fcgisup
+
 release: ## dist/release: packages, binaries and an image of VERSION, with their sums and the list of libraries
 	GO='$(GO)' VERSION='$(VERSION)' .package/release
 
@@ -104,4 +108,4 @@ release-test: ## makes a release twice in fresh clones, compares sums and the fi
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package release release-test clean
+.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package image release release-test clean

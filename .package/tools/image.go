@@ -36,7 +36,7 @@ func writeImage(version, out string, binaries []string, at time.Time) error {
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{
 			Platform:    &v1.Platform{OS: "linux", Architecture: arch},
-			Annotations: map[string]string{"org.opencontainers.image.ref.name": version},
+			Annotations: map[string]string{"org.opencontainers.image.ref.name": "fcgisup:" + version},
 		}})
 	}
 	dir, err := os.MkdirTemp("", "fcgisup-image-")

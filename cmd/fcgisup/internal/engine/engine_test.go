@@ -68,6 +68,8 @@ type (
 	probe struct {
 		HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
 
+		TCPSocket struct{ Port string } `yaml:"tcpSocket"`
+
 		PeriodSeconds    int `yaml:"periodSeconds"`
 		TimeoutSeconds   int `yaml:"timeoutSeconds"`
 		FailureThreshold int `yaml:"failureThreshold"`
@@ -229,6 +231,9 @@ func TestKubernetes(t *testing.T) {
 		}
 	}
 	app, web := pod.Containers[0], pod.Containers[1]
+	if p := web.ReadinessProbe; p == nil || !ports[p.TCPSocket.Port] {
+		t.Errorf("nginx is ready when %+v", p)
+	}
 	for path, p := range map[string]*probe{startPath: app.StartupProbe, livePath: app.LivenessProbe, readyPath: app.ReadinessProbe} {
 		if p == nil || p.HTTPGet.Path != path || !ports[p.HTTPGet.Port] {
 			t.Errorf("probe of %s: %+v", path, p)
@@ -305,7 +310,7 @@ func TestCompose(t *testing.T) {
 func TestQuadlet(t *testing.T) {
 	t.Parallel()
 	text, notes := render(t, Quadlet, "rt", Options{})
-	for _, want := range []string{"\nListenStream=/run/rt%i.sock\n", "\nImage=rt:1\n", "\nExec=run --app rt --instance %i\n", "\nAfter=postgresql.service\n", "\nPodmanArgs=--stop-timeout=32\n", "Wants=rt-fastcgi@1.socket "} {
+	for _, want := range []string{"\nListenStream=/run/rt%i.sock\n", "\nImage=rt:1\n", "\nExec=run --app rt --instance %i\n", "\nAfter=postgresql.service\n", "\nPodmanArgs=--stop-timeout=32\n", "\nRestartPreventExitStatus=0\n", "Wants=rt-fastcgi@1.socket "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

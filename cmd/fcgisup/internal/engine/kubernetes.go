@@ -98,6 +98,9 @@ func (p *pod) deployment() string {
           image: %[16]s
           ports:
             - {name: http, containerPort: %[17]d}
+          readinessProbe:
+            tcpSocket: {port: http}
+            periodSeconds: 2
           # nginx takes requests for as long as they come: limits.drain_delay.
           lifecycle:
             preStop:

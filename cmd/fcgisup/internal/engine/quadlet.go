@@ -59,6 +59,8 @@ PodmanArgs=--stop-timeout=%[6]d
 
 [Service]
 Restart=always
+# Asleep after limits.idle_timeout: the next connection starts the container again.
+RestartPreventExitStatus=0
 TimeoutStopSec=%[7]d
 `, n, after.String(), p.Image, configDir, memory, p.grace(), p.grace()+5)
 	var files []fcgisup.File
