@@ -65,7 +65,7 @@ func (b *box) quadlet(t *testing.T) {
 // serviceOf does what Podman's generator does with a .container file, for the keys that are in it.
 func serviceOf(t *testing.T, text string) string {
 	t.Helper()
-	run := []string{"/usr/bin/podman", "run", "--name=systemd-%N", "--cidfile=%t/%N.cid", "--replace", "--rm", "-d", "--network=none", "--pull=never"}
+	run := []string{"/usr/bin/podman", "run", "--cidfile=%t/%N.cid", "--replace", "--rm", "-d", "--network=none", "--pull=never"}
 	var image, exec, section string
 	var rest strings.Builder
 	for line := range strings.Lines(text) {
@@ -81,6 +81,8 @@ func serviceOf(t *testing.T, text string) string {
 			rest.WriteString(line + "\n")
 		case key == "Image":
 			image = value
+		case key == "ContainerName":
+			run = append(run, "--name="+value)
 		case key == "Exec":
 			exec = value
 		case key == "PodmanArgs":

@@ -44,6 +44,8 @@ StartLimitIntervalSec=0
 
 [Container]
 Image=%[3]s
+# Podman refuses the @ of the unit's name.
+ContainerName=%[1]s-fastcgi-%%i
 PodmanArgs=--entrypoint=fcgisup
 Exec=run --app %[1]s --instance %%i
 # READY when the first worker is, as without a container.
