@@ -95,7 +95,7 @@ install: man ## what the package holds, below DESTDIR and PREFIX
 package: ## dist/*.deb for amd64 and arm64; ARCHES=amd64 makes one
 	GO='$(GO)' VERSION='$(VERSION)' .package/build
 
-image: build ## dist/fcgisup.oci.tar: the program alone, for COPY --from=fcgisup / / (podman load -i, docker load -i)
+image: build ## dist/fcgisup.oci.tar: the program alone, for COPY --from=fcgisup / / (podman load -i)
 	mkdir -p dist
 	cd .package/tools && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run . image $(or $(VERSION),latest) ../../dist/fcgisup.oci.tar $$($(GO) env GOARCH)=../../bin/fcgisup
 
