@@ -103,5 +103,6 @@ func serviceOf(t *testing.T, text string) string {
 	}
 	return rest.String() + "Type=notify\nNotifyAccess=all\nKillMode=mixed\nDelegate=yes\n" +
 		"ExecStart=" + strings.Join(append(run, image, exec), " ") + "\n" +
-		"ExecStop=/usr/bin/podman rm -f -i --cidfile=%t/%N.cid\nExecStopPost=-/usr/bin/podman rm -f -i --cidfile=%t/%N.cid\n"
+		"ExecStop=/usr/bin/podman rm -f -i --cidfile=%t/%N.cid\nExecStopPost=-/usr/bin/podman rm -f -i --cidfile=%t/%N.cid\n" +
+		"ExecStopPost=-/bin/rm -f %t/%N.cid\n"
 }
