@@ -72,6 +72,11 @@ func leaveBehind(t *testing.T, s *listen.Socket, variable string) (ended <-chan 
 		_ = cmd.Process.Kill()
 		<-done
 	})
+	// Start returns while execve(2) goes on: the new program's name and environment are there a moment later.
+	eventually(t, "the program's environment", func() bool {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid))
+		return err == nil && len(environ) > 0
+	})
 	return done, cmd.Process.Pid
 }
 

@@ -99,7 +99,8 @@ func observe() error {
 		return err
 	}
 	held := Holds([]int{pid}, conns)
-	reading, err := Reading(pid)
+	var reading []Inode
+	eventually(tb, "reading", func() bool { reading, err = Reading(pid); return err != nil || len(reading) > 0 })
 	ok := q.Source != ProcNet && len(waiting) == 0 && slices.Equal(members, []int{pid}) && kind == PSS &&
 		slices.Equal(held.By[conns[0].Inode], []int{pid}) && len(reading) == 1 && reading[0] == conns[0].Inode
 	// Another's process must say so, and not be idle.

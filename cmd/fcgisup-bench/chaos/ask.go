@@ -119,6 +119,8 @@ type target struct {
 // ask sends one request; connected is told the connection's mark in the
 // kernel's tables: a socket's inode, or the client's port.
 func (t target) ask(ctx context.Context, what string, body []byte, connected func(mark string)) (string, error) {
+	// Made beforehand: libfcgi closes a connection on which nothing arrives for two seconds.
+	whole := request(what, body, t.script)
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, t.network, t.address)
@@ -132,7 +134,7 @@ func (t target) ask(ctx context.Context, what string, body []byte, connected fun
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	// What answers without reading all, a 503, may break this off and be read anyway.
-	_, writing := conn.Write(request(what, body, t.script))
+	_, writing := conn.Write(whole)
 	page, err := answer(conn)
 	if err != nil && writing != nil {
 		err = errors.Join(err, writing)

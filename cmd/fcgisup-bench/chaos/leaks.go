@@ -97,11 +97,12 @@ func (f *fleet) measure(ctx context.Context, m *member) (footprint, string, erro
 	return now, dump, nil
 }
 
-// countGoroutines counts them in a dump of all; the reader gets a line of each.
+// countGoroutines counts them in a dump of all; the reader gets a line of each. The collector's workers are not counted: the
+// runtime starts them with the first collections and keeps them.
 func countGoroutines(log, dump string) (int, string) {
 	n := 0
 	for line := range strings.Lines(log) {
-		if strings.HasPrefix(line, "goroutine ") && strings.HasSuffix(strings.TrimSpace(line), ":") {
+		if strings.HasPrefix(line, "goroutine ") && strings.HasSuffix(strings.TrimSpace(line), ":") && !strings.Contains(line, "[GC worker ") {
 			n++
 			dump += "\n" + strings.TrimSpace(line)
 		}

@@ -1,3 +1,5 @@
+//go:build !race
+
 package page
 
 import (
@@ -20,8 +22,6 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
-
-var update = flag.Bool("update", false, "write testdata and the screenshots in docs")
 
 // browser is one Chromium for all tests, started by the first that wants it.
 type browser struct {

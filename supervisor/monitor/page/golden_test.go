@@ -1,6 +1,7 @@
 package page
 
 import (
+	"flag"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
+
+var update = flag.Bool("update", false, "write testdata and the screenshots in docs")
 
 // fixed is a page two seconds after the sample.
 func fixed(r *monitor.Report) *Page {
