@@ -15,7 +15,6 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/prefork"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -45,6 +44,9 @@ type fakeHost struct {
 	// limits are those that the queue was given, bounded that it can have one.
 	limits  []int
 	bounded bool
+	// fates are what becomes of the processes that may become a template; nil: there can be none.
+	fates     func(n int, l Launch) string
+	templates []*fakeTemplate
 	// head counts those who have left the queue of one that is bounded.
 	head int
 }
@@ -86,10 +88,6 @@ func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (proce
 		time.AfterFunc(p.lives, func() { p.die(1) })
 	}
 	return p, nil
-}
-
-func (h *fakeHost) load(Launch, func(string), func(Exit, bool), func(prefork.Message)) (process, template, error) {
-	return nil, nil, errNoTemplate
 }
 
 func (h *fakeHost) arm(f func(error)) error {

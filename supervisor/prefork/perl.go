@@ -43,7 +43,7 @@ func Install(dir string) error {
 // has no way to quote one.
 func Environment(env []string, dir string) ([]string, error) {
 	if strings.ContainsFunc(dir, unicode.IsSpace) {
-		return nil, fmt.Errorf("Perl cannot load a module from %q, which contains a blank", dir)
+		return nil, fmt.Errorf("cannot load the Perl module from %q: the path contains a blank", dir)
 	}
 	var all []string
 	options := ""
