@@ -86,7 +86,7 @@ func socketOwnership(opt fcgisup.Socket) (ownership, error) {
 	return ownership{uid, gid, opt.Mode}, err
 }
 
-// bindUnix makes a socket that listens at path. Nobody but its maker can connect
+// bindUnix makes a socket that listens at path. Only its maker can connect
 // before it has its owner and mode.
 func bindUnix(path string, backlog int, o ownership) (*Socket, error) {
 	e, err := openEntry(path)

@@ -12,7 +12,7 @@ import (
 // would be taken from the queue and lost.
 type rawConn struct{ *os.File }
 
-// LocalAddr and RemoteAddr are for net.Conn: nobody here asks who it is.
+// LocalAddr and RemoteAddr are for net.Conn: their values are not used.
 func (t rawConn) LocalAddr() net.Addr  { return rawAddr(t.Name()) }
 func (t rawConn) RemoteAddr() net.Addr { return rawAddr("") }
 

@@ -113,7 +113,7 @@ func TestADeletedSocketFileIsMadeAgain(t *testing.T) {
 	}
 }
 
-// What is in use by somebody else is not stolen, and is theirs again at our end.
+// What is in use by another process is not stolen, and is theirs again at our end.
 func TestASocketFileOfOthersIsLeft(t *testing.T) {
 	path := t.TempDir() + "/s.sock"
 	s, opt := ownSocket(t, path)

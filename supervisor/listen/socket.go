@@ -166,7 +166,7 @@ func SameAddress(want fcgisup.Address, bound string) bool {
 }
 
 // On makes the socket of an instance that inherited none. A socket file
-// that nobody listens on is replaced; one that somebody does is an error that
+// that no process listens on is replaced; one that a process does is an error that
 // names who.
 func On(in fcgisup.Instance, opt fcgisup.Socket) (*Socket, error) {
 	return listenOn(in, opt, findNow)
@@ -289,7 +289,7 @@ func (s *Socket) Accept() net.Conn {
 	return s.take()
 }
 
-// acceptTimeout is a wait that only happens when somebody unknown accepts as well.
+// acceptTimeout is a wait that only happens when an unknown process accepts as well.
 const acceptTimeout = 10 * time.Millisecond
 
 // take waits for acceptTimeout at most: accept(2) obeys a receive timeout, which

@@ -140,7 +140,7 @@ func TestStaleSocketFileIsReplacedAndALiveOneIsNot(t *testing.T) {
 	mustListen(t, in)
 }
 
-// TestListenOnAll: files that nobody listens on are replaced, one that somebody does is known from the list without
+// TestListenOnAll: files that no process listens on are replaced, one that a process does is known from the list without
 // a connection, and then none is made.
 func TestListenOnAll(t *testing.T) {
 	t.Parallel()
@@ -280,7 +280,7 @@ func TestCloseRemovesOnlyWhatIsOurs(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(in.Address.Addr); err != nil {
-		t.Errorf("somebody else's socket: %v", err)
+		t.Errorf("another process's socket: %v", err)
 	}
 }
 
@@ -449,7 +449,7 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
-// Should somebody else take a connection first, accepting does not wait for the next, and leaves no timeout to the workers.
+// Should another process take a connection first, accepting does not wait for the next, and leaves no timeout to the workers.
 func TestAcceptDoesNotWait(t *testing.T) {
 	in := unixInstance(t)
 	s := mustListen(t, in)

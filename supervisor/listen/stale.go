@@ -38,7 +38,7 @@ func RemoveStale(path string) error {
 
 var errNotSocket = errors.New("the path is taken by a file that is not a socket")
 
-// clearStale removes a socket file that nobody listens on. The kernel's list of
+// clearStale removes a socket file that no process listens on. The kernel's list of
 // listeners tells first, since a connection would wake an instance that sleeps; it
 // does not show those of another network namespace, so before a file is removed a
 // connection tells, too. It is closed at once.
