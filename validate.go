@@ -67,6 +67,24 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 			fail("health.address", "%v", err)
 		}
 	}
+	d.checkTimes(a, k, key)
+	if !a.Systemd.Supervise && w.Prefork.On() {
+		fail("workers.prefork", "needs the supervisor, which systemd.supervise: false leaves out")
+	}
+	if !w.Prefork.On() && a.Limits.TemplateIdle > 0 {
+		sub := key + ".limits.template_idle"
+		d.warnAt(d.at(sub, k), sub, "has no effect without workers: {prefork: perl}")
+	}
+	d.checkHosts(a, fail, func(sub, format string, args ...any) {
+		d.warnAt(d.at(key+"."+sub, k), key+"."+sub, format, args...)
+	})
+	if !a.Systemd.Supervise && (w.Max > 1 || w.Auto) {
+		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
+	}
+}
+
+// checkTimes warns of requests that would be answered wrongly, or later than nginx waits.
+func (d *decoder) checkTimes(a *App, k *yaml.Node, key string) {
 	if _, told := a.Health.Params["SCRIPT_FILENAME"]; a.Health.Path != "" && !told && a.Scripts() != NoScripts {
 		sub := key + ".health.path"
 		d.warnAt(d.at(sub, k), sub, "asks %s for a script that it is not told, which is a wrong answer; add health: {params: {SCRIPT_FILENAME: /PATH}}", path.Base(a.Command[0]))
@@ -80,19 +98,6 @@ func (d *decoder) checkApp(a *App, k *yaml.Node, key string) {
 		sub := key + ".limits.queue_wait"
 		d.warnAt(d.at(sub, k), sub, "is longer than nginx waits for an answer (nginx.read_timeout, %s): what is let into a standing queue is answered 504; set limits: {queue_wait: %s} or less",
 			showDuration(read), showDuration(read/2))
-	}
-	if !a.Systemd.Supervise && w.Prefork.On() {
-		fail("workers.prefork", "needs the supervisor, which systemd.supervise: false leaves out")
-	}
-	if !w.Prefork.On() && a.Limits.TemplateIdle > 0 {
-		sub := key + ".limits.template_idle"
-		d.warnAt(d.at(sub, k), sub, "has no effect without workers: {prefork: perl}")
-	}
-	d.checkHosts(a, fail, func(sub, format string, args ...any) {
-		d.warnAt(d.at(key+"."+sub, k), key+"."+sub, format, args...)
-	})
-	if !a.Systemd.Supervise && (w.Max > 1 || w.Auto) {
-		fail("systemd.supervise", "must be true for more than one worker: systemd runs one process per instance")
 	}
 }
 

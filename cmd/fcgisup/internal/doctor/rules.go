@@ -1,6 +1,10 @@
 package doctor
 
-import "github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+import (
+	"slices"
+
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/finding"
+)
 
 // rule is a row of the table: what it finds, how much that hurts, and the check.
 type rule struct {
@@ -19,15 +23,18 @@ func hasNginx(f *facts) bool       { return f.web != nil }
 func readsNginx(f *facts) bool     { return f.web != nil && f.web.effective != nil }
 func knowsSomaxconn(f *facts) bool { return f.somaxconn > 0 }
 
+const (
+	bad  = finding.Error
+	warn = finding.Warning
+	note = finding.Note
+)
+
 // rules are all there are, in the order of the report.
-func rules() []rule {
-	const (
-		bad  = finding.Error
-		warn = finding.Warning
-		note = finding.Note
-	)
+func rules() []rule { return slices.Concat(appRules(), socketRules(), webRules()) }
+
+// appRules are about the configuration, what it names on this host, and what runs.
+func appRules() []rule {
 	return []rule{
-		// The configuration, and what it names on this host.
 		{name: "configuration-warning", severity: warn, early: true, check: findWarned},
 		{name: "command-missing", severity: bad, early: true, check: findCommands},
 		{name: "configuration-unreadable", severity: bad, early: true, check: findUnreadable},
@@ -37,7 +44,6 @@ func rules() []rule {
 		{name: "not-applied", severity: note, check: findNotApplied},
 		{name: "drift", severity: warn, check: findDrift},
 		{name: "instance-left-over", severity: warn, check: findLeftOver},
-		// What runs.
 		{name: "instance-failing", severity: bad, check: findFailing},
 		{name: "prefork-failed", severity: warn, check: findUnforked},
 		{name: "service-failed", severity: bad, check: findFailedServices},
@@ -48,7 +54,12 @@ func rules() []rule {
 		{name: "monitor-stopped", severity: warn, check: findMonitorStopped},
 		{name: "monitor-token", severity: bad, check: findMonitorToken},
 		{name: "alert-unusable", severity: bad, check: findUnusableAlerts},
-		// Sockets and their services.
+	}
+}
+
+// socketRules are about sockets, their services and units.
+func socketRules() []rule {
+	return []rule{
 		{name: "socket-failed", severity: bad, check: findFailedSockets},
 		{name: "socket-stopped", severity: bad, check: findIdleSockets},
 		{name: "service-not-found", severity: bad, check: findNoService},
@@ -61,13 +72,17 @@ func rules() []rule {
 		{name: "socket-open-to-network", severity: warn, check: findNetworkSockets},
 		{name: "socket-open-to-app", severity: warn, check: findNeighbours},
 		{name: "backlog-above-somaxconn", severity: warn, when: knowsSomaxconn, early: true, check: findBacklogs},
-		// Units.
 		{name: "start-limit", severity: warn, check: findStartLimits},
 		{name: "trigger-limit", severity: warn, check: findTriggerLimits},
 		{name: "listener-nonblocking", severity: note, check: findNonblocking},
 		{name: "daemon-reload-needed", severity: warn, check: findStaleUnits},
 		{name: "not-enabled", severity: warn, check: findNotEnabled},
-		// The web server.
+	}
+}
+
+// webRules are about the web server.
+func webRules() []rule {
+	return []rule{
 		{name: "nginx-refuses", severity: bad, when: hasNginx, check: findBrokenNginx},
 		{name: "nginx-not-reloaded", severity: warn, when: hasNginx, check: findNotReloaded},
 		{name: "pass-variable", severity: note, when: readsNginx, check: findVariable},

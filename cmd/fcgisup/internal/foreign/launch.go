@@ -198,6 +198,12 @@ func (l *launch) step() bool {
 		l.wrong = name + " " + w.refused
 		return false
 	}
+	l.unwrap(name, w)
+	return l.script == nil
+}
+
+// unwrap takes a wrapper and its options off the words.
+func (l *launch) unwrap(name string, w wrapper) {
 	start := l.words
 	l.wrapped = true
 	l.words = l.words[1:]
@@ -236,7 +242,6 @@ func (l *launch) step() bool {
 	if name == "daemon" && len(l.words) == 1 && strings.ContainsAny(l.words[0].Text, " \t") {
 		l.script, l.words = &l.words[0].Text, nil // Red Hat's function gives its words to a shell
 	}
-	return l.script == nil
 }
 
 func firstOf(a, b string) string {

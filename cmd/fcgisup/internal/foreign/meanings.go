@@ -18,14 +18,7 @@ var optional = map[string]bool{
 // mean applies one option or operand.
 func (l *launch) mean(name, meaning string, w shell.Word) {
 	if !w.OK() {
-		switch {
-		case meaning == "dir":
-			l.directory = w
-		case optional[meaning] || strings.HasPrefix(meaning, "limit:"):
-			l.later(name, w.Unknown+": left out")
-		default:
-			l.wrong = w.Unknown
-		}
+		l.meanUnknown(name, meaning, w)
 		return
 	}
 	v := w.Text
@@ -121,17 +114,7 @@ const maxForks = 1 << 20
 func (l *launch) meanMore(name, meaning, v string) {
 	switch meaning {
 	case "children", "forks":
-		n, err := strconv.Atoi(v)
-		switch {
-		case err != nil || n < 0 || n == 0 && meaning == "forks" || n > maxForks:
-			l.wrong = quoted(v) + " is not a number of processes"
-		case meaning == "forks" && path.Base(name) == "multiwatch":
-			l.watched = n
-		case meaning == "forks":
-			l.forks = n
-		default:
-			l.children = v
-		}
+		l.processes(name, meaning, v)
 	case "signal":
 		if signal, ok := signalName(v); ok {
 			l.signal = signal
@@ -224,3 +207,30 @@ func defaultPath(value string) bool {
 
 // quoted is a text between quotes, so that an empty one is seen.
 func quoted(s string) string { return strconv.Quote(s) }
+
+// meanUnknown is mean for a word whose text is not known.
+func (l *launch) meanUnknown(name, meaning string, w shell.Word) {
+	switch {
+	case meaning == "dir":
+		l.directory = w
+	case optional[meaning] || strings.HasPrefix(meaning, "limit:"):
+		l.later(name, w.Unknown+": left out")
+	default:
+		l.wrong = w.Unknown
+	}
+}
+
+// processes reads how many there are: PHP's children, or a spawner's forks.
+func (l *launch) processes(name, meaning, v string) {
+	n, err := strconv.Atoi(v)
+	switch {
+	case err != nil || n < 0 || n == 0 && meaning == "forks" || n > maxForks:
+		l.wrong = quoted(v) + " is not a number of processes"
+	case meaning == "forks" && path.Base(name) == "multiwatch":
+		l.watched = n
+	case meaning == "forks":
+		l.forks = n
+	default:
+		l.children = v
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/foreign/shell"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -74,25 +75,31 @@ func (s *service) read() {
 	if d, ok := u.last("Service", "WorkingDirectory"); ok {
 		by.directory, _ = s.specifiers(strings.TrimPrefix(d.Value, "-"))
 	}
-	l := r.launch(lines[0].at, argv, by)
+	s.launched(lines[0].at, argv, by)
+}
+
+// launched reads what the words of the service's command start.
+func (s *service) launched(at place, argv []shell.Word, by spawning) {
+	r := s.reading
+	l := r.launch(at, argv, by)
 	l.shellEnv = maps.Clone(s.env)
 	maps.Copy(l.shellEnv, s.fileEnv)
 	if l.read() != unrelated {
 		return
 	}
-	if socket == nil {
-		r.note(u.at, "", "its socket is not among the files: %s is left out", of)
+	if s.socket == nil {
+		r.note(s.unit.at, "", "its socket is not among the files: %s is left out", by.of)
 		return
 	}
 	var texts []string
 	for _, w := range argv {
 		if !w.OK() {
-			r.note(lines[0].at, "ExecStart", "%s: %s is left out", w.Unknown, by.of)
+			r.note(at, "ExecStart", "%s: %s is left out", w.Unknown, by.of)
 			return
 		}
 		texts = append(texts, w.Text)
 	}
-	s.plain(lines[0].at, texts, by)
+	s.plain(at, texts, by)
 }
 
 // account is User= or Group=.

@@ -112,18 +112,7 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	if err != nil {
 		return err
 	}
-	app, instances, err := r.source.load(r.Env)
-	if err != nil && h.resumes() {
-		r.log.Error("the configuration is that of before", "error", err)
-		app, instances, err = r.source.reuse(r.Env, h.Config)
-	}
-	var note string
-	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
-		if other, those, why, missing := r.source.loadAccepted(r.Env); missing == nil {
-			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
-			app, instances, note, err = other, those, why, nil
-		}
-	}
+	app, instances, note, err := r.load(h)
 	if err != nil {
 		return err
 	}
@@ -138,37 +127,8 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		return err
 	}
 	defer CloseSockets(sockets, r.log)
-	turn, turns := r.turnPaths(app, instances)
-	pings, otherPings := r.pingRecords(app, instances)
-	opt := supervisor.Options{
-		App:         app,
-		Sockets:     sockets,
-		Spawner:     spawner,
-		Environ:     os.Environ(),
-		Probe:       peer.Probe,
-		Unavailable: fcgi.Unavailable,
-		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
-		Reload:      r.source.reloader(),
-		ConfigError: note,
-		TurnPath:    turn,
-		TurnPaths:   turns,
-		PingRecord:  pings,
-		PingRecords: otherPings,
-		ModuleDir:   r.moduleDir(app, instances),
-		All:         !r.source.changed("instance"),
-		// Systemd holds the socket: it has seen the first request of a fleet, and
-		// it waits for the next one when we have gone to sleep.
-		Awake:      inherited && app.Activation == fcgisup.Fleet,
-		ExitAsleep: inherited && len(instances) == 1,
-		Output: func(in fcgisup.Instance, line string) {
-			errs.Worker(fmt.Appendf(nil, "%s %s\n", in, line))
-		},
-		Log:    r.log,
-		Resume: h.Handover,
-	}
-	if inherited {
-		opt.Denied = app.Denied
-	}
+	opt := r.options(app, instances, inherited, errs)
+	opt.Sockets, opt.Spawner, opt.ConfigError, opt.Resume = sockets, spawner, note, h.Handover
 	if h.Stopping {
 		r.signals <- syscall.SIGTERM
 	}
@@ -186,6 +146,55 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 			r.signals <- syscall.SIGTERM
 		}
 	}
+}
+
+// load finds the app and its instances: in the configuration, in what a predecessor handed over if that is invalid now, or in
+// the copy that was last accepted; then note says what is wrong.
+func (r *Runner) load(h handover) (app fcgisup.App, instances []fcgisup.Instance, note string, err error) {
+	app, instances, err = r.source.load(r.Env)
+	if err != nil && h.resumes() {
+		r.log.Error("the configuration is that of before", "error", err)
+		app, instances, err = r.source.reuse(r.Env, h.Config)
+	}
+	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
+		if other, those, why, missing := r.source.loadAccepted(r.Env); missing == nil {
+			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
+			return other, those, why, nil
+		}
+	}
+	return app, instances, "", err
+}
+
+// options are those that follow from the app and where it runs.
+func (r *Runner) options(app fcgisup.App, instances []fcgisup.Instance, inherited bool, out *service.AsyncWriter) supervisor.Options {
+	turn, turns := r.turnPaths(app, instances)
+	pings, otherPings := r.pingRecords(app, instances)
+	opt := supervisor.Options{
+		App:         app,
+		Environ:     os.Environ(),
+		Probe:       peer.Probe,
+		Unavailable: fcgi.Unavailable,
+		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
+		Reload:      r.source.reloader(),
+		TurnPath:    turn,
+		TurnPaths:   turns,
+		PingRecord:  pings,
+		PingRecords: otherPings,
+		ModuleDir:   r.moduleDir(app, instances),
+		All:         !r.source.changed("instance"),
+		// Systemd holds the socket: it has seen the first request of a fleet, and
+		// it waits for the next one when we have gone to sleep.
+		Awake:      inherited && app.Activation == fcgisup.Fleet,
+		ExitAsleep: inherited && len(instances) == 1,
+		Output: func(in fcgisup.Instance, line string) {
+			out.Worker(fmt.Appendf(nil, "%s %s\n", in, line))
+		},
+		Log: r.log,
+	}
+	if inherited {
+		opt.Denied = app.Denied
+	}
+	return opt
 }
 
 // once supervises until the end, or until the successor that it returns a state for.
