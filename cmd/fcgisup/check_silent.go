@@ -24,7 +24,7 @@ func (t target) pinged(st *control.Status) bool {
 // by its supervisor's word, and by what the kernel shows of its socket.
 func (r *checked) askNothing(ctx context.Context, t target, st *control.Status) {
 	r.Note = "answers no ping as far as is known; use --path"
-	if st != nil && answersNoPing(*st) {
+	if st != nil && st.PingUnanswered() {
 		r.Note = "answers no ping; use --path"
 	}
 	if r.askSupervisor(st) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fcgisup/fcgisup"
 )
 
 // complete teaches the shell the names of the configuration that applies. What
@@ -39,7 +38,7 @@ func (c *cli) complete(root *cobra.Command) {
 // completeApp offers the apps that are not on the line yet.
 func (c *cli) completeApp(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var names []cobra.Completion
-	for _, a := range c.configuredApps() {
+	for _, a := range c.ConfiguredApps() {
 		if !slices.Contains(args, a.Name) {
 			names = append(names, described(a.Name, a.Description))
 		}
@@ -54,7 +53,7 @@ func (c *cli) completeInstance(cmd *cobra.Command, args []string, begun string) 
 		return one(c.completeApp)(cmd, args, begun)
 	}
 	var names []cobra.Completion
-	for _, a := range c.configuredApps() {
+	for _, a := range c.ConfiguredApps() {
 		if a.Name != name {
 			continue
 		}
@@ -73,14 +72,6 @@ func one(complete cobra.CompletionFunc) cobra.CompletionFunc {
 		}
 		return complete(cmd, args, begun)
 	}
-}
-
-func (c *cli) configuredApps() []fcgisup.App {
-	cfg, err := c.Load()
-	if err != nil {
-		return nil
-	}
-	return cfg.Apps
 }
 
 func described(name, description string) cobra.Completion {

@@ -96,7 +96,7 @@ func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 		}
 		return nil, err
 	}
-	answers, failures := control.FetchAll(ctx, s.configuredApps(), paths)
+	answers, failures := control.FetchAll(ctx, s.ConfiguredApps(), paths)
 	all := sleepers
 	for _, st := range slices.Concat(answers...) {
 		if s.which.Has(st) {

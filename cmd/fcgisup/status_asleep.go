@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -23,7 +21,7 @@ func (s *statuser) asleep(roots string) []control.Status {
 	}
 	var all []control.Status
 	survey := scoreboard.NewSurvey()
-	for _, a := range s.configuredApps() {
+	for _, a := range s.ConfiguredApps() {
 		if !a.Systemd.Supervise {
 			continue
 		}
@@ -39,14 +37,6 @@ func (s *statuser) asleep(roots string) []control.Status {
 		}
 	}
 	return all
-}
-
-// hasControl reports whether there is a control socket of a supervisor for an instance.
-func hasControl(survey *scoreboard.Survey, roots string, in fcgisup.Instance) bool {
-	return slices.ContainsFunc(control.PathsOf(roots, in), func(path string) bool {
-		_, err := os.Lstat(path)
-		return err == nil && !control.Abandoned(peer.ListenersOf(survey), path)
-	})
 }
 
 // held tells whether somebody listens, and fills in what is known of the queue.
@@ -74,7 +64,7 @@ func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool
 // nobody says why there is nothing to show of what was selected.
 func (s *statuser) nobody() error {
 	err := fmt.Errorf("no supervisor here runs %s", s.which)
-	apps := s.configuredApps()
+	apps := s.ConfiguredApps()
 	if s.which.App == "" || len(apps) == 0 || s.control != "" {
 		return term.Hinted(err, "instances that sleep under systemd have none until their first request")
 	}

@@ -15,7 +15,7 @@ func notes(w io.Writer, all []control.Status) error {
 		text string
 		of   func(control.Status) bool
 	}{
-		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", answersNoPing},
+		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", control.Status.PingUnanswered},
 		{
 			"IN FLIGHT kept: idle connections that the web server keeps for later; each holds a worker that serves one at a time (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
 			func(st control.Status) bool { return st.Kept > 0 },
@@ -51,11 +51,6 @@ func wrongAnswers(w io.Writer, all []control.Status) error {
 		}
 	}
 	return nil
-}
-
-// answersNoPing tells whether the supervisor has found that pings are not answered.
-func answersNoPing(st control.Status) bool {
-	return st.Probe != nil && st.Probe.Ping == control.PingNone
 }
 
 // templates names the processes that workers are forked from, and says why there is none, once for each reason.

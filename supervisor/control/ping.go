@@ -32,6 +32,9 @@ const PingDeath = time.Second
 // AnswersNoPing is what a status says of a program whose verdict is PingNone.
 const AnswersNoPing = "the program answers no ping; set health.path to probe it with a request"
 
+// PingUnanswered reports whether the supervisor has found that the program answers no ping.
+func (st Status) PingUnanswered() bool { return st.Probe != nil && st.Probe.Ping == PingNone }
+
 // JudgePing tells what a first ping shows of a program, with the connections seen
 // then whose client waits for an answer, and those that were not accepted: a ping
 // that waited behind them says nothing. PingUntried: it never reached the program.

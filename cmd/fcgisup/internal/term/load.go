@@ -57,3 +57,12 @@ func (c *Env) Variables() fcgisup.Variables {
 	}
 	return nil
 }
+
+// ConfiguredApps returns the apps of the configuration, none if it cannot be read: for commands that also work without one.
+func (c *Env) ConfiguredApps() []fcgisup.App {
+	cfg, err := c.Load()
+	if err != nil {
+		return nil
+	}
+	return cfg.Apps
+}
