@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fcgisup/fcgisup"
@@ -32,12 +32,20 @@ const (
 
 var nagiosWords = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 
+// ExitCode is that of a check that ended with an error and a command's code: what is not a result is unknown.
+func ExitCode(code int, err error) int {
+	if code != term.ExitDone && !term.Said(err) {
+		return nagiosUnknown
+	}
+	return code
+}
+
 // checkAtOnce bounds the probes under way.
 const checkAtOnce = 64
 
 // checker is one "fcgisup check".
 type checker struct {
-	*cli
+	*term.Env
 	app         string
 	json        bool
 	timeout     time.Duration
@@ -73,42 +81,13 @@ type checked struct {
 	err  error
 }
 
-func (c *cli) checkCommand() *cobra.Command {
-	k := &checker{cli: c, supervisors: control.Supervisors{Root: control.Root}}
-	cmd := &cobra.Command{
-		Use:   "check [ADDRESS...]",
-		Short: "Probe backends once, as a Nagios plugin does",
-		Long: `check asks every ADDRESS (a socket path or HOST:PORT) once, all at the same time,
-and prints a line for each. With --path it sends a real request. Without, it sends
-a ping, but only to programs that their supervisor has seen answering one, as
-others end when they get it: those are judged by what the kernel shows.
+// newChecker asks the supervisors of this host.
+func newChecker(env *term.Env) *checker {
+	return &checker{Env: env, supervisors: control.Supervisors{Root: control.Root}}
+}
 
-Without ADDRESS it asks the instances of the configuration as their health:
-section says. Those that sleep are left asleep.
-
-A backend that does not answer because it serves others is busy, as its
-supervisor or, for sockets of this host, the kernel tells; not so one that only
-holds requests whose clients have gone.
-
-Exit code 0: all answered right; 1: some are busy (serving others, queue full or
-overloaded); 2: some are wrong or do not answer; 3: it could not be tried, or a
-program that answers no ping is not seen accepting.`,
-		Example: `  fcgisup check /run/rt1.sock --path /static/images/bpslogo.png --expect 200
-  fcgisup check 127.0.0.1:9000 --path /ping --param SCRIPT_FILENAME=/ping --body pong
-  fcgisup check --app rt --json`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			k.changed = cmd.Flags().Changed
-			if k.timeout <= 0 {
-				return term.Usage(fmt.Errorf("--timeout %s is no time", k.timeout))
-			}
-			if _, nameless := k.params[""]; nameless {
-				return term.Usage(errors.New("--param needs a name before the ="))
-			}
-			return k.run(cmd.Context(), args)
-		},
-	}
-	f := cmd.Flags()
+// define adds the flags of "fcgisup check".
+func (k *checker) define(f *pflag.FlagSet) {
 	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of one more control socket, beside those under "+control.Root)
 	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all of the configuration)")
 	f.BoolVar(&k.json, "json", false, "print a JSON array")
@@ -120,7 +99,6 @@ program that answers no ping is not seen accepting.`,
 	f.StringToStringVar(&k.params, "param", nil, "one more CGI parameter `KEY=VALUE`; repeatable")
 	f.StringVar(&k.expect, "expect", "", "expected `STATUS`, 200-299,304 (default 200-399)")
 	f.StringVar(&k.body, "body", "", "`REGEXP` that the body must match")
-	return cmd
 }
 
 // target is a backend to ask.
@@ -140,7 +118,15 @@ type target struct {
 	acceptors *peer.Acceptors
 }
 
-func (k *checker) run(ctx context.Context, args []string) error {
+// run asks the addresses, or the instances of the configuration; changed reports whether a flag was given.
+func (k *checker) run(ctx context.Context, args []string, changed func(flag string) bool) error {
+	k.changed = changed
+	if k.timeout <= 0 {
+		return term.Usage(fmt.Errorf("--timeout %s is no time", k.timeout))
+	}
+	if _, nameless := k.params[""]; nameless {
+		return term.Usage(errors.New("--param needs a name before the ="))
+	}
 	defer k.starters.Close()
 	targets, err := k.targets(ctx, args)
 	if err != nil {

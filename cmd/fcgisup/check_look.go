@@ -117,7 +117,7 @@ func (r *checked) busy(b backlog) {
 
 // asleep tells whether systemd holds an instance's socket and no supervisor runs.
 func (k *checker) asleep(in fcgisup.Instance) bool {
-	if hasControl(scoreboard.NewSurvey(), k.supervisors.Root, in) {
+	if peer.HasControl(scoreboard.NewSurvey(), k.supervisors.Root, in) {
 		return false
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {

@@ -16,9 +16,9 @@ import (
 func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 	t.Helper()
 	var out bytes.Buffer
-	c := &cli{Env: &term.Env{In: strings.NewReader(""), Out: &out, Err: &out, Config: filepath.Join(dir, "fcgisup.yaml"), Getenv: func(string) string { return "" }}}
-	k := &checker{cli: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second, changed: func(string) bool { return false }}
-	code := c.Report(k.run(t.Context(), nil))
+	c := &term.Env{In: strings.NewReader(""), Out: &out, Err: &out, Config: filepath.Join(dir, "fcgisup.yaml"), Getenv: func(string) string { return "" }}
+	k := &checker{Env: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second}
+	code := c.Report(k.run(t.Context(), nil, func(string) bool { return false }))
 	var results []checked
 	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
@@ -41,9 +41,8 @@ func TestCheckControl(t *testing.T) {
 		{[]string{"--config", config, "--control", socket + ".none"}, nagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
 		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, nagiosUnknown, "--control and ADDRESS exclude each other"},
 	} {
-		var out bytes.Buffer
-		if code := run(t.Context(), append([]string{"check"}, test.args...), stdio{strings.NewReader(""), &out, &out}); code != test.code || !strings.Contains(out.String(), test.says) {
-			t.Errorf("%v: exit %d, %s", test.args, code, &out)
+		if text, code := checkLine(t, test.args...); code != test.code || !strings.Contains(text, test.says) {
+			t.Errorf("%v: exit %d, %s", test.args, code, text)
 		}
 	}
 }
@@ -51,10 +50,9 @@ func TestCheckControl(t *testing.T) {
 // TestCheckRefusesFlagsOfARequest: without a path nothing would be asked that they could change.
 func TestCheckRefusesFlagsOfARequest(t *testing.T) {
 	for _, args := range [][]string{{"--expect", "404"}, {"--body", "x"}, {"--method", "POST"}, {"--param", "A=b"}} {
-		var out bytes.Buffer
-		code := run(t.Context(), append([]string{"check", "/nowhere/a.sock"}, args...), stdio{strings.NewReader(""), &out, &out})
-		if code != nagiosUnknown || !strings.Contains(out.String(), args[0]+" goes with a request") || !strings.Contains(out.String(), "hint: add --path /") {
-			t.Errorf("%v: exit %d, %s", args, code, &out)
+		text, code := checkLine(t, append([]string{"/nowhere/a.sock"}, args...)...)
+		if code != nagiosUnknown || !strings.Contains(text, args[0]+" goes with a request") || !strings.Contains(text, "hint: add --path /") {
+			t.Errorf("%v: exit %d, %s", args, code, text)
 		}
 	}
 }

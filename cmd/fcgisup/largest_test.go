@@ -125,11 +125,6 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	if told := (&control.Supervisors{Root: t.TempDir(), Extra: path}).Of(t.Context(), in, true); told.Status == nil {
 		t.Error("check does not know it")
 	}
-	var r checked
-	r.err, r.Error = io.EOF, "closed"
-	if r.explain(&all[0]); r.code != nagiosCritical {
-		t.Errorf("check: %+v", r)
-	}
 	if why := doctor.WhyFailing(all[0]); !strings.HasPrefix(why, "none of its workers lives: ") {
 		t.Errorf("doctor: %.80s", why)
 	}

@@ -60,8 +60,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 	if cmd.Name() == "run" && code != term.ExitDone {
 		c.runner.Stay(ctx)
 	}
-	if cmd.Name() == "check" && code != term.ExitDone && !term.Said(err) {
-		return nagiosUnknown
+	if cmd.Name() == "check" {
+		return ExitCode(code, err)
 	}
 	return code
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/accepted"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -69,7 +70,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if err != nil {
 		return term.Usage(err)
 	}
-	paths, err := controlPaths(path)
+	paths, err := peer.ControlPaths(path)
 	if err != nil {
 		return err
 	}

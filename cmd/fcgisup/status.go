@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/startup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
@@ -27,46 +27,29 @@ const watchEvery = time.Second
 
 // statuser is one "fcgisup status".
 type statuser struct {
-	*cli
+	*term.Env
 	control string
 	json    bool
-	watch   bool
 	which   control.Selection
 	// show prints the page.
 	show func(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error
 }
 
-func (c *cli) statusCommand() *cobra.Command {
-	s := &statuser{cli: c, show: table}
-	cmd := &cobra.Command{
-		Use:   "status [APP[@N]]",
-		Short: "Show how the instances are",
-		Long: `status asks every supervisor on this host, found by its control socket under
-` + control.Root + `, or the one at --control, and shows a line per instance. Configured instances whose
-socket is there, and no supervisor, sleep until their first request.`,
-		Example: `  fcgisup status
-  fcgisup status rt --watch
-  fcgisup status rt@3 --json`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				var err error
-				if s.which, err = control.ParseSelection(args[0]); err != nil {
-					return term.Usage(err)
-				}
-			}
-			if s.watch {
-				return s.watching(cmd.Context())
-			}
-			return s.once(cmd.Context())
-		},
+// newStatuser shows a line per instance.
+func newStatuser(env *term.Env) *statuser { return &statuser{Env: env, show: table} }
+
+// newTop shows a line per worker.
+func newTop(env *term.Env) *statuser { return &statuser{Env: env, show: workerTable} }
+
+// choose selects APP or APP@N.
+func (s *statuser) choose(which string) (err error) {
+	if s.which, err = control.ParseSelection(which); err != nil {
+		return term.Usage(err)
 	}
-	cmd.Flags().StringVar(&s.control, "control", "", "`PATH` of one control socket")
-	cmd.Flags().BoolVar(&s.json, "json", false, "print a JSON array")
-	cmd.Flags().BoolVar(&s.watch, "watch", false, "show it anew every second until interrupted")
-	return cmd
+	return nil
 }
 
+// once shows it once.
 func (s *statuser) once(ctx context.Context) error {
 	all, err := s.fetch(ctx)
 	if all == nil {
@@ -89,7 +72,7 @@ func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 			systemd.Close()
 		}
 	}
-	paths, err := controlPaths(s.control)
+	paths, err := peer.ControlPaths(s.control)
 	if err != nil && len(sleepers) == 0 {
 		if s.which.App != "" {
 			err = s.nobody()
@@ -113,6 +96,7 @@ func (s *statuser) fetch(ctx context.Context) ([]control.Status, error) {
 	return all, err
 }
 
+// watching shows it again and again until interrupted.
 func (s *statuser) watching(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
 	defer stop()

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
@@ -31,7 +32,7 @@ func (s *statuser) asleep(roots string) []control.Status {
 				Workers: []control.WorkerStatus{}, Restarts: map[control.Cause]uint64{},
 				ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[control.Direction]uint64{},
 			}
-			if s.which.Has(st) && !hasControl(survey, roots, in) && held(survey, in.Address, &st) {
+			if s.which.Has(st) && !peer.HasControl(survey, roots, in) && held(survey, in.Address, &st) {
 				all = append(all, st)
 			}
 		}

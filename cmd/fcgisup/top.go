@@ -7,42 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
-
-func (c *cli) topCommand() *cobra.Command {
-	s := &statuser{cli: c, watch: true}
-	var once bool
-	cmd := &cobra.Command{
-		Use:   "top [APP[@N]]",
-		Short: "Show live what every worker does",
-		Long: `top shows a line per worker: busy or idle and since when, requests seen (those
-that come and go between two looks are not), memory. It is taken from the kernel;
-the programs are not asked. A connection that nginx keeps alive looks busy.`,
-		Example: "  fcgisup top\n  fcgisup top rt@3 --once\n  fcgisup top --once --json",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				var err error
-				if s.which, err = control.ParseSelection(args[0]); err != nil {
-					return term.Usage(err)
-				}
-			}
-			s.show = workerTable
-			if once {
-				return s.once(cmd.Context())
-			}
-			return s.watching(cmd.Context())
-		},
-	}
-	cmd.Flags().StringVar(&s.control, "control", "", "`PATH` of one control socket")
-	cmd.Flags().BoolVar(&s.json, "json", false, "JSON of the instances with their workers, as by status")
-	cmd.Flags().BoolVar(&once, "once", false, "show it once")
-	return cmd
-}
 
 // workerTable prints a line per worker slot.
 func workerTable(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error {
