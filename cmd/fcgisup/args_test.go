@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/check"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -28,7 +29,7 @@ func TestUsageErrors(t *testing.T) {
 		got := fcgisupRun(strings.Fields(test.line)...)
 		want := term.ExitUsage
 		if strings.HasPrefix(test.line, "check") {
-			want = nagiosUnknown
+			want = check.NagiosUnknown
 		}
 		if got.code != want || !strings.HasPrefix(got.err, test.says) || got.out != "" {
 			t.Errorf("fcgisup %s: exit %d\n%s%s", test.line, got.code, got.out, got.err)

@@ -20,6 +20,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/show"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/supervise"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/cmd/internal/httpserver"
@@ -283,7 +284,7 @@ func (d *demo) say(format string, args ...any) {
 }
 
 func (d *demo) show() error {
-	return table(d.Out, d.sup.Snapshot(), time.Now(), d.Screen())
+	return show.Table(d.Out, d.sup.Snapshot(), time.Now(), d.Screen())
 }
 
 func (d *demo) upstream() error {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/check"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/supervise"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 		c.runner.Stay(ctx)
 	}
 	if cmd.Name() == "check" {
-		return ExitCode(code, err)
+		return check.ExitCode(code, err)
 	}
 	return code
 }

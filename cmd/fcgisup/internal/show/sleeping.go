@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"errors"
@@ -16,8 +16,8 @@ import (
 // speaks for, and whose socket somebody, which is systemd, holds for them: nothing
 // is connected to, which would wake them. It is silent about a configuration that
 // cannot be had: status goes without one.
-func (s *statuser) asleep(roots string) []control.Status {
-	if s.control != "" {
+func (s *View) asleep(roots string) []control.Status {
+	if s.Control != "" {
 		return nil
 	}
 	var all []control.Status
@@ -63,10 +63,10 @@ func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool
 }
 
 // nobody says why there is nothing to show of what was selected.
-func (s *statuser) nobody() error {
+func (s *View) nobody() error {
 	err := fmt.Errorf("no supervisor here runs %s", s.which)
 	apps := s.ConfiguredApps()
-	if s.which.App == "" || len(apps) == 0 || s.control != "" {
+	if s.which.App == "" || len(apps) == 0 || s.Control != "" {
 		return term.Hinted(err, "instances that sleep under systemd have none until their first request")
 	}
 	for _, a := range apps {

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"errors"
@@ -22,9 +22,9 @@ var colours = map[control.InstanceState]string{
 	control.InstanceFailing:  "31",
 }
 
-// table prints a line per instance in aligned columns. Colour comes after the
+// Table prints a line per instance in aligned columns. Colour comes after the
 // alignment, since its codes have no width on a screen.
-func table(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error {
+func Table(w io.Writer, all []control.Status, now time.Time, screen term.Screen) error {
 	t := term.Table{
 		Header:   []string{"INSTANCE", "STATE", "SINCE", "WORKERS", "QUEUE", "IN FLIGHT", "OLDEST", "RESTARTS", "PROBE", "LAST FAILURE"},
 		Optional: []string{"OLDEST", "SINCE", "PROBE", "IN FLIGHT", "RESTARTS", "QUEUE"},

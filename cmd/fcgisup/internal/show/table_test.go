@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"strings"
@@ -20,7 +20,7 @@ func TestTableTellsOfRefusedConfigurations(t *testing.T) {
 		{App: "b", Instance: 1, State: control.InstanceFailing, Probe: asked},
 	}
 	var text strings.Builder
-	if err := table(&text, all, time.Now(), term.Screen{}); err != nil {
+	if err := Table(&text, all, time.Now(), term.Screen{}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
@@ -41,7 +41,7 @@ func TestTableShowsWrongAnswers(t *testing.T) {
 		{App: "a", Instance: 2, State: control.Up, Probe: &control.ProbeStatus{OK: true, Answer: "fine"}},
 	}
 	var text strings.Builder
-	if err := table(&text, all, time.Now(), term.Screen{}); err != nil {
+	if err := Table(&text, all, time.Now(), term.Screen{}); err != nil {
 		t.Fatal(err)
 	}
 	want := `a@1: the probe fails (status 500, expected 200-399); the answer begins: Status: 500\r\n\r\nno database`

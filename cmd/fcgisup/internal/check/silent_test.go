@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"bytes"
@@ -19,14 +19,14 @@ func checkLine(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	var out bytes.Buffer
 	env := &term.Env{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}
-	k := newChecker(env)
+	k := New(env)
 	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	flags.StringVar(&env.Config, "config", "", "")
-	k.define(flags)
+	k.Define(flags)
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	err := k.run(t.Context(), flags.Args(), flags.Changed)
+	err := k.Run(t.Context(), flags.Args(), flags.Changed)
 	code := ExitCode(env.Report(err), err)
 	return out.String(), code
 }
@@ -99,7 +99,7 @@ func TestCheckWithoutAPathSendsNothing(t *testing.T) {
 		t.Errorf("it was sent %q", b)
 	case <-time.After(50 * time.Millisecond):
 	}
-	if text, code := checkLine(t, rawSocket(t, true)); code != nagiosUnknown || !strings.Contains(text, "does not accept") && !strings.Contains(text, "cannot be seen") {
+	if text, code := checkLine(t, rawSocket(t, true)); code != NagiosUnknown || !strings.Contains(text, "does not accept") && !strings.Contains(text, "cannot be seen") {
 		t.Errorf("nobody accepts: exit %d, %s", code, text)
 	}
 	if text, code := checkLine(t, filepath.Join(t.TempDir(), "none.sock")); code != nagiosCritical || !strings.Contains(text, "missing") {

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -127,12 +127,12 @@ func (r *checked) fail(err error) {
 }
 
 func (r *checked) unknown(why string) {
-	r.code, r.Note = nagiosUnknown, r.Note+" ("+why+")"
+	r.code, r.Note = NagiosUnknown, r.Note+" ("+why+")"
 }
 
 // supervisedAt are the supervised instances of the configuration, if there is one,
 // by address.
-func (k *checker) supervisedAt() map[fcgisup.Address]fcgisup.Instance {
+func (k *Checker) supervisedAt() map[fcgisup.Address]fcgisup.Instance {
 	all := map[fcgisup.Address]fcgisup.Instance{}
 	cfg, err := k.Load()
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -116,7 +116,7 @@ func (r *checked) busy(b backlog) {
 }
 
 // asleep tells whether systemd holds an instance's socket and no supervisor runs.
-func (k *checker) asleep(in fcgisup.Instance) bool {
+func (k *Checker) asleep(in fcgisup.Instance) bool {
 	if peer.HasControl(scoreboard.NewSurvey(), k.supervisors.Root, in) {
 		return false
 	}
@@ -133,7 +133,7 @@ func (k *checker) asleep(in fcgisup.Instance) bool {
 // heldBySystemd reports whether systemd is among those that hold a listener: a socket that
 // another process alone holds has no service that the next connection would start. Processes
 // that this user cannot look into may be systemd.
-func (k *checker) heldBySystemd(a fcgisup.Address) bool {
+func (k *Checker) heldBySystemd(a fcgisup.Address) bool {
 	l, _, _, err := k.host.Look(a.Network, a.Addr, false)
 	if err != nil {
 		return k.listened(a)
@@ -145,7 +145,7 @@ func (k *checker) heldBySystemd(a fcgisup.Address) bool {
 
 // listened reports whether some process listens on an address. Where the kernel does
 // not say so a socket file must do; without one the probe will tell.
-func (k *checker) listened(a fcgisup.Address) bool {
+func (k *Checker) listened(a fcgisup.Address) bool {
 	l, _, _, err := k.host.Look(a.Network, a.Addr, false)
 	if err == nil {
 		_ = l.Close()

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 	t.Helper()
 	var out bytes.Buffer
 	c := &term.Env{In: strings.NewReader(""), Out: &out, Err: &out, Config: filepath.Join(dir, "fcgisup.yaml"), Getenv: func(string) string { return "" }}
-	k := &checker{Env: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second}
-	code := c.Report(k.run(t.Context(), nil, func(string) bool { return false }))
+	k := &Checker{Env: c, supervisors: control.Supervisors{Root: controls}, json: true, timeout: time.Second}
+	code := c.Report(k.Run(t.Context(), nil, func(string) bool { return false }))
 	var results []checked
 	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
@@ -38,8 +38,8 @@ func TestCheckControl(t *testing.T) {
 		says string
 	}{
 		{[]string{"--config", config, "--control", socket}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
-		{[]string{"--config", config, "--control", socket + ".none"}, nagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
-		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, nagiosUnknown, "--control and ADDRESS exclude each other"},
+		{[]string{"--config", config, "--control", socket + ".none"}, NagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
+		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, NagiosUnknown, "--control and ADDRESS exclude each other"},
 	} {
 		if text, code := checkLine(t, test.args...); code != test.code || !strings.Contains(text, test.says) {
 			t.Errorf("%v: exit %d, %s", test.args, code, text)
@@ -51,7 +51,7 @@ func TestCheckControl(t *testing.T) {
 func TestCheckRefusesFlagsOfARequest(t *testing.T) {
 	for _, args := range [][]string{{"--expect", "404"}, {"--body", "x"}, {"--method", "POST"}, {"--param", "A=b"}} {
 		text, code := checkLine(t, append([]string{"/nowhere/a.sock"}, args...)...)
-		if code != nagiosUnknown || !strings.Contains(text, args[0]+" goes with a request") || !strings.Contains(text, "hint: add --path /") {
+		if code != NagiosUnknown || !strings.Contains(text, args[0]+" goes with a request") || !strings.Contains(text, "hint: add --path /") {
 			t.Errorf("%v: exit %d, %s", args, code, text)
 		}
 	}

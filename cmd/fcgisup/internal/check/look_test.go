@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"net"
@@ -20,11 +20,11 @@ func TestNobodySleepsWhereNobodyListens(t *testing.T) {
 			u.SetUnlinkOnClose(false) // a socket unit that has failed leaves its file
 		}
 		a := fcgisup.Address{Network: network, Addr: l.Addr().String()}
-		if k := (&checker{}); !k.listened(a) {
+		if k := (&Checker{}); !k.listened(a) {
 			t.Errorf("%s: nobody listens, though the test does", network)
 		}
 		_ = l.Close()
-		if k := (&checker{}); k.listened(a) {
+		if k := (&Checker{}); k.listened(a) {
 			t.Errorf("%s: somebody listens, though nobody does", network)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func TestCheckFailingStarts(t *testing.T) {
 			Listen: []fcgisup.Address{{Network: "unix", Addr: path}},
 		}
 	}
-	k := &checker{starters: startup.Starters{Systemd: fakeStarter{
+	k := &Checker{starters: startup.Starters{Systemd: fakeStarter{
 		map[string]units.Service{"rt-fastcgi@1.service": again, "rt-fastcgi@2.service": idle, "hand.service": again, "idle.service": idle},
 		[]units.SocketUnit{socket("hand", "/run/hand.sock"), socket("idle", "/run/idle.sock")},
 	}}}
@@ -95,7 +95,7 @@ func TestSleepsWithSystemdOnly(t *testing.T) {
 	}
 	// This process holds the socket, and is not systemd.
 	path := rawSocket(t, true)
-	if k := (&checker{}); k.heldBySystemd(fcgisup.Address{Network: "unix", Addr: path}) {
+	if k := (&Checker{}); k.heldBySystemd(fcgisup.Address{Network: "unix", Addr: path}) {
 		t.Error("systemd holds a test's socket")
 	}
 }
