@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
@@ -39,7 +37,7 @@ const (
 
 // demo is the main job on one machine with nothing installed.
 type demo struct {
-	*cli
+	*term.Env
 	once    bool
 	address string
 	verbose bool
@@ -49,26 +47,7 @@ type demo struct {
 	url string
 }
 
-func (c *cli) demoCommand() *cobra.Command {
-	d := &demo{cli: c}
-	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "See it work: five instances of a built-in program, nothing installed",
-		Long: `demo supervises five sleeping instances of a FastCGI program that is built in,
-and passes HTTP to them. It sends requests, kills a worker, shows it come back,
-and prints the nginx upstream for the same instances. Then it goes on serving
-until it is interrupted, or ends with --once. It needs no root, listens on
-loopback and on sockets in a temporary folder, and leaves nothing behind.`,
-		Example: "  fcgisup demo --once",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
-	}
-	cmd.Flags().BoolVar(&d.once, "once", false, "end after the tour; exit code 1 if anything failed")
-	cmd.Flags().StringVar(&d.address, "http", "127.0.0.1:0", "serve HTTP on `ADDRESS`")
-	cmd.Flags().BoolVar(&d.verbose, "verbose", false, "show the supervisor's log")
-	return cmd
-}
-
+// run shows the tour, and serves until it is interrupted.
 func (d *demo) run(ctx context.Context) error {
 	if _, _, err := net.SplitHostPort(d.address); err != nil {
 		return term.Usage(fmt.Errorf("--http %s: %w", d.address, err))

@@ -6,8 +6,6 @@ import (
 	"net/http/fcgi"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -16,21 +14,12 @@ const (
 	demoPIDHeader  = "Fcgisup-Demo-Pid"
 )
 
-// demoWorkerCommand is the sample FastCGI program of demo: it accepts on its
-// standard input, as any other does.
-func (c *cli) demoWorkerCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    demoWorkerName,
-		Short:  "The FastCGI program of demo",
-		Args:   cobra.NoArgs,
-		Hidden: true,
-		RunE: func(*cobra.Command, []string) error {
-			err := fcgi.Serve(nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-				w.Header().Set(demoPIDHeader, fmt.Sprint(os.Getpid()))
-				fmt.Fprintf(w, "worker %d answers %s %s\n", os.Getpid(), r.Method, r.URL.Path)
-			}))
-			return term.Hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; fcgisup demo sees to that")
-		},
-	}
+// serveDemo is the sample FastCGI program of demo: it accepts on its standard input, as any other does.
+func serveDemo() error {
+	err := fcgi.Serve(nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set(demoPIDHeader, fmt.Sprint(os.Getpid()))
+		fmt.Fprintf(w, "worker %d answers %s %s\n", os.Getpid(), r.Method, r.URL.Path)
+	}))
+	return term.Hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; fcgisup demo sees to that")
 }
