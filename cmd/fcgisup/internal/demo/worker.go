@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	demoWorkerName = "demo-worker"
-	demoPIDHeader  = "Fcgisup-Demo-Pid"
+	WorkerCommand = "demo-worker"
+	demoPIDHeader = "Fcgisup-Demo-Pid"
 )
 
-// serveDemo is the sample FastCGI program of demo: it accepts on its standard input, as any other does.
-func serveDemo() error {
+// ServeWorker is the sample FastCGI program of demo: it accepts on its standard input, as any other does.
+func ServeWorker() error {
 	err := fcgi.Serve(nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set(demoPIDHeader, fmt.Sprint(os.Getpid()))
