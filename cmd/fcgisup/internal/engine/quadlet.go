@@ -50,7 +50,8 @@ PodmanArgs=--entrypoint=fcgisup
 Exec=run --app %[1]s --instance %%i
 # READY when the first worker is, as without a container.
 Notify=true
-# The socket is inherited, so the container needs no network for it.
+# The socket is inherited. The kernel shows its queue and its connections in the network where it was made.
+Network=host
 Volume=%[4]s:%[4]s:ro
 ReadOnly=true
 Tmpfs=/run
