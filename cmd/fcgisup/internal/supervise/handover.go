@@ -163,13 +163,13 @@ func (r *Runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, st
 		}
 		// Ignored they are not fatal to a program that has no handlers yet. What
 		// has come so far is not lost.
-		signal.Ignore(orders...)
+		signal.Ignore(handledSignals...)
 		next.Stopping = stopping || r.toldToStop()
 		return json.NewEncoder(f).Encode(next)
 	}
 	env := append(os.Environ(), fmt.Sprintf("%s=%d", envHandover, fd))
 	err = spawner.Exec(before, r.program, os.Args, env)
-	signal.Notify(r.signals, orders...)
+	signal.Notify(r.signals, handledSignals...)
 	return err
 }
 

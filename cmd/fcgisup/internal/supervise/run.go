@@ -34,8 +34,8 @@ import (
 	"github.com/fcgisup/fcgisup/units"
 )
 
-// orders are the signals that run obeys.
-var orders = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2}
+// handledSignals are the signals that run obeys.
+var handledSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2}
 
 // Runner is one "fcgisup run".
 type Runner struct {
@@ -85,7 +85,7 @@ func (r *Runner) Run(ctx context.Context, command []string, changed func(flag st
 		return term.Usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
 	}
 	r.signals = make(chan os.Signal, 16)
-	signal.Notify(r.signals, orders...)
+	signal.Notify(r.signals, handledSignals...)
 	// A closed standard error must not be the end, nor may workers inherit an
 	// ignored signal.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -224,18 +224,18 @@ func (r *Runner) once(ctx context.Context, opt supervisor.Options, instances []f
 	return r.untilStopped(ctx, sup, opt, func() { r.serveControl(serving, sup, opt.App, instances, metrics) })
 }
 
-// firstPatience bounds the wait for the first workers: a program on a disk that does not
+// firstWorkerTimeout bounds the wait for the first workers: a program on a disk that does not
 // answer must not keep those from asking who want to know what is wrong.
-const firstPatience = time.Second
+const firstWorkerTimeout = time.Second
 
 // untilStopped runs the supervisor, and obeys signals and systemd. A request waits for the
 // first worker and for nothing else: what only others want comes when that has been started,
-// so for firstPatience at most there is no control socket. A signal does not wait for it.
+// so for firstWorkerTimeout at most there is no control socket. A signal does not wait for it.
 func (r *Runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, opt supervisor.Options, later func()) (next *supervisor.Handover, stopping bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := newNotifier(sup, r.log, func() { r.source.keepAccepted(r.Env, r.log) })
-	o := &obedience{n: n, stop: stop, kill: sup.Kill, draining: func() { r.draining.Store(true) }, drainDelay: r.source.drainDelay, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
+	o := &signalHandler{n: n, stop: stop, kill: sup.Kill, draining: func() { r.draining.Store(true) }, drainDelay: r.source.drainDelay, replaced: r.programReplaced, freeze: func() *supervisor.Handover { return r.freeze(ctx, sup, opt) }}
 	ended := make(chan error, 1)
 	go func() { ended <- sup.Run(ctx) }()
 	early := r.interrupted(sup.Begun(ctx))
@@ -245,7 +245,7 @@ func (r *Runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 		n.reload() // the file may have changed with the program
 	}
 	if early != nil {
-		o.obey(early)
+		o.handle(early)
 	}
 	for {
 		select {
@@ -265,7 +265,7 @@ func (r *Runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 				n.reload() // the new program is no good, but the configuration may be
 			}
 		case sig := <-r.signals:
-			o.obey(sig)
+			o.handle(sig)
 		}
 	}
 }
@@ -274,7 +274,7 @@ func (r *Runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 func (r *Runner) interrupted(begun <-chan struct{}) os.Signal {
 	select {
 	case <-begun:
-	case <-time.After(firstPatience):
+	case <-time.After(firstWorkerTimeout):
 	case sig := <-r.signals:
 		return sig
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 )
 
-// obedience is what signals have asked of a supervisor, one after the other.
-type obedience struct {
+// signalHandler is what signals have asked of a supervisor, one after the other.
+type signalHandler struct {
 	n *notifier
 	// draining is called at the first signal to stop; drainDelay is how long the sockets are served after it.
 	draining   func()
@@ -27,8 +27,8 @@ type obedience struct {
 	reload   bool                      // is asked for beside it
 }
 
-// obey takes the next signal.
-func (o *obedience) obey(sig os.Signal) {
+// handle takes the next signal.
+func (o *signalHandler) handle(sig os.Signal) {
 	switch {
 	case sig == syscall.SIGUSR2 || sig == syscall.SIGHUP && o.replaced():
 		o.reload = sig == syscall.SIGHUP

@@ -73,17 +73,17 @@ func TestDrainDelay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun, draining, killed := time.Now(), false, false
 				ctx, stop := context.WithCancel(t.Context())
-				o := &obedience{
+				o := &signalHandler{
 					n: newNotifier(nil, slog.New(slog.DiscardHandler), nil), stop: stop, kill: func() { killed = true },
 					draining: func() { draining = true }, drainDelay: func() time.Duration { return c.delay },
 				}
-				o.obey(syscall.SIGTERM)
+				o.handle(syscall.SIGTERM)
 				if !draining {
 					t.Error("traffic is not sent elsewhere")
 				}
 				if c.again > 0 {
 					time.Sleep(c.again)
-					o.obey(syscall.SIGTERM)
+					o.handle(syscall.SIGTERM)
 				}
 				<-ctx.Done()
 				if took := time.Since(begun); took != c.stopped || killed != c.killed {
