@@ -182,8 +182,8 @@ func (f *facts) webServer() (access.Credentials, int, error) {
 	return who, 0, err
 }
 
-// resolvePatience is how long a name may take to be looked up.
-const resolvePatience = 2 * time.Second
+// resolveTimeout is how long a name may take to be looked up.
+const resolveTimeout = 2 * time.Second
 
 // gatherHosts looks up the names that nginx passes to, as it does at its start.
 func (f *facts) gatherHosts(ctx context.Context) {
@@ -191,7 +191,7 @@ func (f *facts) gatherHosts(ctx context.Context) {
 		return
 	}
 	f.web.hosts = map[string][]netip.Addr{}
-	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	for _, a := range f.targets() {
 		host, _, err := net.SplitHostPort(a.Addr)

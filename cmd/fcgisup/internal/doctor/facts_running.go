@@ -23,12 +23,12 @@ type monitorFacts struct {
 	due bool
 	// token is what is wrong with its token file, nil if nothing is.
 	token error
-	// deaf are the targets of alerts that cannot be told.
-	deaf []deafTarget
+	// unreachable are the targets of alerts that cannot be told.
+	unreachable []unreachableReceiver
 }
 
-// deafTarget is whom no alert reaches, why, and what to do.
-type deafTarget struct{ name, why, fix string }
+// unreachableReceiver is whom no alert reaches, why, and what to do.
+type unreachableReceiver struct{ name, why, fix string }
 
 // gatherFailing asks the supervisors that run which instances have no worker
 // that lives. Those that sleep have no supervisor, and are not woken.
@@ -76,15 +76,15 @@ func (f *facts) gatherMonitor(cfg *fcgisup.Config, file string) {
 		}
 	}
 	for _, t := range cfg.Alerts.To {
-		if d := f.deaf(t); d != nil {
+		if d := f.receiverProblem(t); d != nil {
 			d.name = t.Name
-			f.monitor.deaf = append(f.monitor.deaf, *d)
+			f.monitor.unreachable = append(f.monitor.unreachable, *d)
 		}
 	}
 }
 
-// deaf says why a target cannot be told, nil if it seems to be able to hear.
-func (f *facts) deaf(t fcgisup.Target) *deafTarget {
+// receiverProblem says why a target cannot be told, nil if it seems to be able to hear.
+func (f *facts) receiverProblem(t fcgisup.Target) *unreachableReceiver {
 	switch t.Kind() {
 	case "url_file":
 		err := alert.CheckFile(t.URLFile)
@@ -94,7 +94,7 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 		}
 		if err != nil {
 			file := term.ShellWord(t.URLFile)
-			return &deafTarget{why: err.Error(), fix: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
+			return &unreachableReceiver{why: err.Error(), fix: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
 		}
 	case "url_env":
 		if !inMonitorEnvironment(t.URLEnv) {
@@ -106,7 +106,7 @@ func (f *facts) deaf(t fcgisup.Target) *deafTarget {
 			err = errors.New(t.Exec[0] + " is no program (" + fcgisup.Permissions(info) + ")")
 		}
 		if err != nil && (term.IsRoot() || !errors.Is(err, fs.ErrPermission)) {
-			return &deafTarget{why: "cannot run it: " + err.Error(), fix: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
+			return &unreachableReceiver{why: "cannot run it: " + err.Error(), fix: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func webRules() []rule {
 		{name: "upstream-max-fails", severity: warn, when: readsNginx, check: eachUpstream(findMaxFails)},
 		{name: "upstream-max-conns", severity: warn, when: readsNginx, check: eachUpstream(findMaxConns)},
 		{name: "upstream-keepalive", severity: warn, when: readsNginx, check: eachUpstream(findKeepalive)},
-		{name: "next-upstream-unbound", severity: warn, when: readsNginx, check: eachUpstream(findPoison)},
+		{name: "next-upstream-unbound", severity: warn, when: readsNginx, check: eachUpstream(findUnboundedRetry)},
 	}
 }
 

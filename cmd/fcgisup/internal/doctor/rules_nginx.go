@@ -149,7 +149,7 @@ func findDenied(f *facts) (found []finding.Finding) {
 		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
 		if x.Denied == b.address.Addr {
 			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
-			one.Fix = f.letIn(b.address)
+			one.Fix = f.grantAccess(b.address)
 		}
 		found = append(found, one)
 	}
@@ -249,8 +249,8 @@ func (f *facts) webUser() string {
 	return f.web.user
 }
 
-// letIn is how a socket is opened to the web server: where it is made.
-func (f *facts) letIn(a fcgisup.Address) string {
+// grantAccess is how a socket is opened to the web server: where it is made.
+func (f *facts) grantAccess(a fcgisup.Address) string {
 	for _, s := range f.sockets {
 		switch {
 		case !slices.Contains(s.Listen, a):

@@ -46,8 +46,8 @@ func findUnforked(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// unwell tells how a service ends each time; empty if it does not, or ends as a matter of course.
-func unwell(u units.ServiceUnit) string {
+// failureState tells how a service ends each time; empty if it does not, or ends as a matter of course.
+func failureState(u units.ServiceUnit) string {
 	again := strings.HasPrefix(u.Sub, "auto-restart") && u.Result != "success" || u.Active == "activating" && u.Restarts >= startup.RepeatedStarts
 	if !again && u.Active != "failed" {
 		return ""
@@ -65,7 +65,7 @@ func unwell(u units.ServiceUnit) string {
 // findFailedServices: services that do not stay up. What keeps them from it and is known is a finding of its own.
 func findFailedServices(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
-		if how := unwell(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
+		if how := failureState(s.service); how != "" && s.Active != "failed" && len(s.missing) == 0 && s.program == nil {
 			next := "journalctl -u " + subjectMark + " -n 20; then systemctl restart " + subjectMark
 			if cause, fix := startup.DeniedMounts(s.service.Result, s.service.Exit, s.service.MissingMounts, s.app); cause != "" {
 				how, next = strings.TrimSuffix(how, ".")+": "+cause+".", fix+"; journalctl -u "+subjectMark+" -n 20"
@@ -96,7 +96,7 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 
 // findMonitorFailed: nobody watches, and nobody is told.
 func findMonitorFailed(f *facts) (found []finding.Finding) {
-	if how := unwell(f.monitor.unit); how != "" {
+	if how := failureState(f.monitor.unit); how != "" {
 		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Fix: "journalctl -u " + units.MonitorUnit + " -n 20"})
 	}
 	return found
@@ -105,7 +105,7 @@ func findMonitorFailed(f *facts) (found []finding.Finding) {
 // findMonitorStopped: the monitor should run and does not, and has not failed.
 func findMonitorStopped(f *facts) (found []finding.Finding) {
 	m := f.monitor
-	if unwell(m.unit) == "" && m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
+	if failureState(m.unit) == "" && m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
 		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Fix: "systemctl start " + units.MonitorUnit})
 	}
 	return found
@@ -126,7 +126,7 @@ func findMonitorToken(f *facts) []finding.Finding {
 
 // findUnusableAlerts: receivers that no alert reaches.
 func findUnusableAlerts(f *facts) (found []finding.Finding) {
-	for _, d := range f.monitor.deaf {
+	for _, d := range f.monitor.unreachable {
 		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Fix: d.fix})
 	}
 	return found

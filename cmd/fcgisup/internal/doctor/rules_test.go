@@ -140,7 +140,7 @@ func TestDoctorRules(t *testing.T) {
 		}, ""},
 		{"nothing to watch", func(f *facts) { f.monitor.unit.Active, f.monitor.unit.FileState = "inactive", "enabled" }, ""},
 		{"token", func(f *facts) { f.monitor.token = os.ErrNotExist }, "error monitor-token fcgisup-monitor.service"},
-		{"deaf", func(f *facts) { f.monitor.deaf = []deafTarget{{"ops", "gone", "x"}} }, "error alert-unusable alert ops"},
+		{"deaf", func(f *facts) { f.monitor.unreachable = []unreachableReceiver{{"ops", "gone", "x"}} }, "error alert-unusable alert ops"},
 		{"user", func(f *facts) { f.apps[0].noUsers = []configured{{"socket.user", "x"}} }, "error user-missing app rt"},
 		{"group", func(f *facts) { f.apps[0].noGroups = []configured{{"group", "x"}} }, "error group-missing app rt"},
 		{"after", func(f *facts) { f.named["db.service"] = units.Unit{Load: "not-found"} }, "warning dependency-not-found app rt"},

@@ -123,8 +123,8 @@ func numbersOf(version string) []int {
 	return all
 }
 
-// findPoison: a request that kills its worker goes on to kill the others.
-func findPoison(_ *facts, u upstream, to []pass) (finding.Finding, bool) {
+// findUnboundedRetry: a request that kills its worker goes on to kill the others.
+func findUnboundedRetry(_ *facts, u upstream, to []pass) (finding.Finding, bool) {
 	unbound := slices.IndexFunc(to, func(p pass) bool { return p.RetriesErrors && (p.Tries == 0 || p.Tries > 2) })
 	if unbound < 0 || choice(u) <= 2 {
 		return finding.Finding{}, false
