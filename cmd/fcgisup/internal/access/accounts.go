@@ -28,7 +28,7 @@ func GroupExists(name string) bool {
 // directory such as LDAP, nsswitch.conf(5): systemd knows those too. One that
 // does not answer leaves it open, and there is nothing to report.
 func inDirectory(database, name string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), directoryPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), directoryTimeout)
 	defer cancel()
 	err := exec.CommandContext(ctx, "getent", "--", database, name).Run()
 	var exit *exec.ExitError
@@ -39,7 +39,7 @@ func inDirectory(database, name string) bool {
 }
 
 const (
-	directoryPatience = 10 * time.Second
+	directoryTimeout = 10 * time.Second
 	// notInDirectory is getent(1)'s exit code for a name that it does not know.
 	notInDirectory = 2
 )
