@@ -86,7 +86,7 @@ func (t *transaction) start(ctx context.Context) error {
 		if p.startTarget && p.from == 0 { // stopping it would stop sockets that were open before
 			t.undo.started = append(t.undo.started, units.Names(p.Name).Target())
 		}
-		within, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
+		within, cancel := context.WithTimeout(ctx, jobTimeout(*p.App))
 		err := t.systemd.Start(within, names...)
 		cancel()
 		if err != nil {
@@ -96,8 +96,8 @@ func (t *transaction) start(ctx context.Context) error {
 	return nil
 }
 
-// jobPatience is how long systemd may take to stop and start one of the app's units, with room for a slow machine.
-func jobPatience(app fcgisup.App) time.Duration {
+// jobTimeout is how long systemd may take to stop and start one of the app's units, with room for a slow machine.
+func jobTimeout(app fcgisup.App) time.Duration {
 	sum := app.Limits.StartTimeout + app.Limits.StopTimeout
 	if sum < 0 || sum > time.Hour {
 		sum = time.Hour
@@ -135,7 +135,7 @@ func (t *transaction) restart(ctx context.Context) error {
 }
 
 func (t *transaction) restartService(ctx context.Context, p Plan, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout(*p.App))
 	defer cancel()
 	unit := units.Names(p.Name).Service(n)
 	if err := t.systemd.TryRestart(ctx, unit); err != nil {
@@ -223,8 +223,8 @@ func total(held map[int]int) int {
 	return sum
 }
 
-// quietPatience is how long a person is not told what is being waited for.
-const quietPatience = 3 * time.Second
+// quietTimeout is how long a person is not told what is being waited for.
+const quietTimeout = 3 * time.Second
 
 // inUse waits, up to a limit, until no client uses the instances, and says how many
 // connections those have that are used still. Without a limit there is no wait.
@@ -238,7 +238,7 @@ func (t *transaction) inUse(ctx context.Context, p Plan, numbers []int, limit ti
 			owner[a] = n
 		}
 	}
-	soon := time.AfterFunc(quietPatience, func() {
+	soon := time.AfterFunc(quietTimeout, func() {
 		t.waiting.Line(t.Err, fmt.Sprintf("fcgisup: waiting until %s has served its last requests, %s at most", byNumber(p.Name, "", numbers), limit))
 	})
 	defer soon.Stop()

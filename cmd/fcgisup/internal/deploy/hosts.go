@@ -121,7 +121,7 @@ func (t *transaction) drainHosts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		soon := time.AfterFunc(quietPatience, func() {
+		soon := time.AfterFunc(quietTimeout, func() {
 			fmt.Fprintf(t.Err, "fcgisup: waiting until %s has served the last requests of %s, %s at most\n", strings.Join(p.down, " "), p.Name, t.drain)
 		})
 		waiting, cancel := context.WithTimeout(ctx, max(t.drain, time.Nanosecond))

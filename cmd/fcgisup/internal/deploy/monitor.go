@@ -70,8 +70,8 @@ func (w monitorWork) lines() []line {
 	return when(w.verb != "", line{w.verb, units.MonitorUnit})
 }
 
-// monitorPatience is how long the monitor may take to stop and start.
-const monitorPatience = 3 * time.Minute
+// monitorTimeout is how long the monitor may take to stop and start.
+const monitorTimeout = 3 * time.Minute
 
 // tellMonitor brings the host's monitor, where one runs, to the configuration
 // that is in force now. What was applied stays, whether it can or not.
@@ -79,7 +79,7 @@ func (a *Applier) tellMonitor(ctx context.Context) error {
 	if a.monitor.verb == "" {
 		a.reloadMonitor(ctx)
 	} else {
-		within, cancel := context.WithTimeout(ctx, monitorPatience)
+		within, cancel := context.WithTimeout(ctx, monitorTimeout)
 		defer cancel()
 		if err := a.systemd.Restart(within, units.MonitorUnit); err != nil {
 			return term.Hinted(fmt.Errorf("cannot %s: the apps are as configured, but %w", a.What, err), "journalctl -u "+units.MonitorUnit+" says why")

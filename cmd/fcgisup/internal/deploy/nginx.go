@@ -46,8 +46,8 @@ func (a *Applier) findNginx(ctx context.Context) (webServer, error) {
 	return w, err
 }
 
-// reloadPatience is how long nginx may take to read its configuration and fork.
-const reloadPatience = 30 * time.Second
+// reloadTimeout is how long nginx may take to read its configuration and fork.
+const reloadTimeout = 30 * time.Second
 
 // reloadNginx returns when only workers with the new configuration take
 // requests. The old ones may serve their last ones for long.
@@ -58,7 +58,7 @@ func (a *Applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 	if old, err = nginx.Workers(a.web.masters...); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reloadPatience)
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	if a.web.unit {
 		err = a.systemd.ReloadUnit(ctx, NginxService)
@@ -71,7 +71,7 @@ func (a *Applier) reloadNginx(ctx context.Context) (old []nginx.Process, err err
 	// nginx says "reloaded" once the signal is sent, and its old workers accept a little longer than its new ones.
 	err = poll(ctx, func() (bool, error) { return a.handedOver(old) })
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("nginx has no new workers %s after its reload; its error log says why", reloadPatience)
+		err = fmt.Errorf("nginx has no new workers %s after its reload; its error log says why", reloadTimeout)
 	}
 	return old, err
 }

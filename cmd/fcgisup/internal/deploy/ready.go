@@ -75,8 +75,8 @@ func whyFailing(st control.Status) error {
 	return err
 }
 
-// beginPatience is how long a service that runs may be without its control socket.
-const beginPatience = 20 * time.Second
+// beginTimeout is how long a service that runs may be without its control socket.
+const beginTimeout = 20 * time.Second
 
 // supervisorError says that a supervisor of an app cannot be asked or refuses. Its
 // control socket is the app's user's, who must not keep root from applying others.
@@ -91,7 +91,7 @@ func (e *supervisorError) Unwrap() error { return e.cause }
 // rereads has a supervisor read its configuration again. One that has gone to
 // sleep since will read it when it wakes.
 func rereads(ctx context.Context, socket string, limit time.Duration) error {
-	within, cancel := context.WithTimeout(ctx, beginPatience)
+	within, cancel := context.WithTimeout(ctx, beginTimeout)
 	defer cancel()
 	err := poll(within, func() (bool, error) {
 		_, err := control.Fetch(within, nil, socket)
@@ -141,9 +141,9 @@ func (t *transaction) probe(ctx context.Context) error {
 		if len(numbers) == 0 {
 			continue
 		}
-		limit := jobPatience(*p.App)
+		limit := jobTimeout(*p.App)
 		within, cancel := context.WithTimeout(ctx, limit)
-		soon := time.AfterFunc(quietPatience, func() {
+		soon := time.AfterFunc(quietTimeout, func() {
 			t.waiting.Line(t.Err, fmt.Sprintf("fcgisup: waiting until %s answers, %s at most", byNumber(p.Name, "", numbers), limit))
 		})
 		group, within := errgroup.WithContext(within)

@@ -25,7 +25,7 @@ func (t *transaction) reopen(ctx context.Context) error {
 			if err := t.reopenSocket(ctx, p, n); err != nil || !p.awake[n] {
 				return err
 			}
-			within, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
+			within, cancel := context.WithTimeout(ctx, jobTimeout(*p.App))
 			defer cancel()
 			return t.comesUp(within, *p.App, n)
 		}
@@ -46,7 +46,7 @@ func (t *transaction) reopen(ctx context.Context) error {
 }
 
 func (t *transaction) reopenSocket(ctx context.Context, p Plan, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, jobPatience(*p.App))
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout(*p.App))
 	defer cancel()
 	unit := units.Names(p.Name).Socket(n)
 	err := t.systemd.Restart(ctx, unit)

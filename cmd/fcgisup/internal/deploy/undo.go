@@ -35,8 +35,8 @@ type instanceOf struct {
 	n    int
 }
 
-// undoPatience bounds the way back, which goes on when apply is interrupted.
-const undoPatience = 10 * time.Minute
+// undoTimeout bounds the way back, which goes on when apply is interrupted.
+const undoTimeout = 10 * time.Minute
 
 // goBack puts everything back and returns why, with what could not be put
 // back. No request is lost on the way back either, so nginx comes first.
@@ -44,7 +44,7 @@ const undoPatience = 10 * time.Minute
 var errHalfUndone = errors.New("cannot put everything back")
 
 func (t *transaction) goBack(ctx context.Context, why error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	var failures []error
 	try := func(err error) {
