@@ -31,8 +31,8 @@ import (
 
 const (
 	demoInstances = 5
-	// demoPatience bounds each step; nothing takes a tenth of it on an idle machine.
-	demoPatience = 20 * time.Second
+	// stepTimeout bounds each step; nothing takes a tenth of it on an idle machine.
+	stepTimeout = 20 * time.Second
 )
 
 // Demo is the main job on one machine with nothing installed.
@@ -175,15 +175,15 @@ func (d *Demo) tour(ctx context.Context) error {
 	if err := d.show(); err != nil {
 		return err
 	}
-	if err := d.murder(ctx, first); err != nil {
+	if err := d.killWorker(ctx, first); err != nil {
 		return err
 	}
 	d.say("The upstream for nginx (fcgisup gen nginx):")
 	return d.upstream()
 }
 
-// murder kills a worker and waits for its successor.
-func (d *Demo) murder(ctx context.Context, pid int) error {
+// killWorker kills a worker and waits for its successor.
+func (d *Demo) killWorker(ctx context.Context, pid int) error {
 	d.say("kill -9 %d:", pid)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("cannot kill worker %d: %w", pid, err)
@@ -212,7 +212,7 @@ func (d *Demo) murder(ctx context.Context, pid int) error {
 
 // get requests the page and returns the pid of who answered.
 func (d *Demo) get(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
@@ -237,7 +237,7 @@ func (d *Demo) get(ctx context.Context) (int, error) {
 }
 
 func (d *Demo) await(ctx context.Context, what string, done func(up int) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	defer d.Progress("waiting for %s", what).Done()
 	for {

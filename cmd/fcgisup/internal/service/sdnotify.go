@@ -10,28 +10,28 @@ import (
 // Notifier sends messages to systemd, sd_notify(3).
 type Notifier struct {
 	log *slog.Logger
-	// saying has room for the one message that is being sent.
-	saying chan struct{}
+	// sending has room for the one message that is being sent.
+	sending chan struct{}
 }
 
 func NewNotifier(log *slog.Logger) *Notifier { return &Notifier{log, make(chan struct{}, 1)} }
 
-// sayPatience bounds the wait for a systemd that does not read: the socket then
+// notifyTimeout bounds the wait for a systemd that does not read: the socket then
 // blocks, and supervision must not.
-const sayPatience = time.Second
+const notifyTimeout = time.Second
 
 // Notify sends a message, after those before it; true once it is sent.
 func (v *Notifier) Notify(state string) bool {
-	enough := time.After(sayPatience)
+	enough := time.After(notifyTimeout)
 	select {
-	case v.saying <- struct{}{}:
+	case v.sending <- struct{}{}:
 	case <-enough:
 		v.log.Warn("systemd does not read what it is told", "dropped", state)
 		return false
 	}
 	said := make(chan bool, 1)
 	go func() {
-		defer func() { <-v.saying }()
+		defer func() { <-v.sending }()
 		_, err := daemon.SdNotify(false, state)
 		if err != nil {
 			v.log.Warn("cannot notify systemd", "error", err)
