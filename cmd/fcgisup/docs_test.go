@@ -15,6 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
+	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
 
 // pages are README.md and docs/*.md by name.
@@ -167,16 +168,23 @@ func codeOf(page string) []string {
 	return code
 }
 
-// TestDocsMetrics: the metrics that a page names are collected.
+// TestDocsMetrics: the metrics that a page names are collected, and docs/metrics.md has all of them.
 func TestDocsMetrics(t *testing.T) {
 	ch := make(chan *prometheus.Desc, 100)
 	monitor.New(monitor.Options{}).Collector().Describe(ch) // the supervisor's, and its own
+	(&alert.Alerter{}).Describe(ch)
 	close(ch)
 	known := map[string]bool{"fcgisup_build_info": true}
 	for d := range ch {
 		known[regexp.MustCompile(`fcgisup_[a-z_]+`).FindString(d.String())] = true
 	}
-	for name, page := range pages(t) {
+	all := pages(t)
+	for metric := range known {
+		if !strings.Contains(all["docs/metrics.md"], "`"+metric+"`") {
+			t.Errorf("docs/metrics.md does not have %s", metric)
+		}
+	}
+	for name, page := range all {
 		for _, metric := range regexp.MustCompile(`\bfcgisup_[a-z_]+`).FindAllString(page, -1) {
 			if metric = strings.TrimSuffix(metric, "_bucket"); !known[metric] {
 				t.Errorf("%s names %s; there are %q", name, metric, slices.Sorted(maps.Keys(known)))
