@@ -71,6 +71,11 @@ golden: ## writes testdata/cases, testdata/help and the configuration reference
 	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$|TestReference$$' ./cmd/fcgisup -update
 	$(GO) test -count=1 -run 'TestCases$$' ./cmd/fcgisup/internal/foreign -update
 
+picture: build ## docs/demo-light.svg and docs/demo-dark.svg: what the demo prints on a terminal
+	mkdir -p dist
+	script -qec 'stty cols 100; bin/fcgisup demo --once' /dev/null </dev/null >dist/demo.txt
+	for theme in light dark; do (cd .package/tools && $(GO) run . picture $$theme 'fcgisup demo' 'The upstream for nginx') <dist/demo.txt >docs/demo-$$theme.svg || exit 1; done
+
 man: build ## dist/man: a page for each command, and fcgisup.yaml(5)
 	rm -rf dist/man
 	mkdir -p dist/man
@@ -108,4 +113,4 @@ release-test: ## makes a release twice in fresh clones, compares sums and the fi
 clean: ## removes what make made
 	rm -rf bin dist
 
-.PHONY: help build test programs lint bounds bench chaos fuzz golden man install package image release release-test clean
+.PHONY: help build test programs lint bounds bench chaos fuzz golden picture man install package image release release-test clean

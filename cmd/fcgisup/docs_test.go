@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
 )
@@ -226,4 +228,28 @@ func headings(page string) []string {
 		all = append(all, strings.ReplaceAll(text, " ", "-"))
 	}
 	return all
+}
+
+// TestPictures: the pictures of the demo in README.md have today's table, and differ in their colours alone; make picture draws them.
+func TestPictures(t *testing.T) {
+	var header strings.Builder
+	if err := table(&header, nil, time.Now(), term.Screen{}); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(header.String()), " ")
+	var texts []string
+	for _, theme := range []string{"light", "dark"} {
+		svg, err := os.ReadFile("../../docs/demo-" + theme + ".svg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(svg), "")
+		if text = strings.Join(strings.Fields(text), " "); !strings.Contains(text, words) {
+			t.Errorf("docs/demo-%s.svg does not show %q", theme, words)
+		}
+		texts = append(texts, text)
+	}
+	if texts[0] != texts[1] {
+		t.Error("docs/demo-light.svg and docs/demo-dark.svg show different texts")
+	}
 }
