@@ -39,6 +39,7 @@ func TestOpenAPI(t *testing.T) {
 	add := func(of reflect.Type, values []string) { types.Enums[of] = values }
 	add(openapi.EnumOf(InstanceStates))
 	add(openapi.EnumOf(States))
+	add(openapi.EnumOf(TemplateStates))
 	add(openapi.EnumOf(Causes))
 	add(openapi.EnumOf(Directions))
 	add(openapi.EnumOf(fcgisup.ProbeClasses))
@@ -110,6 +111,9 @@ func fill(v reflect.Value) {
 		return
 	case State:
 		v.Set(reflect.ValueOf(Ready))
+		return
+	case TemplateState:
+		v.Set(reflect.ValueOf(TemplateReady))
 		return
 	case Direction:
 		v.Set(reflect.ValueOf(Upward))

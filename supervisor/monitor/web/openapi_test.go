@@ -45,6 +45,7 @@ func TestOpenAPI(t *testing.T) {
 	add(openapi.EnumOf(monitor.Healths))
 	add(openapi.EnumOf(control.InstanceStates))
 	add(openapi.EnumOf(control.States))
+	add(openapi.EnumOf(control.TemplateStates))
 	add(openapi.EnumOf(control.Causes))
 	add(openapi.EnumOf(control.Directions))
 	add(openapi.EnumOf(fcgisup.ProbeClasses))
