@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/show"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 	"github.com/fcgisup/fcgisup/supervisor/monitor/alert"
@@ -233,7 +234,7 @@ func headings(page string) []string {
 // TestPictures: the pictures of the demo in README.md have today's table, and differ in their colours alone; make picture draws them.
 func TestPictures(t *testing.T) {
 	var header strings.Builder
-	if err := table(&header, nil, time.Now(), term.Screen{}); err != nil {
+	if err := show.Table(&header, nil, time.Now(), term.Screen{}); err != nil {
 		t.Fatal(err)
 	}
 	words := strings.Join(strings.Fields(header.String()), " ")

@@ -90,7 +90,7 @@ func file(dir string, fd int, net map[scoreboard.Inode]endpoints, known []scoreb
 		}
 		return f, f.connection(inode, net)
 	}
-	if st, err := os.Stat(path); err == nil { // pipes and the like have no path, and are found by it all the same
+	if st, err := os.Stat(path); err == nil { // pipes and the like have no path, and are found by it anyway
 		f.Regular = st.Mode().IsRegular()
 	}
 	return f, nil

@@ -49,7 +49,7 @@ var Kinds = []Kind{Begun, Kept, Refused, Lost, Dropped}
 type Event struct {
 	Kind   Kind
 	Reason string
-	// Blamed comes with Lost: nobody else has ended the process, and the program runs without a template.
+	// Blamed comes with Lost: no other process has ended it, and the program runs without a template.
 	Blamed bool
 }
 
