@@ -52,6 +52,7 @@ func TestManPages(t *testing.T) {
 		}
 	}
 	listsCommands(t, pages["fcgisup.1"], commands)
+	formats(t, first)
 	for what, c := range map[string]struct {
 		code  int
 		epoch string
@@ -64,6 +65,23 @@ func TestManPages(t *testing.T) {
 		if out, code := man(c.epoch, c.args...); code != c.code {
 			t.Errorf("%s: exit %d: %s", what, code, out)
 		}
+	}
+}
+
+// formats has the formatter warn of nothing, and every page name what it is about in a line that whatis(1) finds.
+func formats(t *testing.T, dir string) {
+	t.Helper()
+	needFiles(t, "/usr/bin/groff", "/usr/bin/lexgrog")
+	pages, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("groff", append([]string{"-z", "-t", "-Kutf8", "-Tutf8", "-mandoc", "-ww"}, pages...)...).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("groff: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("lexgrog", pages...).CombinedOutput(); err != nil || strings.Contains(string(out), "parse failed") {
+		t.Errorf("lexgrog: %v\n%s", err, out)
 	}
 }
 
