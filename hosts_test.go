@@ -13,8 +13,20 @@ func TestRunsOn(t *testing.T) {
 		name string
 		want bool
 	}{
-		{"app1.example", true}, {"app1", true}, {"APP1", true}, {"app", false}, {"app1.other", false}, {"short.example", true}, {"10.0.0.7", true},
-		{"10.0.0", false}, {"10", false}, {"10.0.0.70", false}, {"fd00::7", true}, {"10.0.0.8", true}, {"web", false}, {"", false},
+		{"app1.example", true},
+		{"app1", true},
+		{"APP1", true},
+		{"app", false},
+		{"app1.other", false},
+		{"short.example", true},
+		{"10.0.0.7", true},
+		{"10.0.0", false},
+		{"10", false},
+		{"10.0.0.70", false},
+		{"fd00::7", true},
+		{"10.0.0.8", true},
+		{"web", false},
+		{"", false},
 	} {
 		if got := a.RunsOn([]string{"other", test.name}); got != test.want {
 			t.Errorf("%q: %t", test.name, got)

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"os"
-	"strings"
 	"testing"
-	"time"
 )
 
 // needFiles skips the test when one of the files is missing, and fails it in CI.
@@ -23,20 +20,6 @@ func needFiles(t *testing.T, files ...string) {
 	}
 }
 
-// within waits until check has no complaint.
-func within(t *testing.T, limit time.Duration, check func() error) {
-	t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %v", limit, err)
-		}
-	}
-}
-
 // busyAddress is one that is taken until the test ends.
 func busyAddress(t *testing.T) string {
 	t.Helper()
@@ -46,13 +29,4 @@ func busyAddress(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l.Addr().String()
-}
-
-// applyConfig is the configuration of the app "web" with so many instances; more are further keys of it.
-func applyConfig(instances int, more ...string) string {
-	keys := append([]string{
-		"command: [/opt/apps/web.pl]", "user: www-data", "group: www-data", "listen: /run/web%i.sock",
-		"health: {path: /, interval: 500ms}", "limits: {stop_timeout: 10s}", fmt.Sprintf("instances: %d", instances),
-	}, more...)
-	return "apps:\n  web:\n    " + strings.Join(keys, "\n    ") + "\n"
 }

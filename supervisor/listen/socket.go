@@ -152,6 +152,7 @@ func owner(address, name string, want []fcgisup.Instance, files int) (fcgisup.In
 	return fcgisup.Instance{}, false
 }
 
+// SameAddress reports whether a socket that is bound to an address is the configured one.
 func SameAddress(want fcgisup.Address, bound string) bool {
 	if want.Addr == bound {
 		return true

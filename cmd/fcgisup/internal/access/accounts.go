@@ -14,11 +14,13 @@ import (
 	"time"
 )
 
+// UserExists reports whether the user database has a user of this name.
 func UserExists(name string) bool {
 	_, err := user.Lookup(name)
 	return err == nil || inDirectory("passwd", name)
 }
 
+// GroupExists reports whether the group database has a group of this name.
 func GroupExists(name string) bool {
 	_, err := user.LookupGroup(name)
 	return err == nil || inDirectory("group", name)
@@ -44,6 +46,7 @@ const (
 	notInDirectory = 2
 )
 
+// IsNumber reports whether a name is the number of an account.
 func IsNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // SocketMode is who owns a socket file, and who may connect to it.

@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	// WorkerCommand is the hidden command that runs ServeWorker.
 	WorkerCommand = "demo-worker"
 	demoPIDHeader = "Fcgisup-Demo-Pid"
 )

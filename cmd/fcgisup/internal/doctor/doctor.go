@@ -18,6 +18,7 @@ type Doctor struct {
 	Binary string
 }
 
+// Run gathers the facts, applies the rules and reports what they find.
 func (d *Doctor) Run(ctx context.Context) error {
 	cfg, err := d.LoadHere()
 	if errors.Is(err, fcgisup.ErrNoConfig) {

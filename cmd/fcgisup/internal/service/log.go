@@ -80,6 +80,7 @@ func (q *lineQueue) take() []byte {
 	return text
 }
 
+// NewAsyncWriter writes to w in a goroutine of its own.
 func NewAsyncWriter(w io.Writer) *AsyncWriter {
 	n := &AsyncWriter{
 		news: make(chan struct{}, 1), done: make(chan struct{}),

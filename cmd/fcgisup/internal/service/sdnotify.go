@@ -14,6 +14,7 @@ type Notifier struct {
 	sending chan struct{}
 }
 
+// NewNotifier sends to the socket that $NOTIFY_SOCKET names; without one it sends nothing.
 func NewNotifier(log *slog.Logger) *Notifier { return &Notifier{log, make(chan struct{}, 1)} }
 
 // notifyTimeout bounds the wait for a systemd that does not read: the socket then

@@ -326,6 +326,7 @@ func plausible(getenv func(string) string) error {
 	return nil
 }
 
+// CloseSockets closes all of them, and logs what fails.
 func CloseSockets(sockets map[fcgisup.Instance]*listen.Socket, log *slog.Logger) {
 	for in, s := range sockets {
 		if err := s.Close(); err != nil {
