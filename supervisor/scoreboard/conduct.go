@@ -23,9 +23,9 @@ import (
 // serves while it polls: of those nothing is said but by inheritance. That a worker
 // has answered is told by the bytes that it has written (/proc/PID/io) since it was
 // last seen without a connection; one that uses send(2) is not counted there, and
-// one with threads writes for others, so of theirs nothing is said. What a worker
-// writes elsewhere while an upload stalls, or between two looks, looks like an
-// answer. Safe for concurrent use. The zero value is ready.
+// one with threads writes for others, so of theirs nothing is said; nor is it of one
+// that has started a process since the connection came. What a worker writes to a file
+// while an upload stalls, or between two looks, looks like an answer. Safe for concurrent use. The zero value is ready.
 type Conduct struct {
 	mu sync.Mutex
 	// last is when it was last asked, in ticks since boot as processes' starts are.
@@ -186,7 +186,7 @@ func (c *Conduct) follow(pid int, census *census, open map[Inode]Conn, answered 
 	marks[pid] = before
 	inode, err := thread{pid, pid}.reads()
 	conn, ours := open[inode]
-	if err != nil || !ours || conn.Gone || conn.Unread > 0 || !slices.Contains(holds, inode) {
+	if err != nil || !ours || conn.Gone || conn.Unread > 0 || !slices.Contains(holds, inode) || census.forked(pid, inode, c.absent[inode]) {
 		return
 	}
 	switch r, resting := c.rests[inode]; {
@@ -286,6 +286,19 @@ func (s *census) serves(pid int, by []int, absent uint64) bool {
 	}
 	own := pid == s.group.Leader || absent > 0 && p.stat.Start < absent || s.managed(p.stat.Parent, by)
 	return own && !s.acceptor(pid).blocked
+}
+
+// forked reports whether a child of the process lives that was started since a connection was known to be absent, and
+// not for another one: a program that hands an upload on to it, as fcgiwrap does, has written, and has not answered.
+func (s *census) forked(pid int, inode Inode, absent uint64) bool {
+	return slices.ContainsFunc(s.group.PIDs, func(other int) bool {
+		p := s.process(other)
+		if p.err != nil || p.stat.Parent != pid || !p.stat.Alive() || absent > 0 && p.stat.Start < absent {
+			return false
+		}
+		holds := s.holds(other)
+		return len(holds) == 0 || slices.Contains(holds, inode)
+	})
 }
 
 // managed reports whether a process's parent is one that forks workers and does not serve.

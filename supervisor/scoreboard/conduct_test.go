@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// conductWorker answers each byte on a connection with one; "b" has it leave the connection to a background process,
+// conductWorker answers each byte on a connection with one; "c" has it start a process as well, as a wrapper of CGI programs
+// does; "b" has it leave the connection to a background process,
 // as a program does that starts one without closing its descriptors.
 const conductWorker = `
 while (accept my $conn, STDIN) {
@@ -16,6 +17,7 @@ while (accept my $conn, STDIN) {
 		syswrite $conn, $byte;
 		exec('sleep', '3600') if $byte eq 'b' && !(fork // die);
 		last if $byte eq 'b';
+		if ($byte eq 'c' && !(fork // die)) { close $conn; exec('sleep', '3600') }
 	}
 	close $conn;
 }`
@@ -140,4 +142,24 @@ func TestConductAnswered(t *testing.T) {
 	next := b.dial(t)
 	b.ask(t, next, "a")
 	b.becomes(t, "beside a kept one", 2, 1, 1)
+}
+
+// TestConductUpload: a worker that has started a process for its request writes to that, and then waits for more of the
+// upload, which looks like an answer and a kept connection.
+func TestConductUpload(t *testing.T) {
+	t.Parallel()
+	b := newConductBed(t)
+	b.becomes(t, "at rest", 0, 0, 0)
+	conn := b.dial(t)
+	b.becomes(t, "before the first request", 1, 0, 0)
+	b.ask(t, conn, "a")
+	b.becomes(t, "after an answer", 1, 0, 1)
+	b.ask(t, conn, "c")
+	for end := time.Now().Add(restFor + 500*time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if _, answered, kept := b.judged(t); answered+kept != 0 {
+			t.Fatalf("in the middle of an upload: %d answered, %d kept", answered, kept)
+		}
+	}
+	_ = conn.Close()
+	b.becomes(t, "after the end", 0, 0, 0)
 }
