@@ -24,8 +24,9 @@ import (
 // has answered is told by the bytes that it has written (/proc/PID/io) since it was
 // last seen without a connection; one that uses send(2) is not counted there, and
 // one with threads writes for others, so of theirs nothing is said; nor is it of one
-// that has started a process since the connection came. What a worker writes to a file
-// while an upload stalls, or between two looks, looks like an answer. Safe for concurrent use. The zero value is ready.
+// that has started a process since the connection came, or has written to a file other
+// than by appending: that may be an upload whose client pauses. Safe for concurrent use.
+// The zero value is ready.
 type Conduct struct {
 	mu sync.Mutex
 	// last is when it was last asked, in ticks since boot as processes' starts are.
@@ -51,6 +52,10 @@ type mark struct {
 	start, read, written uint64
 	// rested: a rest that one look misses goes on if nothing was read since.
 	rested bool
+	// files are those open for writing when the process was first seen, or later without a connection.
+	files positions
+	// renew: files have changed, and are read again when it has no connection.
+	renew bool
 }
 
 // rest is since when a worker has been blocked reading from a connection, having
@@ -174,10 +179,16 @@ func (c *Conduct) follow(pid int, census *census, open map[Inode]Conn, answered 
 	}
 	before, known := c.marks[pid]
 	known = known && before.start == p.stat.Start
+	here.files = before.files
 	switch {
 	case len(holds) == 0 && census.acceptor(pid).takes, len(holds) > 0 && !known:
 		// Read before it was seen in accept: what it has written since may be an answer
 		// on a connection that came after the list was made.
+		if !known || before.renew {
+			if here.files, err = openFiles(pid); err != nil {
+				return
+			}
+		}
 		marks[pid] = here
 		return
 	case !known:
@@ -193,6 +204,11 @@ func (c *Conduct) follow(pid int, census *census, open map[Inode]Conn, answered 
 	case resting && r.pid == pid && r.read == read && r.written == written:
 		rests[inode] = r
 	case written > before.written, before.rested && read == before.read:
+		if files, err := openFiles(pid); err != nil || before.files.advanced(files) {
+			before.renew = true
+			marks[pid] = before
+			return
+		}
 		here.rested = true
 		marks[pid] = here // the next request needs an answer of its own
 		rests[inode] = rest{now, read, written, pid}

@@ -9,11 +9,17 @@ import (
 )
 
 // conductWorker answers each byte on a connection with one; "c" has it start a process as well, as a wrapper of CGI programs
-// does; "b" has it leave the connection to a background process,
+// does; "u" is written to a file instead, and "e" ends that and is answered; "b" has it leave the connection to a background process,
 // as a program does that starts one without closing its descriptors.
 const conductWorker = `
+open my $pid, '+>', undef or die;
+syswrite $pid, "held open\n";
 while (accept my $conn, STDIN) {
+	my $file;
 	while (sysread $conn, my $byte, 1) {
+		open $file, '+>', undef or die if $byte eq 'u' && !$file;
+		if ($byte eq 'u') { syswrite $file, $byte; next }
+		undef $file if $byte eq 'e';
 		syswrite $conn, $byte;
 		exec('sleep', '3600') if $byte eq 'b' && !(fork // die);
 		last if $byte eq 'b';
@@ -155,11 +161,37 @@ func TestConductUpload(t *testing.T) {
 	b.ask(t, conn, "a")
 	b.becomes(t, "after an answer", 1, 0, 1)
 	b.ask(t, conn, "c")
+	b.isNotKept(t)
+	_ = conn.Close()
+	b.becomes(t, "after the end", 0, 0, 0)
+}
+
+// TestConductUploadToFile: what a worker writes to a file of its own is not an answer, while the file is open.
+func TestConductUploadToFile(t *testing.T) {
+	t.Parallel()
+	b := newConductBed(t)
+	b.becomes(t, "at rest", 0, 0, 0)
+	conn := b.dial(t)
+	b.becomes(t, "before the first request", 1, 0, 0)
+	b.ask(t, conn, "a")
+	b.becomes(t, "after an answer", 1, 0, 1)
+	for range 2 {
+		if _, err := io.WriteString(conn, "u"); err != nil {
+			t.Fatal(err)
+		}
+		b.isNotKept(t)
+	}
+	b.ask(t, conn, "e")
+	b.becomes(t, "after the answer to the upload", 1, 0, 1)
+}
+
+// isNotKept watches a connection for longer than it takes to be called kept.
+func (b *conductBed) isNotKept(t *testing.T) {
+	t.Helper()
+	time.Sleep(50 * time.Millisecond) // until the worker has read
 	for end := time.Now().Add(restFor + 500*time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if _, answered, kept := b.judged(t); answered+kept != 0 {
 			t.Fatalf("in the middle of an upload: %d answered, %d kept", answered, kept)
 		}
 	}
-	_ = conn.Close()
-	b.becomes(t, "after the end", 0, 0, 0)
 }

@@ -165,6 +165,7 @@ func FuzzProc(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = slices.Clip(b)
 		parseTargets(b)
+		parseFDInfo(b)
 		parseKilobytes(b, "Pss")
 		parseResident(b)
 		parseSocketLink(b)
