@@ -29,8 +29,7 @@ func (f *fleet) killWorker(ctx context.Context, m *member, s Step) (string, erro
 func (f *fleet) kill(ctx context.Context, m *member, kind Kind, pids []int, supervisor int) (string, error) {
 	victims := openProcesses(pids)
 	defer closeProcesses(victims)
-	stopAll(victims)
-	marks, err := held(ctx, m.targets, append(pids, supervisor))
+	marks, err := stopWith(ctx, m, victims, append(pids, supervisor))
 	if err != nil {
 		signalAll(victims, unix.SIGCONT)
 		return "", err
@@ -44,6 +43,20 @@ func (f *fleet) kill(ctx context.Context, m *member, kind Kind, pids []int, supe
 		return "", err
 	}
 	return fmt.Sprintf("killed %v, with them requests %v and %d other connections", pids, k.Victims, k.Foreign), nil
+}
+
+// stops bounds how often processes are stopped again that their supervisor continues meanwhile, as it does before it ends them.
+const stops = 5
+
+// stopWith stops processes and returns what these pids hold then.
+func stopWith(ctx context.Context, m *member, victims []process, pids []int) (marks []string, err error) {
+	for range stops {
+		stopAll(victims)
+		if marks, err = held(ctx, m.targets, pids); err != nil || !slices.ContainsFunc(victims, process.runs) {
+			break
+		}
+	}
+	return marks, err
 }
 
 // deathPatience is how long a worker may outlive its supervisor.

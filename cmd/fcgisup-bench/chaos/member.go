@@ -51,7 +51,7 @@ const (
 	pings = "{interval: 500ms, timeout: 3s, failures: 3}"
 )
 
-// specs is the fleet: every language, fixed and elastic, unix and TCP, each way to hold a socket.
+// specs is the fleet: every language, fixed, elastic and forked from a template, unix and TCP, each way to hold a socket.
 func specs() []spec {
 	return []spec{
 		{app: "perl", program: "hello.pl", needs: "/usr/bin/perl", instances: 1, workers: "3", network: "unix", backlog: 511, health: asks, hold: harness, deaf: true},
@@ -61,6 +61,7 @@ func specs() []spec {
 		{app: "web", program: "hello.pl", needs: "/usr/bin/perl", instances: 2, split: true, workers: "1", network: "unix", backlog: 511, health: asks, hold: harness, nginx: true},
 		{app: "hog", program: "liar.pl", needs: "/usr/bin/perl", instances: 1, workers: "2", network: "tcp", backlog: 511, health: pings, hold: own, hungry: true},
 		{app: "unit", program: "hello.pl", needs: "/usr/bin/perl", instances: 2, split: true, workers: "1", network: "unix", backlog: 511, health: asks, hold: bySystemd, nginx: true},
+		{app: "fork", program: "hello.pl", needs: "/usr/bin/perl", instances: 1, workers: "{min: 2, max: 5, spare: 1, prefork: perl}", network: "unix", backlog: 511, health: asks, hold: harness},
 		{app: "unitc", program: "hello-c", instances: 1, split: true, workers: "{min: 1, max: 4, spare: 1}", network: "tcp", backlog: 511, health: pings, hold: bySystemd},
 	}
 }

@@ -70,14 +70,16 @@ func (p process) gone() bool {
 func stopAll(all []process) {
 	signalAll(all, unix.SIGSTOP)
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		running := slices.ContainsFunc(all, func(p process) bool {
-			s := stateOf(p.pid)
-			return s != 0 && s != 'T' && s != 't' && s != 'Z' && s != 'X'
-		})
-		if !running {
+		if !slices.ContainsFunc(all, process.runs) {
 			return
 		}
 	}
+}
+
+// runs reports whether it is neither stopped nor dead.
+func (p process) runs() bool {
+	s := stateOf(p.pid)
+	return s != 0 && s != 'T' && s != 't' && s != 'Z' && s != 'X'
 }
 
 // stat is /proc/PID/stat after the name in parentheses: state, ppid, pgrp, …
