@@ -309,11 +309,11 @@ func programsIn(apps, compiled string) map[string]peers.Program {
 	c, perl, php := filepath.Join(compiled, "hello"), filepath.Join(apps, "hello.pl"), filepath.Join(apps, "hello.php")
 	return map[string]peers.Program{
 		"C":    {Name: "C", Command: []string{c}, File: c},
-		"Perl": {Name: "Perl", Command: []string{perl}, File: perl},
+		"Perl": {Name: "Perl", Command: []string{perl}, File: perl, Perl: true},
 		// Like PHP-FPM's pm.max_requests it does not recycle.
 		"PHP": {Name: "PHP", Command: []string{"/usr/bin/php-cgi"}, File: "/usr/bin/php-cgi", PHP: true, Params: map[string]string{"SCRIPT_FILENAME": php}, Env: map[string]string{"PHP_FCGI_MAX_REQUESTS": "0"}},
 		// Debian's; what the README says of its configuration is the machine's business.
-		"Request Tracker": {Name: "Request Tracker", Command: []string{requestTracker}, File: requestTracker, Params: map[string]string{"SCRIPT_NAME": "/rt"}, Writes: []string{
+		"Request Tracker": {Name: "Request Tracker", Command: []string{requestTracker}, File: requestTracker, Perl: true, Params: map[string]string{"SCRIPT_NAME": "/rt"}, Writes: []string{
 			"-/var/cache/request-tracker5", "-/var/lib/request-tracker5", "-/var/lib/dbconfig-common/sqlite3/request-tracker5",
 		}},
 	}

@@ -17,22 +17,27 @@ type footprint struct {
 	PHP     []string      `yaml:"php"` // the same with the PHP program
 	Sizes   []int         `yaml:"sizes"`
 	PHPMost int           `yaml:"php_most"` // largest size with the PHP program
+	Forked  []string      `yaml:"forked"`   // the same with Request Tracker, of the smallest size
 	Settle  time.Duration `yaml:"settle"`
 	Window  time.Duration `yaml:"window"` // of idleness
 	Load    time.Duration `yaml:"load"`   // of wrk; whole seconds
 }
 
 func (m *footprint) measure(ctx context.Context, b *bench, t *report.Table) error {
-	t.Columns = []string{"processes", "RSS, MiB", "PSS, MiB", "idle, % of a core", "wake-ups/s", "under load, % of a core", "at requests/s", "PSS of a worker, MiB"}
+	t.Columns = []string{"processes", "RSS, MiB", "PSS, MiB", "idle, % of a core", "wake-ups/s", "under load, % of a core", "at requests/s", "PSS of all workers, MiB"}
 	growth := map[string][][2]float64{}
 	var order []string
-	for _, part := range parts(m.Program, m.Peers, m.PHP) {
+	all := parts(m.Program, m.Peers, m.PHP)
+	if len(m.Forked) > 0 && exists(requestTracker) {
+		all = append(all, part{"Request Tracker", m.Forked})
+	}
+	for _, part := range all {
 		program, err := b.program(part.program)
 		if err != nil {
 			return err
 		}
 		for _, size := range m.Sizes {
-			if program.PHP && size > m.PHPMost {
+			if program.PHP && size > m.PHPMost || program.Perl && size > m.Sizes[0] {
 				continue
 			}
 			group := fmt.Sprintf("%s, %d workers", program.Name, size)
@@ -48,7 +53,7 @@ func (m *footprint) measure(ctx context.Context, b *bench, t *report.Table) erro
 				}
 				row.Group = group
 				t.Rows = append(t.Rows, row)
-				if pss > 0 && !program.PHP {
+				if pss > 0 && part.program == m.Program {
 					if growth[name] == nil {
 						order = append(order, name)
 					}
@@ -93,7 +98,7 @@ func (m *footprint) one(ctx context.Context, b *bench, name string, spec peers.S
 		} else {
 			cells = append(cells, report.Number(100*(busy.cpu-idle.cpu)/got.Elapsed.Seconds(), ""), report.Number(got.Rate, ""))
 		}
-		cells = append(cells, report.Number(workers.pss/kib/float64(max(len(all.Workers), 1)), ""))
+		cells = append(cells, report.Number(workers.pss/kib, ""))
 		row = report.Row{Name: name, Cells: cells}
 		return ctx.Err()
 	})

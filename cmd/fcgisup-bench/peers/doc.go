@@ -19,6 +19,7 @@ type Program struct {
 	Params  map[string]string // FastCGI parameters it needs beside the usual ones
 	Writes  []string          // directories that fcgisup's sandbox must leave it, as ReadWritePaths= has them
 	PHP     bool              // a script that PHP-FPM can serve, too
+	Perl    bool              // a program that can be forked from a template
 	File    string            // what can be told from other processes' first two arguments
 }
 
@@ -88,7 +89,7 @@ func All() []Peer {
 	return []Peer{
 		fcgisup("fcgisup", shared), fcgisup("fcgisup, a socket each", separate), fcgisup("fcgisup, elastic", elastic),
 		fcgisup("fcgisup, queue_wait 700ms", hurried),
-		fcgisup("fcgisup, no sandbox", unboxed),
+		fcgisup("fcgisup, no sandbox", unboxed), fcgisup("fcgisup, prefork", forked),
 		spawnFcgi(), multiwatch("multiwatch"), multiwatch("multiwatch again"), supervisor(), uwsgi(), modFcgid(), lighttpd(),
 		systemd(), phpFPM("static"), phpFPM("dynamic"), phpFPM("ondemand"),
 	}

@@ -21,6 +21,7 @@ const (
 	elastic               // one socket, and as many as are needed
 	unboxed               // one socket, without systemd's sandbox
 	hurried               // one socket, with a shorter queue_wait
+	forked                // one socket, and a template process that the workers are forked from
 )
 
 func (f shape) yaml(workers int) string {
@@ -29,6 +30,8 @@ func (f shape) yaml(workers int) string {
 		return fmt.Sprintf("instances: %d", workers)
 	case elastic:
 		return fmt.Sprintf("workers: {min: 1, max: %d, spare: 1}", workers)
+	case forked:
+		return fmt.Sprintf("workers: {min: %d, max: %[1]d, prefork: perl}", workers)
 	default:
 		return fmt.Sprintf("workers: %d", workers)
 	}
@@ -36,9 +39,12 @@ func (f shape) yaml(workers int) string {
 
 // fcgisup is run by the units that it generates, behind the nginx files that it generates.
 func fcgisup(name string, f shape) Peer {
-	return &peer{name: name, unable: func(h *Host, _ Spec) string {
+	return &peer{name: name, unable: func(h *Host, s Spec) string {
 		if h.Fcgisup == "" {
 			return "no fcgisup was given"
+		}
+		if f == forked && !s.Program.Perl {
+			return "forks Perl programs only"
 		}
 		return h.missing(h.Fcgisup)
 	}, start: func(ctx context.Context, s *Service) error {
