@@ -49,9 +49,11 @@ func (s *Service) Processes() Workers {
 	return found
 }
 
-// isWorker: the program is the first argument, or the second of an interpreter; PHP-FPM names its children itself.
+// isWorker: the program is the first argument, or the first of an interpreter that is not an option; PHP-FPM names its
+// children itself.
 func (s *Service) isWorker(argv []string) bool {
-	return slices.Contains(argv[:min(2, len(argv))], s.Spec.Program.File) || strings.HasPrefix(argv[0], "php-fpm: pool ")
+	script := slices.IndexFunc(argv[1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
+	return argv[0] == s.Spec.Program.File || script >= 0 && argv[1+script] == s.Spec.Program.File || strings.HasPrefix(argv[0], "php-fpm: pool ")
 }
 
 // inspect reads a process's arguments and parent; zombies are not there.

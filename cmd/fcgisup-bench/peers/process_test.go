@@ -18,6 +18,7 @@ func TestIsWorker(t *testing.T) {
 	for line, want := range map[string]bool{
 		"/usr/bin/perl|/opt/hello.pl":                        true,
 		"/opt/hello.pl":                                      true,
+		"/usr/bin/perl|-w|/opt/hello.pl":                     true,
 		"php-fpm: pool b1":                                   true,
 		"php-fpm: master process (/run/b1.conf)":             false,
 		"/usr/bin/multiwatch|-f|4|--|/opt/hello.pl":          false,
