@@ -137,19 +137,26 @@ func (s *slot) waits() bool { return s.m.state == control.Backoff || s.m.state =
 // waitsLong tells whether it waits for so long that a change of its program ends that.
 func (s *slot) waitsLong() bool { return s.waits() && s.m.deadline.Sub(s.m.since) > programEvery }
 
-// tickProgram looks at the programs of workers that wait: at once, so that the next
+// programPolicy looks at the programs of workers that wait: at once, so that the next
 // attempt is made with what the environment file says, and again while they wait.
 // While none waits nothing is looked at.
-func (i *instance) tickProgram(now time.Time) {
-	waiting := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return !s.waits() })
+type programPolicy struct{ *instance }
+
+func (p programPolicy) next() time.Time {
 	switch {
-	case !i.awake || i.leaving || len(waiting) == 0:
-		i.programAt = time.Time{}
-	case i.programAt.IsZero():
-		i.programAt = now.Add(programEvery)
-	case i.programLook == nil && !now.Before(i.programAt):
-		i.programAt = now.Add(programEvery)
-		i.lookAtPrograms(waiting...)
+	case !p.awake || p.leaving || p.programLook != nil || !slices.ContainsFunc(p.slots, (*slot).waits):
+		return time.Time{}
+	case p.programAt.IsZero():
+		return immediately
+	}
+	return p.programAt
+}
+
+func (p programPolicy) run(now time.Time) {
+	first := p.programAt.IsZero()
+	p.programAt = now.Add(programEvery)
+	if !first { // else they were looked at before this supervisor took over
+		p.lookAtPrograms(slices.DeleteFunc(slices.Clone(p.slots), func(s *slot) bool { return !s.waits() })...)
 	}
 }
 

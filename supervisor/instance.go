@@ -74,6 +74,9 @@ type instance struct {
 	// news is called after each step that others may see.
 	news func()
 
+	// policies are what it does by itself.
+	policies []policy
+
 	inbox chan func(now time.Time)
 	// arrivals has room for the one that the listener is armed for.
 	arrivals chan arrival
@@ -86,11 +89,12 @@ type instance struct {
 	// has a worker, or an attempt at one.
 	begun chan struct{}
 
-	ctx     context.Context // ends with run
-	app     fcgisup.App
-	awake   bool
-	leaveBy time.Time
-	leaving bool
+	ctx   context.Context // ends with run
+	app   fcgisup.App
+	awake bool
+	// leaveBy is when workers are told to go although connections wait, queueAt when to see whether any do.
+	leaveBy, queueAt time.Time
+	leaving          bool
 	// frozen ends run and leaves the workers as they are; resumed begins it with
 	// those that a predecessor left.
 	frozen, resumed bool
@@ -135,6 +139,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		since:    time.Now(),
 		news:     func() {},
 	}
+	i.policies = newPolicies(i)
 	return i
 }
 
@@ -156,7 +161,7 @@ func (i *instance) run(ctx context.Context) {
 			return
 		}
 		now := time.Now()
-		i.tick(now)
+		i.runDue(now)
 		if !expected || i.awake || i.leaving {
 			closeOnce(i.begun)
 		}
@@ -167,7 +172,7 @@ func (i *instance) run(ctx context.Context) {
 			i.settle()
 			return
 		}
-		timer.Reset(wait(now, i.next()))
+		timer.Reset(wait(now, i.nextDue()))
 		select {
 		case f := <-i.inbox:
 			f(time.Now())
@@ -252,7 +257,7 @@ type arrival struct {
 // watch arms the listener; when it tells, a sleeping instance wakes and a
 // failing one begins to measure how long requests wait.
 func (i *instance) watch() {
-	if i.watching || i.blind || i.socket.shut {
+	if !i.mayWatch() {
 		return
 	}
 	i.watching = true
@@ -266,6 +271,9 @@ func (i *instance) watch() {
 		i.arrive(arrival{time.Now(), err}, time.Now())
 	}
 }
+
+// mayWatch reports whether watch has something to do.
+func (i *instance) mayWatch() bool { return !i.watching && !i.blind && !i.socket.shut }
 
 func (i *instance) arrive(a arrival, now time.Time) {
 	i.watching = false
@@ -319,72 +327,6 @@ func closeOnce(c chan struct{}) {
 	default:
 		close(c)
 	}
-}
-
-// tick does everything that is due.
-func (i *instance) tick(now time.Time) {
-	for _, s := range slices.Clone(i.slots) {
-		if d := s.m.deadline; !d.IsZero() && !now.Before(d) {
-			i.happen(s, event{kind: deadline}, now)
-		}
-		if s.m.state == control.Starting && !now.Before(s.lookAt) {
-			i.lookAtStarting(s, now)
-		}
-	}
-	i.advanceRoll(now)
-	i.tickTemplate(now)
-	i.fill(now)
-	i.tickLeaving(now)
-	i.tickSocket(now)
-	i.tickQueue(now)
-	i.tickSample(now)
-	i.tickIdle(now)
-	i.tickRecycle(now)
-	i.tickTrialEnd(now)
-	i.tickProbe(now)
-	i.tickProgram(now)
-	i.slots = slices.DeleteFunc(i.slots, func(s *slot) bool { return s.m.state == control.Stopped && !s.m.up })
-}
-
-// next is when tick is due again without news.
-func (i *instance) next() time.Time {
-	var next time.Time
-	soonest := func(t time.Time) {
-		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
-	for _, s := range i.slots {
-		soonest(s.m.deadline)
-		if s.m.state == control.Starting {
-			soonest(s.lookAt)
-		}
-	}
-	if i.leaving { // no policy does anything any more, whatever it had planned
-		if !i.leaveBy.IsZero() {
-			soonest(i.leaveBy)
-			soonest(i.sampleAt)
-		}
-		return next
-	}
-	if i.awake {
-		soonest(i.sampleAt)
-	}
-	soonest(i.socket.at)
-	soonest(i.idleAt())
-	soonest(i.recycleAt)
-	soonest(i.trialEnds())
-	if i.programLook == nil {
-		soonest(i.programAt)
-	}
-	if !i.probing {
-		soonest(i.probeAt)
-	}
-	if i.missing() && i.cold.took > 0 && !i.awaitsTemplate() {
-		soonest(i.cold.next)
-	}
-	soonest(i.templateAt())
-	return next
 }
 
 // add makes a slot and starts it.

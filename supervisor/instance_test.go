@@ -834,7 +834,7 @@ func TestAnIdleInstanceDoesNotWakeUp(t *testing.T) {
 		})
 		b.after(time.Second)
 		done := make(chan time.Time, 1)
-		b.post(func(time.Time) { done <- b.next() })
+		b.post(func(time.Time) { done <- b.nextDue() })
 		if next := <-done; !next.IsZero() {
 			t.Errorf("the loop would wake up at %s for nothing", next)
 		}

@@ -16,32 +16,41 @@ func (i *instance) leave(now time.Time) {
 	i.endRoll(errStopped)
 	i.host.disarm()
 	i.probeAt, i.sampleAt, i.trial = time.Time{}, time.Time{}, nil
-	i.leaveBy = now
+	i.leaveBy, i.queueAt = now, now
 	if i.host.retire() && i.alive() {
 		i.leaveBy = now.Add(i.app.Limits.StopTimeout)
 	}
 }
 
-// tickLeaving tells the workers to go: at once under a socket that outlives us,
+// leavePolicy tells the workers to go: at once under a socket that outlives us,
 // else as soon as the queue is empty, since what waits in it ends with the socket.
-func (i *instance) tickLeaving(now time.Time) {
-	if i.leaveBy.IsZero() {
+type leavePolicy struct{ *instance }
+
+func (p leavePolicy) next() time.Time {
+	switch {
+	case p.leaveBy.IsZero():
+		return time.Time{}
+	case !p.alive():
+		return immediately
+	}
+	return sooner(p.leaveBy, p.queueAt)
+}
+
+func (p leavePolicy) run(now time.Time) {
+	if now.Before(p.leaveBy) && p.alive() && p.host.pending() {
+		p.queueAt = now.Add(lookPause)
 		return
 	}
-	if now.Before(i.leaveBy) && i.alive() && i.host.pending() {
-		i.sampleAt = now.Add(lookPause)
-		return
-	}
-	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
-	for _, s := range i.slots {
-		i.happen(s, event{kind: stop, cause: control.Operator}, now)
+	p.leaveBy = time.Time{}
+	for _, s := range p.slots {
+		p.happen(s, event{kind: stop, cause: control.Operator}, now)
 	}
 }
 
 // killAll is the second SIGTERM.
 func (i *instance) killAll(now time.Time) {
 	i.leave(now)
-	i.leaveBy, i.sampleAt = time.Time{}, time.Time{}
+	i.leaveBy = time.Time{}
 	for _, s := range i.slots {
 		i.happen(s, event{kind: kill, cause: control.Operator}, now)
 	}

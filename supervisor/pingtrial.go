@@ -172,8 +172,8 @@ func (i *instance) planProbe(now time.Time) {
 	}
 }
 
-// tickTrial tries a first ping when the instance serves nobody.
-func (i *instance) tickTrial(now time.Time) {
+// tryPing tries a first ping when the instance serves nobody.
+func (i *instance) tryPing(now time.Time) {
 	i.probeAt = now.Add(trialDelay)
 	if i.trial != nil || i.roll != nil || i.mixed() || !i.ready() || !i.still(now) || !i.opt.pings.begin(i.pinged(), i) {
 		return
@@ -248,20 +248,17 @@ func (i *instance) diedOfLaterPing(s *slot, clean bool, now time.Time) bool {
 	return i.probing || i.probe != nil && !i.probe.OK && !i.probe.At.Before(i.probeBegin) && now.Sub(i.probeBegin) <= control.PingDeath
 }
 
-// tickTrialEnd ends a trial when its time is over.
-func (i *instance) tickTrialEnd(now time.Time) {
-	if i.trial != nil && i.trial.answered && !now.Before(i.trial.until) {
-		i.endTrial(now)
-	}
-}
+// trialPolicy ends a trial when its time is over.
+type trialPolicy struct{ *instance }
 
-// trialEnds is when tickTrialEnd has something to do.
-func (i *instance) trialEnds() time.Time {
-	if i.trial == nil || !i.trial.answered {
+func (p trialPolicy) next() time.Time {
+	if p.leaving || p.trial == nil || !p.trial.answered {
 		return time.Time{}
 	}
-	return i.trial.until
+	return p.trial.until
 }
+
+func (p trialPolicy) run(now time.Time) { p.endTrial(now) }
 
 // endTrial keeps what came of a trial, for all instances.
 func (i *instance) endTrial(now time.Time) {

@@ -51,12 +51,18 @@ func (i *instance) echo(now time.Time) int {
 	return 0
 }
 
-// tickProbe sends the probe that is due, unless it would wait behind real requests.
-func (i *instance) tickProbe(now time.Time) {
-	if i.leaving || i.probing || i.probeAt.IsZero() || now.Before(i.probeAt) {
-		return
+// probePolicy sends the probe that is due, unless it would wait behind real requests.
+type probePolicy struct{ *instance }
+
+func (p probePolicy) next() time.Time {
+	if p.leaving || p.probing {
+		return time.Time{}
 	}
-	h := i.app.Health
+	return p.probeAt
+}
+
+func (p probePolicy) run(now time.Time) {
+	i, h := p.instance, p.app.Health
 	if h.Interval == 0 || !i.ready() {
 		i.probeAt = time.Time{} // onReady sets it again
 		return
@@ -64,7 +70,7 @@ func (i *instance) tickProbe(now time.Time) {
 	if i.pings() {
 		switch i.pingVerdict() {
 		case control.PingUntried:
-			i.tickTrial(now)
+			i.tryPing(now)
 			return
 		case control.PingNone: // another instance has tried
 			i.planProbe(now)
@@ -77,11 +83,11 @@ func (i *instance) tickProbe(now time.Time) {
 		}
 	}
 	if h.Address.IsZero() && !i.anyIdle(now) {
-		p := control.ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"}
+		skipped := control.ProbeStatus{At: now, OK: true, Skipped: "every worker is serving a request"}
 		if i.pings() {
-			p.Ping = control.PingAnswers
+			skipped.Ping = control.PingAnswers
 		}
-		i.probed(now, p)
+		i.probed(now, skipped)
 		return
 	}
 	i.sendProbe(now, h.Timeout, i.judge)

@@ -82,7 +82,7 @@ func TestProgramIsLookedAtOnlyWhileAWorkerWaits(t *testing.T) {
 		b.host.connected()
 		b.want(t, b.after(time.Hour), control.Sleeping)
 		_ = b.do(t.Context(), func(time.Time) {
-			if !b.programAt.IsZero() {
+			if !(programPolicy{b.instance}).next().IsZero() {
 				t.Error("it is about to look while nothing waits")
 			}
 		})

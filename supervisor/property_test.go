@@ -14,10 +14,11 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// After a tick nothing is due at once: an instance that finds work due which it may
-// not do in its phase would otherwise spin. Every phase meets every timer, due and
-// not, whether or not that can come about today.
-func TestNothingIsDueAfterATick(t *testing.T) {
+// A policy that has run is not due again, and once all that are due have run none is:
+// an instance that finds work due which it may not do in its phase would otherwise
+// spin. Every phase meets every timer, due and not, whether or not that can come
+// about today.
+func TestPoliciesAreNotDueOnceTheyHaveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spins := 0
 		for seed := range uint64(5000) {
@@ -33,7 +34,7 @@ func TestNothingIsDueAfterATick(t *testing.T) {
 	})
 }
 
-// spin makes an instance at random, and says what is due after its tick.
+// spin makes an instance at random, and says what is due after it has run.
 func spin(t *testing.T, r *rand.Rand) string {
 	t.Helper()
 	app := fcgisup.Default("rt")
@@ -61,6 +62,14 @@ func spin(t *testing.T, r *rand.Rand) string {
 	i.probing, i.watching, i.blind = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(4) == 0
 	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.ripeSince = when(), when(), when(), when(), when()
 	i.programAt, i.cold.next, i.leaveBy, i.socket.at, i.socket.moveAt = when(), when(), when(), when(), when()
+	i.queueAt, i.sleptAt, i.cold.news = when(), when(), r.IntN(2) == 0
+	i.bound.set, i.bound.open, i.bound.failed = r.IntN(2), r.IntN(3), r.IntN(4) == 0
+	if r.IntN(3) == 0 {
+		i.trial = &pingTrial{answered: r.IntN(2) == 0, until: when()}
+	}
+	for range r.IntN(3) {
+		i.scaler.peaks = append(i.scaler.peaks, peak{pick(r, now.Add(-time.Hour), now.Add(-scaleWindow), now), r.IntN(4)})
+	}
 	i.cold.on, i.cold.answered = r.IntN(2) == 0, r.IntN(2) == 0
 	i.cold.took = pick(r, 0, time.Nanosecond, time.Hour)
 	if r.IntN(3) == 0 {
@@ -76,16 +85,28 @@ func spin(t *testing.T, r *rand.Rand) string {
 				i.roll.todo = append(i.roll.todo, s)
 			}
 		}
+		if len(i.slots) > 1 && r.IntN(2) == 0 {
+			i.roll.fresh, i.roll.proven = i.slots[0], r.IntN(2) == 0
+			i.roll.old = pick(r, nil, i.slots[1])
+		}
 	}
 	phase := fmt.Sprintf("awake %v, leaving %v, roll %v, slots %s", i.awake, i.leaving, i.roll != nil, states(i.slots))
-	i.tick(now)
-	next := i.next()
-	done := next.IsZero() || next.After(now) || i.over()
-	i.cancelAll()
-	if done {
-		return ""
+	defer i.cancelAll()
+	for _, p := range i.policies {
+		if !due(p.next(), now) {
+			continue
+		}
+		if p.run(now); due(p.next(), now) {
+			return fmt.Sprintf("%s: %T has run and is due again", phase, p)
+		}
 	}
-	return fmt.Sprintf("%s: something is due %s before now", phase, now.Sub(next))
+	i.runDue(now)
+	for _, p := range i.policies {
+		if due(p.next(), now) {
+			return fmt.Sprintf("%s: %T is due when all have run", phase, p)
+		}
+	}
+	return ""
 }
 
 func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func() time.Time) *slot {
@@ -121,7 +142,7 @@ func idleInstance(t *testing.T, app fcgisup.App, h *fakeHost) *instance {
 	return i
 }
 
-// cancelAll ends what a tick may have begun.
+// cancelAll ends what a step may have begun.
 func (i *instance) cancelAll() {
 	for _, s := range i.slots {
 		if s.endGate != nil {

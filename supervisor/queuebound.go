@@ -71,12 +71,17 @@ func (i *instance) holdQueueOpen(now time.Time) bool {
 	return true
 }
 
-// tickQueue does not wait for the next look where a limit must go: the last worker has ended.
-func (i *instance) tickQueue(now time.Time) {
-	if i.bound.set > 0 {
-		i.holdQueueOpen(now)
+// queuePolicy does not wait for the next sample where a limit must go: the last worker has ended.
+type queuePolicy struct{ *instance }
+
+func (p queuePolicy) next() time.Time {
+	if p.bound.set > 0 && !p.bound.failed && !p.mayBound() {
+		return immediately
 	}
+	return time.Time{}
 }
+
+func (p queuePolicy) run(now time.Time) { p.holdQueueOpen(now) }
 
 // mayBound reports whether to limit the queue at all: only while workers serve it, as
 // many as there will be, and what waits is known. Without a ready worker a request

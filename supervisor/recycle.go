@@ -70,31 +70,37 @@ func (t *turn) done() {
 	t.lock, t.held = nil, false
 }
 
-// tickRecycle replaces, one at a time, the workers that are too old or too large.
-func (i *instance) tickRecycle(now time.Time) {
-	if i.recycleAt.IsZero() || now.Before(i.recycleAt) {
+// recyclePolicy replaces, one at a time, the workers that are too old or too large.
+type recyclePolicy struct{ *instance }
+
+func (p recyclePolicy) next() time.Time {
+	if p.leaving {
+		return time.Time{}
+	}
+	return p.recycleAt
+}
+
+func (p recyclePolicy) run(now time.Time) {
+	p.recycleAt = p.planRecycle(now)
+	if p.roll != nil || !p.awake {
 		return
 	}
-	i.recycleAt = i.planRecycle(now)
-	if i.roll != nil || i.leaving || !i.awake {
-		return
-	}
-	s, cause := i.overripe(now)
+	s, cause := p.overripe(now)
 	if s == nil {
-		i.ripeSince = time.Time{}
+		p.ripeSince = time.Time{}
 		return
 	}
-	if i.ripeSince.IsZero() {
-		i.ripeSince = now
+	if p.ripeSince.IsZero() {
+		p.ripeSince = now
 	}
-	took := i.opt.turn.take()
-	if !took && now.Sub(i.ripeSince) < turnPatience {
-		i.recycleAt = now.Add(turnAgain)
+	took := p.opt.turn.take()
+	if !took && now.Sub(p.ripeSince) < turnPatience {
+		p.recycleAt = now.Add(turnAgain)
 		return
 	}
-	i.ripeSince = time.Time{}
-	i.log.Info("recycling", "pid", s.pid(), "cause", cause)
-	i.roll = &roll{cause: cause, launch: i.launch, todo: []*slot{s}, reply: make(chan error, 1), turn: took}
+	p.ripeSince = time.Time{}
+	p.log.Info("recycling", "pid", s.pid(), "cause", cause)
+	p.roll = &roll{cause: cause, launch: p.launch, todo: []*slot{s}, reply: make(chan error, 1), turn: took}
 }
 
 // overripe finds a worker over one of the limits.

@@ -29,12 +29,17 @@ type socketCare struct {
 	moveAt time.Time
 }
 
-func (i *instance) tickSocket(now time.Time) {
-	if i.leaving || i.socket.at.IsZero() || now.Before(i.socket.at) {
-		return
+// socketPolicy looks whether clients reach the socket.
+type socketPolicy struct{ *instance }
+
+func (p socketPolicy) next() time.Time {
+	if p.leaving {
+		return time.Time{}
 	}
-	i.checkSocket(now)
+	return p.socket.at
 }
+
+func (p socketPolicy) run(now time.Time) { p.checkSocket(now) }
 
 // checkSocket looks whether clients reach the socket, and if not makes it again.
 func (i *instance) checkSocket(now time.Time) {

@@ -99,44 +99,74 @@ func (i *instance) endRoll(err error) {
 	i.roll = nil
 }
 
-// advanceRoll does the next thing that the roll waits for, if it has come.
-func (i *instance) advanceRoll(now time.Time) {
-	for i.roll != nil && i.stepRoll(now) {
-	}
-}
+// rollStep is what a roll does next.
+type rollStep string
 
-// stepRoll tells whether there may be more to do at once.
-func (i *instance) stepRoll(now time.Time) bool {
-	r := i.roll
+const (
+	rollWaits   rollStep = "waits"   // for a worker
+	rollPairs   rollStep = "pairs"   // starts a replacement
+	rollSwaps   rollStep = "swaps"   // the replacement is ready: its predecessor may go
+	rollAdvance rollStep = "advance" // the pair is done
+	rollAborts  rollStep = "aborts"
+	rollEnds    rollStep = "ends"
+)
+
+// step decides.
+func (r *roll) step() rollStep {
 	switch {
 	case r.fresh == nil && len(r.todo) == 0:
-		i.launch = r.launch
-		if r.todo = i.late(); len(r.todo) > 0 {
-			return true
-		}
-		i.endRoll(nil)
-		i.planProbe(now) // it may be another program
-		return false
+		return rollEnds
 	case r.fresh == nil:
-		i.beginPair(r, now)
-		return true
+		return rollPairs
 	case r.fresh.m.attempt > 1 || r.fresh.m.attempt > 0 && !r.fresh.doubtful:
-		i.abortRoll(r, now)
-		return false
+		return rollAborts
 	case !r.proven && r.fresh.m.state != control.Ready:
-		return false
+		return rollWaits
 	case !r.proven:
-		r.proven, r.fresh.spare, r.renews = true, false, false
-		i.launch = r.launch // the new generation works: what comes later is of it
-		if r.old != nil {
-			i.happen(r.old, event{kind: stop, cause: r.cause}, now)
-		}
-		return true
+		return rollSwaps
 	case r.old != nil && r.old.m.state != control.Stopped:
-		return false // one at a time
+		return rollWaits // one at a time
 	}
-	r.old, r.fresh, r.proven = nil, nil, false
-	return true
+	return rollAdvance
+}
+
+// rollPolicy does the next thing that the roll waits for, if it has come.
+type rollPolicy struct{ *instance }
+
+func (p rollPolicy) next() time.Time {
+	if p.roll == nil || p.roll.step() == rollWaits {
+		return time.Time{}
+	}
+	return immediately
+}
+
+func (p rollPolicy) run(now time.Time) {
+	for p.roll != nil {
+		r := p.roll
+		switch r.step() {
+		case rollEnds:
+			p.launch = r.launch
+			if r.todo = p.late(); len(r.todo) > 0 {
+				continue
+			}
+			p.endRoll(nil)
+			p.planProbe(now) // it may be another program
+		case rollPairs:
+			p.beginPair(r, now)
+		case rollAborts:
+			p.abortRoll(r, now)
+		case rollSwaps:
+			r.proven, r.fresh.spare, r.renews = true, false, false
+			p.launch = r.launch // the new generation works: what comes later is of it
+			if r.old != nil {
+				p.happen(r.old, event{kind: stop, cause: r.cause}, now)
+			}
+		case rollAdvance:
+			r.old, r.fresh, r.proven = nil, nil, false
+		case rollWaits:
+			return
+		}
+	}
 }
 
 // late are workers that the pool has grown by before the new generation was

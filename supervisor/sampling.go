@@ -49,27 +49,35 @@ type worker struct {
 	proc process
 }
 
-// tickSample looks at the kernel's view when it is due, and acts on it.
-func (i *instance) tickSample(now time.Time) {
+// samplePolicy looks at the kernel's view and acts on it: what needs a sample to decide has no time of its own.
+type samplePolicy struct{ *instance }
+
+func (p samplePolicy) next() time.Time {
 	switch {
-	case i.leaving || !i.awake:
-		return
-	case i.sampleAt.IsZero():
-		i.watch()
-		return
-	case now.Before(i.sampleAt):
-		return
+	case p.leaving || !p.awake:
+		return time.Time{}
+	case p.sampleAt.IsZero() && p.mayWatch():
+		return immediately
 	}
-	i.observe(now, now.Add(-listAge))
-	i.tickCold(now)
-	if !i.socket.shut && i.host.shut() {
-		i.checkSocket(now)
+	return p.sampleAt
+}
+
+func (p samplePolicy) run(now time.Time) {
+	if p.sampleAt.IsZero() {
+		if p.watch(); p.sampleAt.IsZero() {
+			return
+		}
 	}
-	i.shed(now)
-	i.judgeRequests(now)
-	i.scale(now)
-	i.boundQueue(now)
-	i.planSample(now)
+	p.observe(now, now.Add(-listAge))
+	p.rampUp(now)
+	if !p.socket.shut && p.host.shut() {
+		p.checkSocket(now)
+	}
+	p.shed(now)
+	p.judgeRequests(now)
+	p.scale(now)
+	p.boundQueue(now)
+	p.planSample(now)
 }
 
 // observe is one look, at a list of connections made no earlier than since.
@@ -82,6 +90,7 @@ func (i *instance) observe(now, since time.Time) {
 	}
 	i.board = i.tracker.Observe(i.look(workers, now, since))
 	i.seeTrial()
+	i.cold.news = true
 	if i.board.Queue.Length-i.taken()+len(i.board.Requests)+i.lingering() > i.echo(now) {
 		i.activeAt = now
 	}

@@ -176,12 +176,42 @@ func (i *instance) taken() int {
 	return n
 }
 
-// fill makes the number of workers what it should be.
+// poolPolicy makes the number of workers what it should be.
+type poolPolicy struct{ *instance }
+
+func (p poolPolicy) next() time.Time {
+	have := p.working()
+	switch {
+	case !p.awake || p.leaving:
+		return time.Time{}
+	case p.want != p.wanted() || have > p.want:
+		return immediately
+	case have == p.want:
+		if p.cold.on {
+			return immediately // that is over
+		}
+		return time.Time{}
+	case p.awaitsTemplate():
+		return time.Time{}
+	case !p.cold.on || have == 0 || p.cold.news:
+		return immediately
+	case p.cold.took > 0:
+		return p.cold.next
+	}
+	return time.Time{}
+}
+
+func (p poolPolicy) run(now time.Time) { p.fill(now) }
+
+// wanted is how many workers there should be, of which one at least.
+func (i *instance) wanted() int { return max(between(i.app.Workers, i.want), 1) }
+
+// fill starts the workers that are missing, as far as it may, and stops those that are too many.
 func (i *instance) fill(now time.Time) {
 	if !i.awake || i.leaving {
 		return
 	}
-	i.want = max(between(i.app.Workers, i.want), 1)
+	i.want, i.cold.news = i.wanted(), false
 	have := i.working()
 	for ; have < i.want && !i.awaitsTemplate() && i.mayStart(now); have++ {
 		i.add(i.launch, now)
@@ -219,23 +249,21 @@ func (i *instance) retireOne(now time.Time) {
 	}
 }
 
-// tickIdle sends an instance to sleep that nobody has asked anything for idle_timeout.
-func (i *instance) tickIdle(now time.Time) {
-	if at := i.idleAt(); at.IsZero() || now.Before(at) {
-		return
-	}
-	i.observe(now, now) // the last look may be old
-	if at := i.idleAt(); !at.IsZero() && !now.Before(at) {
-		i.sleep(now)
-	}
-}
+// idlePolicy sends an instance to sleep that nobody has asked anything for idle_timeout.
+type idlePolicy struct{ *instance }
 
-// idleAt is when the instance has been idle for long enough; zero for never.
-func (i *instance) idleAt() time.Time {
-	if i.app.Limits.IdleTimeout == 0 || i.blind || !i.awake || i.leaving || i.roll != nil || !i.ready() {
+func (p idlePolicy) next() time.Time {
+	if p.app.Limits.IdleTimeout == 0 || p.blind || !p.awake || p.leaving || p.roll != nil || !p.ready() {
 		return time.Time{}
 	}
-	return i.activeAt.Add(i.app.Limits.IdleTimeout)
+	return p.activeAt.Add(p.app.Limits.IdleTimeout)
+}
+
+func (p idlePolicy) run(now time.Time) {
+	p.observe(now, now) // the last look may be old
+	if due(p.next(), now) {
+		p.sleep(now)
+	}
 }
 
 // sleep stops all workers and waits for the next connection. One that comes

@@ -308,46 +308,64 @@ func (i *instance) closeTemplates() {
 	}
 }
 
-// tickTemplate ends what is not needed, and has a pool that works make the template that it wants.
-func (i *instance) tickTemplate(now time.Time) {
-	if i.former != nil && (i.roll == nil || i.leaving) {
-		i.drop(i.former, now)
-		i.former = nil
+// templatePolicy ends what is not needed, and has a pool that works make the template that it wants.
+type templatePolicy struct{ *instance }
+
+func (p templatePolicy) next() time.Time {
+	return sooner(sooner(p.formerEnds(), p.currentEnds()), p.templateBegins())
+}
+
+func (p templatePolicy) run(now time.Time) {
+	if due(p.formerEnds(), now) {
+		p.drop(p.former, now)
+		p.former = nil
 	}
-	if i.current != nil && (!i.templateWanted(now) || i.roll == nil && !i.current.launch.Equal(i.launch)) {
-		i.drop(i.current, now)
+	if due(p.currentEnds(), now) {
+		p.drop(p.current, now)
 	}
-	if i.templateMissing() && i.template.MayBegin(now) {
-		s := i.add(i.launch, now)
-		s.m.up = i.coming == nil || i.coming.slot != s // without a template it is a worker too many, which fill ends
+	if due(p.templateBegins(), now) {
+		s := p.add(p.launch, now)
+		s.m.up = p.coming == nil || p.coming.slot != s // without a template it is a worker too many, which fill ends
 	}
 }
 
-// templateWanted reports whether a template has a use.
-func (i *instance) templateWanted(now time.Time) bool {
-	switch {
-	case !i.app.Workers.Prefork.On() || i.leaving:
-		return false
-	case i.awake:
-		return true
+// formerEnds is when the template of the generation before can come back no more.
+func (i *instance) formerEnds() time.Time {
+	if i.former != nil && (i.roll == nil || i.leaving) {
+		return immediately
 	}
-	return now.Before(i.sleptAt.Add(i.app.Limits.TemplateIdle))
+	return time.Time{}
+}
+
+// currentEnds is when the template is of no use any more.
+func (i *instance) currentEnds() time.Time {
+	switch {
+	case i.current == nil:
+		return time.Time{}
+	case !i.app.Workers.Prefork.On() || i.leaving, i.roll == nil && !i.current.launch.Equal(i.launch):
+		return immediately
+	case !i.awake:
+		return i.sleptAt.Add(i.app.Limits.TemplateIdle)
+	}
+	return time.Time{}
+}
+
+// templateBegins is when one is started beside the workers.
+func (i *instance) templateBegins() time.Time {
+	switch {
+	case !i.templateMissing():
+		return time.Time{}
+	case i.template.State == control.TemplateFailed:
+		return i.template.Again
+	case i.template.State == control.TemplateStarting || i.template.State == control.TemplateReady:
+		return time.Time{}
+	}
+	return immediately
 }
 
 // templateMissing reports whether one could be made beside the workers.
 func (i *instance) templateMissing() bool {
 	return i.app.Workers.Prefork.On() && i.awake && !i.leaving && i.roll == nil && i.current == nil && i.coming == nil && i.ready()
-}
-
-// templateAt is when tickTemplate is due without news; zero: never.
-func (i *instance) templateAt() time.Time {
-	switch {
-	case i.templateMissing():
-		return i.template.Again
-	case i.current != nil && !i.awake:
-		return i.sleptAt.Add(i.app.Limits.TemplateIdle)
-	}
-	return time.Time{}
 }
 
 // awaitsTemplate reports whether more workers come at once when a process that starts now has become the template: until

@@ -21,6 +21,8 @@ type cold struct {
 	answered bool
 	// next is when another worker starts in any case, once took is known.
 	next time.Time
+	// news is set when something has been seen that mayStart depends on.
+	news bool
 }
 
 // restsFor is for how long a starting worker must be asleep to be taken for one that
@@ -63,6 +65,7 @@ func (i *instance) starting(now time.Time) (all, busy int) {
 
 // noteSleep notes since when a starting worker of a cold pool sleeps.
 func (i *instance) noteSleep(s *slot, now time.Time) {
+	i.cold.news = true
 	switch {
 	case !i.held() || !s.proc.sleeps():
 		s.asleep = time.Time{}
@@ -77,10 +80,11 @@ func (i *instance) warmed(s *slot, now time.Time) {
 		i.cold.took = max(now.Sub(s.m.spawned), firstLook)
 		i.cold.next = now.Add(i.cold.took)
 	}
+	i.cold.news = true
 }
 
-// tickCold acts on what the last look said of the first worker.
-func (i *instance) tickCold(now time.Time) {
+// rampUp acts on what the last look said of the first worker.
+func (i *instance) rampUp(now time.Time) {
 	c := &i.cold
 	if !c.on || c.took == 0 || c.answered {
 		return
