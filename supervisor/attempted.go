@@ -144,7 +144,7 @@ type programPolicy struct{ *instance }
 
 func (p programPolicy) next() time.Time {
 	switch {
-	case !p.awake || p.leaving || p.programLook != nil || !slices.ContainsFunc(p.slots, (*slot).waits):
+	case p.phase != phaseAwake || p.programLook != nil || !slices.ContainsFunc(p.slots, (*slot).waits):
 		return time.Time{}
 	case p.programAt.IsZero():
 		return immediately
@@ -170,7 +170,7 @@ func (i *instance) judgePrograms(k *programLook, now time.Time) {
 			s.last.first = nil
 			s.last.with = v.now.madeOf(s.launch)
 			s.last.seen = s.last.with
-		case s.waits() && i.awake && !i.leaving:
+		case s.waits() && i.phase == phaseAwake:
 			i.renew(s, v)
 			i.judgeProgram(s, v, k, now)
 		}

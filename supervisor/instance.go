@@ -91,13 +91,11 @@ type instance struct {
 
 	ctx   context.Context // ends with run
 	app   fcgisup.App
-	awake bool
+	phase phase
 	// leaveBy is when workers are told to go although connections wait, queueAt when to see whether any do.
 	leaveBy, queueAt time.Time
-	leaving          bool
-	// frozen ends run and leaves the workers as they are; resumed begins it with
-	// those that a predecessor left.
-	frozen, resumed bool
+	// resumed begins run with the workers that a predecessor left.
+	resumed bool
 	// slept is set once the instance has gone back to sleep.
 	slept     bool
 	configErr string
@@ -132,6 +130,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Op
 		settled:  make(chan struct{}),
 		begun:    make(chan struct{}),
 		app:      app,
+		phase:    phaseSleeping,
 		pool:     pool{launch: l, generation: 1},
 		tally:    newTally(),
 		answers:  make(chan struct{}, maxAnswers),
@@ -151,18 +150,18 @@ func (i *instance) run(ctx context.Context) {
 	i.ctx = work
 	i.socket.at = time.Now()
 	i.begin(time.Now())
-	expected := !i.awake && i.watching && i.host.pending()
+	expected := i.phase == phaseSleeping && i.watching && i.host.pending()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	ending := ctx.Done()
 	for {
-		if i.frozen {
+		if i.phase == phaseSuspended {
 			i.closeTemplates() // the successor makes its own
 			return
 		}
 		now := time.Now()
 		i.runDue(now)
-		if !expected || i.awake || i.leaving {
+		if !expected || i.phase != phaseSleeping {
 			closeOnce(i.begun)
 		}
 		i.publish(now)
@@ -192,7 +191,7 @@ func (i *instance) over() bool {
 	if len(i.slots) > 0 || i.templates > 0 {
 		return false
 	}
-	return i.leaving || i.opt.ExitAsleep && i.slept && !i.awake
+	return i.phase == phaseLeaving || i.opt.ExitAsleep && i.slept && i.phase == phaseSleeping
 }
 
 // wait is how long until t; a zero t is never.
@@ -284,15 +283,15 @@ func (i *instance) arrive(a arrival, now time.Time) {
 		i.sampleAt = now
 		return
 	}
-	if i.leaving {
+	if i.phase == phaseLeaving {
 		return
 	}
 	if i.host.shut() {
 		i.checkSocket(now)
-		if !i.awake {
+		if i.phase == phaseSleeping {
 			i.watch()
 		}
-	} else if !i.awake {
+	} else if i.phase == phaseSleeping {
 		i.log.Info("first request")
 		i.wake(now)
 		if i.wakeAll != nil {
@@ -302,16 +301,16 @@ func (i *instance) arrive(a arrival, now time.Time) {
 	if !i.fromProbe(a.at) {
 		i.activeAt = now
 	}
-	if i.awake {
+	if i.phase == phaseAwake {
 		i.sampleAt = now
 	}
 }
 
 func (i *instance) wake(now time.Time) {
-	if i.leaving || i.awake {
+	if i.phase != phaseSleeping {
 		return
 	}
-	i.awake = true
+	i.phase = i.phase.after(eventWake)
 	i.cold = cold{on: i.app.Activation != fcgisup.Eager, finished: i.board.Finished}
 	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
 	i.sampleAt, i.activeAt = now, now

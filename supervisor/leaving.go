@@ -8,10 +8,10 @@ import (
 
 // leave begins the end: no new requests where the socket is ours, then no workers.
 func (i *instance) leave(now time.Time) {
-	if i.leaving {
+	if i.phase.after(eventLeave) == i.phase {
 		return
 	}
-	i.leaving = true
+	i.phase = i.phase.after(eventLeave)
 	i.openQueue(now)
 	i.endRoll(errStopped)
 	i.host.disarm()

@@ -252,7 +252,7 @@ func (i *instance) diedOfLaterPing(s *slot, clean bool, now time.Time) bool {
 type trialPolicy struct{ *instance }
 
 func (p trialPolicy) next() time.Time {
-	if p.leaving || p.trial == nil || !p.trial.answered {
+	if p.phase == phaseLeaving || p.trial == nil || !p.trial.answered {
 		return time.Time{}
 	}
 	return p.trial.until
@@ -311,10 +311,10 @@ func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now t
 		took := time.Since(begin)
 		i.post(func(now time.Time) {
 			i.probing, i.probeEnd = false, now
-			if i.awake && !i.leaving && i.sampleAt.IsZero() {
+			if i.phase == phaseAwake && i.sampleAt.IsZero() {
 				i.sampleAt = now.Add(busyEvery) // what the worker has written for it is no later request's answer
 			}
-			if i.ctx.Err() == nil && !i.leaving {
+			if i.ctx.Err() == nil && i.phase != phaseLeaving {
 				then(now, r, took)
 			}
 		})

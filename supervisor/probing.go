@@ -55,7 +55,7 @@ func (i *instance) echo(now time.Time) int {
 type probePolicy struct{ *instance }
 
 func (p probePolicy) next() time.Time {
-	if p.leaving || p.probing {
+	if p.phase == phaseLeaving || p.probing {
 		return time.Time{}
 	}
 	return p.probeAt

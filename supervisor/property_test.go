@@ -57,7 +57,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 	when := func() time.Time {
 		return pick(r, time.Time{}, now.Add(-time.Hour), now.Add(-time.Nanosecond), now, now.Add(time.Nanosecond), now.Add(time.Hour))
 	}
-	i.awake, i.leaving, i.slept = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+	i.phase, i.slept = pick(r, phaseSleeping, phaseAwake, phaseLeaving), r.IntN(2) == 0
 	i.want = r.IntN(4)
 	i.probing, i.watching, i.blind = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(4) == 0
 	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.ripeSince = when(), when(), when(), when(), when()
@@ -90,7 +90,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 			i.roll.old = pick(r, nil, i.slots[1])
 		}
 	}
-	phase := fmt.Sprintf("awake %v, leaving %v, roll %v, slots %s", i.awake, i.leaving, i.roll != nil, states(i.slots))
+	phase := fmt.Sprintf("%s, roll %v, slots %s", i.phase, i.roll != nil, states(i.slots))
 	defer i.cancelAll()
 	for _, p := range i.policies {
 		if !due(p.next(), now) {

@@ -305,7 +305,7 @@ func (st *published) weigh(procs map[int]process) {
 
 // instanceState derives the state of an instance from its slots.
 func (i *instance) instanceState() control.InstanceState {
-	if i.leaving {
+	if i.phase == phaseLeaving {
 		return control.InstanceStopping
 	}
 	if i.socket.broken != "" {
@@ -326,7 +326,7 @@ func (i *instance) instanceState() control.InstanceState {
 			if s.m.attempt >= failingAfter {
 				return control.InstanceFailing
 			}
-			if i.awake {
+			if i.phase == phaseAwake {
 				state = control.InstanceStarting
 			}
 		case control.Ready, control.Stopped:

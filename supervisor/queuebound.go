@@ -91,7 +91,7 @@ func (i *instance) mayBound() bool {
 	switch {
 	case i.app.Limits.QueueWait == 0 || i.bound.failed || !i.host.bounds():
 		return false
-	case !i.awake || i.leaving || i.roll != nil || !i.ready() || i.held():
+	case i.phase != phaseAwake || i.roll != nil || !i.ready() || i.held():
 		return false
 	case i.board.QueueErr != nil || i.board.WaitersErr != nil:
 		return false

@@ -74,7 +74,7 @@ func (t *turn) done() {
 type recyclePolicy struct{ *instance }
 
 func (p recyclePolicy) next() time.Time {
-	if p.leaving {
+	if p.phase == phaseLeaving {
 		return time.Time{}
 	}
 	return p.recycleAt
@@ -82,7 +82,7 @@ func (p recyclePolicy) next() time.Time {
 
 func (p recyclePolicy) run(now time.Time) {
 	p.recycleAt = p.planRecycle(now)
-	if p.roll != nil || !p.awake {
+	if p.roll != nil || p.phase != phaseAwake {
 		return
 	}
 	s, cause := p.overripe(now)

@@ -33,7 +33,7 @@ type socketCare struct {
 type socketPolicy struct{ *instance }
 
 func (p socketPolicy) next() time.Time {
-	if p.leaving {
+	if p.phase == phaseLeaving {
 		return time.Time{}
 	}
 	return p.socket.at
@@ -109,7 +109,7 @@ func (i *instance) outdated() []*slot {
 // moveWorkers replaces those, as a restart would.
 func (i *instance) moveWorkers(now time.Time) {
 	old := i.outdated()
-	if i.roll != nil || i.leaving || len(old) == 0 || now.Before(i.socket.moveAt) {
+	if i.roll != nil || i.phase == phaseLeaving || len(old) == 0 || now.Before(i.socket.moveAt) {
 		return
 	}
 	i.socket.moveAt = now.Add(socketRetry)

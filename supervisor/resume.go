@@ -81,7 +81,7 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 	defer s.reloading.Unlock()
 	for _, i := range s.instances {
 		var rolling, leaving bool
-		err := i.do(ctx, func(time.Time) { rolling, leaving = i.roll != nil || len(i.outdated()) > 0, i.leaving })
+		err := i.do(ctx, func(time.Time) { rolling, leaving = i.roll != nil || len(i.outdated()) > 0, i.phase == phaseLeaving })
 		if err != nil || rolling || leaving {
 			return Handover{}, errors.Join(ErrBusy, err)
 		}
@@ -111,9 +111,11 @@ func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, e
 		remembered := make(chan HandedInstance, 1)
 		still := func(time.Time) {
 			remembered <- i.remember(s.sockets[n])
-			if i.frozen = <-verdict; !i.frozen {
-				i.resume(time.Now())
+			if <-verdict {
+				i.phase = i.phase.after(eventSuspend)
+				return
 			}
+			i.resume(time.Now())
 		}
 		select {
 		case i.inbox <- still:
@@ -140,7 +142,7 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 	i.openQueue(time.Now())
 	m := HandedInstance{
 		Number: i.in.Number, Socket: socket.FD(), Bound: socket.Bound(),
-		Awake: i.awake, Slept: i.slept, Want: i.want, Generation: i.generation,
+		Awake: i.phase == phaseAwake, Slept: i.slept, Want: i.want, Generation: i.generation,
 		Restarts: i.exits, ProbeFails: i.probeFail, Scaled: i.scaled,
 		LastFailure: i.failure, Cut: i.cut, Refused: i.rejected, QueueLimited: i.limited,
 		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
@@ -237,7 +239,10 @@ func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
 
 // recall makes a fresh instance what a predecessor remembered. Called before run.
 func (i *instance) recall(m HandedInstance, h *realHost) {
-	i.awake, i.slept, i.want, i.generation = m.Awake, m.Slept, m.Want, m.Generation
+	if m.Awake {
+		i.phase = i.phase.after(eventWake)
+	}
+	i.slept, i.want, i.generation = m.Slept, m.Want, m.Generation
 	i.failure, i.cut, i.rejected, i.limited = m.LastFailure, m.Cut, m.Refused, m.QueueLimited
 	for c, n := range m.Restarts {
 		i.exits[c] = n
@@ -273,7 +278,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 // pick up where the predecessor was: what it had under way but could not hand over.
 func (i *instance) resume(now time.Time) {
 	i.activeAt = now
-	if i.awake {
+	if i.phase == phaseAwake {
 		i.sampleAt = now
 	}
 	for _, s := range i.slots {
@@ -289,7 +294,7 @@ func (i *instance) resume(now time.Time) {
 	}
 	i.recycleAt = i.planRecycle(now)
 	i.socket.at = now
-	if !i.awake {
+	if i.phase == phaseSleeping {
 		i.watch()
 	}
 	i.settle()

@@ -45,7 +45,7 @@ func (r *replies) send() {
 // beginRoll starts one; reply (buffered) gets its outcome.
 func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
 	switch {
-	case i.leaving:
+	case i.phase == phaseLeaving:
 		reply <- errStopped
 		return
 	case i.roll != nil:
@@ -55,7 +55,7 @@ func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l Launch, rep
 	i.generation++
 	i.configure(app, now)
 	i.turnTemplate(now)
-	if !i.awake {
+	if i.phase == phaseSleeping {
 		i.launch = l
 		reply <- nil
 		return

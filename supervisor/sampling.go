@@ -54,7 +54,7 @@ type samplePolicy struct{ *instance }
 
 func (p samplePolicy) next() time.Time {
 	switch {
-	case p.leaving || !p.awake:
+	case p.phase != phaseAwake:
 		return time.Time{}
 	case p.sampleAt.IsZero() && p.mayWatch():
 		return immediately

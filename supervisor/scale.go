@@ -182,7 +182,7 @@ type poolPolicy struct{ *instance }
 func (p poolPolicy) next() time.Time {
 	have := p.working()
 	switch {
-	case !p.awake || p.leaving:
+	case p.phase != phaseAwake:
 		return time.Time{}
 	case p.want != p.wanted() || have > p.want:
 		return immediately
@@ -208,7 +208,7 @@ func (i *instance) wanted() int { return max(between(i.app.Workers, i.want), 1) 
 
 // fill starts the workers that are missing, as far as it may, and stops those that are too many.
 func (i *instance) fill(now time.Time) {
-	if !i.awake || i.leaving {
+	if i.phase != phaseAwake {
 		return
 	}
 	i.want, i.cold.news = i.wanted(), false
@@ -253,7 +253,7 @@ func (i *instance) retireOne(now time.Time) {
 type idlePolicy struct{ *instance }
 
 func (p idlePolicy) next() time.Time {
-	if p.app.Limits.IdleTimeout == 0 || p.blind || !p.awake || p.leaving || p.roll != nil || !p.ready() {
+	if p.app.Limits.IdleTimeout == 0 || p.blind || p.phase != phaseAwake || p.roll != nil || !p.ready() {
 		return time.Time{}
 	}
 	return p.activeAt.Add(p.app.Limits.IdleTimeout)
@@ -274,7 +274,7 @@ func (i *instance) sleep(now time.Time) {
 	}
 	i.log.Info("going to sleep")
 	i.openQueue(now)
-	i.awake, i.slept = false, true
+	i.phase, i.slept = i.phase.after(eventSleep), true
 	i.sleptAt = now
 	i.want = 0
 	i.scaler = scaler{}

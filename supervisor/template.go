@@ -331,7 +331,7 @@ func (p templatePolicy) run(now time.Time) {
 
 // formerEnds is when the template of the generation before can come back no more.
 func (i *instance) formerEnds() time.Time {
-	if i.former != nil && (i.roll == nil || i.leaving) {
+	if i.former != nil && (i.roll == nil || i.phase == phaseLeaving) {
 		return immediately
 	}
 	return time.Time{}
@@ -342,9 +342,9 @@ func (i *instance) currentEnds() time.Time {
 	switch {
 	case i.current == nil:
 		return time.Time{}
-	case !i.app.Workers.Prefork.On() || i.leaving, i.roll == nil && !i.current.launch.Equal(i.launch):
+	case !i.app.Workers.Prefork.On() || i.phase == phaseLeaving, i.roll == nil && !i.current.launch.Equal(i.launch):
 		return immediately
-	case !i.awake:
+	case i.phase == phaseSleeping:
 		return i.sleptAt.Add(i.app.Limits.TemplateIdle)
 	}
 	return time.Time{}
@@ -365,7 +365,7 @@ func (i *instance) templateBegins() time.Time {
 
 // templateMissing reports whether one could be made beside the workers.
 func (i *instance) templateMissing() bool {
-	return i.app.Workers.Prefork.On() && i.awake && !i.leaving && i.roll == nil && i.current == nil && i.coming == nil && i.ready()
+	return i.app.Workers.Prefork.On() && i.phase == phaseAwake && i.roll == nil && i.current == nil && i.coming == nil && i.ready()
 }
 
 // awaitsTemplate reports whether more workers come at once when a process that starts now has become the template: until

@@ -100,5 +100,5 @@ func (i *instance) held() bool { return i.cold.on && i.missing() }
 
 // missing reports whether fill would start workers if it may.
 func (i *instance) missing() bool {
-	return i.awake && !i.leaving && i.working() < i.want
+	return i.phase == phaseAwake && i.working() < i.want
 }

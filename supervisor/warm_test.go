@@ -297,13 +297,13 @@ func TestColdPool(t *testing.T) {
 func TestLeavesWhileCold(t *testing.T) {
 	app := fcgisup.Default("rt")
 	i := newInstance(app.Instance(1), app, Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
-	i.awake, i.watching, i.want, i.cold = true, true, 2, cold{on: true, took: time.Second, next: time.Unix(2, 0)}
+	i.phase, i.watching, i.want, i.cold = phaseAwake, true, 2, cold{on: true, took: time.Second, next: time.Unix(2, 0)}
 	i.app.Workers = fcgisup.Workers{Min: 2, Max: 2}
 	i.slots = []*slot{{m: machine{state: control.Starting, up: true}}}
 	if !i.nextDue().Equal(i.cold.next) {
 		t.Error("it does not come back for the workers that it holds back")
 	}
-	i.leaving = true
+	i.phase = phaseLeaving
 	if next := i.nextDue(); !next.IsZero() {
 		t.Errorf("it comes back at %s, for nothing", next)
 	}
