@@ -14,6 +14,10 @@ const (
 	attemptPatience = 20 * time.Millisecond
 )
 
+// programEvery is how often the program of a worker that waits is looked at. A
+// shorter wait is over before it could be worth it.
+const programEvery = time.Second
+
 // attempted is what a slot knows of the program that failed.
 //
 // A program that has changed is another one, and is tried at once. Its

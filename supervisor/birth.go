@@ -66,9 +66,9 @@ func (m *modules) remove() {
 	}
 }
 
-// realTemplate is one of a realHost.
+// realTemplate is one of a Starter.
 type realTemplate struct {
-	host  *realHost
+	host  *Starter
 	conn  *prefork.Conn
 	group *group
 	// before is the program as it was right before it was started.
@@ -78,11 +78,11 @@ type realTemplate struct {
 // errNoTemplate is why no program can become a template here.
 var errNoTemplate = errors.New("the supervisor is not the parent of processes that have lost theirs")
 
-func (h *realHost) load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (process, template, error) {
-	if !h.spawner.everybody { // PID 1 or a subreaper
+func (h *Starter) load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (process, template, error) {
+	if !h.Spawner.everybody { // PID 1 or a subreaper
 		return nil, nil, errNoTemplate
 	}
-	dir, err := h.modules.install()
+	dir, err := h.Modules.install()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,11 +163,11 @@ func (t *realTemplate) fork(line func(string), gone func(Exit, bool)) (process, 
 		return nil, errors.Join(err, r.Close())
 	}
 	g := h.group(birth.PID, t.group.launch)
-	if err := h.spawner.take(g, gone); err != nil {
+	if err := h.Spawner.take(g, gone); err != nil {
 		birth.Drop()
 		return nil, errors.Join(err, r.Close())
 	}
-	g.follow(r, h.output, line)
+	g.follow(r, h.Output, line)
 	_ = birth.Begin() // one that has ended meanwhile is noticed like any other
 	return g, nil
 }

@@ -6,61 +6,13 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/prefork"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
-
-// host is what an instance needs of the operating system.
-type host interface {
-	// spawn starts a worker; line gets its output, gone is called as described at child.
-	spawn(l Launch, line func(string), gone func(e Exit, left bool)) (process, error)
-	// load is spawn for a process that may become a template; said is called for each message of its program, and must
-	// not block. Where no process can, it fails before there is one.
-	load(l Launch, line func(string), gone func(e Exit, left bool), said func(prefork.Message)) (process, template, error)
-	// arm has f called once, as soon as a connection waits, or with an error when
-	// that is not seen any more; f must not block.
-	arm(f func(error)) error
-	disarm()
-	// pending tells whether a connection waits.
-	pending() bool
-	// waiters are the connections that wait; it costs a fraction of observe.
-	waiters() (line, error)
-	// observe is one look at the listener and at who holds its connections; the
-	// list of those is made no earlier than since.
-	observe(workers []worker, since time.Time) scoreboard.Sample
-	// pressed tells whether memory is so short that nothing should grow.
-	pressed() bool
-	// sweepStrays kills what has left its group with the listener.
-	sweepStrays() []int
-	// left are the processes that have left their workers' groups, as daemons do, with
-	// the addresses that they listen on.
-	left() (addresses, names []string)
-	// program looks at the files that a worker is started from.
-	program(l Launch) program
-	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
-	accept() net.Conn
-	// retire takes away the path of a socket that is ours, so that no more
-	// requests come; false when it is not.
-	retire() bool
-	// shut reports whether the listener was shut down; it costs one system call.
-	shut() bool
-	// lost says what keeps clients from a file of ours, nil if nothing does; false
-	// where there is no such file.
-	lost() (ours bool, err error)
-	// renew makes the listener usable again, by another socket if need be.
-	renew() error
-	// bounds reports whether a limit on the queue helps its clients.
-	bounds() bool
-	// limit sets how many connections may wait; 0: as many as configured.
-	limit(n int) error
-}
 
 // instance is one socket and the workers behind it. Its goroutine, run, owns
 // everything below inbox; others reach it by post.

@@ -77,6 +77,14 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
+// latest returns the later time.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // deadlinePolicy ends the states of workers that end by themselves.
 type deadlinePolicy struct{ *instance }
 

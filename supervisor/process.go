@@ -330,58 +330,6 @@ func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept b
 	return append(held, foreign...), err
 }
 
-// spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.
-func (h *realHost) spawn(l Launch, line func(string), gone func(Exit, bool)) (process, error) {
-	g, err := h.exec(l, l.Env, nil, line, gone)
-	if err != nil {
-		return nil, err
-	}
-	return g, nil
-}
-
-// exec is spawn with another environment, and more descriptors from 3 on.
-func (h *realHost) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*group, error) {
-	// A Go worker makes the shared description non-blocking for everybody, and it
-	// stays so after that worker: libfcgi would exit 0 at once.
-	if err := h.socket.Listener().SetBlocking(); err != nil {
-		return nil, err
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a pipe for the worker's output: %w", err)
-	}
-	attr := &syscall.ProcAttr{
-		Dir:   l.Dir,
-		Env:   append(slices.Clip(env), h.mark),
-		Files: append([]uintptr{uintptr(h.socket.FD()), w.Fd(), w.Fd()}, more...),
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-	}
-	if l.Switch {
-		attr.Sys.Credential = credential(l)
-	}
-	how := &sentSignal{}
-	pid, err := h.spawner.start(l.Argv, attr, func(e Exit, left bool) {
-		h.lethal.learn(how, e)
-		gone(e, left)
-	})
-	if why := l.obstacle(err); why != "" {
-		err = fmt.Errorf("%w: %s", err, why)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	g := h.group(pid, l)
-	g.sent = how
-	g.follow(r, h.output, line)
-	h.spawner.remember(g)
-	return g, nil
-}
-
-// group is that of a worker that has the listener as it is now.
-func (h *realHost) group(leader int, l Launch) *group {
-	return &group{leader: leader, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.Listener(), conduct: &h.conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: &sentSignal{}}
-}
-
 // follow passes the group's output on, to its end.
 func (g *group) follow(r *os.File, share *outputShare, line func(string)) {
 	g.pipe, g.silent = r, make(chan struct{})
@@ -402,6 +350,9 @@ func (g *group) follow(r *os.File, share *outputShare, line func(string)) {
 	}()
 }
 
+// handOver is what a successor needs: the descriptor of the output, -1 if it is closed, and the last lines.
+func (g *group) handOver() (output int, lines []string) { return g.output(), g.tail.Lines() }
+
 // output is the descriptor of the group's output, for a successor; -1 if it is closed.
 func (g *group) output() int {
 	fd := -1
@@ -412,12 +363,4 @@ func (g *group) output() int {
 		_ = raw.Control(func(p uintptr) { fd = int(p) })
 	}
 	return fd
-}
-
-func credential(l Launch) *syscall.Credential {
-	c := &syscall.Credential{Uid: uint32(l.UID), Gid: uint32(l.GID)}
-	for _, id := range l.Groups {
-		c.Groups = append(c.Groups, uint32(id))
-	}
-	return c
 }

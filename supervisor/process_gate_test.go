@@ -11,7 +11,6 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
-	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // load keeps clients busy until finish is called, counts what was answered, and
@@ -160,9 +159,16 @@ func TestWhatWaitsIsServedBeforeStop(t *testing.T) {
 }
 
 // holds counts the connections that a worker's group has open.
-func (b *bed) holds(pid int) int {
-	g := &group{leader: pid, spawner: b.spawner, groups: &scoreboard.Groups{}, socket: b.sockets[b.app.Instance(1)], listener: b.sockets[b.app.Instance(1)].Listener(), asides: newAsides()}
-	return g.look().held
+func (b *bed) holds(pid int) (held int) {
+	i := b.sup.instances[0]
+	_ = i.do(b.t.Context(), func(time.Time) {
+		for _, s := range i.slots {
+			if s.pid() == pid {
+				held = s.proc.look().held
+			}
+		}
+	})
+	return held
 }
 
 // A worker that ignores the signal goes on accepting until it is killed.

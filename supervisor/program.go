@@ -5,14 +5,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// programEvery is how often the program of a worker that waits is looked at. A
-// shorter wait is over before it could be worth it.
-const programEvery = time.Second
 
 // program is what the files were that a worker is started from.
 type program []programFile

@@ -133,7 +133,7 @@ func (i *instance) planRecycle(now time.Time) time.Time {
 		if s.m.state != control.Ready || s.expires.IsZero() {
 			continue
 		}
-		if at := later(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {
+		if at := latest(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}

@@ -158,7 +158,8 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 			Launch: s.launch, Generation: s.generation, Expires: s.expires,
 		}
 		if g, ok := s.proc.(*group); ok && s.m.alive() {
-			one.PID, one.Output, one.Lines = g.leader, g.output(), g.tail.Lines()
+			one.PID = g.pid()
+			one.Output, one.Lines = g.handOver()
 		}
 		m.Slots = append(m.Slots, one)
 	}
@@ -270,7 +271,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		s.id = i.spawns
 		i.slots = append(i.slots, s)
 		if one.PID != 0 {
-			s.proc = h.adopt(one, i.line, i.goner(s, s.id))
+			s.proc = h.adopt(one.PID, one.Output, one.Lines, i.line, i.goner(s, s.id))
 		}
 	}
 }
@@ -298,18 +299,4 @@ func (i *instance) resume(now time.Time) {
 		i.watch()
 	}
 	i.settle()
-}
-
-// adopt is spawn for a worker that runs already: one of this very program, if a
-// handover has failed, or of the one before.
-func (h *realHost) adopt(m HandedSlot, line func(string), gone func(Exit, bool)) process {
-	g := h.spawner.group(m.PID)
-	if g == nil {
-		g = &group{leader: m.PID, spawner: h.spawner, groups: h.groups, socket: h.socket, listener: h.socket.Listener(), conduct: &h.conduct, tail: tailOf(m.Lines), ended: make(chan struct{}), asides: newAsides()}
-		if m.Output >= 0 {
-			g.follow(os.NewFile(uintptr(m.Output), "output"), h.output, line)
-		}
-	}
-	h.spawner.adopt(g, gone)
-	return g
 }

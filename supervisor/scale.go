@@ -94,7 +94,7 @@ func (s *scaler) expires(now time.Time, w fcgisup.Workers, workers int) time.Tim
 	if keep := between(w, s.peaks[0].n+w.Spare); keep < workers {
 		return now.Add(busyEvery)
 	}
-	return later(s.peaks[0].at.Add(scaleWindow), now.Add(busyEvery)) // scale forgets no peak during a restart
+	return latest(s.peaks[0].at.Add(scaleWindow), now.Add(busyEvery)) // scale forgets no peak during a restart
 }
 
 func between(w fcgisup.Workers, n int) int { return max(min(n, w.Max), w.Min) }

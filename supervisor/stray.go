@@ -16,7 +16,7 @@ const sweepRounds = 5
 // listener: a program that turns itself into a daemon leaves one behind with
 // each attempt, and it would go on taking requests that nobody supervises. As
 // their subreaper (prctl(2)) we know them as our children.
-func (h *realHost) sweepStrays() (killed []int) {
+func (h *Starter) sweepStrays() (killed []int) {
 	for range sweepRounds {
 		strays := h.strays()
 		if len(strays) == 0 {
@@ -32,14 +32,14 @@ func (h *realHost) sweepStrays() (killed []int) {
 }
 
 // strays are our children that we have not started and that hold the listener.
-func (h *realHost) strays() []int {
-	inode := h.socket.Listener().Inode()
+func (h *Starter) strays() []int {
+	inode := h.Socket.Listener().Inode()
 	return scoreboard.Holds(h.foreign(), []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 
 // foreign are our children that we have not started.
-func (h *realHost) foreign() []int {
-	if !h.spawner.everybody {
+func (h *Starter) foreign() []int {
+	if !h.Spawner.everybody {
 		return nil
 	}
 	all, err := scoreboard.Processes()
@@ -49,7 +49,7 @@ func (h *realHost) foreign() []int {
 	self := os.Getpid()
 	return slices.DeleteFunc(all, func(pid int) bool {
 		stat, err := scoreboard.ReadStat(pid)
-		return err != nil || stat.Parent != self || !stat.Alive() || h.spawner.started(stat.Group)
+		return err != nil || stat.Parent != self || !stat.Alive() || h.Spawner.started(stat.Group)
 	})
 }
 

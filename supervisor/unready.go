@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
-	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
@@ -55,37 +54,6 @@ func (u unready) reason() string {
 // mostNamed bounds the addresses and processes in a reason.
 const mostNamed = 4
 
-// noteUnready keeps what can be seen only while the worker lives: right before it
-// is told to end, or when its first process has left others.
-func (i *instance) noteUnready(s *slot, before machine, ev event) {
-	if before.state != control.Starting || s.proc == nil || ev.kind != deadline && ev.kind != orphaned || s.m.state == control.Starting {
-		return
-	}
-	var members []string
-	s.seen.own, members = s.proc.listening()
-	if ev.kind == orphaned {
-		s.seen.left = members
-	}
-}
-
-// whyUnready is [unready.reason] of a slot whose worker has ended.
-func (i *instance) whyUnready(s *slot) string {
-	u := s.seen
-	if s.m.cause == control.StartTimeout {
-		u.timeout = i.app.Limits.StartTimeout
-	}
-	u.clean = s.exit.Clean()
-	if s.proc != nil {
-		u.output = s.proc.lines()
-	}
-	if len(u.left) == 0 && u.clean {
-		own, left := i.host.left()
-		u.left = left
-		u.own = append(u.own, own...)
-	}
-	return u.reason()
-}
-
 // ownListeners are the addresses that processes listen on, but for one socket, and
 // the names of the processes.
 func ownListeners(pids []int, but scoreboard.Inode) (addresses, names []string) {
@@ -119,6 +87,6 @@ func (g *group) listening() (addresses, names []string) {
 
 // left are the processes that came from our workers and have left their groups,
 // as a daemon does, with the addresses that they listen on.
-func (h *realHost) left() (addresses, names []string) {
-	return ownListeners(h.foreign(), h.socket.Listener().Inode())
+func (h *Starter) left() (addresses, names []string) {
+	return ownListeners(h.foreign(), h.Socket.Listener().Inode())
 }
