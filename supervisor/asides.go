@@ -7,20 +7,20 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// asides are the reads that may block as long as the worker's memory is locked. The
+// slowReads are the reads that may block as long as the worker's memory is locked. The
 // instance's loop waits for none of them for longer than a moment.
-type asides struct {
-	late    atomic.Int32
-	threads scoreboard.Aside[look]
+type slowReads struct {
+	blocked atomic.Int32
+	threads scoreboard.Aside[Observation]
 	resting scoreboard.Aside[map[scoreboard.Inode]bool]
 	details scoreboard.Aside[[]string]
-	memory  scoreboard.Aside[weight]
-	program scoreboard.Aside[program]
+	memory  scoreboard.Aside[groupMemory]
+	program scoreboard.Aside[Program]
 }
 
-func newAsides() *asides {
-	a := &asides{}
-	a.threads.Blocked, a.resting.Blocked, a.details.Blocked, a.memory.Blocked = &a.late, &a.late, &a.late, &a.late
+func newSlowReads() *slowReads {
+	a := &slowReads{}
+	a.threads.Blocked, a.resting.Blocked, a.details.Blocked, a.memory.Blocked = &a.blocked, &a.blocked, &a.blocked, &a.blocked
 	return a
 }
 

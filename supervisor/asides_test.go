@@ -17,23 +17,23 @@ func TestAWorkerWhoseMemoryIsLockedHoldsNobodyUp(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	begun := time.Now()
-	if _, err := g.asides.details.Read(time.Millisecond, 0, func() ([]string, error) { <-release; return nil, nil }); err == nil {
+	if _, err := g.reads.details.Read(time.Millisecond, 0, func() ([]string, error) { <-release; return nil, nil }); err == nil {
 		t.Fatal("the read did not block")
 	}
 	for range 100 {
-		if l := g.look(); !strings.Contains(l.unknown, "locked") {
+		if l := g.Observe(); !strings.Contains(l.Unknown, "locked") {
 			t.Fatalf("%+v", l)
 		}
-		if !g.accepts() {
+		if !g.Accepts() {
 			t.Fatal("what is not known was taken for a worker that does not accept")
 		}
-		if _, _, err := g.memory(); err == nil {
+		if _, _, err := g.Memory(); err == nil {
 			t.Fatal("memory was read")
 		}
-		if lines := strings.Join(g.evidence(), "\n"); !strings.Contains(lines, "process ") || !strings.Contains(lines, "locked") {
+		if lines := strings.Join(g.Evidence(), "\n"); !strings.Contains(lines, "process ") || !strings.Contains(lines, "locked") {
 			t.Fatalf("%q", lines)
 		}
-		_ = g.resting()
+		_ = g.Resting()
 	}
 	if d := time.Since(begun); d > 2*time.Second {
 		t.Errorf("took %s", d)

@@ -35,7 +35,7 @@ const programEvery = time.Second
 type attempted struct {
 	// seen is the program at the last look, with what it was at the last attempt:
 	// as of a look that began before it. Nil: nobody knows, as after a handover.
-	seen, with program
+	seen, with Program
 	// first is the look right before the attempt, when there was none earlier.
 	first *programLook
 	// changedAt is when it was last seen changed; zero: that is dealt with.
@@ -60,7 +60,7 @@ type programLook struct {
 type programSight struct {
 	launch Launch
 	// seen before, and now.
-	seen, now program
+	seen, now Program
 	// fresh is the launch made anew, if there is a reason; err if that has failed.
 	fresh *Launch
 	err   error
@@ -68,13 +68,13 @@ type programSight struct {
 
 // take looks. What files say is read after their states, so that no change is missed.
 func (v *programSight) take(h host) {
-	v.now = h.program(v.launch)
-	_, outdated := v.now.since(v.now.madeOf(v.launch))
-	_, moved := v.now.since(v.seen)
+	v.now = h.Program(v.launch)
+	_, outdated := v.now.ChangedSince(v.now.AsRead(v.launch))
+	_, moved := v.now.ChangedSince(v.seen)
 	if !outdated && (!moved || v.seen == nil) {
 		return
 	}
-	l, err := v.launch.anew()
+	l, err := v.launch.Rebuild()
 	if v.err = err; err == nil {
 		v.fresh = &l
 	}
@@ -121,7 +121,7 @@ func (i *instance) lookAtPrograms(slots ...*slot) {
 // After a failure it was looked at while the slot waited.
 func (i *instance) noteAttempt(s *slot) {
 	s.last.with, s.last.first = s.last.seen, nil
-	if s.m.attempt > 0 && s.last.seen != nil {
+	if s.m.Attempt > 0 && s.last.seen != nil {
 		return
 	}
 	s.last.with, s.last.seen = nil, nil
@@ -136,10 +136,10 @@ func (i *instance) noteAttempt(s *slot) {
 }
 
 // waits tells whether the slot's next attempt is yet to come.
-func (s *slot) waits() bool { return s.m.state == control.Backoff || s.m.state == control.Failing }
+func (s *slot) waits() bool { return s.m.State == control.Backoff || s.m.State == control.Failing }
 
 // waitsLong tells whether it waits for so long that a change of its program ends that.
-func (s *slot) waitsLong() bool { return s.waits() && s.m.deadline.Sub(s.m.since) > programEvery }
+func (s *slot) waitsLong() bool { return s.waits() && s.m.Deadline.Sub(s.m.Since) > programEvery }
 
 // programPolicy looks at the programs of workers that wait: at once, so that the next
 // attempt is made with what the environment file says, and again while they wait.
@@ -172,7 +172,7 @@ func (i *instance) judgePrograms(k *programLook, now time.Time) {
 		case v == nil:
 		case s.last.first == k:
 			s.last.first = nil
-			s.last.with = v.now.madeOf(s.launch)
+			s.last.with = v.now.AsRead(s.launch)
 			s.last.seen = s.last.with
 		case s.waits() && i.phase == phaseAwake:
 			i.renew(s, v)
@@ -199,29 +199,29 @@ func (i *instance) renew(s *slot, v *programSight) {
 
 // judgeProgram ends the wait of a worker whose program has changed.
 func (i *instance) judgeProgram(s *slot, v *programSight, k *programLook, now time.Time) {
-	if _, moved := v.now.since(s.last.seen); moved {
+	if _, moved := v.now.ChangedSince(s.last.seen); moved {
 		s.last.seen, s.last.changedAt = v.now, now
 		if v.err != nil {
 			i.log.Warn("workers are started as before", "error", v.err)
 			v.err = nil // that is told once
 		}
 	}
-	if !s.waitsLong() || now.Sub(s.m.since) < programEvery {
+	if !s.waitsLong() || now.Sub(s.m.Since) < programEvery {
 		return
 	}
-	name, differs := v.now.since(s.last.with)
+	name, differs := v.now.ChangedSince(s.last.with)
 	switch {
-	case differs && now.Sub(s.m.spawned) >= s.last.gap:
+	case differs && now.Sub(s.m.Spawned) >= s.last.gap:
 		if s.last.with != nil && !k.told {
 			i.log.Info("the program has changed", "file", name)
 			k.told = true
 		}
 		s.last.gap = i.doubled(s.last.gap)
-		i.happen(s, event{kind: changed}, now)
+		i.happen(s, Event{Kind: Changed}, now)
 	case !differs && !s.last.changedAt.IsZero() && now.Sub(s.last.changedAt) >= max(s.last.while, programEvery):
 		s.last.changedAt, s.last.gap = time.Time{}, 0
 		s.last.while = i.doubled(s.last.while)
-		i.happen(s, event{kind: changed, settled: true}, now)
+		i.happen(s, Event{Kind: Changed, Settled: true}, now)
 	}
 }
 

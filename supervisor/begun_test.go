@@ -17,7 +17,7 @@ func TestBegun(t *testing.T) {
 					h.waiting = waiting
 					h.make = func(int) (*fakeProcess, error) {
 						time.Sleep(time.Second)
-						return &fakeProcess{now: look{accepting: true}}, nil
+						return &fakeProcess{now: Observation{Accepting: true}}, nil
 					}
 				})
 				if begun := closed(b.begun); begun != (waiting == 0) {

@@ -15,35 +15,35 @@ import (
 // no use.
 const birthTimeout = 3 * time.Second
 
-// template is a process that may become, or is, the one that workers are forked from.
-type template interface {
-	// inspect returns why the program of a process, which is at its first accept, must not be forked; empty: nothing is
+// Template is a process that may become, or is, the one that workers are forked from.
+type Template interface {
+	// Inspect returns why the program of a process, which is at its first accept, must not be forked; empty: nothing is
 	// known to be wrong.
-	inspect(pid int, allow []string) string
-	// keep makes it the template: from now on it only forks. serve has it accept as a worker instead.
-	keep() error
-	serve()
-	// fork is spawn.
-	fork(line func(string), gone func(Exit, bool)) (process, error)
-	// changed reports whether the files that it was started from are others now, or cannot be looked at.
-	changed() bool
-	// close ends the conversation: a template ends, another process serves.
-	close()
+	Inspect(pid int, allow []string) string
+	// Keep makes it the template: from now on it only forks. serve has it accept as a worker instead.
+	Keep() error
+	Serve()
+	// Fork is spawn.
+	Fork(line func(string), gone func(Exit, bool)) (Process, error)
+	// Changed reports whether the files that it was started from are others now, or cannot be looked at.
+	Changed() bool
+	// Close ends the conversation: a template ends, another process serves.
+	Close()
 }
 
-// modules is where the Perl module is, for all instances.
-type modules struct {
+// Modules is where the Perl module is, for all instances.
+type Modules struct {
 	mu  sync.Mutex
-	dir string
+	Dir string
 	// made is set if dir is a directory for temporary files, for want of a better one.
 	made bool
 }
 
 // install writes the module, each time: what cleans up temporary files may have been there.
-func (m *modules) install() (dir string, err error) {
+func (m *Modules) install() (dir string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.dir == "" {
+	if m.Dir == "" {
 		dir, err := os.MkdirTemp("", "fcgisup-prefork")
 		if err == nil {
 			err = os.Chmod(dir, 0o755) // it is the workers' user who reads it
@@ -51,18 +51,18 @@ func (m *modules) install() (dir string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("cannot make a directory for the Perl module: %w", err)
 		}
-		m.dir, m.made = dir, true
+		m.Dir, m.made = dir, true
 	}
-	return m.dir, prefork.Install(m.dir)
+	return m.Dir, prefork.Install(m.Dir)
 }
 
-// remove leaves no directory behind that we have made.
-func (m *modules) remove() {
+// Remove leaves no directory behind that we have made.
+func (m *Modules) Remove() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.made {
-		_ = os.RemoveAll(m.dir)
-		m.dir, m.made = "", false
+		_ = os.RemoveAll(m.Dir)
+		m.Dir, m.made = "", false
 	}
 }
 
@@ -70,17 +70,17 @@ func (m *modules) remove() {
 type realTemplate struct {
 	host  *Starter
 	conn  *prefork.Conn
-	group *group
+	group *Group
 	// before is the program as it was right before it was started.
-	before program
+	before Program
 }
 
-// errNoTemplate is why no program can become a template here.
-var errNoTemplate = errors.New("the supervisor is not the parent of processes that have lost theirs")
+// ErrNoTemplate is why no program can become a template here.
+var ErrNoTemplate = errors.New("the supervisor is not the parent of processes that have lost theirs")
 
-func (h *Starter) load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (process, template, error) {
+func (h *Starter) Load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (Process, Template, error) {
 	if !h.Spawner.everybody { // PID 1 or a subreaper
-		return nil, nil, errNoTemplate
+		return nil, nil, ErrNoTemplate
 	}
 	dir, err := h.Modules.install()
 	if err != nil {
@@ -99,7 +99,7 @@ func (h *Starter) load(l Launch, line func(string), gone func(Exit, bool), said 
 		more[n] = ^uintptr(0) // closed
 	}
 	more[prefork.Descriptor-3] = theirs.Fd()
-	t := &realTemplate{host: h, conn: ours, before: lookAtProgram(l)}
+	t := &realTemplate{host: h, conn: ours, before: ReadProgram(l)}
 	t.group, err = h.exec(l, env, more, line, gone)
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, nil, errors.Join(err, ours.Close())
@@ -116,7 +116,7 @@ func (h *Starter) load(l Launch, line func(string), gone func(Exit, bool), said 
 	return t.group, t, nil
 }
 
-func (t *realTemplate) inspect(pid int, allow []string) string {
+func (t *realTemplate) Inspect(pid int, allow []string) string {
 	members, err := t.group.groups.Members(t.group.leader)
 	if err != nil {
 		return err.Error()
@@ -131,25 +131,25 @@ func (t *realTemplate) inspect(pid int, allow []string) string {
 	return p.Obstacle(allow)
 }
 
-func (t *realTemplate) keep() error { return t.conn.Keep() }
+func (t *realTemplate) Keep() error { return t.conn.Keep() }
 
-func (t *realTemplate) serve() {
+func (t *realTemplate) Serve() {
 	_ = t.conn.Serve() // one that does not hear it is told by the end of the conversation
-	t.close()
+	t.Close()
 }
 
-func (t *realTemplate) close() { _ = t.conn.Close() }
+func (t *realTemplate) Close() { _ = t.conn.Close() }
 
-func (t *realTemplate) changed() bool {
-	now, err := t.group.asides.program.Read(readTimeout, 0, func() (program, error) { return lookAtProgram(t.group.launch), nil })
+func (t *realTemplate) Changed() bool {
+	now, err := t.group.reads.program.Read(readTimeout, 0, func() (Program, error) { return ReadProgram(t.group.launch), nil })
 	if err != nil {
 		return true
 	}
-	_, differs := now.since(t.before)
+	_, differs := now.ChangedSince(t.before)
 	return differs
 }
 
-func (t *realTemplate) fork(line func(string), gone func(Exit, bool)) (process, error) {
+func (t *realTemplate) Fork(line func(string), gone func(Exit, bool)) (Process, error) {
 	h := t.host
 	if err := t.group.listener.SetBlocking(); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // environmentFile reads KEY=VALUE lines as systemd.exec(5) does for
 // EnvironmentFile=. A file that we may not read is systemd's business: it has
 // read it as root and passed on what it says; what it is then comes back as nil.
-func environmentFile(path string) (map[string]string, *fileState, error) {
+func environmentFile(path string) (map[string]string, *FileState, error) {
 	name, optional := strings.CutPrefix(path, "-")
 	if name == "" {
 		return nil, nil, nil
@@ -26,7 +26,7 @@ func environmentFile(path string) (map[string]string, *fileState, error) {
 	data, read, err := readAtOnce(name)
 	switch {
 	case optional && errors.Is(err, fs.ErrNotExist):
-		return nil, &fileState{err: unix.ENOENT}, nil
+		return nil, &FileState{Err: unix.ENOENT}, nil
 	case errors.Is(err, fs.ErrPermission) && os.Getenv("INVOCATION_ID") != "":
 		return nil, nil, nil
 	case err != nil:
@@ -144,7 +144,7 @@ func parseBare(b *strings.Builder, text string) (rest string) {
 // readAtOnce reads a file as large as a configuration may be, and tells what it was
 // before: what is written meanwhile is a change. A pipe that nobody writes to is
 // empty and holds nobody up.
-func readAtOnce(name string) ([]byte, *fileState, error) {
+func readAtOnce(name string) ([]byte, *FileState, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err

@@ -32,7 +32,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	}
 	// Had it answered whether it is busy, and not what it is:
 	verdict := make(chan bool)
-	if err := b.spawner.pause(t.Context()); err != nil {
+	if err := b.spawner.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -41,7 +41,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	close(verdict)
-	b.spawner.unpause()
+	b.spawner.Unpause()
 	close(unblock)
 	pid := b.sup.Snapshot()[0].Workers[0].PID
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {

@@ -20,18 +20,18 @@ type host interface {
 
 // starter starts workers and ends what they leave behind.
 type starter interface {
-	// spawn starts a worker; line gets its output, gone is called as described at child.
-	spawn(l Launch, line func(string), gone func(e Exit, left bool)) (process, error)
-	// load is spawn for a process that may become a template; said is called for each message of its program, and must
+	// Spawn starts a worker; line gets its output, gone is called as described at child.
+	Spawn(l Launch, line func(string), gone func(e Exit, left bool)) (Process, error)
+	// Load is spawn for a process that may become a template; said is called for each message of its program, and must
 	// not block. Where no process can, it fails before there is one.
-	load(l Launch, line func(string), gone func(e Exit, left bool), said func(prefork.Message)) (process, template, error)
-	// sweepStrays kills what has left its group with the listener.
-	sweepStrays() []int
-	// left are the processes that have left their workers' groups, as daemons do, with
+	Load(l Launch, line func(string), gone func(e Exit, left bool), said func(prefork.Message)) (Process, Template, error)
+	// KillDaemonized kills what has left its group with the listener.
+	KillDaemonized() []int
+	// Daemonized are the processes that have left their workers' groups, as daemons do, with
 	// the addresses that they listen on.
-	left() (addresses, names []string)
-	// program looks at the files that a worker is started from.
-	program(l Launch) program
+	Daemonized() (addresses, names []string)
+	// Program looks at the files that a worker is started from.
+	Program(l Launch) Program
 }
 
 // listener is the socket.
@@ -114,7 +114,7 @@ func (h *realHost) waiters() (line, error) {
 func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
 	groups := make([]int, len(workers))
 	for n, w := range workers {
-		groups[n] = w.proc.pid()
+		groups[n] = w.proc.PID()
 	}
 	// Without its members a worker shows as one that holds nothing, and its
 	// requests as unattributed, which makes it neither busy nor idle.

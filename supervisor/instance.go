@@ -119,7 +119,7 @@ func (i *instance) run(ctx context.Context) {
 		i.publish(now)
 		i.replies.send()
 		if i.over() {
-			i.host.sweepStrays()
+			i.host.KillDaemonized()
 			i.settle()
 			return
 		}
@@ -282,28 +282,28 @@ func closeOnce(c chan struct{}) {
 
 // add makes a slot and starts it.
 func (i *instance) add(l Launch, now time.Time) *slot {
-	s := &slot{m: machine{state: control.Stopped}, launch: l, generation: i.generation}
+	s := &slot{m: Machine{State: control.Stopped}, launch: l, generation: i.generation}
 	i.slots = append(i.slots, s)
-	i.happen(s, event{kind: start}, now)
+	i.happen(s, Event{Kind: Start}, now)
 	return s
 }
 
 // ready tells whether any worker accepts.
 func (i *instance) ready() bool {
-	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == control.Ready })
+	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.State == control.Ready })
 }
 
 // alive tells whether any worker has a process.
 func (i *instance) alive() bool {
-	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.alive() })
+	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Alive() })
 }
 
-func (i *instance) limits() limits {
-	return limits{
-		start: i.app.Limits.StartTimeout,
-		stop:  i.app.Limits.StopTimeout,
-		pause: i.app.Restart.Delay,
-		delay: func(n int) time.Duration { return jitter(delay(i.app.Restart, n), rand.Float64()) },
+func (i *instance) limits() Limits {
+	return Limits{
+		Start: i.app.Limits.StartTimeout,
+		Stop:  i.app.Limits.StopTimeout,
+		Pause: i.app.Restart.Delay,
+		Delay: func(n int) time.Duration { return jitter(delay(i.app.Restart, n), rand.Float64()) },
 	}
 }
 

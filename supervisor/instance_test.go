@@ -30,7 +30,7 @@ type fakeHost struct {
 	version atomic.Uint64 // of the program
 	looks   atomic.Int64  // at it, which may come while a spawn holds the lock
 	// files, if set, looks at the program instead; good is what an environment must have for its worker to be ready.
-	files func(Launch) program
+	files func(Launch) Program
 	good  string
 	// make decides about each spawn; nil spawns a worker that is ready at once.
 	make func(n int) (*fakeProcess, error)
@@ -57,7 +57,7 @@ type fakeProcess struct {
 	socket int // the number of its listener
 	gone   func(Exit, bool)
 	mu     sync.Mutex
-	now    look
+	now    Observation
 	busy   bool // release finds no moment
 	deaf   bool // ignores all but KILL
 	rests  bool // its connections are kept alive, nothing more
@@ -69,11 +69,11 @@ type fakeProcess struct {
 	signals []syscall.Signal
 }
 
-func (h *fakeHost) spawn(l Launch, _ func(string), gone func(Exit, bool)) (process, error) {
+func (h *fakeHost) Spawn(l Launch, _ func(string), gone func(Exit, bool)) (Process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.spawns = append(h.spawns, time.Now())
-	p := &fakeProcess{now: look{accepting: true}}
+	p := &fakeProcess{now: Observation{Accepting: true}}
 	if h.make != nil && (h.good == "" || !slices.Contains(l.Env, h.good)) {
 		made, err := h.make(len(h.spawns))
 		if err != nil {
@@ -141,12 +141,12 @@ func (h *fakeHost) observe(workers []worker, _ time.Time) scoreboard.Sample {
 	}
 	h.mu.Unlock()
 	for _, w := range workers {
-		pid := w.proc.pid()
+		pid := w.proc.PID()
 		sample.Workers = append(sample.Workers, scoreboard.Worker{ID: w.id, PIDs: []int{pid}})
-		l := w.proc.look()
-		for n := range l.held + l.orphans {
+		l := w.proc.Observe()
+		for n := range l.Held + l.Orphans {
 			inode := scoreboard.Inode(pid*1000 + n)
-			sample.Conns = append(sample.Conns, scoreboard.Conn{Inode: inode, Peer: inode + 1, Gone: n >= l.held})
+			sample.Conns = append(sample.Conns, scoreboard.Conn{Inode: inode, Peer: inode + 1, Gone: n >= l.Held})
 			sample.Held.By[inode] = []int{pid}
 		}
 	}
@@ -181,20 +181,20 @@ func (h *fakeHost) accept() net.Conn {
 	return a
 }
 
-func (h *fakeHost) program(l Launch) program {
+func (h *fakeHost) Program(l Launch) Program {
 	if h.files != nil {
 		return h.files(l)
 	}
 	h.looks.Add(1)
-	return program{{path: "/srv/app", final: fileState{ino: h.version.Load()}}}
+	return Program{{Path: "/srv/app", Final: FileState{Inode: h.version.Load()}}}
 }
 
 // deploy makes the program another one.
 func (h *fakeHost) deploy() { h.version.Add(1) }
 
-func (h *fakeHost) left() (addresses, names []string) { return nil, nil }
+func (h *fakeHost) Daemonized() (addresses, names []string) { return nil, nil }
 
-func (h *fakeHost) sweepStrays() []int { return nil }
+func (h *fakeHost) KillDaemonized() []int { return nil }
 
 func (h *fakeHost) retire() bool { return false }
 
@@ -268,23 +268,23 @@ func (h *fakeHost) last() *fakeProcess {
 	return h.procs[len(h.procs)-1]
 }
 
-func (p *fakeProcess) pid() int { return 100 + p.number }
+func (p *fakeProcess) PID() int { return 100 + p.number }
 
-func (p *fakeProcess) lines() []string { return []string{"last words"} }
+func (p *fakeProcess) Lines() []string { return []string{"last words"} }
 
-func (p *fakeProcess) outdated() bool {
+func (p *fakeProcess) Outdated() bool {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	return p.socket != p.host.sockets
 }
 
-func (p *fakeProcess) sleeps() bool {
+func (p *fakeProcess) Sleeps() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asleep
 }
 
-func (p *fakeProcess) suspended() bool {
+func (p *fakeProcess) Suspended() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.halted
@@ -296,41 +296,41 @@ func (p *fakeProcess) halt(halted bool) {
 	p.halted = halted
 }
 
-func (p *fakeProcess) listening() (addresses, names []string) { return nil, nil }
+func (p *fakeProcess) Listening() (addresses, names []string) { return nil, nil }
 
-func (p *fakeProcess) evidence() []string { return []string{"state S"} }
+func (p *fakeProcess) Evidence() []string { return []string{"state S"} }
 
-func (p *fakeProcess) memory() (uint64, scoreboard.MemoryKind, error) {
+func (p *fakeProcess) Memory() (uint64, scoreboard.MemoryKind, error) {
 	return 1 << 20, scoreboard.PSS, nil
 }
 
-func (p *fakeProcess) resting() map[scoreboard.Inode]bool {
+func (p *fakeProcess) Resting() map[scoreboard.Inode]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.rests {
 		return nil
 	}
-	return map[scoreboard.Inode]bool{scoreboard.Inode(p.pid() * 1000): true}
+	return map[scoreboard.Inode]bool{scoreboard.Inode(p.PID() * 1000): true}
 }
 
-func (p *fakeProcess) accepts() bool {
-	l := p.look()
-	return l.accepting || l.unknown != ""
+func (p *fakeProcess) Accepts() bool {
+	l := p.Observe()
+	return l.Accepting || l.Unknown != ""
 }
 
-func (p *fakeProcess) look() look {
+func (p *fakeProcess) Observe() Observation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.now
 }
 
-func (p *fakeProcess) set(l look) {
+func (p *fakeProcess) set(l Observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = l
 }
 
-func (p *fakeProcess) signal(sig syscall.Signal) error {
+func (p *fakeProcess) Signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	p.signals = append(p.signals, sig)
 	deaf := p.deaf
@@ -341,7 +341,7 @@ func (p *fakeProcess) signal(sig syscall.Signal) error {
 	return nil
 }
 
-func (p *fakeProcess) release(ctx context.Context, sig syscall.Signal) bool {
+func (p *fakeProcess) Release(ctx context.Context, sig syscall.Signal) bool {
 	p.mu.Lock()
 	busy := p.busy
 	p.mu.Unlock()
@@ -349,7 +349,7 @@ func (p *fakeProcess) release(ctx context.Context, sig syscall.Signal) bool {
 		<-ctx.Done()
 		return false
 	}
-	return p.signal(sig) == nil
+	return p.Signal(sig) == nil
 }
 
 // die ends the process with an exit status.
@@ -557,7 +557,7 @@ func TestSpawnErrorIsAFailureLikeAnyOther(t *testing.T) {
 				if n < 5 {
 					return nil, errors.New("no such file")
 				}
-				return &fakeProcess{now: look{accepting: true}}, nil
+				return &fakeProcess{now: Observation{Accepting: true}}, nil
 			}
 		})
 		st := b.after(10 * time.Second)
@@ -575,7 +575,7 @@ func TestStartTimeoutKillsWhatNeverAccepts(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			h.make = func(n int) (*fakeProcess, error) {
-				p := &fakeProcess{deaf: true, now: look{accepting: n > 1}}
+				p := &fakeProcess{deaf: true, now: Observation{Accepting: n > 1}}
 				if n == 1 {
 					deaf = p
 				}
@@ -635,7 +635,7 @@ func TestStopWaitsForTheGateThenCountsWhatItCuts(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			h.make = func(int) (*fakeProcess, error) {
-				return &fakeProcess{busy: true, now: look{held: 1}}, nil
+				return &fakeProcess{busy: true, now: Observation{Held: 1}}, nil
 			}
 		})
 		b.after(time.Second)
@@ -658,7 +658,9 @@ func TestSecondStopKills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
-			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{busy: true, deaf: true, now: look{held: 1}}, nil }
+			h.make = func(int) (*fakeProcess, error) {
+				return &fakeProcess{busy: true, deaf: true, now: Observation{Held: 1}}, nil
+			}
 		})
 		b.after(time.Second)
 		b.cancel()
@@ -677,10 +679,10 @@ func TestRestartIsReplacementFirst(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 2, Max: 2}
 			h.make = func(n int) (*fakeProcess, error) {
-				p := &fakeProcess{now: look{accepting: true}}
+				p := &fakeProcess{now: Observation{Accepting: true}}
 				if n > 2 { // replacements need a second
-					p.now = look{}
-					time.AfterFunc(time.Second, func() { p.set(look{accepting: true}) })
+					p.now = Observation{}
+					time.AfterFunc(time.Second, func() { p.set(Observation{Accepting: true}) })
 				}
 				return p, nil
 			}
@@ -710,7 +712,7 @@ func TestAbortedRestartLeavesTheOldGenerationServing(t *testing.T) {
 				if n == 3 {
 					return nil, errors.New("broken release")
 				}
-				return &fakeProcess{now: look{accepting: true}}, nil
+				return &fakeProcess{now: Observation{Accepting: true}}, nil
 			}
 		})
 		b.after(time.Second)
@@ -746,13 +748,13 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 		var asked atomic.Int32
 		b.answer(func(context.Context) control.ProbeResult { asked.Add(1); return control.ProbeResult{} })
 		b.after(time.Second)
-		b.host.last().set(look{held: 1})
+		b.host.last().set(Observation{Held: 1})
 		b.host.connected()
 		st := b.after(time.Minute)
 		if asked.Load() != 0 || st.Probe == nil || st.Probe.Skipped == "" || !st.Probe.OK {
 			t.Fatalf("%d probes, %+v", asked.Load(), st.Probe)
 		}
-		b.host.last().set(look{accepting: true})
+		b.host.last().set(Observation{Accepting: true})
 		if b.after(15 * time.Second); asked.Load() == 0 {
 			t.Error("no probe of an idle worker")
 		}
@@ -764,7 +766,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
 		b.answer(func(ctx context.Context) control.ProbeResult {
-			b.host.last().set(look{held: 1}) // a request came first
+			b.host.last().set(Observation{Held: 1}) // a request came first
 			b.host.connected()
 			<-ctx.Done()
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
@@ -772,7 +774,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 		b.after(time.Second)
 		for range 20 {
 			b.after(15 * time.Second) // each probe takes 5 s and comes 10 s after the last
-			b.host.last().set(look{accepting: true})
+			b.host.last().set(Observation{Accepting: true})
 		}
 		if st := b.after(0); st.Restarts[control.Probe] != 0 || b.host.spawned() != 1 {
 			t.Errorf("a busy worker was replaced: %v", st.Restarts)
@@ -788,13 +790,13 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 			if b.host.spawned() > 1 {
 				return control.ProbeResult{}
 			}
-			b.host.last().set(look{held: 1}) // it takes the probe and sits on it
+			b.host.last().set(Observation{Held: 1}) // it takes the probe and sits on it
 			b.host.connected()
 			<-ctx.Done()
-			b.host.last().set(look{orphans: 1})
+			b.host.last().set(Observation{Orphans: 1})
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
-		b.host.last().set(look{accepting: true})
+		b.host.last().set(Observation{Accepting: true})
 		st := b.after(40 * time.Second)
 		if st.Restarts[control.Probe] != 0 || st.Probe.Failures != 2 {
 			t.Fatalf("after two failures: restarts %v, %+v", st.Restarts, st.Probe)
@@ -847,7 +849,7 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			a.Health.Interval, a.Health.Path = 0, "/"
-			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: look{polling: true}}, nil }
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: Observation{Polling: true}}, nil }
 		})
 		b.answer(func(context.Context) control.ProbeResult {
 			return control.ProbeResult{Err: errors.New("no"), Class: fcgisup.ProbeTimeout}
@@ -862,10 +864,10 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 // TestReadinessIsEarned: a worker that cannot be looked at for now, as while it execs from a slow disk, or that was once
 // seen waiting for something, is not ready: it would be stuck as soon as requests wait.
 func TestReadinessIsEarned(t *testing.T) {
-	for name, looks := range map[string][]look{
-		"blocked":      {{unknown: "blocked", blocked: true}},
-		"polling once": {{polling: true}, {}},
-		"denied once":  {{unknown: "denied"}, {}},
+	for name, looks := range map[string][]Observation{
+		"blocked":      {{Unknown: "blocked", Blocked: true}},
+		"polling once": {{Polling: true}, {}},
+		"denied once":  {{Unknown: "denied"}, {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -882,7 +884,7 @@ func TestReadinessIsEarned(t *testing.T) {
 				if b.host.spawned() != 1 {
 					t.Errorf("%d workers were started", b.host.spawned())
 				}
-				b.host.last().set(look{accepting: true})
+				b.host.last().set(Observation{Accepting: true})
 				b.want(t, b.after(time.Second), control.Up, control.Ready)
 				b.end(t)
 			})
@@ -928,7 +930,7 @@ func TestOneRequestPerProcess(t *testing.T) {
 					if served {
 						p.die(0)
 					} else {
-						p.set(look{accepting: true})
+						p.set(Observation{Accepting: true})
 					}
 				})
 				return p, nil

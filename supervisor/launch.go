@@ -22,26 +22,26 @@ type Launch struct {
 	Groups     []int
 	Switch     bool // to UID, GID and Groups
 	StopSignal syscall.Signal
-	// recipe is what it was made of; nil if it came from a predecessor.
-	recipe *recipe
+	// inputs is what it was made of; nil if it came from a predecessor.
+	inputs *launchInputs
 }
 
-// recipe is what NewLaunch has got.
-type recipe struct {
+// launchInputs is what NewLaunch has got.
+type launchInputs struct {
 	app     fcgisup.App
 	environ []string
 	// read is what the environment file was when it was read; nil without one, or if
 	// systemd alone may read it.
-	read *fileState
+	read *FileState
 }
 
-// anew makes it of the same once more: files may say something else by now.
-func (l Launch) anew() (Launch, error) {
-	if l.recipe == nil {
+// Rebuild makes it of the same once more: files may say something else by now.
+func (l Launch) Rebuild() (Launch, error) {
+	if l.inputs == nil {
 		return l, nil
 	}
-	n, err := NewLaunch(l.recipe.app, l.recipe.environ)
-	if err == nil && l.recipe.read != nil && n.recipe.read == nil { // systemd's copy may be older than ours
+	n, err := NewLaunch(l.inputs.app, l.inputs.environ)
+	if err == nil && l.inputs.read != nil && n.inputs.read == nil { // systemd's copy may be older than ours
 		err = fmt.Errorf("cannot read the environment file any more: %w", fs.ErrPermission)
 	}
 	return n, err
@@ -61,7 +61,7 @@ var ours = []string{"RUNTIME_DIRECTORY", "FCGI_WEB_SERVER_ADDRS", fcgisup.EnvCon
 // NewLaunch works out how an app's workers are started from an environment
 // like os.Environ. Only root switches to the app's user.
 func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
-	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, recipe: &recipe{app: app, environ: environ}}
+	l := Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal, inputs: &launchInputs{app: app, environ: environ}}
 	env := map[string]string{}
 	for _, kv := range environ {
 		if k, v, ok := strings.Cut(kv, "="); ok && !fcgisup.ManagerVariable(k) && !slices.Contains(ours, k) {
@@ -69,7 +69,7 @@ func NewLaunch(app fcgisup.App, environ []string) (Launch, error) {
 		}
 	}
 	fromFile, read, err := environmentFile(app.EnvironmentFile)
-	l.recipe.read = read
+	l.inputs.read = read
 	if err != nil {
 		return l, err
 	}

@@ -38,12 +38,12 @@ func (p leavePolicy) next() time.Time {
 
 func (p leavePolicy) run(now time.Time) {
 	if now.Before(p.leaveBy) && p.alive() && p.host.pending() {
-		p.queueAt = now.Add(lookPause)
+		p.queueAt = now.Add(GatePause)
 		return
 	}
 	p.leaveBy = time.Time{}
 	for _, s := range p.slots {
-		p.happen(s, event{kind: stop, cause: control.Operator}, now)
+		p.happen(s, Event{Kind: Stop, Cause: control.Operator}, now)
 	}
 }
 
@@ -52,6 +52,6 @@ func (i *instance) killAll(now time.Time) {
 	i.leave(now)
 	i.leaveBy = time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, event{kind: kill, cause: control.Operator}, now)
+		i.happen(s, Event{Kind: Kill, Cause: control.Operator}, now)
 	}
 }

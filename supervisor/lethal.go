@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// lethalSignals knows Go programs that the stop signal ends without a line of theirs being run, as it does net/http/fcgi: the
+// fatalSignals knows Go programs that the stop signal ends without a line of theirs being run, as it does net/http/fcgi: the
 // runtime catches the signal, resets it and raises it again (os/signal, "Default behavior of signals in Go programs").
 // That takes a moment after SIGCONT in which another thread may accept a connection, whose request is lost. Once one
 // worker has died so, the next ones are killed while they are stopped, and accept nothing. Such a program sees no
 // difference; one that handles the signal, cleans up and then raises it again dies the same way, and loses its clean-up.
-type lethalSignals struct {
+type fatalSignals struct {
 	mu    sync.Mutex
 	known map[invocation]bool
 }
@@ -33,8 +33,8 @@ type sentSignal struct {
 	sent bool
 }
 
-// invoked returns what a process executes, if that is a Go program.
-func invoked(pid int, l Launch) (invocation, bool) {
+// invocationOf returns what a process executes, if that is a Go program.
+func invocationOf(pid int, l Launch) (invocation, bool) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
 		return invocation{}, false
@@ -51,14 +51,14 @@ func invoked(pid int, l Launch) (invocation, bool) {
 	return invocation{st.Dev, st.Ino, strings.Join(l.Argv, "\x00"), strings.Join(l.Env, "\x00"), l.StopSignal}, true
 }
 
-func (a *lethalSignals) has(v invocation) bool {
+func (a *fatalSignals) has(v invocation) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.known[v]
 }
 
 // learn takes in how a worker ended.
-func (a *lethalSignals) learn(e *sentSignal, exit Exit) {
+func (a *fatalSignals) learn(e *sentSignal, exit Exit) {
 	e.mu.Lock()
 	what, sent := e.what, e.sent
 	e.mu.Unlock()
@@ -75,11 +75,11 @@ func (a *lethalSignals) learn(e *sentSignal, exit Exit) {
 
 // stopSignal is the signal that ends a worker which is stopped and holds no connection: its own, or SIGKILL where that
 // makes no difference to the program.
-func (g *group) stopSignal(pids []int, what invocation, isGo bool, sig syscall.Signal) syscall.Signal {
-	if g.lethal == nil || !isGo || len(pids) != 1 || sig != what.signal {
+func (g *Group) stopSignal(pids []int, what invocation, isGo bool, sig syscall.Signal) syscall.Signal {
+	if g.fatal == nil || !isGo || len(pids) != 1 || sig != what.signal {
 		return sig
 	}
-	if g.lethal.has(what) {
+	if g.fatal.has(what) {
 		return syscall.SIGKILL
 	}
 	g.sent.mu.Lock()

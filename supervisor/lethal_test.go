@@ -10,7 +10,7 @@ import (
 func TestLethalSignals(t *testing.T) {
 	t.Parallel()
 	launch := Launch{Argv: []string{"x"}, StopSignal: syscall.SIGTERM}
-	what, isGo := invoked(os.Getpid(), launch)
+	what, isGo := invocationOf(os.Getpid(), launch)
 	if !isGo || what.inode == 0 {
 		t.Fatalf("this test is a Go program: %+v", what)
 	}
@@ -29,9 +29,9 @@ func TestLethalSignals(t *testing.T) {
 		{"got it from another process", &sentSignal{}, byTerm, syscall.SIGTERM},
 		{"was called with other arguments", &sentSignal{what: other, sent: true}, byTerm, syscall.SIGTERM},
 	} {
-		known := &lethalSignals{}
+		known := &fatalSignals{}
 		known.learn(c.sent, Exit{Status: c.exit})
-		g := &group{launch: launch, lethal: known, sent: &sentSignal{}}
+		g := &Group{launch: launch, fatal: known, sent: &sentSignal{}}
 		if got := g.stopSignal([]int{1}, what, true, syscall.SIGTERM); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

@@ -7,93 +7,93 @@ import (
 )
 
 const (
-	// failingAfter failures before readiness, in a row, make a slot failing.
-	failingAfter = 3
+	// FailingAfter failures before readiness, in a row, make a slot failing.
+	FailingAfter = 3
 	// resend is the pause between stop signals: libfcgi loses one that arrives between its flag test and accept(2).
 	resend = time.Second
-	// lastWord is what a worker gets between a forced stop signal and KILL.
-	lastWord = 2 * time.Second
+	// killAfter is what a worker gets between a forced stop signal and KILL.
+	killAfter = 2 * time.Second
 	// rekill is the pause between KILLs; more than one is needed only for a group that still forks.
 	rekill = 5 * time.Second
 )
 
-// limits is what the machine needs of the configuration.
-type limits struct {
-	start, stop time.Duration
-	// delay is the wait before the attempt after n failures in a row; jitter is its caller's.
-	delay func(n int) time.Duration
-	// pause is the least time from one spawn to the next.
-	pause time.Duration
+// Limits is what the machine needs of the configuration.
+type Limits struct {
+	Start, Stop time.Duration
+	// Delay is the wait before the attempt after n failures in a row; jitter is its caller's.
+	Delay func(n int) time.Duration
+	// Pause is the least time from one spawn to the next.
+	Pause time.Duration
 }
 
-// kind of event.
-type kind string
+// EventKind of event.
+type EventKind string
 
 const (
-	start       kind = "start"        // goal up; also restarts at once what waits in backoff
-	stop        kind = "stop"         // goal down, with care for connections
-	kill        kind = "kill"         // goal down, at once
-	ready       kind = "ready"        // the process accepts
-	unhealthy   kind = "unhealthy"    // the process is stuck or answers wrong
-	released    kind = "released"     // the gate found no connection and has sent the stop signal
-	spawnFailed kind = "spawn-failed" // there is no process after all
-	exited      kind = "exited"       // the last process of the group is gone
-	orphaned    kind = "orphaned"     // the leader is gone, others of its group are not
-	changed     kind = "changed"      // the program is not that of the last attempt any more
-	deadline    kind = "deadline"     // the machine's deadline has come
+	Start       EventKind = "start"        // goal up; also restarts at once what waits in backoff
+	Stop        EventKind = "stop"         // goal down, with care for connections
+	Kill        EventKind = "kill"         // goal down, at once
+	Ready       EventKind = "ready"        // the process accepts
+	Unhealthy   EventKind = "unhealthy"    // the process is stuck or answers wrong
+	Released    EventKind = "released"     // the gate found no connection and has sent the stop signal
+	SpawnFailed EventKind = "spawn-failed" // there is no process after all
+	Exited      EventKind = "exited"       // the last process of the group is gone
+	Orphaned    EventKind = "orphaned"     // the leader is gone, others of its group are not
+	Changed     EventKind = "changed"      // the program is not that of the last attempt any more
+	Deadline    EventKind = "deadline"     // the machine's deadline has come
 )
 
-var kinds = []kind{start, stop, kill, ready, unhealthy, released, spawnFailed, exited, orphaned, changed, deadline}
+var eventKinds = []EventKind{Start, Stop, Kill, Ready, Unhealthy, Released, SpawnFailed, Exited, Orphaned, Changed, Deadline}
 
-// event is what happened to a slot.
-type event struct {
-	kind kind
-	// cause comes with stop, kill and unhealthy, and with exited and orphaned if it is
+// Event is what happened to a slot.
+type Event struct {
+	Kind EventKind
+	// Cause comes with stop, kill and unhealthy, and with exited and orphaned if it is
 	// known better than by the exit status.
-	cause control.Cause
-	// clean comes with exited and orphaned: exit status 0.
-	clean bool
-	// settled comes with changed: the new program has held still, so what the old one did wrong does not count.
-	settled bool
+	Cause control.Cause
+	// Clean comes with exited and orphaned: exit status 0.
+	Clean bool
+	// Settled comes with changed: the new program has held still, so what the old one did wrong does not count.
+	Settled bool
 }
 
-// effect is what the instance does about it, in order.
-type effect string
+// Effect is what the instance does about it, in order.
+type Effect string
 
 const (
-	doSpawn effect = "spawn"
-	// doGate starts to look for the moment to signal; it ends with released or with the process.
-	doGate   effect = "gate"
-	doSignal effect = "signal"
-	doKill   effect = "kill"
-	// doCount counts a connection that had to be cut.
-	doCount effect = "count-cut"
+	DoSpawn Effect = "spawn"
+	// DoGate starts to look for the moment to signal; it ends with released or with the process.
+	DoGate   Effect = "gate"
+	DoSignal Effect = "signal"
+	DoKill   Effect = "kill"
+	// DoCount counts a connection that had to be cut.
+	DoCount Effect = "count-cut"
 )
 
-// machine is one worker slot. Its goal (up) and its fact (state) are apart:
+// Machine is one worker slot. Its goal (up) and its fact (state) are apart:
 // operators change the goal, events change the fact.
-type machine struct {
-	state control.State
-	up    bool
-	// cause is why the process is being stopped, or why the last one went.
-	cause control.Cause
-	// attempt counts failures in a row before readiness.
-	attempt int
-	// proven tells whether the present process, or the last one, has been ready.
-	proven bool
-	// since is the last change of state.
-	since time.Time
-	// spawned is when the present process, or the last one, was started.
-	spawned time.Time
-	// deadline is when the state ends by itself; zero only in ready and stopped.
-	deadline time.Time
-	// stopBy is when asking ends and killing begins.
-	stopBy time.Time
+type Machine struct {
+	State control.State
+	Up    bool
+	// Cause is why the process is being stopped, or why the last one went.
+	Cause control.Cause
+	// Attempt counts failures in a row before readiness.
+	Attempt int
+	// Proven tells whether the present process, or the last one, has been ready.
+	Proven bool
+	// Since is the last change of state.
+	Since time.Time
+	// Spawned is when the present process, or the last one, was started.
+	Spawned time.Time
+	// Deadline is when the state ends by itself; zero only in ready and stopped.
+	Deadline time.Time
+	// StopBy is when asking ends and killing begins.
+	StopBy time.Time
 }
 
-// alive tells whether the slot has a process.
-func (m machine) alive() bool {
-	switch m.state {
+// Alive tells whether the slot has a process.
+func (m Machine) Alive() bool {
+	switch m.State {
 	case control.Starting, control.Ready, control.Draining, control.Stopping, control.Killing:
 		return true
 	case control.Backoff, control.Failing, control.Stopped:
@@ -101,96 +101,96 @@ func (m machine) alive() bool {
 	return false
 }
 
-// step is the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
-func step(m machine, ev event, now time.Time, l limits) (machine, []effect) {
-	switch ev.kind {
-	case start:
+// Step is the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
+func Step(m Machine, ev Event, now time.Time, l Limits) (Machine, []Effect) {
+	switch ev.Kind {
+	case Start:
 		return m.onStart(now, l)
-	case stop:
-		return m.onStop(ev.cause, now, l)
-	case kill:
-		return m.onKill(ev.cause, now)
-	case ready:
-		if m.state == control.Starting {
-			m.attempt, m.proven = 0, true
-			return m.enter(control.Ready, now, time.Time{}), nil
+	case Stop:
+		return m.onStop(ev.Cause, now, l)
+	case Kill:
+		return m.onKill(ev.Cause, now)
+	case Ready:
+		if m.State == control.Starting {
+			m.Attempt, m.Proven = 0, true
+			return m.Enter(control.Ready, now, time.Time{}), nil
 		}
-	case unhealthy:
-		if m.state == control.Ready {
-			m.cause = ev.cause
-			return m.signal(now, now.Add(l.stop))
+	case Unhealthy:
+		if m.State == control.Ready {
+			m.Cause = ev.Cause
+			return m.signal(now, now.Add(l.Stop))
 		}
-	case released:
-		if m.state == control.Draining {
-			m.stopBy = later(m.stopBy, now.Add(lastWord))
-			return m.enter(control.Stopping, now, earlier(now.Add(resend), m.stopBy)), nil
+	case Released:
+		if m.State == control.Draining {
+			m.StopBy = later(m.StopBy, now.Add(killAfter))
+			return m.Enter(control.Stopping, now, earlier(now.Add(resend), m.StopBy)), nil
 		}
-	case spawnFailed:
-		if m.state == control.Starting {
-			m.cause = control.SpawnError
+	case SpawnFailed:
+		if m.State == control.Starting {
+			m.Cause = control.SpawnError
 			return m.failed(now, l)
 		}
-	case exited:
+	case Exited:
 		return m.onExited(ev, now, l)
-	case orphaned:
+	case Orphaned:
 		return m.onOrphaned(ev, now, l)
-	case changed:
-		return m.onChanged(ev.settled, now, l)
-	case deadline:
+	case Changed:
+		return m.onChanged(ev.Settled, now, l)
+	case Deadline:
 		return m.onDeadline(now, l)
 	}
 	return m, nil
 }
 
-func (m machine) onStart(now time.Time, l limits) (machine, []effect) {
-	m.up = true
-	if m.alive() {
+func (m Machine) onStart(now time.Time, l Limits) (Machine, []Effect) {
+	m.Up = true
+	if m.Alive() {
 		return m, nil
 	}
 	return m.spawn(now, l)
 }
 
-func (m machine) onStop(cause control.Cause, now time.Time, l limits) (machine, []effect) {
-	m.up = false
-	switch m.state {
+func (m Machine) onStop(cause control.Cause, now time.Time, l Limits) (Machine, []Effect) {
+	m.Up = false
+	switch m.State {
 	case control.Starting, control.Ready:
-		m.cause = cause
-		m.stopBy = now.Add(l.stop)
-		return m.enter(control.Draining, now, m.stopBy), []effect{doGate}
+		m.Cause = cause
+		m.StopBy = now.Add(l.Stop)
+		return m.Enter(control.Draining, now, m.StopBy), []Effect{DoGate}
 	case control.Backoff, control.Failing:
-		m.attempt = 0
-		return m.enter(control.Stopped, now, time.Time{}), nil
+		m.Attempt = 0
+		return m.Enter(control.Stopped, now, time.Time{}), nil
 	case control.Draining, control.Stopping, control.Killing, control.Stopped:
 	}
 	return m, nil
 }
 
-func (m machine) onKill(cause control.Cause, now time.Time) (machine, []effect) {
-	m.up = false
-	switch m.state {
+func (m Machine) onKill(cause control.Cause, now time.Time) (Machine, []Effect) {
+	m.Up = false
+	switch m.State {
 	case control.Starting, control.Ready, control.Draining, control.Stopping:
-		m.cause = cause
-		return m.enter(control.Killing, now, now.Add(rekill)), []effect{doKill}
+		m.Cause = cause
+		return m.Enter(control.Killing, now, now.Add(rekill)), []Effect{DoKill}
 	case control.Backoff, control.Failing:
-		m.attempt = 0
-		return m.enter(control.Stopped, now, time.Time{}), nil
+		m.Attempt = 0
+		return m.Enter(control.Stopped, now, time.Time{}), nil
 	case control.Killing, control.Stopped:
 	}
 	return m, nil
 }
 
-func (m machine) onExited(ev event, now time.Time, l limits) (machine, []effect) {
-	if !m.alive() {
+func (m Machine) onExited(ev Event, now time.Time, l Limits) (Machine, []Effect) {
+	if !m.Alive() {
 		return m, nil
 	}
-	if m.state == control.Starting || m.state == control.Ready {
-		m.cause = lost(m.state, ev)
+	if m.State == control.Starting || m.State == control.Ready {
+		m.Cause = lost(m.State, ev)
 	}
 	switch {
-	case !m.up:
-		m.attempt = 0
-		return m.enter(control.Stopped, now, time.Time{}), nil
-	case !m.proven:
+	case !m.Up:
+		m.Attempt = 0
+		return m.Enter(control.Stopped, now, time.Time{}), nil
+	case !m.Proven:
 		return m.failed(now, l)
 	}
 	return m.replace(now, l)
@@ -198,62 +198,62 @@ func (m machine) onExited(ev event, now time.Time, l limits) (machine, []effect)
 
 // onOrphaned ends what a leader has left: with care for their requests, since
 // they may go on serving without it.
-func (m machine) onOrphaned(ev event, now time.Time, l limits) (machine, []effect) {
-	switch m.state {
+func (m Machine) onOrphaned(ev Event, now time.Time, l Limits) (Machine, []Effect) {
+	switch m.State {
 	case control.Starting:
-		m.cause = lost(m.state, ev)
-		return m.signal(now, now.Add(l.stop))
+		m.Cause = lost(m.State, ev)
+		return m.signal(now, now.Add(l.Stop))
 	case control.Ready:
-		m.cause = lost(m.state, ev)
-		m.stopBy = now.Add(l.stop)
-		return m.enter(control.Draining, now, m.stopBy), []effect{doGate}
+		m.Cause = lost(m.State, ev)
+		m.StopBy = now.Add(l.Stop)
+		return m.Enter(control.Draining, now, m.StopBy), []Effect{DoGate}
 	case control.Draining, control.Stopping, control.Killing, control.Backoff, control.Failing, control.Stopped:
 	}
 	return m, nil
 }
 
 // onChanged ends a wait: another program deserves an attempt of its own.
-func (m machine) onChanged(settled bool, now time.Time, l limits) (machine, []effect) {
-	if m.state != control.Backoff && m.state != control.Failing {
+func (m Machine) onChanged(settled bool, now time.Time, l Limits) (Machine, []Effect) {
+	if m.State != control.Backoff && m.State != control.Failing {
 		return m, nil
 	}
 	if settled {
-		m.attempt = 0
+		m.Attempt = 0
 	}
 	return m.spawn(now, l)
 }
 
 // lost names the end of a process that nobody asked to end.
-func lost(s control.State, ev event) control.Cause {
+func lost(s control.State, ev Event) control.Cause {
 	switch {
-	case s == control.Ready && ev.cause != control.None:
-		return ev.cause
-	case s == control.Ready && ev.clean:
+	case s == control.Ready && ev.Cause != control.None:
+		return ev.Cause
+	case s == control.Ready && ev.Clean:
 		return control.Finished
 	}
 	return control.Crash
 }
 
-func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
-	if m.deadline.IsZero() || now.Before(m.deadline) {
+func (m Machine) onDeadline(now time.Time, l Limits) (Machine, []Effect) {
+	if m.Deadline.IsZero() || now.Before(m.Deadline) {
 		return m, nil
 	}
-	switch m.state {
+	switch m.State {
 	case control.Starting:
-		m.cause = control.StartTimeout
-		return m.signal(now, now.Add(l.stop))
+		m.Cause = control.StartTimeout
+		return m.signal(now, now.Add(l.Stop))
 	case control.Draining:
-		m, effects := m.signal(now, now.Add(lastWord))
-		return m, append(effects, doCount)
+		m, effects := m.signal(now, now.Add(killAfter))
+		return m, append(effects, DoCount)
 	case control.Stopping:
-		if now.Before(m.stopBy) {
-			m.deadline = earlier(now.Add(resend), m.stopBy)
-			return m, []effect{doSignal}
+		if now.Before(m.StopBy) {
+			m.Deadline = earlier(now.Add(resend), m.StopBy)
+			return m, []Effect{DoSignal}
 		}
-		return m.enter(control.Killing, now, now.Add(rekill)), []effect{doKill}
+		return m.Enter(control.Killing, now, now.Add(rekill)), []Effect{DoKill}
 	case control.Killing:
-		m.deadline = now.Add(rekill)
-		return m, []effect{doKill}
+		m.Deadline = now.Add(rekill)
+		return m, []Effect{DoKill}
 	case control.Backoff, control.Failing:
 		return m.spawn(now, l)
 	case control.Ready, control.Stopped:
@@ -262,37 +262,37 @@ func (m machine) onDeadline(now time.Time, l limits) (machine, []effect) {
 }
 
 // signal asks the process to stop, again and again until by.
-func (m machine) signal(now, by time.Time) (machine, []effect) {
-	m.stopBy = by
-	return m.enter(control.Stopping, now, earlier(now.Add(resend), by)), []effect{doSignal}
+func (m Machine) signal(now, by time.Time) (Machine, []Effect) {
+	m.StopBy = by
+	return m.Enter(control.Stopping, now, earlier(now.Add(resend), by)), []Effect{DoSignal}
 }
 
-func (m machine) spawn(now time.Time, l limits) (machine, []effect) {
-	m.spawned, m.proven = now, false
-	return m.enter(control.Starting, now, now.Add(l.start)), []effect{doSpawn}
+func (m Machine) spawn(now time.Time, l Limits) (Machine, []Effect) {
+	m.Spawned, m.Proven = now, false
+	return m.Enter(control.Starting, now, now.Add(l.Start)), []Effect{DoSpawn}
 }
 
 // replace follows a process that had been ready: at once, unless it was so
 // short that a loop of such would be a busy one.
-func (m machine) replace(now time.Time, l limits) (machine, []effect) {
-	if again := m.spawned.Add(l.pause); again.After(now) {
-		return m.enter(control.Backoff, now, again), nil
+func (m Machine) replace(now time.Time, l Limits) (Machine, []Effect) {
+	if again := m.Spawned.Add(l.Pause); again.After(now) {
+		return m.Enter(control.Backoff, now, again), nil
 	}
 	return m.spawn(now, l)
 }
 
 // failed follows an attempt that never became ready.
-func (m machine) failed(now time.Time, l limits) (machine, []effect) {
-	m.attempt++
+func (m Machine) failed(now time.Time, l Limits) (Machine, []Effect) {
+	m.Attempt++
 	wait := control.Backoff
-	if m.attempt >= failingAfter {
+	if m.Attempt >= FailingAfter {
 		wait = control.Failing
 	}
-	return m.enter(wait, now, now.Add(l.delay(m.attempt))), nil
+	return m.Enter(wait, now, now.Add(l.Delay(m.Attempt))), nil
 }
 
-func (m machine) enter(s control.State, now, deadline time.Time) machine {
-	m.state, m.since, m.deadline = s, now, deadline
+func (m Machine) Enter(s control.State, now, deadline time.Time) Machine {
+	m.State, m.Since, m.Deadline = s, now, deadline
 	return m
 }
 

@@ -16,11 +16,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
-var testLimits = limits{
-	start: 3 * time.Second,
-	stop:  2 * time.Second,
-	pause: 100 * time.Millisecond,
-	delay: func(n int) time.Duration { return 100 * time.Millisecond << min(n-1, 4) },
+var testLimits = Limits{
+	Start: 3 * time.Second,
+	Stop:  2 * time.Second,
+	Pause: 100 * time.Millisecond,
+	Delay: func(n int) time.Duration { return 100 * time.Millisecond << min(n-1, 4) },
 }
 
 var epoch = time.Unix(1_000_000, 0)
@@ -28,78 +28,78 @@ var epoch = time.Unix(1_000_000, 0)
 // world is a machine together with what it cannot see: whether there is a
 // process, and whether the gate is looking.
 type world struct {
-	m       machine
+	m       Machine
 	process bool
 	gate    bool
 }
 
 // apply performs effects on the world and returns the promise that they break.
-func (w *world) apply(effects []effect) string {
+func (w *world) apply(effects []Effect) string {
 	for _, e := range effects {
 		switch e {
-		case doSpawn:
+		case DoSpawn:
 			if w.process {
 				return "spawn while a process lives"
 			}
 			w.process = true
-		case doGate, doSignal, doKill:
+		case DoGate, DoSignal, DoKill:
 			if !w.process {
 				return string(e) + " without a process"
 			}
-			w.gate = e == doGate
-		case doCount:
+			w.gate = e == DoGate
+		case DoCount:
 		}
 	}
 	return ""
 }
 
 // can tells which events the world can bring about.
-func (w world) can(k kind) bool {
+func (w world) can(k EventKind) bool {
 	switch k {
-	case exited, orphaned, ready, unhealthy:
+	case Exited, Orphaned, Ready, Unhealthy:
 		return w.process
-	case spawnFailed:
-		return w.process && w.m.state == control.Starting
-	case released:
+	case SpawnFailed:
+		return w.process && w.m.State == control.Starting
+	case Released:
 		return w.gate
-	case deadline:
-		return !w.m.deadline.IsZero()
+	case Deadline:
+		return !w.m.Deadline.IsZero()
 	}
 	return true
 }
 
 // do lets one event happen and checks what must hold after any.
-func (w world) do(ev event, now time.Time) (world, time.Time, string) {
-	if ev.kind == deadline && now.Before(w.m.deadline) {
-		now = w.m.deadline
+func (w world) do(ev Event, now time.Time) (world, time.Time, string) {
+	if ev.Kind == Deadline && now.Before(w.m.Deadline) {
+		now = w.m.Deadline
 	}
-	if ev.kind == exited || ev.kind == spawnFailed {
+	if ev.Kind == Exited || ev.Kind == SpawnFailed {
 		w.process, w.gate = false, false
 	}
-	if ev.kind == released {
+	if ev.Kind == Released {
 		w.gate = false
 	}
 	before := w.m
-	var effects []effect
-	w.m, effects = step(w.m, ev, now, testLimits)
+	var effects []Effect
+	w.m, effects = Step(w.m, ev, now, testLimits)
 	if broken := w.apply(effects); broken != "" {
 		return w, now, broken
 	}
-	waiting := w.m.state != control.Ready && w.m.state != control.Stopped
+	waiting := w.m.State != control.Ready && w.m.State != control.Stopped
 	switch {
-	case w.m.alive() != w.process:
-		return w, now, fmt.Sprintf("state %s with process %t", w.m.state, w.process)
-	case waiting && !w.m.deadline.After(now):
-		return w, now, fmt.Sprintf("state %s waits without a deadline ahead", w.m.state)
-	case !waiting && !w.m.deadline.IsZero():
-		return w, now, fmt.Sprintf("state %s has a deadline", w.m.state)
-	case ev.kind == deadline && w.m == before && len(effects) == 0:
+	case w.m.Alive() != w.process:
+		return w, now, fmt.Sprintf("state %s with process %t", w.m.State, w.process)
+	case waiting && !w.m.Deadline.After(now):
+		return w, now, fmt.Sprintf("state %s waits without a deadline ahead", w.m.State)
+	case !waiting && !w.m.Deadline.IsZero():
+		return w, now, fmt.Sprintf("state %s has a deadline", w.m.State)
+	case ev.Kind == Deadline && w.m == before && len(effects) == 0:
 		return w, now, "a deadline that does nothing"
-	case !w.m.up && slices.Contains(effects, doSpawn):
+	case !w.m.Up && slices.Contains(effects, DoSpawn):
 		return w, now, "spawn against the goal"
-	case ev.kind == changed && before.alive() && w.m != before:
+	case ev.Kind == Changed && before.Alive() && w.m != before:
 		return w, now, "a changed program disturbs a process"
-	case ev.kind == changed && !ev.settled && w.m.attempt != before.attempt:
+	case ev.Kind == Changed && !ev.Settled && w.m.Attempt != before.Attempt:
 		return w, now, "a change that may not last forgives failures"
 	}
 	return w, now, ""
@@ -114,25 +114,25 @@ func (w world) key(now time.Time) string {
 		}
 		return max(t.Sub(now), -1)
 	}
-	return fmt.Sprint(m.state, m.up, m.cause, min(m.attempt, 6), m.proven, rel(m.deadline), rel(m.stopBy), rel(m.spawned.Add(testLimits.pause)), w.process, w.gate)
+	return fmt.Sprint(m.State, m.Up, m.Cause, min(m.Attempt, 6), m.Proven, rel(m.Deadline), rel(m.StopBy), rel(m.Spawned.Add(testLimits.Pause)), w.process, w.gate)
 }
 
-func events() []event {
-	var all []event
-	for _, k := range kinds {
+func events() []Event {
+	var all []Event
+	for _, k := range eventKinds {
 		switch k {
-		case stop:
-			all = append(all, event{kind: k, cause: control.Operator}, event{kind: k, cause: control.Scale})
-		case kill:
-			all = append(all, event{kind: k, cause: control.Operator})
-		case unhealthy:
-			all = append(all, event{kind: k, cause: control.Probe}, event{kind: k, cause: control.Stuck})
-		case exited, orphaned:
-			all = append(all, event{kind: k}, event{kind: k, clean: true})
-		case changed:
-			all = append(all, event{kind: k}, event{kind: k, settled: true})
+		case Stop:
+			all = append(all, Event{Kind: k, Cause: control.Operator}, Event{Kind: k, Cause: control.Scale})
+		case Kill:
+			all = append(all, Event{Kind: k, Cause: control.Operator})
+		case Unhealthy:
+			all = append(all, Event{Kind: k, Cause: control.Probe}, Event{Kind: k, Cause: control.Stuck})
+		case Exited, Orphaned:
+			all = append(all, Event{Kind: k}, Event{Kind: k, Clean: true})
+		case Changed:
+			all = append(all, Event{Kind: k}, Event{Kind: k, Settled: true})
 		default:
-			all = append(all, event{kind: k})
+			all = append(all, Event{Kind: k})
 		}
 	}
 	return all
@@ -147,7 +147,7 @@ type place struct {
 // explore visits every reachable world; events come at once, or a second late.
 func explore(t *testing.T, visit func(place)) int {
 	t.Helper()
-	first := place{w: world{m: machine{state: control.Stopped}}, now: epoch}
+	first := place{w: world{m: Machine{State: control.Stopped}}, now: epoch}
 	seen := map[string]bool{first.w.key(first.now): true}
 	todo := []place{first}
 	for len(todo) > 0 {
@@ -155,16 +155,16 @@ func explore(t *testing.T, visit func(place)) int {
 		todo = todo[1:]
 		visit(p)
 		for _, ev := range events() {
-			if !p.w.can(ev.kind) {
+			if !p.w.can(ev.Kind) {
 				continue
 			}
 			for _, late := range []time.Duration{0, time.Second} {
 				now := p.now.Add(late)
-				if d := p.w.m.deadline; ev.kind != deadline && !d.IsZero() && !now.Before(d) {
+				if d := p.w.m.Deadline; ev.Kind != Deadline && !d.IsZero() && !now.Before(d) {
 					continue // the deadline comes first
 				}
 				next, now, broken := p.w.do(ev, now)
-				trace := append(slices.Clip(p.trace), fmt.Sprintf("%s %s", ev.kind, ev.cause))
+				trace := append(slices.Clip(p.trace), fmt.Sprintf("%s %s", ev.Kind, ev.Cause))
 				if broken != "" {
 					t.Fatalf("%s after %q", broken, trace)
 				}
@@ -195,20 +195,20 @@ func TestStep(t *testing.T) {
 // stopEnds lets the process ignore everything but KILL.
 func stopEnds(t *testing.T, p place) {
 	t.Helper()
-	w, now, broken := p.w.do(event{kind: stop, cause: control.Operator}, p.now)
-	limit := now.Add(testLimits.stop + lastWord)
+	w, now, broken := p.w.do(Event{Kind: Stop, Cause: control.Operator}, p.now)
+	limit := now.Add(testLimits.Stop + killAfter)
 	for i := 0; w.process && broken == ""; i++ {
 		if i > 100 {
 			t.Fatalf("stop does not end after %q", p.trace)
 		}
-		if w.m.state == control.Killing {
-			w, now, broken = w.do(event{kind: exited}, now)
+		if w.m.State == control.Killing {
+			w, now, broken = w.do(Event{Kind: Exited}, now)
 			continue
 		}
-		w, now, broken = w.do(event{kind: deadline}, now)
+		w, now, broken = w.do(Event{Kind: Deadline}, now)
 	}
-	if broken != "" || w.m.state != control.Stopped {
-		t.Fatalf("stop ends in %s (%s) after %q", w.m.state, broken, p.trace)
+	if broken != "" || w.m.State != control.Stopped {
+		t.Fatalf("stop ends in %s (%s) after %q", w.m.State, broken, p.trace)
 	}
 	if now.After(limit) {
 		t.Fatalf("stop took %s after %q", now.Sub(p.now), p.trace)
@@ -218,17 +218,17 @@ func stopEnds(t *testing.T, p place) {
 // startEnds lets every attempt fail and asks for another.
 func startEnds(t *testing.T, p place) {
 	t.Helper()
-	w, now, broken := p.w.do(event{kind: start}, p.now)
+	w, now, broken := p.w.do(Event{Kind: Start}, p.now)
 	for range 100 {
 		switch {
 		case broken != "":
 			t.Fatalf("%s after %q", broken, p.trace)
-		case w.m.state == control.Starting:
+		case w.m.State == control.Starting:
 			return
 		case w.process:
-			w, now, broken = w.do(event{kind: exited}, now)
+			w, now, broken = w.do(Event{Kind: Exited}, now)
 		default:
-			w, now, broken = w.do(event{kind: deadline}, now)
+			w, now, broken = w.do(Event{Kind: Deadline}, now)
 		}
 	}
 	t.Fatalf("start never spawns after %q", p.trace)
@@ -247,7 +247,7 @@ func TestStepTable(t *testing.T) {
 	for _, s := range control.States {
 		fmt.Fprintf(&b, "%-10s", s)
 		for _, ev := range tableEvents {
-			fmt.Fprintf(&b, " | %-18s", cell(s, ev.event))
+			fmt.Fprintf(&b, " | %-18s", cell(s, ev.Event))
 		}
 		fmt.Fprintln(&b)
 	}
@@ -256,35 +256,35 @@ func TestStepTable(t *testing.T) {
 
 var tableEvents = []struct {
 	name string
-	event
+	Event
 }{
-	{"start", event{kind: start}},
-	{"stop", event{kind: stop, cause: control.Operator}},
-	{"kill", event{kind: kill, cause: control.Operator}},
-	{"ready", event{kind: ready}},
-	{"unhealthy", event{kind: unhealthy, cause: control.Probe}},
-	{"released", event{kind: released}},
-	{"spawn-failed", event{kind: spawnFailed}},
-	{"exited", event{kind: exited}},
-	{"exited, goal down", event{kind: exited, cause: control.Operator}},
-	{"orphaned", event{kind: orphaned}},
-	{"changed", event{kind: changed}},
-	{"deadline", event{kind: deadline}},
+	{"start", Event{Kind: Start}},
+	{"stop", Event{Kind: Stop, Cause: control.Operator}},
+	{"kill", Event{Kind: Kill, Cause: control.Operator}},
+	{"ready", Event{Kind: Ready}},
+	{"unhealthy", Event{Kind: Unhealthy, Cause: control.Probe}},
+	{"released", Event{Kind: Released}},
+	{"spawn-failed", Event{Kind: SpawnFailed}},
+	{"exited", Event{Kind: Exited}},
+	{"exited, goal down", Event{Kind: Exited, Cause: control.Operator}},
+	{"orphaned", Event{Kind: Orphaned}},
+	{"changed", Event{Kind: Changed}},
+	{"deadline", Event{Kind: Deadline}},
 }
 
-func cell(s control.State, ev event) string {
+func cell(s control.State, ev Event) string {
 	now := epoch.Add(time.Hour)
-	m := machine{state: s, up: s != control.Stopped, since: epoch, spawned: epoch, proven: s != control.Starting}
-	if ev.kind == exited && ev.cause == control.Operator {
-		m.up = false
+	m := Machine{State: s, Up: s != control.Stopped, Since: epoch, Spawned: epoch, Proven: s != control.Starting}
+	if ev.Kind == Exited && ev.Cause == control.Operator {
+		m.Up = false
 	}
 	if s != control.Ready && s != control.Stopped {
-		m.deadline, m.stopBy = now, now
+		m.Deadline, m.StopBy = now, now
 	}
-	after, effects := step(m, ev, now, testLimits)
+	after, effects := Step(m, ev, now, testLimits)
 	var words []string
-	if after.state != s {
-		words = append(words, string(after.state))
+	if after.State != s {
+		words = append(words, string(after.State))
 	}
 	for _, e := range effects {
 		words = append(words, "+"+string(e))
@@ -311,78 +311,78 @@ func golden(t *testing.T, path, got string) {
 // TestStories are the sentences of the design, one each.
 func TestStories(t *testing.T) {
 	type told struct {
-		ev   event
+		ev   Event
 		wait time.Duration
 		want control.State
 	}
 	for name, story := range map[string][]told{
 		"three failures before readiness are failing, never given up": {
-			{event{kind: start}, 0, control.Starting},
-			{event{kind: exited}, 0, control.Backoff},
-			{event{kind: deadline}, time.Second, control.Starting},
-			{event{kind: exited}, 0, control.Backoff},
-			{event{kind: deadline}, time.Second, control.Starting},
-			{event{kind: exited}, 0, control.Failing},
-			{event{kind: deadline}, 2 * time.Second, control.Starting},
-			{event{kind: ready}, 0, control.Ready},
+			{Event{Kind: Start}, 0, control.Starting},
+			{Event{Kind: Exited}, 0, control.Backoff},
+			{Event{Kind: Deadline}, time.Second, control.Starting},
+			{Event{Kind: Exited}, 0, control.Backoff},
+			{Event{Kind: Deadline}, time.Second, control.Starting},
+			{Event{Kind: Exited}, 0, control.Failing},
+			{Event{Kind: Deadline}, 2 * time.Second, control.Starting},
+			{Event{Kind: Ready}, 0, control.Ready},
 		},
 		"exit 0 before readiness is a failure": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: exited, clean: true}, 0, control.Backoff},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Exited, Clean: true}, 0, control.Backoff},
 		},
 		"exit 0 after readiness is replaced at once": {
-			{event{kind: start}, 0, control.Starting},
-			{event{kind: ready}, time.Second, control.Ready},
-			{event{kind: exited, clean: true}, time.Second, control.Starting},
+			{Event{Kind: Start}, 0, control.Starting},
+			{Event{Kind: Ready}, time.Second, control.Ready},
+			{Event{Kind: Exited, Clean: true}, time.Second, control.Starting},
 		},
 		"a crash after readiness is replaced at once": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: ready}, time.Second, control.Ready}, {event{kind: exited}, time.Second, control.Starting},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Ready}, time.Second, control.Ready}, {Event{Kind: Exited}, time.Second, control.Starting},
 		},
 		"a crash right after readiness waits for the pause": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: ready}, 0, control.Ready}, {event{kind: exited}, 0, control.Backoff},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Ready}, 0, control.Ready}, {Event{Kind: Exited}, 0, control.Backoff},
 		},
 		"the group outlives its leader before readiness: a failure": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: orphaned, clean: true}, 0, control.Stopping}, {event{kind: exited}, 0, control.Backoff},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Orphaned, Clean: true}, 0, control.Stopping}, {Event{Kind: Exited}, 0, control.Backoff},
 		},
 		"start timeout": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: deadline}, 3 * time.Second, control.Stopping}, {event{kind: exited}, 0, control.Backoff},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Deadline}, 3 * time.Second, control.Stopping}, {Event{Kind: Exited}, 0, control.Backoff},
 		},
 		"a second thought during draining restarts after the exit": {
-			{event{kind: start}, 0, control.Starting},
-			{event{kind: ready}, time.Second, control.Ready},
-			{event{kind: stop, cause: control.Operator}, 0, control.Draining},
-			{event{kind: start}, 0, control.Draining},
-			{event{kind: released}, 0, control.Stopping},
-			{event{kind: exited, clean: true}, 0, control.Starting},
+			{Event{Kind: Start}, 0, control.Starting},
+			{Event{Kind: Ready}, time.Second, control.Ready},
+			{Event{Kind: Stop, Cause: control.Operator}, 0, control.Draining},
+			{Event{Kind: Start}, 0, control.Draining},
+			{Event{Kind: Released}, 0, control.Stopping},
+			{Event{Kind: Exited, Clean: true}, 0, control.Starting},
 		},
 		"a changed program is tried at once, and one that settled is counted anew": {
-			{event{kind: start}, 0, control.Starting},
-			{event{kind: exited}, 0, control.Backoff},
-			{event{kind: deadline}, time.Second, control.Starting},
-			{event{kind: exited}, 0, control.Backoff},
-			{event{kind: changed}, 0, control.Starting},
-			{event{kind: exited}, 0, control.Failing},
-			{event{kind: changed}, 0, control.Starting},
-			{event{kind: exited}, 0, control.Failing},
-			{event{kind: changed, settled: true}, 0, control.Starting},
-			{event{kind: exited}, 0, control.Backoff},
+			{Event{Kind: Start}, 0, control.Starting},
+			{Event{Kind: Exited}, 0, control.Backoff},
+			{Event{Kind: Deadline}, time.Second, control.Starting},
+			{Event{Kind: Exited}, 0, control.Backoff},
+			{Event{Kind: Changed}, 0, control.Starting},
+			{Event{Kind: Exited}, 0, control.Failing},
+			{Event{Kind: Changed}, 0, control.Starting},
+			{Event{Kind: Exited}, 0, control.Failing},
+			{Event{Kind: Changed, Settled: true}, 0, control.Starting},
+			{Event{Kind: Exited}, 0, control.Backoff},
 		},
 		"a program that changes under its worker disturbs nobody": {
-			{event{kind: start}, 0, control.Starting},
-			{event{kind: changed}, 0, control.Starting},
-			{event{kind: ready}, 0, control.Ready},
-			{event{kind: changed, settled: true}, time.Second, control.Ready},
+			{Event{Kind: Start}, 0, control.Starting},
+			{Event{Kind: Changed}, 0, control.Starting},
+			{Event{Kind: Ready}, 0, control.Ready},
+			{Event{Kind: Changed, Settled: true}, time.Second, control.Ready},
 		},
 		"an early deadline is nobody's": {
-			{event{kind: start}, 0, control.Starting}, {event{kind: deadline}, time.Second, control.Starting},
+			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Deadline}, time.Second, control.Starting},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, now := machine{state: control.Stopped}, epoch
+			m, now := Machine{State: control.Stopped}, epoch
 			for i, s := range story {
 				now = now.Add(s.wait)
-				m, _ = step(m, s.ev, now, testLimits)
-				if m.state != s.want {
-					t.Fatalf("event %d, %s: %s, want %s", i, s.ev.kind, m.state, s.want)
+				m, _ = Step(m, s.ev, now, testLimits)
+				if m.State != s.want {
+					t.Fatalf("event %d, %s: %s, want %s", i, s.ev.Kind, m.State, s.want)
 				}
 			}
 		})

@@ -4,31 +4,31 @@ import "github.com/fcgisup/fcgisup/supervisor/control"
 
 // noteUnready keeps what can be seen only while the worker lives: right before it
 // is told to end, or when its first process has left others.
-func (i *instance) noteUnready(s *slot, before machine, ev event) {
-	if before.state != control.Starting || s.proc == nil || ev.kind != deadline && ev.kind != orphaned || s.m.state == control.Starting {
+func (i *instance) noteUnready(s *slot, before Machine, ev Event) {
+	if before.State != control.Starting || s.proc == nil || ev.Kind != Deadline && ev.Kind != Orphaned || s.m.State == control.Starting {
 		return
 	}
 	var members []string
-	s.seen.own, members = s.proc.listening()
-	if ev.kind == orphaned {
-		s.seen.left = members
+	s.seen.Own, members = s.proc.Listening()
+	if ev.Kind == Orphaned {
+		s.seen.Left = members
 	}
 }
 
 // whyUnready is [unready.reason] of a slot whose worker has ended.
 func (i *instance) whyUnready(s *slot) string {
 	u := s.seen
-	if s.m.cause == control.StartTimeout {
-		u.timeout = i.app.Limits.StartTimeout
+	if s.m.Cause == control.StartTimeout {
+		u.Timeout = i.app.Limits.StartTimeout
 	}
-	u.clean = s.exit.Clean()
+	u.Clean = s.exit.Clean()
 	if s.proc != nil {
-		u.output = s.proc.lines()
+		u.Output = s.proc.Lines()
 	}
-	if len(u.left) == 0 && u.clean {
-		own, left := i.host.left()
-		u.left = left
-		u.own = append(u.own, own...)
+	if len(u.Left) == 0 && u.Clean {
+		own, left := i.host.Daemonized()
+		u.Left = left
+		u.Own = append(u.Own, own...)
 	}
-	return u.reason()
+	return u.Reason()
 }

@@ -26,7 +26,7 @@ import (
 // holds the listener.
 const envWorker = "FCGISUP_WORKER"
 
-func markOf(in fcgisup.Instance) string {
+func MarkOf(in fcgisup.Instance) string {
 	pid := os.Getpid()
 	stat, _ := scoreboard.ReadStat(pid) // without, none of its workers is ever taken for an orphan
 	return fmt.Sprintf("%s=%s:%d:%d:%s", envWorker, in, pid, stat.Start, in.Address.Addr)

@@ -64,16 +64,16 @@ func (b *bucket) fill(now time.Time) {
 	}
 }
 
-// outputShare is what the workers of a process share.
-type outputShare struct{ passed, read *bucket }
+// OutputShare is what the workers of a process share.
+type OutputShare struct{ passed, read *bucket }
 
-func newOutputShare() *outputShare {
-	return &outputShare{newBucket(passShare, passBurst), newBucket(readShare, readBurst)}
+func NewOutputShare() *OutputShare {
+	return &OutputShare{newBucket(passShare, passBurst), newBucket(readShare, readBurst)}
 }
 
 // pacer decides about one worker's output.
 type pacer struct {
-	share *outputShare
+	share *OutputShare
 	quiet *bucket
 	// ended is closed when nobody should wait for its end any longer than needed.
 	ended <-chan struct{}
@@ -84,7 +84,7 @@ type pacer struct {
 	notice  func(text string)
 }
 
-func (o *outputShare) pacer(ended <-chan struct{}, notice func(string)) *pacer {
+func (o *OutputShare) pacer(ended <-chan struct{}, notice func(string)) *pacer {
 	return &pacer{share: o, quiet: newBucket(quietShare, quietBurst), ended: ended, free: lastWords, notice: notice}
 }
 

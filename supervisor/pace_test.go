@@ -27,7 +27,7 @@ func (w *lineWriter) Read(b []byte) (int, error) {
 
 func TestAFloodIsReadAtAPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		share, ended := newOutputShare(), make(chan struct{})
+		share, ended := NewOutputShare(), make(chan struct{})
 		var passed, notices atomic.Int64
 		flood := &lineWriter{line: strings.Repeat("x", 99) + "\n"}
 		const seconds = 20
@@ -58,7 +58,7 @@ func TestAFloodIsReadAtAPace(t *testing.T) {
 }
 
 func TestAQuietWorkerIsHeardBesideAFlood(t *testing.T) {
-	share := newOutputShare()
+	share := NewOutputShare()
 	now := time.Now()
 	flood, quiet := share.pacer(nil, func(string) {}), share.pacer(nil, func(string) {})
 	dropped := false
@@ -80,7 +80,7 @@ func TestAQuietWorkerIsHeardBesideAFlood(t *testing.T) {
 func TestTheEndOfAWorkerEndsThePauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan struct{})
-		p := newOutputShare().pacer(ended, func(string) {})
+		p := NewOutputShare().pacer(ended, func(string) {})
 		p.share.read.owe(time.Now(), readBurst+readShare) // a second behind
 		go func() {
 			time.Sleep(10 * time.Millisecond)

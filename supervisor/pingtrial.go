@@ -141,7 +141,7 @@ func (i *instance) mayAsk(l Launch) bool {
 // are and is not known to answer: whom a ping would meet is not known.
 func (i *instance) mixed() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool {
-		return s.m.alive() && !s.launch.Equal(i.launch) && !i.mayAsk(s.launch)
+		return s.m.Alive() && !s.launch.Equal(i.launch) && !i.mayAsk(s.launch)
 	})
 }
 
@@ -223,7 +223,7 @@ func (i *instance) seeTrial() {
 
 // blame returns the cause of the end of a worker that a ping has ended.
 func (i *instance) blame(s *slot, clean bool, now time.Time) control.Cause {
-	if s.m.state != control.Ready {
+	if s.m.State != control.Ready {
 		return control.None
 	}
 	if i.diedOfLaterPing(s, clean, now) {
@@ -292,8 +292,8 @@ func (i *instance) freeFromTrial(now time.Time) {
 		ours := func(r scoreboard.Request) bool {
 			return r.Gone && i.fromProbe(r.Since) && slices.Contains(r.Workers, s.id)
 		}
-		if s.m.state == control.Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.accepts() {
-			i.happen(s, event{kind: unhealthy, cause: control.Pinged}, now)
+		if s.m.State == control.Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.Accepts() {
+			i.happen(s, Event{Kind: Unhealthy, Cause: control.Pinged}, now)
 		}
 	}
 }

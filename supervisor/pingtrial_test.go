@@ -182,12 +182,12 @@ func TestNoFirstPingWhileSomebodyIsServed(t *testing.T) {
 			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
 		})
 		n := b.counted(control.ProbeResult{})
-		b.host.last().set(look{held: 1})
+		b.host.last().set(Observation{Held: 1})
 		b.host.connected()
 		if b.after(time.Minute); n.Load() != 0 {
 			t.Fatal("pinged while a worker serves: it may be the one that dies")
 		}
-		b.host.last().set(look{accepting: true})
+		b.host.last().set(Observation{Accepting: true})
 		if b.after(5 * time.Second); n.Load() != 1 {
 			t.Errorf("%d pings", n.Load())
 		}
@@ -235,10 +235,10 @@ func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		b.answer(func(ctx context.Context) control.ProbeResult {
-			b.host.last().set(look{held: 1})
+			b.host.last().set(Observation{Held: 1})
 			b.host.connected()
 			<-ctx.Done()
-			b.host.last().set(look{orphans: 1})
+			b.host.last().set(Observation{Orphans: 1})
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		st := b.after(time.Minute)
@@ -301,11 +301,11 @@ func TestSignalsFromOutsideAreNoPing(t *testing.T) {
 	for signal, want := range map[syscall.Signal]bool{
 		syscall.SIGKILL: true, syscall.SIGTERM: true, syscall.SIGSEGV: false, syscall.SIGABRT: false, syscall.SIGPIPE: false,
 	} {
-		if got := (Exit{syscall.WaitStatus(signal)}).sent(); got != want {
+		if got := (Exit{syscall.WaitStatus(signal)}).Sent(); got != want {
 			t.Errorf("sent() of %v = %v, want %v", signal, got, want)
 		}
 	}
-	if (Exit{syscall.WaitStatus(1 << 8)}).sent() {
+	if (Exit{syscall.WaitStatus(1 << 8)}).Sent() {
 		t.Error("exit status 1 was sent by others")
 	}
 }

@@ -90,15 +90,15 @@ type deadlinePolicy struct{ *instance }
 
 func (p deadlinePolicy) next() (next time.Time) {
 	for _, s := range p.slots {
-		next = sooner(next, s.m.deadline)
+		next = sooner(next, s.m.Deadline)
 	}
 	return next
 }
 
 func (p deadlinePolicy) run(now time.Time) {
 	for _, s := range slices.Clone(p.slots) {
-		if due(s.m.deadline, now) {
-			p.happen(s, event{kind: deadline}, now)
+		if due(s.m.Deadline, now) {
+			p.happen(s, Event{Kind: Deadline}, now)
 		}
 	}
 }
@@ -108,7 +108,7 @@ type readinessPolicy struct{ *instance }
 
 func (p readinessPolicy) next() (next time.Time) {
 	for _, s := range p.slots {
-		if s.m.state == control.Starting {
+		if s.m.State == control.Starting {
 			next = sooner(next, s.lookAt)
 		}
 	}
@@ -117,7 +117,7 @@ func (p readinessPolicy) next() (next time.Time) {
 
 func (p readinessPolicy) run(now time.Time) {
 	for _, s := range slices.Clone(p.slots) {
-		if s.m.state == control.Starting && due(s.lookAt, now) {
+		if s.m.State == control.Starting && due(s.lookAt, now) {
 			p.lookAtStarting(s, now)
 		}
 	}
@@ -135,4 +135,4 @@ func (p reapPolicy) next() time.Time {
 
 func (p reapPolicy) run(time.Time) { p.slots = slices.DeleteFunc(p.slots, isOver) }
 
-func isOver(s *slot) bool { return s.m.state == control.Stopped && !s.m.up }
+func isOver(s *slot) bool { return s.m.State == control.Stopped && !s.m.Up }

@@ -102,11 +102,11 @@ func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
 		i.observe(now, now.Add(-listAge))
 	}
-	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.state != control.Ready })
+	ready := slices.DeleteFunc(slices.Clone(i.slots), func(s *slot) bool { return s.m.State != control.Ready })
 	if slices.ContainsFunc(ready, func(s *slot) bool { return !i.serves(s) }) {
 		return true
 	}
-	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.accepts() })
+	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.Accepts() })
 }
 
 // serves tells whether somebody waits for an answer of the worker, or keeps a
@@ -165,12 +165,12 @@ func (i *instance) probed(now time.Time, p control.ProbeStatus) {
 func (i *instance) guilty() []*slot {
 	var orphaned, free []*slot
 	for _, s := range i.slots {
-		if s.m.state != control.Ready {
+		if s.m.State != control.Ready {
 			continue
 		}
-		switch l := s.proc.look(); {
-		case l.held > 0:
-		case l.orphans > 0:
+		switch l := s.proc.Observe(); {
+		case l.Held > 0:
+		case l.Orphans > 0:
 			orphaned = append(orphaned, s)
 		default:
 			free = append(free, s)
@@ -197,7 +197,7 @@ func (i *instance) condemn(now time.Time) {
 	}
 	for _, s := range i.guilty() {
 		s.why = string(last.Class) + ": " + last.Error
-		s.evidence = s.proc.evidence()
-		i.happen(s, event{kind: unhealthy, cause: control.Probe}, now)
+		s.evidence = s.proc.Evidence()
+		i.happen(s, Event{Kind: Unhealthy, Cause: control.Probe}, now)
 	}
 }

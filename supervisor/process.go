@@ -18,59 +18,59 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// process is a worker as its instance sees it: a process group.
-type process interface {
-	// pid is the leader's, and the group's.
-	pid() int
-	// signal goes to the whole group, and wakes it if it is stopped.
-	signal(syscall.Signal) error
-	// look says what the group is doing about the listener.
-	look() look
-	// accepts tells whether some thread of it would take the next connection; true
+// Process is a worker as its instance sees it: a process group.
+type Process interface {
+	// PID is the leader's, and the group's.
+	PID() int
+	// Signal goes to the whole group, and wakes it if it is stopped.
+	Signal(syscall.Signal) error
+	// Observe says what the group is doing about the listener.
+	Observe() Observation
+	// Accepts tells whether some thread of it would take the next connection; true
 	// where that cannot be known.
-	accepts() bool
-	// release signals the group at a moment when it holds no connection; false
+	Accepts() bool
+	// Release signals the group at a moment when it holds no connection; false
 	// when ctx ended before there was one. See gate.go.
-	release(ctx context.Context, sig syscall.Signal) bool
-	// lines are the last that it wrote, for a process that has ended.
-	lines() []string
-	// outdated reports whether the worker has a listener that the instance has
+	Release(ctx context.Context, sig syscall.Signal) bool
+	// Lines are the last that it wrote, for a process that has ended.
+	Lines() []string
+	// Outdated reports whether the worker has a listener that the instance has
 	// replaced since.
-	outdated() bool
-	// resting are the connections from which the worker waits to read.
-	resting() map[scoreboard.Inode]bool
-	// suspended tells whether a signal has stopped all of it; a debugger does not count.
-	suspended() bool
-	// sleeps reports whether all of its threads wait for something else than a core or a disk.
-	sleeps() bool
-	// evidence is what the kernel says of each of its processes, for people.
-	evidence() []string
-	// listening are the addresses that its processes listen on, the instance's socket
+	Outdated() bool
+	// Resting are the connections from which the worker waits to read.
+	Resting() map[scoreboard.Inode]bool
+	// Suspended tells whether a signal has stopped all of it; a debugger does not count.
+	Suspended() bool
+	// Sleeps reports whether all of its threads wait for something else than a core or a disk.
+	Sleeps() bool
+	// Evidence is what the kernel says of each of its processes, for people.
+	Evidence() []string
+	// Listening are the addresses that its processes listen on, the instance's socket
 	// aside, and the names of the processes.
-	listening() (addresses, names []string)
-	// memory is that of the whole group in bytes.
-	memory() (uint64, scoreboard.MemoryKind, error)
+	Listening() (addresses, names []string)
+	// Memory is that of the whole group in bytes.
+	Memory() (uint64, scoreboard.MemoryKind, error)
 }
 
-// look is what the kernel says a worker is doing.
-type look struct {
-	// accepting: some thread would take the next connection.
-	accepting bool
-	// polling: some thread waits for descriptors that cannot be told.
-	polling bool
-	// held counts accepted connections whose client is there, orphans those whose client has gone.
-	held, orphans int
-	// unknown is why the above may be short of the truth; empty when it is not.
-	unknown string
-	// blocked: unknown is so for the moment, because processes could not be listed, or a read about one has not ended in time.
-	blocked bool
+// Observation is what the kernel says a worker is doing.
+type Observation struct {
+	// Accepting: some thread would take the next connection.
+	Accepting bool
+	// Polling: some thread waits for descriptors that cannot be told.
+	Polling bool
+	// Held counts accepted connections whose client is there, orphans those whose client has gone.
+	Held, Orphans int
+	// Unknown is why the above may be short of the truth; empty when it is not.
+	Unknown string
+	// Blocked: unknown is so for the moment, because processes could not be listed, or a read about one has not ended in time.
+	Blocked bool
 }
 
-// took tells whether the worker has accepted at least once.
-func (l look) took() bool { return l.held+l.orphans > 0 }
+// HasAccepted tells whether the worker has accepted at least once.
+func (l Observation) HasAccepted() bool { return l.Held+l.Orphans > 0 }
 
-// group is a worker's process group.
-type group struct {
+// Group is a worker's process group.
+type Group struct {
 	leader  int
 	spawner *Spawner
 	groups  *scoreboard.Groups
@@ -85,31 +85,31 @@ type group struct {
 	// silent is closed at the end of it, ended when the worker has come to its own.
 	silent, ended chan struct{}
 	ending        sync.Once
-	asides        *asides
+	reads         *slowReads
 	// launch is how it was started, lethal the instance's, sent is this worker's; all unset for one of a predecessor.
 	launch Launch
-	lethal *lethalSignals
+	fatal  *fatalSignals
 	sent   *sentSignal
 }
 
-func (g *group) pid() int { return g.leader }
+func (g *Group) PID() int { return g.leader }
 
-// lastGasp bounds the wait for the end of an ended worker's output: a process
+// outputTimeout bounds the wait for the end of an ended worker's output: a process
 // that has left the group may hold the pipe for ever.
-const lastGasp = 20 * time.Millisecond
+const outputTimeout = 20 * time.Millisecond
 
-func (g *group) lines() []string {
+func (g *Group) Lines() []string {
 	g.ending.Do(func() { close(g.ended) })
 	if g.silent != nil {
 		select {
 		case <-g.silent:
-		case <-time.After(lastGasp):
+		case <-time.After(outputTimeout):
 		}
 	}
 	return g.tail.Lines()
 }
 
-func (g *group) signal(sig syscall.Signal) error {
+func (g *Group) Signal(sig syscall.Signal) error {
 	err := g.spawner.signal(g.leader, sig)
 	if sig == syscall.SIGKILL || sig == syscall.SIGSTOP {
 		return err
@@ -117,70 +117,70 @@ func (g *group) signal(sig syscall.Signal) error {
 	return errors.Join(err, g.spawner.signal(g.leader, syscall.SIGCONT))
 }
 
-func (g *group) look() look {
-	var l look
+func (g *Group) Observe() Observation {
+	var l Observation
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
-		l.unknown, l.blocked = err.Error(), true
+		l.Unknown, l.Blocked = err.Error(), true
 		return l
 	}
-	l = g.lookAtThreads(pids)
+	l = g.observeThreads(pids)
 	held, err := g.holding(pids)
 	if err != nil {
-		l.unknown = err.Error()
+		l.Unknown = err.Error()
 	}
 	for _, c := range held {
 		if c.Gone {
-			l.orphans++
+			l.Orphans++
 		} else {
-			l.held++
+			l.Held++
 		}
 	}
 	return l
 }
 
-// lookAtThreads asks what the threads are doing.
-func (g *group) lookAtThreads(pids []int) look {
-	l, err := g.asides.threads.Read(readTimeout, 0, func() (look, error) {
-		var l look
-		l.lookAtThreads(pids, g.listener.Inode())
+// observeThreads asks what the threads are doing.
+func (g *Group) observeThreads(pids []int) Observation {
+	l, err := g.reads.threads.Read(readTimeout, 0, func() (Observation, error) {
+		var l Observation
+		l.addThreads(pids, g.listener.Inode())
 		return l, nil
 	})
 	if err != nil {
-		l.unknown, l.blocked = err.Error(), errors.Is(err, scoreboard.ErrBlocked)
+		l.Unknown, l.Blocked = err.Error(), errors.Is(err, scoreboard.ErrBlocked)
 	}
 	return l
 }
 
-func (l *look) lookAtThreads(pids []int, listener scoreboard.Inode) {
+func (l *Observation) addThreads(pids []int, listener scoreboard.Inode) {
 	for _, pid := range pids {
 		a, err := scoreboard.Accepting(pid, listener)
 		switch {
 		case err != nil: // it has ended meanwhile
 		case a.State == scoreboard.InAccept:
-			l.accepting = true
+			l.Accepting = true
 		case a.State == scoreboard.Polling:
-			l.polling = true
+			l.Polling = true
 		case a.State == scoreboard.Unknown:
-			l.unknown = a.Reason
+			l.Unknown = a.Reason
 		}
 	}
 }
 
-func (g *group) accepts() bool {
+func (g *Group) Accepts() bool {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return true
 	}
-	l := g.lookAtThreads(pids)
-	return l.accepting || l.unknown != ""
+	l := g.observeThreads(pids)
+	return l.Accepting || l.Unknown != ""
 }
 
-func (g *group) outdated() bool { return g.listener != g.socket.Listener() }
+func (g *Group) Outdated() bool { return g.listener != g.socket.Listener() }
 
-func (g *group) resting() map[scoreboard.Inode]bool {
+func (g *Group) Resting() map[scoreboard.Inode]bool {
 	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
-	all, _ := g.asides.resting.Read(readTimeout, 0, func() (map[scoreboard.Inode]bool, error) {
+	all, _ := g.reads.resting.Read(readTimeout, 0, func() (map[scoreboard.Inode]bool, error) {
 		all := map[scoreboard.Inode]bool{}
 		for _, pid := range pids {
 			inodes, err := scoreboard.Reading(pid)
@@ -196,7 +196,7 @@ func (g *group) resting() map[scoreboard.Inode]bool {
 	return all
 }
 
-func (g *group) suspended() bool {
+func (g *Group) Suspended() bool {
 	pids, err := g.groups.Members(g.leader)
 	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool {
 		s, err := scoreboard.ReadStat(pid)
@@ -204,18 +204,18 @@ func (g *group) suspended() bool {
 	})
 }
 
-func (g *group) sleeps() bool {
+func (g *Group) Sleeps() bool {
 	pids, err := g.groups.Members(g.leader)
 	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool { return !scoreboard.Sleeps(pid) })
 }
 
-func (g *group) evidence() []string {
+func (g *Group) Evidence() []string {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	lines, err := g.asides.details.Read(evidenceTimeout, 0, func() ([]string, error) {
-		return evidenceOf(pids, func(pid int) []string { return testimony(scoreboard.Gather(pid)) }), nil
+	lines, err := g.reads.details.Read(evidenceTimeout, 0, func() ([]string, error) {
+		return evidenceOf(pids, func(pid int) []string { return describeEvidence(scoreboard.Gather(pid)) }), nil
 	})
 	if err == nil {
 		return lines
@@ -243,8 +243,8 @@ func evidenceOf(pids []int, ask func(pid int) []string) []string {
 	return control.ShownLines(lines)
 }
 
-// testimony is a process in a line, and each of its threads in another.
-func testimony(e scoreboard.Evidence) []string {
+// describeEvidence is a process in a line, and each of its threads in another.
+func describeEvidence(e scoreboard.Evidence) []string {
 	lines := []string{fmt.Sprintf("process %d (%s) state %c, sockets %s", e.Stat.PID, e.Stat.Command, e.Stat.State, strings.Join(e.Sockets, ", "))}
 	for _, t := range e.Threads {
 		line := fmt.Sprintf("thread %d state %c wchan %s syscall %s", t.TID, t.State, t.Wchan, t.Syscall)
@@ -256,30 +256,30 @@ func testimony(e scoreboard.Evidence) []string {
 	return append(lines, e.Missing...)
 }
 
-func (g *group) memory() (uint64, scoreboard.MemoryKind, error) {
-	w, err := g.asides.memory.Read(readTimeout, memoryAge, g.weigh)
+func (g *Group) Memory() (uint64, scoreboard.MemoryKind, error) {
+	w, err := g.reads.memory.Read(readTimeout, memoryAge, g.sumMemory)
 	return w.bytes, w.kind, err
 }
 
-// weight is the memory of a group.
-type weight struct {
+// groupMemory is the memory of a group.
+type groupMemory struct {
 	bytes uint64
 	kind  scoreboard.MemoryKind
 }
 
-func (g *group) weigh() (weight, error) {
+func (g *Group) sumMemory() (groupMemory, error) {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
-		return weight{}, err
+		return groupMemory{}, err
 	}
-	w := weight{kind: scoreboard.PSS}
+	w := groupMemory{kind: scoreboard.PSS}
 	for _, pid := range pids {
 		n, k, err := scoreboard.Memory(pid)
 		if errors.Is(err, scoreboard.ErrGone) {
 			continue
 		}
 		if err != nil {
-			return weight{}, err
+			return groupMemory{}, err
 		}
 		w.bytes += n
 		if k == scoreboard.RSS {
@@ -291,20 +291,20 @@ func (g *group) weigh() (weight, error) {
 
 // holding are the accepted connections that these processes have open, less those
 // that have been answered and that only inheritors hold.
-func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
+func (g *Group) holding(pids []int) ([]scoreboard.Conn, error) {
 	return g.held(pids, func(_ scoreboard.Conn, answered, _ bool) bool { return !answered })
 }
 
 // serving are the connections that a stop would cut: not those that are kept for
 // later, nor those that have been answered and whose client knows or has gone.
-func (g *group) serving(pids []int) ([]scoreboard.Conn, error) {
+func (g *Group) serving(pids []int) ([]scoreboard.Conn, error) {
 	return g.held(pids, func(c scoreboard.Conn, answered, kept bool) bool {
 		return !kept && !(answered && (c.Gone || c.Shut))
 	})
 }
 
 // held are the accepted connections that these processes have open and that count.
-func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept bool) bool) ([]scoreboard.Conn, error) {
+func (g *Group) held(pids []int, counts func(c scoreboard.Conn, answered, kept bool) bool) ([]scoreboard.Conn, error) {
 	conns, err := g.listener.Accepted()
 	if err != nil {
 		return nil, err
@@ -331,7 +331,7 @@ func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept b
 }
 
 // follow passes the group's output on, to its end.
-func (g *group) follow(r *os.File, share *outputShare, line func(string)) {
+func (g *Group) follow(r *os.File, share *OutputShare, line func(string)) {
 	g.pipe, g.silent = r, make(chan struct{})
 	prefix := strconv.Itoa(g.leader) + ": "
 	p := share.pacer(g.ended, func(text string) { line(prefix + text) })
@@ -350,11 +350,11 @@ func (g *group) follow(r *os.File, share *outputShare, line func(string)) {
 	}()
 }
 
-// handOver is what a successor needs: the descriptor of the output, -1 if it is closed, and the last lines.
-func (g *group) handOver() (output int, lines []string) { return g.output(), g.tail.Lines() }
+// HandOver is what a successor needs: the descriptor of the output, -1 if it is closed, and the last lines.
+func (g *Group) HandOver() (output int, lines []string) { return g.output(), g.tail.Lines() }
 
 // output is the descriptor of the group's output, for a successor; -1 if it is closed.
-func (g *group) output() int {
+func (g *Group) output() int {
 	fd := -1
 	if g.pipe == nil {
 		return fd

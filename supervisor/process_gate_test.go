@@ -62,7 +62,7 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 			restarts := test.restarts
 			b := run(t, test.role, append(test.changes, atOnce)...)
 			b.worker(control.Ready)
-			if test.role == "serve-go" { // the end of the first shows how the program takes the signal, see lethalSignals
+			if test.role == "serve-go" { // the end of the first shows how the program takes the signal, see fatalSignals
 				if err := b.sup.Restart(t.Context(), 0); err != nil {
 					t.Fatal(err)
 				}
@@ -164,7 +164,7 @@ func (b *bed) holds(pid int) (held int) {
 	_ = i.do(b.t.Context(), func(time.Time) {
 		for _, s := range i.slots {
 			if s.pid() == pid {
-				held = s.proc.look().held
+				held = s.proc.Observe().Held
 			}
 		}
 	})

@@ -154,10 +154,10 @@ func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
 			if f := st.LastFailure; f.Cause != test.cause || !strings.HasPrefix(f.Detail, test.detail) {
 				t.Errorf("last failure %+v", f)
 			}
-			if n := b.spawns(); n != failingAfter {
+			if n := b.spawns(); n != FailingAfter {
 				t.Errorf("%d spawns until failing", n)
 			}
-			if w := st.Workers[0]; w.State != control.Failing || w.Attempt != failingAfter || w.Next == nil || w.PID != 0 {
+			if w := st.Workers[0]; w.State != control.Failing || w.Attempt != FailingAfter || w.Next == nil || w.PID != 0 {
 				t.Errorf("worker %+v", w)
 			}
 			// 100 ms and 400 ms, less a tenth of jitter, lie between the three.
@@ -166,7 +166,7 @@ func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
 			}
 			b.stop()
 			for _, pid := range b.started() {
-				if peopled(pid) {
+				if groupHasLiveProcess(pid) {
 					t.Errorf("process group %d is left", pid)
 				}
 			}
@@ -181,11 +181,11 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 		a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 10}
 	})
 	st := b.is(control.InstanceFailing)
-	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != failingAfter {
+	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != FailingAfter {
 		t.Errorf("%d spawns, last failure %+v", b.spawns(), st.LastFailure)
 	}
 	// They serve all the same; each tells who it is, so that it can be ended.
-	for range failingAfter {
+	for range FailingAfter {
 		pid := b.ask("hello").pid
 		kill9(t, pid)
 		gone(t, pid)
@@ -203,7 +203,7 @@ func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
 	}
 	b.stop()
 	for _, pid := range b.started() {
-		if peopled(pid) {
+		if groupHasLiveProcess(pid) {
 			t.Errorf("process group %d is left", pid)
 		}
 	}

@@ -225,7 +225,7 @@ func TestEnvironmentFileIsReadInShortWaits(t *testing.T) {
 						failingHost(a, h)
 						a.Activation, a.Restart = fcgisup.Lazy, restart
 						a.EnvironmentFile = filepath.Join(dir, "env")
-						h.files = lookAtProgram
+						h.files = ReadProgram
 						h.good = "DATABASE=right"
 					})
 					l, err := NewLaunch(b.app, nil)
@@ -257,7 +257,7 @@ func TestLookThatNeverEndsHoldsNobodyUp(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			failingHost(a, h)
 			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
-			h.files = func(Launch) program {
+			h.files = func(Launch) Program {
 				hung++
 				<-dead
 				return nil
@@ -289,7 +289,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		_ = b.do(t.Context(), func(time.Time) {
 			m := b.slots[0].m
 			handed.Slots = []HandedSlot{{
-				State: m.state, Up: m.up, Attempt: m.attempt, Since: m.since, Spawned: m.spawned, Deadline: m.deadline,
+				State: m.State, Up: m.Up, Attempt: m.Attempt, Since: m.Since, Spawned: m.Spawned, Deadline: m.Deadline,
 				Launch: Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal},
 			}}
 		})
@@ -300,7 +300,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		opt := *b.opt
 		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt)
 		next.recall(handed, nil)
-		if next.slots[0].launch.recipe == nil {
+		if next.slots[0].launch.inputs == nil {
 			t.Error("what a worker is started from is not known any more")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -435,10 +435,10 @@ func TestProgramIsSeenToChange(t *testing.T) {
 			}
 			l, err := NewLaunch(app, nil)
 			try(t, err)
-			before := lookAtProgram(l)
+			before := ReadProgram(l)
 			time.Sleep(20 * time.Millisecond) // a file's times are as fine as the kernel's tick
 			test.change(t, dir, write)
-			got, differs := lookAtProgram(l).since(before)
+			got, differs := ReadProgram(l).ChangedSince(before)
 			if want := filepath.Join(dir, test.want); differs != (test.want != "") || differs && got != want {
 				t.Errorf("%q changed (%t), want %q", got, differs, test.want)
 			}
@@ -499,10 +499,10 @@ func playWatch() int {
 	if err != nil {
 		return complain(err)
 	}
-	p := lookAtProgram(l)
-	fmt.Println(slices.ContainsFunc(p, func(f programFile) bool { return f.path == name }), slices.Contains(l.Env, "A=file"))
+	p := ReadProgram(l)
+	fmt.Println(slices.ContainsFunc(p, func(f ProgramFile) bool { return f.Path == name }), slices.Contains(l.Env, "A=file"))
 	if os.Chmod(name, 0) == nil {
-		_, err = l.anew()
+		_, err = l.Rebuild()
 		fmt.Println(err)
 	}
 	return 0

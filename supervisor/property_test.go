@@ -51,7 +51,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			return nil, errors.New("no process")
 		}
-		return &fakeProcess{now: pick(r, look{}, look{accepting: true}, look{held: 1}, look{polling: true})}, nil
+		return &fakeProcess{now: pick(r, Observation{}, Observation{Accepting: true}, Observation{Held: 1}, Observation{Polling: true})}, nil
 	}
 	i, now := idleInstance(t, app, h), time.Now()
 	when := func() time.Time {
@@ -112,17 +112,17 @@ func spin(t *testing.T, r *rand.Rand) string {
 func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func() time.Time) *slot {
 	state := control.States[r.IntN(len(control.States))]
 	i.spawns++
-	s := &slot{id: i.spawns, launch: i.launch, m: machine{state: state, up: r.IntN(2) == 0, attempt: r.IntN(5), proven: r.IntN(2) == 0}}
-	s.m.since, s.m.spawned = now.Add(-time.Minute), now.Add(-time.Minute)
+	s := &slot{id: i.spawns, launch: i.launch, m: Machine{State: state, Up: r.IntN(2) == 0, Attempt: r.IntN(5), Proven: r.IntN(2) == 0}}
+	s.m.Since, s.m.Spawned = now.Add(-time.Minute), now.Add(-time.Minute)
 	if state != control.Ready && state != control.Stopped { // each of these has a deadline, machine_test.go
-		s.m.deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
-		s.m.stopBy = now.Add(pick(r, -time.Hour, 0, time.Hour))
+		s.m.Deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
+		s.m.StopBy = now.Add(pick(r, -time.Hour, 0, time.Hour))
 	}
 	s.expires, s.lookAt = when(), when()
-	if s.m.alive() {
-		p, err := h.spawn(s.launch, nil, func(Exit, bool) {})
+	if s.m.Alive() {
+		p, err := h.Spawn(s.launch, nil, func(Exit, bool) {})
 		for err != nil {
-			p, err = h.spawn(s.launch, nil, func(Exit, bool) {})
+			p, err = h.Spawn(s.launch, nil, func(Exit, bool) {})
 		}
 		s.proc = p
 	}
@@ -154,7 +154,7 @@ func (i *instance) cancelAll() {
 func states(slots []*slot) string {
 	var all []control.State
 	for _, s := range slots {
-		all = append(all, s.m.state)
+		all = append(all, s.m.State)
 	}
 	return fmt.Sprint(all)
 }

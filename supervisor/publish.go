@@ -120,13 +120,13 @@ func zeroed[K ~string](keys []K, counts map[K]uint64) map[K]uint64 {
 }
 
 func (i *instance) workerStatus(s *slot) control.WorkerStatus {
-	w := control.WorkerStatus{PID: s.pid(), State: s.m.state, Since: s.m.since, Generation: s.generation, Attempt: s.m.attempt}
-	if s.m.state == control.Backoff || s.m.state == control.Failing {
-		next := s.m.deadline
+	w := control.WorkerStatus{PID: s.pid(), State: s.m.State, Since: s.m.Since, Generation: s.generation, Attempt: s.m.Attempt}
+	if s.m.State == control.Backoff || s.m.State == control.Failing {
+		next := s.m.Deadline
 		w.Next = &next
 	}
 	v := i.view(s)
-	if v.Activity == scoreboard.NotKnown || !s.m.alive() {
+	if v.Activity == scoreboard.NotKnown || !s.m.Alive() {
 		return w
 	}
 	busy := v.Activity == scoreboard.Busy
@@ -175,7 +175,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 			continue
 		}
 		st := *i.status.Load()
-		var procs map[int]process
+		var procs map[int]Process
 		if st.State != control.Sleeping || len(st.Workers) > 0 || st.Template != nil {
 			procs = i.lookNow(ctx, begun)
 			st = *i.status.Load()
@@ -193,8 +193,8 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 }
 
 // lookNow has an instance publish what is so since then, and returns its processes.
-func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]process {
-	procs := map[int]process{}
+func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]Process {
+	procs := map[int]Process{}
 	err := i.do(ctx, func(now time.Time) {
 		if len(i.slots) > 0 {
 			i.observe(now, since)
@@ -206,7 +206,7 @@ func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]process
 			}
 		}
 		if i.current != nil {
-			procs[i.current.proc.pid()] = i.current.proc
+			procs[i.current.proc.PID()] = i.current.proc
 		}
 	})
 	if err != nil {
@@ -274,7 +274,7 @@ func seconds(now, then time.Time) *float64 {
 }
 
 // weigh adds the memory of each worker. The slice is the caller's own by now.
-func (st *published) weigh(procs map[int]process) {
+func (st *published) weigh(procs map[int]Process) {
 	if len(procs) == 0 {
 		return
 	}
@@ -285,7 +285,7 @@ func (st *published) weigh(procs map[int]process) {
 		if p == nil {
 			continue
 		}
-		bytes, kind, err := p.memory()
+		bytes, kind, err := p.Memory()
 		if err != nil {
 			st.Missing = append(st.Missing, "memory_bytes: "+err.Error())
 			continue
@@ -297,7 +297,7 @@ func (st *published) weigh(procs map[int]process) {
 		return
 	}
 	t := *st.Template
-	if bytes, kind, err := procs[t.PID].memory(); err == nil {
+	if bytes, kind, err := procs[t.PID].Memory(); err == nil {
 		t.MemoryBytes, t.MemoryKind = &bytes, string(kind)
 	}
 	st.Template = &t
@@ -319,11 +319,11 @@ func (i *instance) instanceState() control.InstanceState {
 	}
 	state := control.Sleeping
 	for _, s := range i.slots {
-		switch s.m.state {
+		switch s.m.State {
 		case control.Failing:
 			return control.InstanceFailing
 		case control.Starting, control.Backoff, control.Draining, control.Stopping, control.Killing:
-			if s.m.attempt >= failingAfter {
+			if s.m.Attempt >= FailingAfter {
 				return control.InstanceFailing
 			}
 			if i.phase == phaseAwake {

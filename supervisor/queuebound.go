@@ -100,7 +100,7 @@ func (i *instance) mayBound() bool {
 	}
 	starting := 0
 	for _, s := range i.slots {
-		if s.m.state == control.Starting && s.m.up && s.m.attempt < failingAfter {
+		if s.m.State == control.Starting && s.m.Up && s.m.Attempt < FailingAfter {
 			starting++
 		}
 	}

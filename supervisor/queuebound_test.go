@@ -42,7 +42,7 @@ func busyBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		a.Limits.QueueWait = time.Second
 		h.bounded = true
 		h.make = func(int) (*fakeProcess, error) {
-			return &fakeProcess{now: look{accepting: true, held: 1}}, nil
+			return &fakeProcess{now: Observation{Accepting: true, Held: 1}}, nil
 		}
 		if change != nil {
 			change(a, h)
@@ -94,7 +94,7 @@ func TestQueueIsNotLimited(t *testing.T) {
 		},
 		"while half of the workers start": func(_ *fcgisup.App, h *fakeHost) {
 			h.make = func(n int) (*fakeProcess, error) {
-				return &fakeProcess{now: look{accepting: n <= 2, held: min(n, 3) % 3}}, nil
+				return &fakeProcess{now: Observation{Accepting: n <= 2, Held: min(n, 3) % 3}}, nil
 			}
 		},
 	} {

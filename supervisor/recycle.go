@@ -107,7 +107,7 @@ func (p recyclePolicy) run(now time.Time) {
 func (i *instance) overripe(now time.Time) (*slot, control.Cause) {
 	limit := i.app.Limits.MaxMemory
 	for _, s := range i.slots {
-		if s.m.state != control.Ready || !s.m.up {
+		if s.m.State != control.Ready || !s.m.Up {
 			continue
 		}
 		if !s.expires.IsZero() && !now.Before(s.expires) {
@@ -116,7 +116,7 @@ func (i *instance) overripe(now time.Time) (*slot, control.Cause) {
 		if limit == 0 {
 			continue
 		}
-		if bytes, _, err := s.proc.memory(); err == nil && bytes > limit {
+		if bytes, _, err := s.proc.Memory(); err == nil && bytes > limit {
 			return s, control.Memory
 		}
 	}
@@ -130,7 +130,7 @@ func (i *instance) planRecycle(now time.Time) time.Time {
 		next = now.Add(weighEvery)
 	}
 	for _, s := range i.slots {
-		if s.m.state != control.Ready || s.expires.IsZero() {
+		if s.m.State != control.Ready || s.expires.IsZero() {
 			continue
 		}
 		if at := latest(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {

@@ -99,7 +99,7 @@ func (i *instance) socketWorks(now time.Time) {
 func (i *instance) outdated() []*slot {
 	var old []*slot
 	for _, s := range i.slots {
-		if s.m.alive() && s.m.up && s.proc != nil && s.proc.outdated() {
+		if s.m.Alive() && s.m.Up && s.proc != nil && s.proc.Outdated() {
 			old = append(old, s)
 		}
 	}

@@ -27,7 +27,7 @@ func TestWorkersMoveToTheFreshSocket(t *testing.T) {
 				t.Errorf("%s: %s, %d workers, %d spawned, %d renewals", bad, st.State, len(st.Workers), b.host.spawned(), b.host.renewed())
 			}
 			for _, p := range b.host.procs[2:] {
-				if p.outdated() {
+				if p.Outdated() {
 					t.Errorf("%s: a worker has the former socket", bad)
 				}
 			}

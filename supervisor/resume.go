@@ -87,14 +87,14 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 		}
 	}
 	// No exit may be collected from here on by somebody who forgets it.
-	if err := s.opt.Spawner.pause(ctx); err != nil {
+	if err := s.opt.Spawner.Pause(ctx); err != nil {
 		return Handover{}, fmt.Errorf("cannot hand over: exits of workers are still being told: %w", err)
 	}
 	verdict := make(chan bool)
 	m, err := s.hold(ctx, verdict)
 	if err != nil {
 		close(verdict)
-		s.opt.Spawner.unpause()
+		s.opt.Spawner.Unpause()
 		return Handover{}, err
 	}
 	for range m.Instances {
@@ -153,13 +153,13 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 			s.endGate = nil
 		}
 		one := HandedSlot{
-			State: s.m.state, Up: s.m.up, Cause: s.m.cause, Attempt: s.m.attempt, Proven: s.m.proven,
-			Since: s.m.since, Spawned: s.m.spawned, Deadline: s.m.deadline, StopBy: s.m.stopBy,
+			State: s.m.State, Up: s.m.Up, Cause: s.m.Cause, Attempt: s.m.Attempt, Proven: s.m.Proven,
+			Since: s.m.Since, Spawned: s.m.Spawned, Deadline: s.m.Deadline, StopBy: s.m.StopBy,
 			Launch: s.launch, Generation: s.generation, Expires: s.expires,
 		}
-		if g, ok := s.proc.(*group); ok && s.m.alive() {
-			one.PID = g.pid()
-			one.Output, one.Lines = g.handOver()
+		if g, ok := s.proc.(*Group); ok && s.m.Alive() {
+			one.PID = g.PID()
+			one.Output, one.Lines = g.HandOver()
 		}
 		m.Slots = append(m.Slots, one)
 	}
@@ -263,15 +263,15 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		if s.launch.Equal(i.launch) {
 			s.launch = i.launch // which knows its recipe
 		}
-		s.m = machine{
-			state: one.State, up: one.Up, cause: one.Cause, attempt: one.Attempt, proven: one.Proven,
-			since: one.Since, spawned: one.Spawned, deadline: one.Deadline, stopBy: one.StopBy,
+		s.m = Machine{
+			State: one.State, Up: one.Up, Cause: one.Cause, Attempt: one.Attempt, Proven: one.Proven,
+			Since: one.Since, Spawned: one.Spawned, Deadline: one.Deadline, StopBy: one.StopBy,
 		}
 		i.spawns++
 		s.id = i.spawns
 		i.slots = append(i.slots, s)
 		if one.PID != 0 {
-			s.proc = h.adopt(one.PID, one.Output, one.Lines, i.line, i.goner(s, s.id))
+			s.proc = h.Adopt(one.PID, one.Output, one.Lines, i.line, i.goner(s, s.id))
 		}
 	}
 }
@@ -283,11 +283,11 @@ func (i *instance) resume(now time.Time) {
 		i.sampleAt = now
 	}
 	for _, s := range i.slots {
-		switch s.m.state {
+		switch s.m.State {
 		case control.Starting:
 			s.lookAt = now
 		case control.Draining:
-			i.perform(s, doGate, now)
+			i.perform(s, DoGate, now)
 		case control.Ready:
 			i.planProbe(now)
 		case control.Stopping, control.Killing, control.Backoff, control.Failing, control.Stopped:

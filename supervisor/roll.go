@@ -72,8 +72,8 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 	}
 	i.app = app
 	for _, s := range i.slots {
-		if aged && s.m.state == control.Ready {
-			s.expires = i.expiry(s.m.since)
+		if aged && s.m.State == control.Ready {
+			s.expires = i.expiry(s.m.Since)
 		}
 	}
 	i.recycleAt = i.planRecycle(now)
@@ -85,7 +85,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 
 // runs tells whether every worker was started like this.
 func (i *instance) runs(l Launch) bool {
-	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.up && !s.launch.Equal(l) })
+	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Up && !s.launch.Equal(l) })
 }
 
 func (i *instance) endRoll(err error) {
@@ -118,13 +118,13 @@ func (r *roll) step() rollStep {
 		return rollEnds
 	case r.fresh == nil:
 		return rollPairs
-	case r.fresh.m.attempt > 1 || r.fresh.m.attempt > 0 && !r.fresh.doubtful:
+	case r.fresh.m.Attempt > 1 || r.fresh.m.Attempt > 0 && !r.fresh.doubtful:
 		return rollAborts
-	case !r.proven && r.fresh.m.state != control.Ready:
+	case !r.proven && r.fresh.m.State != control.Ready:
 		return rollWaits
 	case !r.proven:
 		return rollSwaps
-	case r.old != nil && r.old.m.state != control.Stopped:
+	case r.old != nil && r.old.m.State != control.Stopped:
 		return rollWaits // one at a time
 	}
 	return rollAdvance
@@ -159,7 +159,7 @@ func (p rollPolicy) run(now time.Time) {
 			r.proven, r.fresh.spare, r.renews = true, false, false
 			p.launch = r.launch // the new generation works: what comes later is of it
 			if r.old != nil {
-				p.happen(r.old, event{kind: stop, cause: r.cause}, now)
+				p.happen(r.old, Event{Kind: Stop, Cause: r.cause}, now)
 			}
 		case rollAdvance:
 			r.old, r.fresh, r.proven = nil, nil, false
@@ -174,7 +174,7 @@ func (p rollPolicy) run(now time.Time) {
 func (i *instance) late() []*slot {
 	var late []*slot
 	for _, s := range i.slots {
-		if s.m.up && !s.launch.Equal(i.launch) {
+		if s.m.Up && !s.launch.Equal(i.launch) {
 			late = append(late, s)
 		}
 	}
@@ -185,13 +185,13 @@ func (i *instance) late() []*slot {
 func (i *instance) beginPair(r *roll, now time.Time) {
 	s := r.todo[0]
 	r.todo = r.todo[1:]
-	if !s.m.up || !slices.Contains(i.slots, s) {
+	if !s.m.Up || !slices.Contains(i.slots, s) {
 		return
 	}
-	if s.m.state == control.Ready {
+	if s.m.State == control.Ready {
 		r.old = s
 	} else {
-		i.happen(s, event{kind: stop, cause: r.cause}, now)
+		i.happen(s, Event{Kind: Stop, Cause: r.cause}, now)
 	}
 	r.fresh = i.add(r.launch, now)
 	r.fresh.spare = r.old != nil
@@ -205,7 +205,7 @@ func (i *instance) abortRoll(r *roll, now time.Time) {
 	}
 	if r.fresh.spare {
 		i.returnTemplate(r, now)
-		i.happen(r.fresh, event{kind: kill, cause: r.cause}, now)
+		i.happen(r.fresh, Event{Kind: Kill, Cause: r.cause}, now)
 	} else {
 		i.launch = r.launch
 	}

@@ -19,7 +19,7 @@ func TestReloadIsOverOnlyWithTheNewGeneration(t *testing.T) {
 			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 1, Max: 1}
 			h.make = func(n int) (*fakeProcess, error) {
 				p := &fakeProcess{}
-				time.AfterFunc(100*time.Millisecond, func() { p.set(look{accepting: true}) })
+				time.AfterFunc(100*time.Millisecond, func() { p.set(Observation{Accepting: true}) })
 				return p, nil
 			}
 		})

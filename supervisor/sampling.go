@@ -46,7 +46,7 @@ type sight struct {
 // worker is a living process of a slot, under an id that never comes again.
 type worker struct {
 	id   int
-	proc process
+	proc Process
 }
 
 // samplePolicy looks at the kernel's view and acts on it: what needs a sample to decide has no time of its own.
@@ -84,7 +84,7 @@ func (p samplePolicy) run(now time.Time) {
 func (i *instance) observe(now, since time.Time) {
 	var workers []worker
 	for _, s := range i.slots {
-		if s.m.alive() && s.proc != nil {
+		if s.m.Alive() && s.proc != nil {
 			workers = append(workers, worker{s.id, s.proc})
 		}
 	}
@@ -186,7 +186,7 @@ func (i *instance) view(s *slot) scoreboard.WorkerView {
 // busy counts the ready workers that hold a connection, idle those that hold none.
 func (i *instance) busy() (busy, idle int) {
 	for _, s := range i.slots {
-		if s.m.state != control.Ready {
+		if s.m.State != control.Ready {
 			continue
 		}
 		switch i.view(s).Activity {

@@ -103,7 +103,7 @@ func between(w fcgisup.Workers, n int) int { return max(min(n, w.Max), w.Min) }
 func (i *instance) working() int {
 	n := 0
 	for _, s := range i.slots {
-		if s.m.up && !s.spare {
+		if s.m.Up && !s.spare {
 			n++
 		}
 	}
@@ -230,12 +230,12 @@ func (i *instance) retireOne(now time.Time) {
 	var victim *slot
 	best := -1
 	for _, s := range i.slots {
-		if !s.m.up || s.spare {
+		if !s.m.Up || s.spare {
 			continue
 		}
 		rank := 0
 		switch {
-		case s.m.state != control.Ready:
+		case s.m.State != control.Ready:
 			rank = 2
 		case i.view(s).Requests == 0:
 			rank = 1
@@ -245,7 +245,7 @@ func (i *instance) retireOne(now time.Time) {
 		}
 	}
 	if victim != nil {
-		i.happen(victim, event{kind: stop, cause: control.Scale}, now)
+		i.happen(victim, Event{Kind: Stop, Cause: control.Scale}, now)
 	}
 }
 
@@ -280,7 +280,7 @@ func (i *instance) sleep(now time.Time) {
 	i.scaler = scaler{}
 	i.sampleAt, i.probeAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, event{kind: stop, cause: control.Idle}, now)
+		i.happen(s, Event{Kind: Stop, Cause: control.Idle}, now)
 	}
 	i.watch()
 }

@@ -47,7 +47,7 @@ func TestDemand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := &instance{}
 			i.probing, i.probeBegin, i.probeEnd, i.activeAt = c.probing, c.began, c.probed, c.active
-			i.slots = []*slot{{id: 1, m: machine{state: control.Ready}}}
+			i.slots = []*slot{{id: 1, m: Machine{State: control.Ready}}}
 			i.board.Waiting, i.board.Requests, i.board.WaitersErr = c.waiting, c.requests, c.waitersErr
 			i.board.Queue.Length = len(c.waiting)
 			view := scoreboard.WorkerView{ID: 1, Activity: scoreboard.Idle}

@@ -93,7 +93,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, elastic)
 		b.want(t, b.after(5*time.Second), control.Up, control.Ready)
-		b.host.last().set(look{held: 1})
+		b.host.last().set(Observation{Held: 1})
 		b.host.connect()
 		b.host.connect()
 		st := b.after(2 * time.Second)
@@ -103,7 +103,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.waiting = 0
 		for _, p := range b.host.procs {
-			p.set(look{accepting: true})
+			p.set(Observation{Accepting: true})
 		}
 		b.host.mu.Unlock()
 		st = b.after(20 * time.Second)
@@ -146,7 +146,7 @@ func TestSleepyInstanceIsAwakeForWhoeverComesWhileItStops(t *testing.T) {
 			a.Limits.IdleTimeout = time.Minute
 			a.Activation = fcgisup.Eager
 			h.make = func(n int) (*fakeProcess, error) {
-				return &fakeProcess{now: look{accepting: true}, busy: n == 1}, nil // the first finds no moment to stop
+				return &fakeProcess{now: Observation{Accepting: true}, busy: n == 1}, nil // the first finds no moment to stop
 			}
 		})
 		b.after(61 * time.Second)

@@ -33,7 +33,7 @@ func (i *instance) shed(now time.Time) {
 // could, and the next one is not likely to either.
 func (i *instance) mayRefuse() bool {
 	return i.app.Limits.QueueTimeout > 0 && !i.alive() &&
-		slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.state == control.Failing })
+		slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.State == control.Failing })
 }
 
 // refuse answers the head of the queue; false when there is none or too many are being answered.
@@ -68,8 +68,8 @@ func (i *instance) answer(conn net.Conn, retry time.Duration) {
 func (i *instance) retryAfter(now time.Time) time.Duration {
 	soonest := i.app.Restart.MaxDelay
 	for _, s := range i.slots {
-		if s.m.state == control.Failing || s.m.state == control.Backoff {
-			soonest = min(soonest, s.m.deadline.Sub(now))
+		if s.m.State == control.Failing || s.m.State == control.Backoff {
+			soonest = min(soonest, s.m.Deadline.Sub(now))
 		}
 	}
 	return time.Duration(max(math.Ceil(soonest.Seconds()), 1)) * time.Second

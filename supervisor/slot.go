@@ -22,12 +22,12 @@ const (
 
 // slot is one place in the pool: a machine and the process that it is about.
 type slot struct {
-	m      machine
+	m      Machine
 	launch Launch
 	// generation is the instance's when the slot was made.
 	generation int
 	// proc is nil without a process; id is its number, never used again.
-	proc process
+	proc Process
 	id   int
 	exit Exit
 	// queue is watched from before the process begins until it is seen accepting.
@@ -49,7 +49,7 @@ type slot struct {
 	// why is the error behind the machine's cause, if there is one.
 	why string
 	// seen is what was seen of the process before it was ready.
-	seen unready
+	seen Unready
 	// suspended is since when looks have found it stopped with a request; zero: they have not.
 	suspended time.Time
 	// evidence was taken before the process was killed.
@@ -68,34 +68,34 @@ func (s *slot) pid() int {
 	if s.proc == nil {
 		return 0
 	}
-	return s.proc.pid()
+	return s.proc.PID()
 }
 
 // happen feeds an event to a slot and performs what follows.
-func (i *instance) happen(s *slot, ev event, now time.Time) {
+func (i *instance) happen(s *slot, ev Event, now time.Time) {
 	before, pid := s.m, s.pid()
-	var effects []effect
-	s.m, effects = step(s.m, ev, now, i.limits())
+	var effects []Effect
+	s.m, effects = Step(s.m, ev, now, i.limits())
 	i.noteUnready(s, before, ev)
-	if before.alive() && !s.m.alive() || ev.kind == exited {
+	if before.Alive() && !s.m.Alive() || ev.Kind == Exited {
 		i.ended(s, before, now)
 	}
-	if s.m.state != before.state {
+	if s.m.State != before.State {
 		i.logTransition(s, before, pid)
-		if before.state == control.Draining && s.endGate != nil {
+		if before.State == control.Draining && s.endGate != nil {
 			s.endGate()
 			s.endGate = nil
 		}
-		if s.m.state == control.Ready {
+		if s.m.State == control.Ready {
 			i.onReady(s, now)
 		}
 		if s.waits() {
 			i.programAt = now
 		}
-		if before.state == control.Draining && ev.kind == released {
+		if before.State == control.Draining && ev.Kind == Released {
 			s.released = true
 		}
-		if s.m.state == control.Killing && ev.kind == deadline {
+		if s.m.State == control.Killing && ev.Kind == Deadline {
 			i.countKilled(s)
 		}
 	}
@@ -104,11 +104,11 @@ func (i *instance) happen(s *slot, ev event, now time.Time) {
 	}
 }
 
-func (i *instance) perform(s *slot, e effect, now time.Time) {
+func (i *instance) perform(s *slot, e Effect, now time.Time) {
 	switch e {
-	case doSpawn:
+	case DoSpawn:
 		i.spawn(s, now)
-	case doGate:
+	case DoGate:
 		ctx, cancel := context.WithCancel(context.Background())
 		closed := make(chan struct{})
 		s.endGate = func() { // returns when the group is not stopped any more
@@ -117,17 +117,17 @@ func (i *instance) perform(s *slot, e effect, now time.Time) {
 		}
 		proc, id, sig := s.proc, s.id, s.launch.StopSignal
 		go func() {
-			signalled := proc.release(ctx, sig)
+			signalled := proc.Release(ctx, sig)
 			close(closed)
 			if signalled {
-				i.post(func(now time.Time) { i.about(s, id, event{kind: released}, now) })
+				i.post(func(now time.Time) { i.about(s, id, Event{Kind: Released}, now) })
 			}
 		}()
-	case doSignal:
+	case DoSignal:
 		i.signal(s, s.launch.StopSignal)
-	case doKill:
+	case DoKill:
 		i.signal(s, syscall.SIGKILL)
-	case doCount:
+	case DoCount:
 		i.cut++
 		i.log.Warn("stop timeout: signalled while connections may be open", "pid", s.pid())
 	}
@@ -136,14 +136,14 @@ func (i *instance) perform(s *slot, e effect, now time.Time) {
 // countKilled counts the requests' end of a worker that was released while it
 // held none, ignored the signal and went on serving until KILL.
 func (i *instance) countKilled(s *slot) {
-	if s.released && s.proc.look().held > 0 {
+	if s.released && s.proc.Observe().Held > 0 {
 		i.cut++
 		i.log.Warn("stop timeout: killed while connections are open", "pid", s.pid())
 	}
 }
 
 func (i *instance) signal(s *slot, sig syscall.Signal) {
-	if err := s.proc.signal(sig); err != nil {
+	if err := s.proc.Signal(sig); err != nil {
 		i.log.Error("cannot signal a worker", "pid", s.pid(), "error", err)
 	}
 }
@@ -152,7 +152,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.released = "", Exit{}, nil, false
-	s.seen = unready{}
+	s.seen = Unready{}
 	s.expires, s.suspended = time.Time{}, time.Time{}
 	s.queue = departures{}
 	i.lookAtQueue(s)
@@ -161,11 +161,11 @@ func (i *instance) spawn(s *slot, now time.Time) {
 }
 
 // started takes a process that start has made into its slot, or why there is none.
-func (i *instance) started(s *slot, now time.Time) func(process, error) {
-	return func(proc process, err error) {
+func (i *instance) started(s *slot, now time.Time) func(Process, error) {
+	return func(proc Process, err error) {
 		if err != nil {
 			s.why = err.Error()
-			i.happen(s, event{kind: spawnFailed}, now)
+			i.happen(s, Event{Kind: SpawnFailed}, now)
 			return
 		}
 		s.proc = proc
@@ -186,14 +186,14 @@ func (i *instance) gone(s *slot, id int, e Exit, left bool, now time.Time) {
 		s.exit = e
 	}
 	if !left && e.Clean() && id == s.id && i.took(s) {
-		i.about(s, id, event{kind: ready}, now)
+		i.about(s, id, Event{Kind: Ready}, now)
 	}
-	ev := event{kind: exited, clean: e.Clean()}
+	ev := Event{Kind: Exited, Clean: e.Clean()}
 	if left {
-		ev.kind = orphaned
+		ev.Kind = Orphaned
 	}
-	if id == s.id && !e.sent() {
-		ev.cause = i.blame(s, ev.clean, now)
+	if id == s.id && !e.Sent() {
+		ev.Cause = i.blame(s, ev.Clean, now)
 	}
 	i.about(s, id, ev, now)
 }
@@ -204,7 +204,7 @@ func (i *instance) gone(s *slot, id int, e Exit, left bool, now time.Time) {
 // between two looks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
 func (i *instance) took(s *slot) bool {
-	if s.m.state != control.Starting {
+	if s.m.State != control.Starting {
 		return false
 	}
 	i.lookAtQueue(s)
@@ -213,7 +213,7 @@ func (i *instance) took(s *slot) bool {
 
 // alone tells whether no other worker can take from the queue.
 func (i *instance) alone(s *slot) bool {
-	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.alive() })
+	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.Alive() })
 }
 
 // lookAtQueue observes who waits; where that cannot be read it observes nothing.
@@ -224,38 +224,38 @@ func (i *instance) lookAtQueue(s *slot) {
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.
-func (i *instance) about(s *slot, id int, ev event, now time.Time) {
-	if id == s.id && s.m.alive() {
+func (i *instance) about(s *slot, id int, ev Event, now time.Time) {
+	if id == s.id && s.m.Alive() {
 		i.happen(s, ev, now)
 	}
 }
 
 // ended does the books for a process that is gone, or never was.
-func (i *instance) ended(s *slot, before machine, now time.Time) {
-	i.exits[s.m.cause]++
+func (i *instance) ended(s *slot, before Machine, now time.Time) {
+	i.exits[s.m.Cause]++
 	reason := ""
-	if !before.proven && (s.m.cause == control.Crash || s.m.cause == control.StartTimeout) {
+	if !before.Proven && (s.m.Cause == control.Crash || s.m.Cause == control.StartTimeout) {
 		reason = i.whyUnready(s)
 	}
 	i.doubtTemplate(s, before, now)
-	if !before.proven {
+	if !before.Proven {
 		i.settle()
 		i.cold = cold{} // others may do better
-		if pids := i.host.sweepStrays(); len(pids) > 0 {
+		if pids := i.host.KillDaemonized(); len(pids) > 0 {
 			i.log.Warn("killed what the worker left behind with its socket: the program must not become a daemon", "pids", pids)
 		}
 	}
-	switch s.m.cause {
+	switch s.m.Cause {
 	case control.Crash, control.SpawnError, control.StartTimeout, control.Probe, control.Stuck:
-		f := &control.Failure{At: now, Cause: s.m.cause, PID: s.pid(), Detail: s.why}
+		f := &control.Failure{At: now, Cause: s.m.Cause, PID: s.pid(), Detail: s.why}
 		if f.Detail == "" {
 			f.Detail = s.exit.String()
 		}
 		if s.proc != nil {
-			f.Output = s.proc.lines()
+			f.Output = s.proc.Lines()
 		}
 		f.Evidence = s.evidence
-		if s.m.cause == control.StartTimeout {
+		if s.m.Cause == control.StartTimeout {
 			f.Detail = "not ready within " + i.app.Limits.StartTimeout.String() + ", then " + s.exit.String()
 		}
 		if reason != "" {
@@ -275,7 +275,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	i.acceptsItself(s, now)
 	i.settle()
 	i.warmed(s, now)
-	i.starts.Observe(now.Sub(s.m.spawned))
+	i.starts.Observe(now.Sub(s.m.Spawned))
 	i.waiting = arrivals{}
 	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0
 	s.expires = i.expiry(now)
@@ -285,22 +285,22 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	}
 }
 
-func (i *instance) logTransition(s *slot, before machine, pid int) {
+func (i *instance) logTransition(s *slot, before Machine, pid int) {
 	level := slog.LevelInfo
-	args := []any{"from", before.state, "to", s.m.state}
+	args := []any{"from", before.State, "to", s.m.State}
 	if pid == 0 {
 		pid = s.pid()
 	}
 	if pid != 0 {
 		args = append(args, "pid", pid)
 	}
-	if s.m.cause != control.None && s.m.state != control.Ready && (s.m.state != control.Starting || before.state != control.Stopped) {
-		args = append(args, "cause", s.m.cause)
+	if s.m.Cause != control.None && s.m.State != control.Ready && (s.m.State != control.Starting || before.State != control.Stopped) {
+		args = append(args, "cause", s.m.Cause)
 	}
-	switch s.m.state {
+	switch s.m.State {
 	case control.Backoff, control.Failing:
 		level = slog.LevelWarn
-		args = append(args, "attempt", s.m.attempt, "next_in", s.m.deadline.Sub(s.m.since).Round(time.Millisecond))
+		args = append(args, "attempt", s.m.Attempt, "next_in", s.m.Deadline.Sub(s.m.Since).Round(time.Millisecond))
 		if i.failure != nil {
 			args = append(args, "detail", i.failure.Detail)
 		}
@@ -313,13 +313,13 @@ func (i *instance) logTransition(s *slot, before machine, pid int) {
 
 // lookAtStarting finds out whether a starting worker accepts.
 func (i *instance) lookAtStarting(s *slot, now time.Time) {
-	l := s.proc.look()
+	l := s.proc.Observe()
 	i.lookAtQueue(s)
 	switch {
-	case l.accepting || l.took() || s.queue.found && i.alone(s):
-		i.happen(s, event{kind: ready}, now)
+	case l.Accepting || l.HasAccepted() || s.queue.found && i.alone(s):
+		i.happen(s, Event{Kind: Ready}, now)
 		return
-	case l.blocked || !l.polling && l.unknown == "": // one that execs, or reads its files from a slow disk, waits for nothing
+	case l.Blocked || !l.Polling && l.Unknown == "": // one that execs, or reads its files from a slow disk, waits for nothing
 		s.unsure = time.Time{}
 	case s.unsure.IsZero():
 		s.unsure = now
@@ -327,7 +327,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 		i.ask(s, now)
 	}
 	i.noteSleep(s, now)
-	s.lookAt = now.Add(min(max(now.Sub(s.m.spawned)/ageParts, firstLook), lastLook))
+	s.lookAt = now.Add(min(max(now.Sub(s.m.Spawned)/ageParts, firstLook), lastLook))
 }
 
 // ask sends a probe where looking cannot tell. With siblings on the socket the
@@ -335,7 +335,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 // asked: then waiting for descriptors must do.
 func (i *instance) ask(s *slot, now time.Time) {
 	if l := len(i.slots); l > 1 || !i.mayAsk(s.launch) {
-		i.happen(s, event{kind: ready}, now)
+		i.happen(s, Event{Kind: Ready}, now)
 		return
 	}
 	if now.Sub(s.asked) < i.app.Health.Timeout {
@@ -347,7 +347,7 @@ func (i *instance) ask(s *slot, now time.Time) {
 		ctx, cancel := context.WithTimeout(i.ctx, i.app.Health.Timeout)
 		defer cancel()
 		if r := i.opt.Probe(ctx, i.app, i.in); r.Err == nil {
-			i.post(func(now time.Time) { i.about(s, id, event{kind: ready}, now) })
+			i.post(func(now time.Time) { i.about(s, id, Event{Kind: Ready}, now) })
 		}
 	}()
 }

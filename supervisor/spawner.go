@@ -25,8 +25,8 @@ type Exit struct {
 // Clean is exit status 0.
 func (e Exit) Clean() bool { return e.Status.Exited() && e.Status.ExitStatus() == 0 }
 
-// sent is an end by a signal that others send, and no fault of a program raises.
-func (e Exit) sent() bool {
+// Sent is an end by a signal that others send, and no fault of a program raises.
+func (e Exit) Sent() bool {
 	switch e.Status.Signal() {
 	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
 		return true
@@ -77,7 +77,7 @@ type child struct {
 	gone       func(e Exit, left bool)
 	leaderGone bool
 	exit       Exit
-	group      *group
+	group      *Group
 }
 
 // NewSpawner starts a goroutine that forks and one that waits; Close ends both.
@@ -122,13 +122,13 @@ func newSpawner() *Spawner {
 
 // Close ends Loop and stops waiting; processes that are left die with this one.
 func (s *Spawner) Close() {
-	_ = s.pause(context.Background())
+	_ = s.Pause(context.Background())
 	close(s.done)
 }
 
-// pause stops waiting. Exits from now on are left to a successor, or to unpause. If
+// Pause stops waiting. Exits from now on are left to a successor, or to unpause. If
 // ctx ends first waiting goes on.
-func (s *Spawner) pause(ctx context.Context) error {
+func (s *Spawner) Pause(ctx context.Context) error {
 	s.pausing.Do(func() { close(s.paused) })
 	select {
 	case <-s.waited:
@@ -136,14 +136,14 @@ func (s *Spawner) pause(ctx context.Context) error {
 	case <-ctx.Done():
 		go func() {
 			<-s.waited
-			s.unpause()
+			s.Unpause()
 		}()
 		return ctx.Err()
 	}
 }
 
-// unpause waits for exits again, those of the pause included.
-func (s *Spawner) unpause() {
+// Unpause waits for exits again, those of the pause included.
+func (s *Spawner) Unpause() {
 	s.paused, s.waited, s.pausing = make(chan struct{}), make(chan struct{}), &sync.Once{}
 	go s.wait()
 }
@@ -174,12 +174,12 @@ func (s *Spawner) Exec(before func() error, path string, argv, env []string) err
 		failed <- err
 	}
 	err := <-failed
-	s.unpause()
+	s.Unpause()
 	return err
 }
 
 // group is the group of a child that this program has forked or adopted, nil if there is none.
-func (s *Spawner) group(pid int) *group {
+func (s *Spawner) group(pid int) *Group {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.children[pid]; c != nil {
@@ -189,7 +189,7 @@ func (s *Spawner) group(pid int) *group {
 }
 
 // remember keeps the group of a child as long as the child lives.
-func (s *Spawner) remember(g *group) {
+func (s *Spawner) remember(g *Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.children[g.leader]; c != nil {
@@ -199,7 +199,7 @@ func (s *Spawner) remember(g *group) {
 
 // adopt registers a child that a predecessor in this process has forked, or gives
 // one of ours to another supervisor.
-func (s *Spawner) adopt(g *group, gone func(Exit, bool)) {
+func (s *Spawner) adopt(g *Group, gone func(Exit, bool)) {
 	s.mu.Lock()
 	if c := s.children[g.leader]; c != nil {
 		c.gone = gone
@@ -214,7 +214,7 @@ func (s *Spawner) adopt(g *group, gone func(Exit, bool)) {
 }
 
 // take registers a child that another process has forked for us, like start.
-func (s *Spawner) take(g *group, gone func(Exit, bool)) error {
+func (s *Spawner) take(g *Group, gone func(Exit, bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stat, err := scoreboard.ReadStat(g.leader)
@@ -328,7 +328,7 @@ func (s *Spawner) reap() bool {
 		if !c.leaderGone {
 			continue
 		}
-		left := peopled(pid)
+		left := groupHasLiveProcess(pid)
 		if !left {
 			delete(s.children, pid)
 		}
@@ -343,10 +343,10 @@ func (s *Spawner) reap() bool {
 	return lingering
 }
 
-// peopled tells whether a group has a process that can still do anything.
+// groupHasLiveProcess tells whether a group has a process that can still do anything.
 // kill(2) alone finds zombies too, and those whose parent has ended stay for as
 // long as PID 1 likes; in a container that may be for ever.
-func peopled(group int) bool {
+func groupHasLiveProcess(group int) bool {
 	if syscall.Kill(-group, 0) != nil {
 		return false
 	}

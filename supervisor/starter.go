@@ -19,16 +19,16 @@ type Starter struct {
 	// Conduct is what is known of the socket's connections.
 	Conduct *scoreboard.Conduct
 	// Output is shared by the workers of all sockets, Modules, too.
-	Output  *outputShare
-	Modules *modules
+	Output  *OutputShare
+	Modules *Modules
 	// Mark is the variable that workers are recognised by.
 	Mark string
 
-	lethal lethalSignals
+	fatal fatalSignals
 }
 
-// spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.
-func (h *Starter) spawn(l Launch, line func(string), gone func(Exit, bool)) (process, error) {
+// Spawn starts a worker with the listener as fd 0 and its output on a pipe of its own.
+func (h *Starter) Spawn(l Launch, line func(string), gone func(Exit, bool)) (Process, error) {
 	g, err := h.exec(l, l.Env, nil, line, gone)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (h *Starter) spawn(l Launch, line func(string), gone func(Exit, bool)) (pro
 }
 
 // exec is spawn with another environment, and more descriptors from 3 on.
-func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*group, error) {
+func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*Group, error) {
 	// A Go worker makes the shared description non-blocking for everybody, and it
 	// stays so after that worker: libfcgi would exit 0 at once.
 	if err := h.Socket.Listener().SetBlocking(); err != nil {
@@ -58,7 +58,7 @@ func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string)
 	}
 	how := &sentSignal{}
 	pid, err := h.Spawner.start(l.Argv, attr, func(e Exit, left bool) {
-		h.lethal.learn(how, e)
+		h.fatal.learn(how, e)
 		gone(e, left)
 	})
 	if why := l.obstacle(err); why != "" {
@@ -74,21 +74,21 @@ func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string)
 	return g, nil
 }
 
-// program looks at the files that a worker is started from.
-func (h *Starter) program(l Launch) program { return lookAtProgram(l) }
+// Program looks at the files that a worker is started from.
+func (h *Starter) Program(l Launch) Program { return ReadProgram(l) }
 
 // group is that of a worker that has the listener as it is now.
-func (h *Starter) group(leader int, l Launch) *group {
-	return &group{leader: leader, spawner: h.Spawner, groups: h.Groups, socket: h.Socket, listener: h.Socket.Listener(), conduct: h.Conduct, tail: &tail{}, ended: make(chan struct{}), asides: newAsides(), launch: l, lethal: &h.lethal, sent: &sentSignal{}}
+func (h *Starter) group(leader int, l Launch) *Group {
+	return &Group{leader: leader, spawner: h.Spawner, groups: h.Groups, socket: h.Socket, listener: h.Socket.Listener(), conduct: h.Conduct, tail: &tail{}, ended: make(chan struct{}), reads: newSlowReads(), launch: l, fatal: &h.fatal, sent: &sentSignal{}}
 }
 
-// adopt is spawn for a worker that runs already: one of this very program, if a
+// Adopt is spawn for a worker that runs already: one of this very program, if a
 // handover has failed, or of the one before. Output is the descriptor of its output, -1 if that is closed.
-func (h *Starter) adopt(pid, output int, lines []string, line func(string), gone func(Exit, bool)) process {
+func (h *Starter) Adopt(pid, output int, lines []string, line func(string), gone func(Exit, bool)) Process {
 	g := h.Spawner.group(pid)
 	if g == nil {
 		g = h.group(pid, Launch{})
-		g.lethal, g.sent, g.tail = nil, nil, tailOf(lines)
+		g.fatal, g.sent, g.tail = nil, nil, tailOf(lines)
 		if output >= 0 {
 			g.follow(os.NewFile(uintptr(output), "output"), h.Output, line)
 		}

@@ -8,17 +8,17 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// sweepRounds bounds the rounds of sweepStrays: what a stray has forked becomes
+// daemonRounds bounds the rounds of KillDaemonized: what a stray has forked becomes
 // ours only when the stray is dead.
-const sweepRounds = 5
+const daemonRounds = 5
 
-// sweepStrays kills the processes that have left their group and yet hold the
+// KillDaemonized kills the processes that have left their group and yet hold the
 // listener: a program that turns itself into a daemon leaves one behind with
 // each attempt, and it would go on taking requests that nobody supervises. As
 // their subreaper (prctl(2)) we know them as our children.
-func (h *Starter) sweepStrays() (killed []int) {
-	for range sweepRounds {
-		strays := h.strays()
+func (h *Starter) KillDaemonized() (killed []int) {
+	for range daemonRounds {
+		strays := h.listening()
 		if len(strays) == 0 {
 			return killed
 		}
@@ -31,14 +31,14 @@ func (h *Starter) sweepStrays() (killed []int) {
 	return killed
 }
 
-// strays are our children that we have not started and that hold the listener.
-func (h *Starter) strays() []int {
+// listening are our children that we have not started and that hold the listener.
+func (h *Starter) listening() []int {
 	inode := h.Socket.Listener().Inode()
-	return scoreboard.Holds(h.foreign(), []scoreboard.Conn{{Inode: inode}}).By[inode]
+	return scoreboard.Holds(h.daemonized(), []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 
-// foreign are our children that we have not started.
-func (h *Starter) foreign() []int {
+// daemonized are our children that we have not started.
+func (h *Starter) daemonized() []int {
 	if !h.Spawner.everybody {
 		return nil
 	}

@@ -92,7 +92,7 @@ type Supervisor struct {
 	reloading sync.Mutex
 	// read is the configuration as it was last read.
 	read    fcgisup.App
-	modules *modules
+	modules *Modules
 }
 
 // New checks that the app can be run at all: its user exists, its environment
@@ -116,13 +116,13 @@ func New(opt Options) (*Supervisor, error) {
 	opt.lookers = make(chan struct{}, maxLookers)
 	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
-	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, newOutputShare()
-	s.modules = &modules{dir: opt.ModuleDir}
+	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, NewOutputShare()
+	s.modules = &Modules{Dir: opt.ModuleDir}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
 		h := &realHost{socket: socket, watcher: w, groups: groups, shared: shared, options: opt.App.Socket, siblings: opt.siblings}
-		h.Starter = &Starter{Socket: socket, Spawner: opt.Spawner, Groups: groups, Conduct: &h.conduct, Output: output, Modules: s.modules, Mark: markOf(in)}
+		h.Starter = &Starter{Socket: socket, Spawner: opt.Spawner, Groups: groups, Conduct: &h.conduct, Output: output, Modules: s.modules, Mark: MarkOf(in)}
 		if err := h.reopen(); err != nil {
 			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
 		}
@@ -150,7 +150,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		running.Go(func() { i.run(ctx) })
 	}
 	running.Wait()
-	s.modules.remove()
+	s.modules.Remove()
 	return s.watcher.Close()
 }
 

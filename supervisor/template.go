@@ -32,8 +32,8 @@ type preforking struct {
 
 // loading is a process that loads the program and may become a template.
 type loading struct {
-	template
-	proc   process
+	Template
+	proc   Process
 	launch Launch
 	// slot is where it was started, as process number id.
 	slot *slot
@@ -43,7 +43,7 @@ type loading struct {
 }
 
 // start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
-func (i *instance) start(s *slot, now time.Time) (process, error) {
+func (i *instance) start(s *slot, now time.Time) (Process, error) {
 	s.parent, s.doubtful = nil, true
 	if i.current != nil && i.mayFork(s, now) {
 		if proc := i.fork(s, now); proc != nil {
@@ -56,7 +56,7 @@ func (i *instance) start(s *slot, now time.Time) (process, error) {
 		}
 	}
 	s.doubtful = false
-	return i.host.spawn(s.launch, i.line, i.goner(s, s.id))
+	return i.host.Spawn(s.launch, i.line, i.goner(s, s.id))
 }
 
 // mayFork reports whether the template has loaded what the slot runs. One that has loaded something else is of no use
@@ -66,19 +66,19 @@ func (i *instance) mayFork(s *slot, now time.Time) bool {
 	switch {
 	case !s.launch.Equal(c.launch):
 		return false
-	case c.proc.outdated():
+	case c.proc.Outdated():
 		i.drop(c, now)
-	case c.changed():
-		i.log.Info("the program has changed, its template is made again", "pid", c.proc.pid())
+	case c.Changed():
+		i.log.Info("the program has changed, its template is made again", "pid", c.proc.PID())
 		i.drop(c, now)
 	}
 	return i.current != nil
 }
 
 // fork returns nil if the template cannot fork: that ends it.
-func (i *instance) fork(s *slot, now time.Time) process {
+func (i *instance) fork(s *slot, now time.Time) Process {
 	c := i.current
-	proc, err := c.fork(i.line, i.goner(s, s.id))
+	proc, err := c.Fork(i.line, i.goner(s, s.id))
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Lost, Reason: err.Error(), Blamed: true}, now)
 		i.drop(c, now)
@@ -94,20 +94,20 @@ func (i *instance) mayLoad(s *slot, now time.Time) bool {
 	if i.roll != nil {
 		launch = i.roll.launch
 	}
-	return i.app.Workers.Prefork.On() && i.current == nil && i.coming == nil && s.m.attempt == 0 && s.launch.Equal(launch) && i.template.MayBegin(now)
+	return i.app.Workers.Prefork.On() && i.current == nil && i.coming == nil && s.m.Attempt == 0 && s.launch.Equal(launch) && i.template.MayBegin(now)
 }
 
 // load returns nil if there can be no template.
-func (i *instance) load(s *slot, now time.Time) process {
+func (i *instance) load(s *slot, now time.Time) Process {
 	c := &loading{launch: s.launch, slot: s, id: s.id}
-	proc, t, err := i.host.load(s.launch, i.line,
+	proc, t, err := i.host.Load(s.launch, i.line,
 		func(e Exit, left bool) { i.post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
 		func(m prefork.Message) { i.post(func(now time.Time) { i.hear(c, m, now) }) })
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: err.Error()}, now)
 		return nil
 	}
-	c.proc, c.template = proc, t
+	c.proc, c.Template = proc, t
 	i.coming = c
 	i.change(prefork.Event{Kind: prefork.Begun}, now)
 	return proc
@@ -116,14 +116,14 @@ func (i *instance) load(s *slot, now time.Time) process {
 // change is one step of the template, which the log has once.
 func (i *instance) change(ev prefork.Event, now time.Time) {
 	before := i.template
-	i.template = before.Step(ev, now, i.limits().delay)
+	i.template = before.Step(ev, now, i.limits().Delay)
 	if i.template.State == before.State {
 		return
 	}
 	level, args := slog.LevelInfo, []any{"from", cmp.Or(string(before.State), "none"), "to", cmp.Or(string(i.template.State), "none")}
 	for _, c := range []*loading{i.coming, i.current} {
 		if c != nil {
-			args = append(args, "pid", c.proc.pid())
+			args = append(args, "pid", c.proc.PID())
 			break
 		}
 	}
@@ -149,7 +149,7 @@ func (i *instance) hear(c *loading, m prefork.Message, now time.Time) {
 
 // haveServe has the process be what it was started as, a worker.
 func (i *instance) haveServe(c *loading, why string, now time.Time) {
-	c.serve()
+	c.Serve()
 	if i.coming == c {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: control.Shown(why)}, now)
 		i.coming = nil
@@ -159,20 +159,20 @@ func (i *instance) haveServe(c *loading, why string, now time.Time) {
 // decide makes a program that has arrived at its first accept the template, or a worker.
 func (i *instance) decide(c *loading, pid int, now time.Time) {
 	s := c.slot
-	wanted := i.coming == c && c.id == s.id && (s.m.state == control.Starting || s.m.state == control.Ready)
-	if !wanted && !s.m.up && s.id == c.id { // it holds no connection
-		i.happen(s, event{kind: kill, cause: s.m.cause}, now)
+	wanted := i.coming == c && c.id == s.id && (s.m.State == control.Starting || s.m.State == control.Ready)
+	if !wanted && !s.m.Up && s.id == c.id { // it holds no connection
+		i.happen(s, Event{Kind: Kill, Cause: s.m.Cause}, now)
 		return
 	}
 	if !wanted {
-		c.serve()
+		c.Serve()
 		return
 	}
-	if why := c.inspect(pid, i.app.Workers.Prefork.Allow); why != "" {
+	if why := c.Inspect(pid, i.app.Workers.Prefork.Allow); why != "" {
 		i.haveServe(c, why, now)
 		return
 	}
-	if err := c.keep(); err != nil {
+	if err := c.Keep(); err != nil {
 		i.haveServe(c, err.Error(), now)
 		return
 	}
@@ -188,8 +188,8 @@ func (i *instance) leaveSlot(s *slot, now time.Time) {
 	s.proc = nil
 	i.spawns++
 	s.id = i.spawns
-	if !s.m.up {
-		s.m = s.m.enter(control.Stopped, now, time.Time{})
+	if !s.m.Up {
+		s.m = s.m.Enter(control.Stopped, now, time.Time{})
 		return
 	}
 	i.started(s, now)(i.start(s, now))
@@ -198,7 +198,7 @@ func (i *instance) leaveSlot(s *slot, now time.Time) {
 // acceptsItself notes that a process which might have become the template is a worker, and that a slot which was there
 // for it is one of the pool's.
 func (i *instance) acceptsItself(s *slot, now time.Time) {
-	s.m.up = true
+	s.m.Up = true
 	c := i.coming
 	if c == nil || c.slot != s || c.id != s.id {
 		return
@@ -221,35 +221,35 @@ func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
 	if !c.kept {
 		if i.coming == c && !left {
 			why := fmt.Sprintf("the program ended before it accepted: %s", e)
-			i.change(prefork.Event{Kind: prefork.Lost, Reason: why, Blamed: !e.sent() && i.ready()}, now)
+			i.change(prefork.Event{Kind: prefork.Lost, Reason: why, Blamed: !e.Sent() && i.ready()}, now)
 			i.coming = nil
 		}
 		if !left {
-			c.close()
+			c.Close()
 		}
 		i.gone(c.slot, c.id, e, left, now)
 		return
 	}
 	if left {
-		_ = c.proc.signal(syscall.SIGKILL) // what is left of the group that was the template's
+		_ = c.proc.Signal(syscall.SIGKILL) // what is left of the group that was the template's
 		return
 	}
 	i.templates--
-	c.close()
+	c.Close()
 	if i.former == c {
 		i.former = nil
 	}
 	if i.current == c {
-		i.change(prefork.Event{Kind: prefork.Lost, Reason: fmt.Sprintf("the template ended: %s", e), Blamed: !e.sent()}, now)
+		i.change(prefork.Event{Kind: prefork.Lost, Reason: fmt.Sprintf("the template ended: %s", e), Blamed: !e.Sent()}, now)
 		i.current = nil
 	}
 }
 
 // doubtTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
 // is started as ever shows who is at fault.
-func (i *instance) doubtTemplate(s *slot, before machine, now time.Time) {
+func (i *instance) doubtTemplate(s *slot, before Machine, now time.Time) {
 	c := s.parent
-	if c == nil || c != i.current || before.proven || s.exit.sent() || s.m.cause != control.Crash && s.m.cause != control.StartTimeout {
+	if c == nil || c != i.current || before.Proven || s.exit.Sent() || s.m.Cause != control.Crash && s.m.Cause != control.StartTimeout {
 		return
 	}
 	i.change(prefork.Event{Kind: prefork.Refused, Reason: fmt.Sprintf("a worker that was forked from the template ended before it was ready: %s", s.exit)}, now)
@@ -258,9 +258,9 @@ func (i *instance) doubtTemplate(s *slot, before machine, now time.Time) {
 
 // drop ends a template. It holds no connection and nothing of its own, so it need not be asked.
 func (i *instance) drop(c *loading, now time.Time) {
-	c.close()
-	if err := c.proc.signal(syscall.SIGKILL); err != nil {
-		i.log.Error("cannot end the template", "pid", c.proc.pid(), "error", err)
+	c.Close()
+	if err := c.proc.Signal(syscall.SIGKILL); err != nil {
+		i.log.Error("cannot end the template", "pid", c.proc.PID(), "error", err)
 	}
 	if i.current == c {
 		i.current = nil
@@ -303,7 +303,7 @@ func (i *instance) resetTemplate(now time.Time) {
 func (i *instance) closeTemplates() {
 	for _, c := range []*loading{i.coming, i.current, i.former} {
 		if c != nil {
-			c.close()
+			c.Close()
 		}
 	}
 }
@@ -325,7 +325,7 @@ func (p templatePolicy) run(now time.Time) {
 	}
 	if due(p.templateBegins(), now) {
 		s := p.add(p.launch, now)
-		s.m.up = p.coming == nil || p.coming.slot != s // without a template it is a worker too many, which fill ends
+		s.m.Up = p.coming == nil || p.coming.slot != s // without a template it is a worker too many, which fill ends
 	}
 }
 
@@ -372,7 +372,7 @@ func (i *instance) templateMissing() bool {
 // then they would only share the cores with it.
 func (i *instance) awaitsTemplate() bool {
 	c := i.coming
-	return c != nil && i.roll == nil && c.slot.id == c.id && c.slot.m.state == control.Starting && i.working() > 0
+	return c != nil && i.roll == nil && c.slot.id == c.id && c.slot.m.State == control.Starting && i.working() > 0
 }
 
 // templateStatus is what others may see; nil if none is configured.
@@ -382,14 +382,14 @@ func (i *instance) templateStatus() *control.TemplateStatus {
 	}
 	t := &control.TemplateStatus{State: i.template.State, Since: i.template.Since, Reason: control.Shown(i.template.Reason)}
 	if c := i.current; c != nil {
-		t.PID = c.proc.pid()
+		t.PID = c.proc.PID()
 	} else if i.coming != nil {
-		t.PID = i.coming.proc.pid()
+		t.PID = i.coming.proc.PID()
 	}
 	return t
 }
 
 // onlyLoads reports whether a slot is there for the template alone.
 func (i *instance) onlyLoads(s *slot) bool {
-	return !s.m.up && i.coming != nil && i.coming.slot == s
+	return !s.m.Up && i.coming != nil && i.coming.slot == s
 }

@@ -23,16 +23,16 @@ type fakeTemplate struct {
 	forks    int
 }
 
-func (h *fakeHost) load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (process, template, error) {
+func (h *fakeHost) Load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (Process, Template, error) {
 	if h.fates == nil {
-		return nil, nil, errNoTemplate
+		return nil, nil, ErrNoTemplate
 	}
-	made, err := h.spawn(l, line, gone)
+	made, err := h.Spawn(l, line, gone)
 	if err != nil {
 		return nil, nil, err
 	}
 	t := &fakeTemplate{host: h, proc: made.(*fakeProcess)}
-	t.proc.set(look{})
+	t.proc.set(Observation{})
 	h.mu.Lock()
 	t.fate = h.fates(len(h.templates)+1, l)
 	h.templates = append(h.templates, t)
@@ -42,40 +42,40 @@ func (h *fakeHost) load(l Launch, line func(string), gone func(Exit, bool), said
 		case "ends":
 			t.proc.die(1)
 		case "accepts":
-			t.proc.set(look{accepting: true})
+			t.proc.set(Observation{Accepting: true})
 		default:
-			said(prefork.Message{Said: prefork.Loaded, PID: t.proc.pid()})
-			said(prefork.Message{Said: prefork.Ready, PID: t.proc.pid()})
+			said(prefork.Message{Said: prefork.Loaded, PID: t.proc.PID()})
+			said(prefork.Message{Said: prefork.Ready, PID: t.proc.PID()})
 		}
 	})
 	return made, t, nil
 }
 
-func (t *fakeTemplate) inspect(int, []string) string {
+func (t *fakeTemplate) Inspect(int, []string) string {
 	if t.fate == "refused" {
 		return "the program is connected to 127.0.0.1:5432"
 	}
 	return ""
 }
 
-func (t *fakeTemplate) keep() error {
+func (t *fakeTemplate) Keep() error {
 	t.kept = true
 	return nil
 }
 
-func (t *fakeTemplate) serve() { t.proc.set(look{accepting: true}) }
+func (t *fakeTemplate) Serve() { t.proc.set(Observation{Accepting: true}) }
 
-func (t *fakeTemplate) fork(line func(string), gone func(Exit, bool)) (process, error) {
+func (t *fakeTemplate) Fork(line func(string), gone func(Exit, bool)) (Process, error) {
 	if t.fate == "barren" {
 		return nil, errors.New("no memory")
 	}
 	t.forks++
-	return t.host.spawn(Launch{}, line, gone)
+	return t.host.Spawn(Launch{}, line, gone)
 }
 
-func (t *fakeTemplate) changed() bool { return t.outdated }
+func (t *fakeTemplate) Changed() bool { return t.outdated }
 
-func (t *fakeTemplate) close() {}
+func (t *fakeTemplate) Close() {}
 
 // preforking runs a pool of three whose templates have these fates.
 func preforkBench(t *testing.T, fates func(n int, l Launch) string, change func(*fcgisup.App)) *bench {
@@ -106,7 +106,7 @@ func TestThePoolIsForked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := preforkBench(t, always(""), nil)
 		pid := b.template(t, control.TemplateReady, 1).PID
-		if first := b.host.templates[0]; pid != first.proc.pid() || first.forks != 3 || !first.kept {
+		if first := b.host.templates[0]; pid != first.proc.PID() || first.forks != 3 || !first.kept {
 			t.Errorf("the template is %d, and %+v", pid, first)
 		}
 		b.host.last().die(1)
@@ -205,7 +205,7 @@ func TestARestartTurnsTheTemplate(t *testing.T) {
 				}, nil)
 				before := b.template(t, control.TemplateReady, 1).PID
 				b.host.make = func(int) (*fakeProcess, error) {
-					p := &fakeProcess{now: look{accepting: fate == ""}}
+					p := &fakeProcess{now: Observation{Accepting: fate == ""}}
 					if fate != "" {
 						p.lives = time.Second
 					}
@@ -219,7 +219,7 @@ func TestARestartTurnsTheTemplate(t *testing.T) {
 				}
 				b.host.make = nil
 				now := b.template(t, control.TemplateReady, c.loads)
-				if want := b.host.templates[c.current].proc.pid(); now.PID != want {
+				if want := b.host.templates[c.current].proc.PID(); now.PID != want {
 					t.Errorf("the template is %d, want %d; it was %d", now.PID, want, before)
 				}
 				b.end(t)

@@ -14,7 +14,7 @@ import (
 // workers that were stopped with a request.
 func (i *instance) judgeRequests(now time.Time) {
 	for _, s := range i.slots {
-		if s.m.state != control.Ready {
+		if s.m.State != control.Ready {
 			continue
 		}
 		v := i.view(s)
@@ -38,7 +38,7 @@ func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) str
 	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit {
 		return ""
 	}
-	resting := s.proc.resting()
+	resting := s.proc.Resting()
 	waiting := i.board.QueuedSince
 	for _, r := range i.board.Requests {
 		if now.Sub(r.Since) < limit || !slices.Contains(r.Workers, s.id) {
@@ -72,10 +72,10 @@ func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.patience()
 	waiting := i.board.QueuedSince
-	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit || now.Sub(s.m.since) < limit {
+	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit || now.Sub(s.m.Since) < limit {
 		return ""
 	}
-	if l := s.proc.look(); l.accepting || l.polling || l.took() || l.unknown != "" || i.host.pressed() {
+	if l := s.proc.Observe(); l.Accepting || l.Polling || l.HasAccepted() || l.Unknown != "" || i.host.pressed() {
 		return ""
 	}
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))
@@ -86,7 +86,7 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 // accepted, probes would have condemned it after the same time.
 func (i *instance) standingStill(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.patience()
-	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit || !s.proc.suspended() {
+	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit || !s.proc.Suspended() {
 		s.suspended = time.Time{}
 		return ""
 	}
@@ -107,7 +107,7 @@ func (i *instance) patience() time.Duration {
 // condemnStuck takes the evidence first: it goes with the process.
 func (i *instance) condemnStuck(s *slot, why string, now time.Time) {
 	s.why = why
-	s.evidence = s.proc.evidence()
+	s.evidence = s.proc.Evidence()
 	i.log.Warn("worker is stuck", "pid", s.pid(), "detail", why, "evidence", s.evidence)
-	i.happen(s, event{kind: unhealthy, cause: control.Stuck}, now)
+	i.happen(s, Event{Kind: Unhealthy, Cause: control.Stuck}, now)
 }

@@ -52,7 +52,7 @@ func (i *instance) mayStart(now time.Time) bool {
 // starting counts the workers that are not ready yet, and those of them that use a core or the disk.
 func (i *instance) starting(now time.Time) (all, busy int) {
 	for _, s := range i.slots {
-		if s.m.state != control.Starting {
+		if s.m.State != control.Starting {
 			continue
 		}
 		all++
@@ -67,7 +67,7 @@ func (i *instance) starting(now time.Time) (all, busy int) {
 func (i *instance) noteSleep(s *slot, now time.Time) {
 	i.cold.news = true
 	switch {
-	case !i.held() || !s.proc.sleeps():
+	case !i.held() || !s.proc.Sleeps():
 		s.asleep = time.Time{}
 	case s.asleep.IsZero():
 		s.asleep = now
@@ -77,7 +77,7 @@ func (i *instance) noteSleep(s *slot, now time.Time) {
 // warmed notes that a worker has become ready, and what its start took.
 func (i *instance) warmed(s *slot, now time.Time) {
 	if i.cold.on && i.cold.took == 0 {
-		i.cold.took = max(now.Sub(s.m.spawned), firstLook)
+		i.cold.took = max(now.Sub(s.m.Spawned), firstLook)
 		i.cold.next = now.Add(i.cold.took)
 	}
 	i.cold.news = true

@@ -88,11 +88,11 @@ func (m *sharedCores) accept(p *fakeProcess, first bool) {
 	}
 	m.host.mu.Unlock()
 	if !taken {
-		p.set(look{accepting: true})
+		p.set(Observation{Accepting: true})
 		time.AfterFunc(m.slice(), func() { m.accept(p, first) })
 		return
 	}
-	p.set(look{held: 1})
+	p.set(Observation{Held: 1})
 	page := m.slice()
 	if first {
 		page = m.compile
@@ -191,7 +191,7 @@ func TestColdPool(t *testing.T) {
 			h.waiting = waiting
 			h.make = func(int) (*fakeProcess, error) {
 				p := &fakeProcess{}
-				time.AfterFunc(takes, func() { p.set(look{accepting: true}) })
+				time.AfterFunc(takes, func() { p.set(Observation{Accepting: true}) })
 				return p, nil
 			}
 		})
@@ -239,7 +239,7 @@ func TestColdPool(t *testing.T) {
 				h.make = func(int) (*fakeProcess, error) {
 					p := &fakeProcess{}
 					time.AfterFunc(start, func() {
-						p.set(look{held: 1})
+						p.set(Observation{Held: 1})
 						h.mu.Lock()
 						h.waiting = 0
 						h.mu.Unlock()
@@ -299,7 +299,7 @@ func TestLeavesWhileCold(t *testing.T) {
 	i := newInstance(app.Instance(1), app, Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
 	i.phase, i.watching, i.want, i.cold = phaseAwake, true, 2, cold{on: true, took: time.Second, next: time.Unix(2, 0)}
 	i.app.Workers = fcgisup.Workers{Min: 2, Max: 2}
-	i.slots = []*slot{{m: machine{state: control.Starting, up: true}}}
+	i.slots = []*slot{{m: Machine{State: control.Starting, Up: true}}}
 	if !i.nextDue().Equal(i.cold.next) {
 		t.Error("it does not come back for the workers that it holds back")
 	}
