@@ -41,7 +41,7 @@ func TestManPages(t *testing.T) {
 			t.Errorf("%s has no page of that date: %.200s", name, page)
 		}
 	}
-	for _, text := range []string{"==> PATH <==", "systemd/*"} {
+	for _, text := range []string{"==> PATH <==", "systemd/*", "replaced atomically"} {
 		if page := strings.ReplaceAll(pages["fcgisup-gen.1"], `\&`, ""); !strings.Contains(page, text) {
 			t.Errorf("fcgisup-gen.1 has lost %q:\n%s", text, page)
 		}

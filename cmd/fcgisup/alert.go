@@ -11,30 +11,24 @@ import (
 func (c *cli) alertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alert",
-		Short: "Try the alerts of the monitor",
-		Long: `The monitor tells the targets under alerts.to what is down for longer than
-alerts.for, again every alerts.repeat, and when it is up again, for how long it was
-down and why. Changes within ten seconds make one message. Nobody hears of what
-was shorter, of what an operator did, or of what could not be learned.
+		Short: "Describe and test the alerts of the monitor",
+		Long: `The monitor sends a message to each target under alerts.to when an app is down
+for longer than alerts.for, again every alerts.repeat, and when it is up again.
+No alert is sent for shorter outages, operator actions, or unknown states.
 
 A target is one of:
-  url_file  a file with a URL of shoutrrr, in a line of its own, such as
-              telegram://TOKEN@telegram?chats=ID
-              smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS
-              ntfy://ntfy.sh/TOPIC, slack://..., generic://HOST/PATH?template=json
-            read at each message. It must belong to root or the monitor's user, and
-            be readable by nobody else (0600; root's may be 0640).
-  url_env   a variable with such a URL, as in /etc/default/fcgisup-monitor.
-  exec      a program, run without a shell for at most 30 s. It gets the message as
-            JSON on standard input (id, event: down, still_down, up or test, host,
-            at, title, text, apps) and in FCGISUP_ID, FCGISUP_EVENT, FCGISUP_HOST,
-            FCGISUP_APPS, FCGISUP_TITLE and FCGISUP_TEXT. Exit code 0: delivered.
+  url_file  a file with a URL of shoutrrr: telegram://TOKEN@telegram?chats=ID,
+            smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS, ntfy://...,
+            slack://..., generic://HOST/PATH?template=json. It belongs to root
+            or the monitor's user; no other user can read it (mode 0600).
+  url_env   an environment variable with such a URL, as in
+            /etc/default/fcgisup-monitor
+  exec      a program; it gets the message as JSON on standard input
 
-What is not delivered is tried again for a day, and survives the monitor's death.
-If that comes just between a delivery and its being noted, a message comes twice,
-with the same id.`,
-		Example: "  fcgisup alert test",
-		Args:    cobra.NoArgs,
+Undelivered messages are sent again for a day, also by a restarted monitor.`,
+		Example: `  fcgisup alert test
+  fcgisup alert test --target telegram`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -65,11 +59,11 @@ func (c *cli) alertTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Send a test message to every target",
-		Long: `test sends a message to every target under alerts.to and prints a line for each:
-ok, or why not. It waits for all, at most half a minute. Exit code 1: one failed.
+		Long: `test sends a message to every target under alerts.to and prints the result of
+each, after 30 seconds at most. Exit code 1: a target failed.
 
-It runs as you, with your environment: a variable that url_env names must be
-set here as well, and what the service's sandbox forbids is not forbidden.`,
+It runs as the calling user, with that user's environment: a variable under
+url_env must be set here as well, and the sandbox of the service does not apply.`,
 		Example: `  fcgisup alert test
   fcgisup alert test --target telegram`,
 		Args: cobra.NoArgs,
@@ -77,7 +71,7 @@ set here as well, and what the service's sandbox forbids is not forbidden.`,
 			return watch.TestAlerts(cmd.Context(), c.Env, target)
 		},
 	}
-	cmd.Flags().StringVar(&target, "target", "", "only the target with this `NAME`")
+	cmd.Flags().StringVar(&target, "target", "", "`NAME` of one target (default all)")
 	_ = cmd.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return c.targetNames(), cobra.ShellCompDirectiveNoFileComp
 	}) // fails for a missing flag only

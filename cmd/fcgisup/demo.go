@@ -10,19 +10,20 @@ func (c *cli) demoCommand() *cobra.Command {
 	d := &demo.Demo{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See it work: five instances of a built-in program, nothing installed",
-		Long: `demo supervises five sleeping instances of a FastCGI program that is built in,
-and passes HTTP to them. It sends requests, kills a worker, shows it come back,
-and prints the nginx upstream for the same instances. Then it goes on serving
-until it is interrupted, or ends with --once. It needs no root, listens on
-loopback and on sockets in a temporary folder, and leaves nothing behind.`,
-		Example: "  fcgisup demo --once",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
+		Short: "Try fcgisup with a built-in program, nothing installed",
+		Long: `demo supervises five sleeping instances of a built-in FastCGI program and serves
+them over HTTP. It sends requests, kills a worker, shows the replacement, and
+prints the nginx upstream for the same instances. It then serves until it is
+interrupted; with --once it ends. It needs no root, listens on loopback and on
+sockets in a temporary directory, and leaves no files.`,
+		Example: `  fcgisup demo
+  fcgisup demo --once`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&d.Once, "once", false, "end after the tour; exit code 1 if anything failed")
-	cmd.Flags().StringVar(&d.Address, "http", "127.0.0.1:0", "serve HTTP on `ADDRESS`")
-	cmd.Flags().BoolVar(&d.Verbose, "verbose", false, "show the supervisor's log")
+	cmd.Flags().BoolVar(&d.Once, "once", false, "end after the tour, with exit code 1 if a step failed")
+	cmd.Flags().StringVar(&d.Address, "http", "127.0.0.1:0", "`ADDRESS` of the HTTP server")
+	cmd.Flags().BoolVar(&d.Verbose, "verbose", false, "log of the supervisor on standard error")
 	return cmd
 }
 

@@ -12,38 +12,24 @@ func (c *cli) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Diagnose problems on this host and suggest fixes",
-		Long: `doctor looks at the configuration, at systemd (over D-Bus), at what nginx really
-reads (nginx -T) and at the kernel, and explains what it finds, with a fix. It
-changes nothing, starts nothing and wakes no sleeping instance. Without a
-configuration it looks at the host alone: hand-written units and upstreams, too.
+		Long: `doctor reads the configuration, systemd's state, the files that nginx reads
+(nginx -T) and kernel tables, and prints each problem with a fix. It changes
+nothing, starts nothing, and wakes no sleeping instance. Without a configuration
+it examines the host alone, including hand-written units and upstreams.
 
-Errors refuse requests now, or will with the next start, or keep the monitor from
-watching or an alert from its target, or let any user choose what root runs.
-Warnings lose requests under load, after a crash or after a reboot. Notes say what could not be looked at, by whom it can,
-and what is harmless so far.
+Errors: requests are refused now or after the next start, monitoring or alerts
+do not work, or other users can change what root runs. Warnings: requests are
+lost under load, after a crash, or after a reboot. Notes: what could not be
+examined, and what is harmless so far. Run as root to examine everything.
 
-Supervisors that run are asked whether a worker of theirs lives; the monitor's
-unit and token, and the files and programs of alerts.to, are looked at as well.
-
-Whether the web server may connect is tried without connecting, which would wake
-an instance: with the credentials of nginx's workers (user, group and
-supplementary groups, as they run) and in their mount namespace, every folder is
-searched and the socket asked for write permission, which is what connect(2)
-itself asks. Whether an app's user may read the configuration is tried in the
-same way. Security modules have a say of their own and are not asked.
-
-Backends on other hosts are not looked at.
-
-Root sees everything. Others see what they may, and a note says what is missing.
-
-Exit code 0: no error; 1: at least one; 2: the configuration or the command line
-is wrong.`,
+Exit code 0: no errors; 1: at least one error; 2: wrong usage or an invalid
+configuration.`,
 		Example: `  fcgisup doctor
-  fcgisup doctor --json | jq -r '.[] | select(.severity != "note") | .id + " " + .subject'`,
+  fcgisup doctor --json | jq -r '.[] | select(.severity == "error") | .subject'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&d.JSON, "json", false, "print a JSON array of id, severity, subject, message and fix")
+	cmd.Flags().BoolVar(&d.JSON, "json", false, "JSON array of objects with id, severity, subject, message and fix")
 	cmd.Flags().StringVar(&d.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	return cmd
 }

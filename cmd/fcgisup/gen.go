@@ -15,31 +15,28 @@ import (
 func (c *cli) genCommand() *cobra.Command {
 	g := &deploy.Generation{Env: c.Env}
 	gen := genCommandOf(g, "gen", "Render systemd units and nginx files", true, true)
-	gen.Long = `gen renders what the configuration says: systemd units, an nginx upstream
-(http block) and an nginx location (server block). It prints the files, each
-under a line "# ==> PATH <==".
+	gen.Long = `gen prints the files that the configuration describes: systemd units, an nginx
+upstream (http block) and an nginx location (server block), each under a line
+"# ==> PATH <==".
 
---out DIR writes DIR/systemd/* and DIR/nginx/* instead, each atomically, only
-those that differ; what an earlier gen left for instances that are no more is
-removed. --check writes nothing: it prints a unified diff of the files in DIR,
-or of those installed if there is no --out (/etc/systemd/system,
-/etc/nginx/conf.d/APP-upstream.conf, /etc/nginx/snippets/APP-location.conf), and
-exits 1 if there is any.
+--out DIR writes DIR/systemd/* and DIR/nginx/* instead. It changes only files
+that differ and removes those of instances that no longer exist. --check
+compares with the files in DIR, or with the installed files if there is no
+--out. It prints a unified diff and exits 1 if there is one.
 
-APPs are those of the configuration, all by default. After -- comes the command
-of an app that no configuration describes; its name is APP or the command's. With
-neither configuration nor command the built-in example is rendered, but for --check.
+APPs are names in the configuration (default all). After -- comes the command of
+an app without a configuration. With neither, gen prints the built-in example.
 
-The units name the configuration by --config or $FCGISUP_CONFIG, else
-` + fcgisup.SystemConfig + `: a ./fcgisup.yaml is taken for a draft of that one.`
+The units name the configuration given by --config or $FCGISUP_CONFIG, else
+` + fcgisup.SystemConfig + `; ./fcgisup.yaml counts as a draft of it.`
 	gen.Example = `  fcgisup gen --instances 5
   fcgisup gen rt --out build
   fcgisup gen units --check
   fcgisup gen hello --instances 3 --user hello -- /usr/local/bin/hello.fcgi -v`
 	f := gen.PersistentFlags()
 	f.IntVar(&g.Instances, "instances", 0, "`NUMBER` of instances, instead of the configuration's")
-	f.StringVar(&g.Dir, "out", "", "write below `DIR` instead of printing")
-	f.BoolVar(&g.Check, "check", false, "write nothing, print a diff, exit 1 if there is any")
+	f.StringVar(&g.Dir, "out", "", "`DIR` for the files (default standard output)")
+	f.BoolVar(&g.Check, "check", false, "diff of the files in place instead of writing; exit code 1 if they differ")
 	f.StringVar(&g.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	g.Hosts.Define(f, "default any")
 	g.Inline.Define(f, "www-data")
@@ -59,7 +56,8 @@ func genCommandOf(g *deploy.Generation, name, short string, wantUnits, wantNginx
 	return &cobra.Command{
 		Use:     name + " [APP...] [-- COMMAND...]",
 		Short:   short,
-		Example: "  fcgisup gen " + name + " rt --instances 5",
+		Long:    "gen " + name + " prints only these files, with the configuration and the flags of gen.",
+		Example: "  fcgisup gen " + name + " rt --instances 5\n  fcgisup gen " + name + " --check",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g.Units, g.Nginx = wantUnits, wantNginx
@@ -72,13 +70,13 @@ func genCommandOf(g *deploy.Generation, name, short string, wantUnits, wantNginx
 	}
 }
 
-// webHelp is what the help of each says beyond where the file goes.
+// webHelp is what the help of each web server adds to the place of its file.
 var webHelp = map[webserver.Kind]string{
-	webserver.Apache: `Include the file in a <VirtualHost>, or enable it for all with a2enconf.
-Apache waits for limits.queue_wait before it answers 503, per process.`,
+	webserver.Apache: `Include the file in a <VirtualHost>, or enable it for all hosts with a2enconf.
+Each process of Apache waits for limits.queue_wait before it answers 503.`,
 	webserver.Caddy: `Import the file in a site block.`,
-	webserver.HAProxy: `Have HAProxy read the file beside its own (-f), and copy the use_backend line of
-its head into a frontend. Requests wait in HAProxy, for limits.queue_wait at most.`,
+	webserver.HAProxy: `Add the file to HAProxy's command line (-f), and copy the use_backend line in
+its head to a frontend. Requests wait in HAProxy for at most limits.queue_wait.`,
 	webserver.Lighttpd: `Enable the file with lighty-enable-mod, or include it.`,
 }
 
@@ -90,14 +88,14 @@ func webCommand(g *deploy.Generation, kind webserver.Kind) *cobra.Command {
 		return run(cmd, args)
 	}
 	place, _ := webserver.Installed(webserver.Path(kind, "APP"))
-	cmd.Long = fmt.Sprintf(`gen %s renders one file for each app, from the same keys as gen nginx (nginx,
-web). --out DIR writes %s;
+	cmd.Long = fmt.Sprintf(`gen %s renders one file for each app, from the keys nginx: and web:.
+--out DIR writes %s;
 --check without --out compares %s.
 
 %s
 
-nginx's variables in nginx.params are translated. What %s has no
-counterpart for is named on stderr, and in the file at its place.`,
+Variables of nginx in nginx.params are translated. Settings without a
+counterpart in %s are listed on standard error and in the file.`,
 		kind, "DIR/"+webserver.Path(kind, "APP"), place, webHelp[kind], kind.Name())
 	cmd.Example = fmt.Sprintf(`  fcgisup gen %[1]s rt
   fcgisup gen %[1]s --out build

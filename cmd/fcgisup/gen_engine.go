@@ -11,19 +11,19 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// engineHelp is what the help of each says.
+// engineHelp is the beginning of the help of each engine.
 var engineHelp = map[engine.Kind]string{
-	engine.Kubernetes: `gen kubernetes renders a manifest for each app: a Deployment, whose pods run
-fcgisup and nginx with the socket shared, Service, PodDisruptionBudget, and a
-ConfigMap with the app's configuration and the files of gen nginx. instances:
-becomes replicas; a pod has one instance. --with adds a PodMonitor, or a
-HorizontalPodAutoscaler on fcgisup_saturation.`,
-	engine.Compose: `gen compose renders a compose file for each app: fcgisup and nginx, with the
-socket shared. One container of fcgisup has one instance.`,
-	engine.Quadlet: `gen quadlet renders units for Podman's Quadlet: the sockets and the target of
-gen units, for /etc/systemd/system, and APP-fastcgi@.container, for
-/etc/containers/systemd. The first connection starts a container, which gets
-the socket. The web server is the host's.`,
+	engine.Kubernetes: `gen kubernetes renders a manifest for each app: a Deployment, a Service, a
+PodDisruptionBudget, and a ConfigMap with the configuration and the nginx files.
+A pod runs fcgisup and nginx, which share the socket of one instance; instances:
+becomes replicas. --with adds a PodMonitor or a HorizontalPodAutoscaler on the
+metric fcgisup_saturation.`,
+	engine.Compose: `gen compose renders a compose file for each app. Its two containers, fcgisup and
+nginx, share the socket of one instance.`,
+	engine.Quadlet: `gen quadlet renders units for Podman's Quadlet: sockets and target, as gen
+units, for /etc/systemd/system, and APP-fastcgi@.container for
+/etc/containers/systemd. The first connection starts a container, which inherits
+the socket. The web server runs on the host.`,
 }
 
 func engineCommand(g *deploy.Generation, kind engine.Kind) *cobra.Command {
@@ -33,7 +33,7 @@ func engineCommand(g *deploy.Generation, kind engine.Kind) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if g.Check && g.Dir == "" {
-			return term.Usage(fmt.Errorf("--check of gen %s needs --out: there is no place where these files are installed", kind))
+			return term.Usage(fmt.Errorf("gen %s: --check needs --out, because these files have no installed place", kind))
 		}
 		flags.With = nil
 		for _, word := range with {
@@ -50,8 +50,8 @@ func engineCommand(g *deploy.Generation, kind engine.Kind) *cobra.Command {
 	cmd.Use = string(kind) + " [APP...]"
 	cmd.Long = engineHelp[kind] + `
 
-The image has the program and fcgisup in it. Keys that have no counterpart are
-named on stderr, and in the file.`
+The image must contain the program and fcgisup. Settings without a counterpart
+are listed on standard error and in the file.`
 	cmd.Example = fmt.Sprintf("  fcgisup gen %[1]s rt --image example/rt:1.2\n  fcgisup gen %[1]s --out build", kind)
 	cmd.Flags().StringVar(&flags.Image, "image", "", "`IMAGE` of the program (default APP:latest)")
 	if kind == engine.Kubernetes {

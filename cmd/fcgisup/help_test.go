@@ -3,11 +3,15 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
@@ -44,7 +48,7 @@ func TestHelp(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), got.out); diff != "" {
-				t.Errorf("not as in %s (-want +got); make golden writes it anew:\n%s", name, diff)
+				t.Errorf("not as in %s (-want +got); make golden writes it again:\n%s", name, diff)
 			}
 		})
 	}
@@ -70,14 +74,34 @@ func visible(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// TestHelpIsComplete: every command has an example, and none shows a flag without a word.
-func TestHelpIsComplete(t *testing.T) {
+// TestHelpKeepsTheRules holds what --help says to a form that fits a screen and can be scanned: an imperative of at most ten
+// words, at most fifteen lines, two examples, noun phrases for flags, eighty columns.
+func TestHelpKeepsTheRules(t *testing.T) {
+	third := regexp.MustCompile(`^(?:\w+[^s]s|The|An?|How|What|See)$`) // not the first word of an imperative
+	verb := regexp.MustCompile(`^(?:also|close|do|only|print|run|serve|show|with|write)\b`)
 	for _, cmd := range visible(testRoot()) {
-		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
-			t.Errorf("%s: its summary is %q", cmd.CommandPath(), cmd.Short)
+		path := cmd.CommandPath()
+		words := strings.Fields(cmd.Short)
+		if len(words) == 0 || len(words) > 10 || third.MatchString(words[0]) || !unicode.IsUpper(rune(words[0][0])) || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: its summary %q is not an imperative of at most ten words", path, cmd.Short)
 		}
-		if cmd.Example == "" && cmd.HasAvailableLocalFlags() {
-			t.Errorf("%s has flags and no example", cmd.CommandPath())
+		if n := strings.Count(cmd.Long, "\n") + 1; cmd.Long == "" || n > 15 {
+			t.Errorf("%s: its description has %d lines, want 1 to 15", path, n)
+		}
+		if n := strings.Count(cmd.Example, "  fcgisup "); n < 2 {
+			t.Errorf("%s has %d examples, want two", path, n)
+		}
+		cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+			_, text := pflag.UnquoteUsage(f)
+			if text == "" || verb.MatchString(text) || unicode.IsLower(rune(text[0])) == false && !unicode.IsUpper(rune(text[1])) || strings.HasSuffix(text, ".") {
+				t.Errorf("%s --%s: %q is not a noun phrase", path, f.Name, f.Usage)
+			}
+		})
+		help := fcgisupRun(append(strings.Fields(path)[1:], "--help")...).out
+		for line := range strings.Lines(help) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%s --help has a line of %d columns: %s", path, n, line)
+			}
 		}
 	}
 }

@@ -33,25 +33,25 @@ func (c *cli) importCommand() *cobra.Command {
 	i := &importer{cli: c}
 	cmd := &cobra.Command{
 		Use:   "import FILE... | import -- spawn-fcgi ARGUMENTS...",
-		Short: "Make a configuration of another manager's",
-		Long: `import reads what other managers are configured with and prints a configuration
-for fcgisup that does the same: [fcgi-program:x] of supervisord, pools of
-PHP-FPM, systemd's services with their sockets and drop-ins, scripts that call
-spawn-fcgi; and after -- a command line of spawn-fcgi, multiwatch in it included.
+		Short: "Convert the configuration of another process manager",
+		Long: `import prints a configuration that replaces the given files: [fcgi-program:x] of
+supervisord, pools of PHP-FPM, systemd services with their sockets and drop-ins,
+scripts that call spawn-fcgi; or, after --, a command line of spawn-fcgi (with
+multiwatch). Nothing on this host is changed.
 
-What belongs together is given together: php-fpm.conf and its pools, a service
-and its socket, a script and its file in /etc/default. Nothing is dropped
-silently: for what has no counterpart, or means something else from now on, a
-line FILE:LINE: DIRECTIVE: says so on standard error. An app whose command,
-socket, user or number of processes is not known is left out, never guessed.
-Nothing on this host is changed.
+Name files that belong together in one command: php-fpm.conf and its pools, a
+service and its socket, a script and its file in /etc/default.
 
-Exit code 0: there is a configuration, perhaps with remarks. 1: nothing in the
-files could be used. 2: a file could not be read.`,
+For each directive that has no counterpart or another meaning, import prints a
+line FILE:LINE: DIRECTIVE: on standard error. It guesses nothing: an app whose
+command, socket, user, or number of processes is unknown is left out.
+
+Exit code 0: a configuration was printed; 1: no file had an app that could be
+used; 2: a file could not be read.`,
 		Example: `  fcgisup import /etc/supervisor/conf.d/*.conf
-  fcgisup import /etc/php/8.2/fpm/php-fpm.conf /etc/php/8.2/fpm/pool.d/*.conf --out fcgisup.yaml
-  fcgisup import /etc/systemd/system/rt-fastcgi@.service /etc/systemd/system/rt-fastcgi@.socket --instances 5
-  fcgisup import -- spawn-fcgi -s /run/hello.sock -u www-data -F 4 -- /usr/local/bin/hello.fcgi`,
+  fcgisup import /etc/php/8.2/fpm/php-fpm.conf --out fcgisup.yaml
+  fcgisup import /etc/systemd/system/rt-fastcgi@.* --instances 5
+  fcgisup import -- spawn-fcgi -s /run/hello.sock -F 4 -- /usr/local/bin/hello`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i.changed = cmd.Flags().Changed
@@ -63,9 +63,9 @@ files could be used. 2: a file could not be read.`,
 			return i.files(args)
 		},
 	}
-	cmd.Flags().StringVar(&i.name, "name", "", "`APP`'s name, if there is one only (default the files' own)")
-	cmd.Flags().StringVar(&i.out, "out", "", "write to `FILE`, which must not exist, instead of printing")
-	cmd.Flags().IntVar(&i.instances, "instances", 0, "`NUMBER` of instances of a systemd template, whose files do not say it")
+	cmd.Flags().StringVar(&i.name, "name", "", "`NAME` of the app, if the files have only one (default their own name)")
+	cmd.Flags().StringVar(&i.out, "out", "", "`FILE` for the configuration, which must not exist (default standard output)")
+	cmd.Flags().IntVar(&i.instances, "instances", 0, "`NUMBER` of instances of a systemd template")
 	return cmd
 }
 

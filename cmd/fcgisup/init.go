@@ -21,13 +21,14 @@ func (c *cli) initCommand() *cobra.Command {
 	list := false
 	cmd := &cobra.Command{
 		Use:   "init [NAME] [FILE]",
-		Short: "Write a configuration to start from",
-		Long: `init writes a configuration to FILE: the one for the program NAME, or a
-commented example with every key. --list shows the programs it knows.
-FILE is /etc/fcgisup/fcgisup.yaml for root and ./fcgisup.yaml for others if
-none is named; "-" is standard output. It never overwrites a file.`,
+		Short: "Write a first configuration",
+		Long: `init writes a configuration to FILE: that of a known program NAME, or a
+commented example with every key. --list shows the known programs. FILE is
+/etc/fcgisup/fcgisup.yaml for root, otherwise ./fcgisup.yaml; - is standard
+output. init never overwrites a file.`,
 		Example: `  fcgisup init --list
-  fcgisup init rt`,
+  fcgisup init rt
+  fcgisup init ./fcgisup.yaml`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if list {
@@ -54,7 +55,7 @@ none is named; "-" is standard output. It never overwrites a file.`,
 			return names, cobra.ShellCompDirectiveDefault
 		},
 	}
-	cmd.Flags().BoolVar(&list, "list", false, "the programs that have a configuration")
+	cmd.Flags().BoolVar(&list, "list", false, "list of the known programs, instead of a file")
 	return cmd
 }
 

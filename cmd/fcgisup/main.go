@@ -70,13 +70,14 @@ func run(ctx context.Context, args []string, io stdio) int {
 func (c *cli) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fcgisup",
-		Short: "The supervisor that FastCGI never had",
-		Long: `fcgisup runs any FastCGI program as a fleet of supervised processes behind
-systemd sockets and nginx, and tells the truth about it.`,
-		Example: `  fcgisup demo                       see it work, nothing installed
-  fcgisup init && fcgisup validate   begin a configuration
-  fcgisup gen --instances 5          print units and nginx files
-  fcgisup status --watch             how the instances are`,
+		Short: "Supervise FastCGI programs behind systemd sockets and nginx",
+		Long: `fcgisup supervises FastCGI programs behind systemd sockets and a web server. It
+starts instances on their first request, replaces workers that crash or hang,
+and restarts without losing a request. Programs need no changes.`,
+		Example: `  fcgisup demo                       try it, nothing installed
+  fcgisup init && fcgisup validate   start a configuration
+  fcgisup apply                      install and start what it describes
+  fcgisup status --watch             show the state of the instances`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -91,9 +92,10 @@ systemd sockets and nginx, and tells the truth about it.`,
 		},
 	}
 	root.PersistentFlags().StringVar(&c.Config, "config", "", "configuration `FILE` (default $FCGISUP_CONFIG, ./fcgisup.yaml, /etc/fcgisup/fcgisup.yaml)")
-	root.PersistentFlags().BoolVar(&c.ExpandEnv, "expand-env", false, "replacement of ${NAME} and ${NAME:-DEFAULT} in the configuration's values by environment variables (or $"+fcgisup.EnvExpand+"=1)")
-	root.PersistentFlags().BoolVar(&c.NoColour, "no-color", false, "output without colour (or $NO_COLOR); colour is only used on a terminal")
+	root.PersistentFlags().BoolVar(&c.ExpandEnv, "expand-env", false, "replacement of ${NAME} and ${NAME:-DEFAULT} in the configuration by environment variables (or $"+fcgisup.EnvExpand+"=1)")
+	root.PersistentFlags().BoolVar(&c.NoColour, "no-color", false, "output without colour (or $NO_COLOR); a pipe or file never gets colour")
 	root.SetFlagErrorFunc(term.BadFlag)
+	root.SetUsageFunc(term.PrintUsage)
 	root.AddCommand(c.commands()...)
 	c.complete(root)
 	term.UsageArgs(root)

@@ -30,9 +30,9 @@ func (c *cli) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages",
-		Long: `man writes a page of section 1 for each command into DIR, and fcgisup.yaml(5). The
-date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds are equal.
-Only the program that make man builds has this command.`,
+		Long: `man writes a page of section 1 for each command into DIR, and fcgisup.yaml(5).
+The date is that of $SOURCE_DATE_EPOCH, else of the commit, so that two builds
+are equal. Only the program that make man builds has this command.`,
 		Example: "  " + example,
 		Args:    cobra.ArbitraryArgs, // a hint must not send to fcgisup, which lacks the command
 		Hidden:  true,
@@ -50,7 +50,7 @@ Only the program that make man builds has this command.`,
 			root.Long += manCommands(root)
 			if completion, _, err := root.Find([]string{"completion"}); err == nil {
 				for _, shell := range completion.Commands() {
-					shell.Hidden = true // one page tells of all
+					shell.Hidden = true // one page describes all
 				}
 			}
 			header := &doc.GenManHeader{Section: "1", Source: "fcgisup " + versionText(), Manual: "fcgisup", Date: &date}
@@ -103,6 +103,9 @@ func (c *cli) buildDate() (time.Time, error) {
 // forMarkdown escapes the texts, which cobra/doc takes for Markdown: a * would vanish, a <name> too. Flags get
 // their placeholder's name, for which --help reads the same back quotes.
 func forMarkdown(cmd *cobra.Command) {
+	if details := manDetails[cmd.CommandPath()]; details != "" {
+		cmd.Long += "\n\n" + details
+	}
 	cmd.Long = manText(cmd.Long)
 	for _, set := range []*pflag.FlagSet{cmd.LocalNonPersistentFlags(), cmd.PersistentFlags()} {
 		set.VisitAll(func(f *pflag.Flag) { f.Usage = manText(f.Usage) })

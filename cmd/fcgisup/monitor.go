@@ -15,19 +15,19 @@ func (c *cli) monitorCommand() *cobra.Command {
 	printUnit := false
 	cmd := &cobra.Command{
 		Use:   "monitor",
-		Short: "Watch all instances of this host: status page, metrics, alerts",
-		Long: `monitor is the host's daemon. It knows every instance of the configuration, also
-those that sleep, which it does not wake, and those that systemd runs without a
-supervisor (systemd.supervise: false), which it probes and, when they do not
-answer, restarts. It serves a status page with the last 24 hours, /metrics of
-all instances, /healthz and /api/v1/status, and tells people what goes down.
+		Short: "Serve the status page, metrics and alerts of this host",
+		Long: `monitor watches all instances of this host. It serves a status page with the
+last 24 hours, /metrics of all instances, /healthz and /api/v1/status, and sends
+the alerts under alerts:. It does not wake sleeping instances. It probes
+services that run without a supervisor (systemd.supervise: false), and restarts
+them when they do not answer.
 
-SIGHUP reads the configuration anew; an invalid one changes nothing. Flags come
-before what the file says under monitor:.`,
+SIGHUP reads the configuration again; an invalid one changes nothing. Flags take
+precedence over the keys under monitor:.`,
 		Example: `  fcgisup monitor
   fcgisup monitor --listen /run/fcgisup/monitor.sock
   fcgisup monitor --listen 192.0.2.7:9180 --token-file /etc/fcgisup/token
-  fcgisup monitor --print-unit >/etc/systemd/system/fcgisup-monitor.service`,
+  fcgisup monitor --print-unit`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if printUnit {
@@ -37,7 +37,7 @@ before what the file says under monitor:.`,
 		},
 	}
 	m.Define(cmd.Flags())
-	cmd.Flags().BoolVar(&printUnit, "print-unit", false, "print the unit of the service, and end")
+	cmd.Flags().BoolVar(&printUnit, "print-unit", false, "unit of the service on standard output, without running")
 	return cmd
 }
 

@@ -14,12 +14,13 @@ func (c *cli) removeCommand() *cobra.Command {
 	a := &deploy.Applier{Env: c.Env}
 	cmd := &cobra.Command{
 		Use:   "remove APP",
-		Short: "Take an app off this host: the way back from apply",
-		Long: `remove stops and disables an app's units and removes the files that apply wrote
-for it. nginx goes first: its files of the app are removed and the rest tested,
-and if something else in its configuration still needs them all is put back.
-The configuration of fcgisup and the administrator's drop-ins stay; as long as
-the configuration has the app, the next apply brings it back.`,
+		Short: "Remove an app from this host",
+		Long: `remove stops and disables the units of an app, and removes the files that apply
+wrote for it. The nginx files go first: if nginx -t fails without them, because
+another file includes them, everything is restored.
+
+The configuration and drop-ins stay. While the configuration has the app, the
+next apply installs it again.`,
 		Example: "  fcgisup remove rt --dry-run\n  fcgisup remove rt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

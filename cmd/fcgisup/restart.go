@@ -26,19 +26,21 @@ func (c *cli) restartCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "restart APP[@N]",
-		Short: "Replace the workers, each once its replacement is ready",
-		Long: `restart replaces the workers of an app, or of one instance, one by one: the
-replacement comes first, and a worker that serves a request is not disturbed. It
-stops at the first instance whose replacement does not come up; that one goes on
-with what it had. Instances that sleep have nothing to restart. A supervisor that
-cannot be reached is named and left out: the others are restarted, exit code 1.`,
+		Short: "Replace the workers of an app without losing requests",
+		Long: `restart replaces the workers of an app, or of one instance, one after the other.
+A worker is stopped when its replacement is ready and it serves no request.
+Sleeping instances have no workers to replace.
+
+restart stops at the first instance whose replacement does not become ready;
+that instance keeps its workers. If a supervisor cannot be reached, the others
+are restarted, and the exit code is 1.`,
 		Example: "  fcgisup restart rt\n  fcgisup restart rt@3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.each(cmd.Context(), path, args[0], control.RestartTarget, "restarted")
 		},
 	}
-	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket")
+	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket (default all of the app)")
 	return cmd
 }
 
@@ -46,17 +48,18 @@ func (c *cli) reloadCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "reload APP",
-		Short: "Apply the configuration to what runs",
-		Long: `reload has the app's supervisors read their configuration again. Workers are
-replaced, as by restart, only if what they are started with has changed. An
-invalid file changes nothing.`,
-		Example: "  fcgisup reload rt",
+		Short: "Apply changed worker settings to a running app",
+		Long: `reload makes the supervisors of an app read the configuration again. Workers are
+replaced, as by restart, only if a setting that they start with has changed. An
+invalid configuration changes nothing, and the exit code is 1. Changed sockets,
+instances and units need fcgisup apply.`,
+		Example: "  fcgisup reload rt\n  fcgisup reload rt --control /run/fcgisup/rt-1/control.sock",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.each(cmd.Context(), path, args[0], control.ReloadTarget, "reloaded")
 		},
 	}
-	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket")
+	cmd.Flags().StringVar(&path, "control", "", "`PATH` of one control socket (default all of the app)")
 	return cmd
 }
 

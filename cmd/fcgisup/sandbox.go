@@ -12,17 +12,16 @@ import (
 func (c *cli) sandboxCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "sandbox APP",
-		Short: "Find what systemd.sandbox: strict would take from an app",
-		Long: `sandbox looks at this host for what an app may need and "systemd.sandbox: strict"
-takes away: set-user-ID and set-group-ID programs that its user may run (sendmail
-and postdrop, wrappers), its user's home, directories of its user below /etc and
-/usr, sockets in /tmp. It prints them, and configuration to paste into the app.
-It cannot know which of them the program uses.
+		Short: "List what systemd.sandbox: strict would forbid an app",
+		Long: `sandbox lists what the app's user could use on this host and what
+"systemd.sandbox: strict" would forbid: set-user-ID and set-group-ID programs
+such as sendmail, the user's home, the user's directories below /etc and /usr,
+sockets in /tmp. It prints the list as configuration to copy into the app. It
+cannot know which of these the program uses.
 
-The default, basic, takes none of this but writing below /etc and /usr, and /tmp.
-"fcgisup validate", "apply" and "doctor" warn of the same for apps with strict.
-Run it as root: others do not see all directories.`,
-		Example: "  fcgisup sandbox rt",
+The default, basic, forbids only writing below /etc and /usr and sharing /tmp.
+Run as root: other users cannot read all directories.`,
+		Example: "  fcgisup sandbox rt\n  fcgisup sandbox rt --config ./fcgisup.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.Load()

@@ -12,10 +12,11 @@ func (c *cli) statusCommand() *cobra.Command {
 	watch := false
 	cmd := &cobra.Command{
 		Use:   "status [APP[@N]]",
-		Short: "Show how the instances are",
-		Long: `status asks every supervisor on this host, found by its control socket under
-` + control.Root + `, or the one at --control, and shows a line per instance. Configured instances whose
-socket is there, and no supervisor, sleep until their first request.`,
+		Short: "Show the state of the instances",
+		Long: `status asks the supervisors of this host, through their control sockets below
+` + control.Root + `, and shows a line per instance. Configured instances whose socket
+listens without a supervisor are sleeping until their first request. --json
+prints the instances with the fields of GET /status (docs/control-api.yaml).`,
 		Example: `  fcgisup status
   fcgisup status rt --watch
   fcgisup status rt@3 --json`,
@@ -32,8 +33,8 @@ socket is there, and no supervisor, sleep until their first request.`,
 			return s.Once(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&s.Control, "control", "", "`PATH` of one control socket")
-	cmd.Flags().BoolVar(&s.JSON, "json", false, "print a JSON array")
-	cmd.Flags().BoolVar(&watch, "watch", false, "show it again every second until interrupted")
+	cmd.Flags().StringVar(&s.Control, "control", "", "`PATH` of one control socket (default all below "+control.Root+")")
+	cmd.Flags().BoolVar(&s.JSON, "json", false, "JSON array of instances, with the fields of the control API")
+	cmd.Flags().BoolVar(&watch, "watch", false, "refresh every second until interrupted")
 	return cmd
 }

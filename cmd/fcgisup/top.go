@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/show"
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 func (c *cli) topCommand() *cobra.Command {
@@ -11,10 +12,11 @@ func (c *cli) topCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "top [APP[@N]]",
-		Short: "Show live what every worker does",
-		Long: `top shows a line per worker: busy or idle and since when, requests seen (those
-that come and go between two looks are not), memory. It is taken from the kernel;
-the programs are not asked. A connection that nginx keeps alive looks busy.`,
+		Short: "Show the activity of every worker",
+		Long: `top shows a line per worker, refreshed every second: busy or idle and since
+when, requests seen, memory. The kernel is the source; programs are not asked.
+Requests that begin and end between two samples are not counted, and a
+connection that nginx keeps open looks busy.`,
 		Example: "  fcgisup top\n  fcgisup top rt@3 --once\n  fcgisup top --once --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,8 +31,8 @@ the programs are not asked. A connection that nginx keeps alive looks busy.`,
 			return s.Watch(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&s.Control, "control", "", "`PATH` of one control socket")
-	cmd.Flags().BoolVar(&s.JSON, "json", false, "JSON of the instances with their workers, as by status")
-	cmd.Flags().BoolVar(&once, "once", false, "show it once")
+	cmd.Flags().StringVar(&s.Control, "control", "", "`PATH` of one control socket (default all below "+control.Root+")")
+	cmd.Flags().BoolVar(&s.JSON, "json", false, "JSON array of instances with their workers, as by status")
+	cmd.Flags().BoolVar(&once, "once", false, "one table instead of a refresh every second")
 	return cmd
 }

@@ -14,16 +14,16 @@ import (
 func (c *cli) validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [FILE]",
-		Short: "Check the configuration, all errors at once",
-		Long: `validate reads the configuration and prints every error with its place, in
-file order. Warnings name values that are accepted and will cause trouble.
-Exit code 0: good, with or without warnings; 2: not.`,
-		Example: "  fcgisup validate /etc/fcgisup/fcgisup.yaml",
+		Short: "Check the configuration and report all errors",
+		Long: `validate reads the configuration and prints every error with file, line and
+column. It warns of values that are valid and likely to cause problems.
+Exit code 0: valid, with or without warnings; 2: invalid.`,
+		Example: "  fcgisup validate\n  fcgisup validate /etc/fcgisup/fcgisup.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if args[0] == "" {
-					return term.Usage(errors.New("validate: the argument names no file"))
+					return term.Usage(errors.New("validate: FILE is empty"))
 				}
 				c.Config = args[0]
 			}

@@ -62,8 +62,8 @@ func (c *cli) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "version",
-		Short:   "Print the version",
-		Long:    "Print the version, and the commit that the program was built from, with its date.",
+		Short:   "Print the version and the commit",
+		Long:    "version prints the version, the commit of the sources with its date, the version\nof Go, and the platform.",
 		Example: "  fcgisup version\n  fcgisup version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -74,6 +74,6 @@ func (c *cli) versionCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON with version, commit and commit_date")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON object with version, commit, commit_date, go and platform")
 	return cmd
 }

@@ -88,16 +88,16 @@ func New(env *term.Env) *Checker {
 
 // Define adds the flags of "fcgisup check".
 func (k *Checker) Define(f *pflag.FlagSet) {
-	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of one more control socket, beside those under "+control.Root)
-	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all of the configuration)")
-	f.BoolVar(&k.json, "json", false, "print a JSON array")
-	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`LIMIT` on each whole exchange")
-	f.StringVar(&k.request.Path, "path", "", "request this `PATH`")
-	f.StringVar(&k.request.ScriptName, "script-name", "", "`PREFIX` that the application is mounted at")
-	f.StringVar(&k.request.Method, "method", "", "request `METHOD` (default GET)")
-	f.StringVar(&k.request.Host, "host", "", "`NAME` of the host that is asked (default localhost)")
-	f.StringToStringVar(&k.params, "param", nil, "one more CGI parameter `KEY=VALUE`; repeatable")
-	f.StringVar(&k.expect, "expect", "", "expected `STATUS`, 200-299,304 (default 200-399)")
+	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of an additional control socket, beside those below "+control.Root)
+	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all)")
+	f.BoolVar(&k.json, "json", false, "JSON array of objects with address, result, status, error and others")
+	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`DURATION` of each request at most")
+	f.StringVar(&k.request.Path, "path", "", "`PATH` of the request (default: a ping)")
+	f.StringVar(&k.request.ScriptName, "script-name", "", "`PREFIX` of the path where the application is mounted")
+	f.StringVar(&k.request.Method, "method", "", "`METHOD` of the request (default GET)")
+	f.StringVar(&k.request.Host, "host", "", "`NAME` of the virtual host (default localhost)")
+	f.StringToStringVar(&k.params, "param", nil, "additional CGI parameter `KEY=VALUE`; repeatable")
+	f.StringVar(&k.expect, "expect", "", "`STATUS` that is expected, such as 200-299,304 (default 200-399)")
 	f.StringVar(&k.body, "body", "", "`REGEXP` that the body must match")
 }
 

@@ -52,9 +52,9 @@ func (a *Applier) Apply(ctx context.Context, names []string) error {
 
 // Define adds the flags that apply and remove share.
 func (a *Applier) Define(f *pflag.FlagSet) {
-	f.BoolVar(&a.dryRun, "dry-run", false, "print the plan with its differences, do nothing")
-	f.BoolVar(&a.force, "force", false, "also overwrite and remove files that were edited, and go on in spite of errors found before")
-	f.DurationVar(&a.drain, "drain", time.Minute, "`LIMIT` on the wait for requests to instances that go; 0: cut them")
+	f.BoolVar(&a.dryRun, "dry-run", false, "plan and differences on standard output, without changes")
+	f.BoolVar(&a.force, "force", false, "overwriting and removal of edited files, and no stop at errors found before")
+	f.DurationVar(&a.drain, "drain", time.Minute, "`DURATION` of the wait for requests on removed instances; 0 does not wait")
 }
 
 // run makes a plan and carries it out, one at a time on this host.

@@ -27,10 +27,10 @@ var InlineNames = []string{"listen", "workers", "user", "group"}
 
 // Define adds the flags; user is whose the workers are by default.
 func (i *InlineFlags) Define(f *pflag.FlagSet, user string) {
-	f.StringVar(&i.Listen, "listen", "", "with -- COMMAND: `ADDRESS`, a path with %i or IP:PORT (default /run/APP%i.sock)")
-	f.IntVar(&i.Workers, "workers", 1, "with -- COMMAND: `NUMBER` of processes that share a socket")
-	f.StringVar(&i.User, "user", "", "with -- COMMAND: `USER` of the workers (default "+user+")")
-	f.StringVar(&i.Group, "group", "", "with -- COMMAND: `GROUP` of the workers (default the user's)")
+	f.StringVar(&i.Listen, "listen", "", "`ADDRESS`, a path with %i or IP:PORT, with -- COMMAND (default /run/APP%i.sock)")
+	f.IntVar(&i.Workers, "workers", 1, "`NUMBER` of processes that share a socket, with -- COMMAND")
+	f.StringVar(&i.User, "user", "", "`USER` of the workers, with -- COMMAND (default "+user+")")
+	f.StringVar(&i.Group, "group", "", "`GROUP` of the workers, with -- COMMAND (default that of the user)")
 }
 
 // inlineSource is the app of a command line. It goes through the configuration's

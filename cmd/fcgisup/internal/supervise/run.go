@@ -63,11 +63,11 @@ type Runner struct {
 // Define adds the flags of "fcgisup run".
 func (r *Runner) Define(f *pflag.FlagSet) {
 	r.source.define(f)
-	f.StringVar(&r.http, "http", "", "serve HTTP on `ADDRESS`, passed to the instances: for machines without nginx")
-	f.StringToStringVar(&r.params, "param", nil, "with --http: one more CGI parameter `KEY=VALUE`; repeatable")
-	f.StringVar(&r.metrics, "metrics", "", "serve /metrics, /livez, /readyz and /startupz on `ADDRESS`")
+	f.StringVar(&r.http, "http", "", "`ADDRESS` of an HTTP front, for machines without nginx")
+	f.StringToStringVar(&r.params, "param", nil, "additional CGI parameter `KEY=VALUE`, with --http; repeatable")
+	f.StringVar(&r.metrics, "metrics", "", "`ADDRESS` of /metrics, /livez, /readyz and /startupz")
 	f.StringVar(&r.control, "control", "", "`PATH` of the control socket (default $RUNTIME_DIRECTORY/control.sock)")
-	f.BoolVar(&r.debug, "debug", false, "log more")
+	f.BoolVar(&r.debug, "debug", false, "log messages for debugging")
 }
 
 // Run supervises on another goroutine: workers are forked by this one, which is

@@ -46,7 +46,7 @@ type runSource struct {
 func (s *runSource) define(f *pflag.FlagSet) {
 	f.StringVar(&s.app, "app", "", "`NAME` of the app (default the only one)")
 	f.IntVar(&s.instance, "instance", 0, "`NUMBER` of the instance (default all)")
-	s.inline.Define(f, "whoever runs fcgisup")
+	s.inline.Define(f, "that of fcgisup")
 }
 
 // load returns the app and the instances of it that are meant.

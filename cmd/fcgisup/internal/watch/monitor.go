@@ -51,11 +51,11 @@ type Monitor struct {
 // Define adds the flags of "fcgisup monitor" that say how it watches.
 func (m *Monitor) Define(f *pflag.FlagSet) {
 	f.StringVar(&m.listen, "listen", "", "`ADDRESS` of the page: IP:PORT or a socket path (default 127.0.0.1:9180)")
-	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that callers present")
-	f.StringVar(&m.state, "state-dir", "", "`FOLDER` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
-	f.DurationVar(&m.interval, "interval", 0, "from one look at all instances to the next (default 5s)")
-	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of one more control socket, beside those under "+control.Root+"; repeatable")
-	f.BoolVar(&m.debug, "debug", false, "log more")
+	f.StringVar(&m.tokenFile, "token-file", "", "`FILE` with the secret that clients must present")
+	f.StringVar(&m.state, "state-dir", "", "`DIR` of the history (default $STATE_DIRECTORY, else "+monitorState+")")
+	f.DurationVar(&m.interval, "interval", 0, "`DURATION` between two samples of all instances (default 5s)")
+	f.StringArrayVar(&m.controls, "control", nil, "`PATH` of an additional control socket, beside those below "+control.Root+"; repeatable")
+	f.BoolVar(&m.debug, "debug", false, "log messages for debugging")
 }
 
 // Run watches until SIGTERM.
