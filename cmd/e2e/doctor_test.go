@@ -342,7 +342,7 @@ func (b *box) fixesHold(t *testing.T, found map[string]finding) {
 		"warning private-tmp tmp.service",
 	}
 	for _, key := range keys {
-		command, _, _ := strings.Cut(strings.TrimPrefix(found[key].Fix, "let the socket be in /run; or "), "; better")
+		command, _, _ := strings.Cut(strings.TrimPrefix(found[key].Fix, "move the socket to /run; or "), "; better")
 		b.run(t, "bash", "-c", command)
 	}
 	after := b.doctor(t, exitFail)

@@ -61,7 +61,7 @@ func TestSandboxes(t *testing.T) {
 	}
 
 	b.deploy(t, fmt.Sprintf(needyConfig, "strict", ", /etc/needy"), "needy")
-	if out := b.run(t, "fcgisup", "validate"); !strings.Contains(out, "sandbox: strict takes from it set-user-ID") || strings.Contains(out, "directories of its user") {
+	if out := b.run(t, "fcgisup", "validate"); !strings.Contains(out, "sandbox: strict forbids it set-user-ID") || strings.Contains(out, "directories of its user") {
 		t.Errorf("validate does not warn of what strict takes: %s", out)
 	}
 	b.run(t, "systemctl", "restart", "needy-fastcgi@1.service")

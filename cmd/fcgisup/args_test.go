@@ -13,18 +13,18 @@ import (
 func TestUsageErrors(t *testing.T) {
 	for _, test := range []struct{ line, says string }{
 		{"restart", "fcgisup: restart needs APP or APP@N\nhint: fcgisup restart --help"},
-		{"status a b", "fcgisup: status takes APP or APP@N, and there are 2 arguments\nhint: fcgisup status --help"},
-		{"demo extra", "fcgisup: demo takes no argument, and there is \"extra\"\nhint: fcgisup demo --help"},
-		{"statsu", "fcgisup: fcgisup has no command \"statsu\"\nhint: did you mean: fcgisup status?"},
-		{"alert bogus", "fcgisup: fcgisup alert has no command \"bogus\"\nhint: fcgisup alert --help"},
+		{"status a b", "fcgisup: status takes APP or APP@N, got 2 arguments\nhint: fcgisup status --help"},
+		{"demo extra", "fcgisup: demo takes no arguments, got \"extra\"\nhint: fcgisup demo --help"},
+		{"statsu", "fcgisup: unknown command \"statsu\"\nhint: did you mean: fcgisup status?"},
+		{"alert bogus", "fcgisup: unknown command \"alert bogus\"\nhint: fcgisup alert --help"},
 		{"gen --instances x", "fcgisup: --instances: \"x\" is not a number\nhint: fcgisup gen --help"},
 		{"check --timeout x", "fcgisup: --timeout: \"x\" is not a duration such as 30s or 5m\nhint: fcgisup check --help"},
-		{"help bogus", "fcgisup: fcgisup has no command \"bogus\"\n"},
-		{"help gen bogus", "fcgisup: fcgisup gen has no command \"bogus\"\n"},
+		{"help bogus", "fcgisup: unknown command \"bogus\"\n"},
+		{"help gen bogus", "fcgisup: unknown command \"gen bogus\"\n"},
 		{"completion", "fcgisup: completion needs the name of a shell: "},
-		{"completion csh", "fcgisup: fcgisup completion has no command \"csh\""},
+		{"completion csh", "fcgisup: unknown command \"completion csh\""},
 		{"demo --http foo", "fcgisup: --http foo: address foo: missing port"},
-		{"run --param A=b -- /bin/true", "fcgisup: --param goes with --http"},
+		{"run --param A=b -- /bin/true", "fcgisup: --param needs --http"},
 	} {
 		got := fcgisupRun(strings.Fields(test.line)...)
 		want := term.ExitUsage
@@ -35,7 +35,7 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("fcgisup %s: exit %d\n%s%s", test.line, got.code, got.out, got.err)
 		}
 	}
-	if got := fcgisupRun("validate", ""); got.code != term.ExitUsage || !strings.Contains(got.err, "names no file") {
+	if got := fcgisupRun("validate", ""); got.code != term.ExitUsage || !strings.Contains(got.err, "FILE is empty") {
 		t.Errorf("validate of nothing: %+v", got)
 	}
 	for _, good := range []string{"help gen units", "help", "completion bash", "completion --help"} {

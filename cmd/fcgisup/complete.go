@@ -9,7 +9,7 @@ import (
 )
 
 // complete teaches the shell the names of the configuration that applies. What
-// cannot be read completes to nothing: a shell is no place for complaints.
+// cannot be read completes to nothing: an error would break the line that is typed.
 func (c *cli) complete(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		switch cmd.Name() {

@@ -10,7 +10,7 @@ import (
 
 // TestExpandEnv: variables count only with the flag or the environment variable, and one that is not set is an error with its place.
 func TestExpandEnv(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "fcgisup.yaml", "apps:\n  a:\n    command: [/x]\n    instances: ${TEST_INSTANCES}\n    nginx: {params: {A: $uri}}\n")
 	t.Setenv("TEST_INSTANCES", "4")
 	if got := fcgisupRun("validate"); got.code != term.ExitUsage || !strings.Contains(got.err, "fcgisup.yaml:4:16: apps.a.instances: ") {

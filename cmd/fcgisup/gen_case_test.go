@@ -19,9 +19,9 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-var update = flag.Bool("update", false, "write testdata/cases anew")
+var update = flag.Bool("update", false, "write testdata/cases again")
 
-// eachCase runs a test for every story of testdata/cases, in its folder.
+// eachCase runs a test for every case of testdata/cases, in its directory.
 func eachCase(t *testing.T, test func(t *testing.T, name string)) {
 	t.Helper()
 	stories, err := filepath.Glob("../../testdata/cases/*/fcgisup.yaml")
@@ -62,7 +62,7 @@ func gen(t *testing.T, args ...string) string {
 	return got.out
 }
 
-// tree is every file below a folder.
+// tree returns every file below a directory.
 func tree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -98,7 +98,7 @@ func TestCases(t *testing.T) {
 		want := tree(t, ".")
 		delete(want, "fcgisup.yaml")
 		if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
-			t.Errorf("not as in testdata (-want +got); go test -update writes it anew:\n%s", diff)
+			t.Errorf("not as in testdata (-want +got); go test -update writes it again:\n%s", diff)
 		}
 		if got := fcgisupRun("gen", "--check", "--out", "."); got.code != term.ExitDone || got.out != "" {
 			t.Errorf("gen --check: exit %d\n%s", got.code, got.out)

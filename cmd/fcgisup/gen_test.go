@@ -17,8 +17,8 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// emptyFolder is a current folder without a configuration.
-func emptyFolder(t *testing.T) {
+// emptyDirectory changes to a directory without a configuration.
+func emptyDirectory(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	t.Setenv(fcgisup.EnvConfig, "")
@@ -39,7 +39,7 @@ func printed(out string) []string {
 }
 
 func TestGenExample(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	got := fcgisupRun("gen", "--instances", "5")
 	if got.code != term.ExitDone || !strings.Contains(got.err, "built-in example") {
 		t.Fatalf("exit %d, stderr %q", got.code, got.err)
@@ -67,7 +67,7 @@ func TestGenExample(t *testing.T) {
 
 // TestGenPrintedIsWritten: what is printed and what is written are the same.
 func TestGenPrintedIsWritten(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	dir := t.TempDir()
 	gen(t, "--out", dir)
 	out := gen(t)
@@ -79,7 +79,7 @@ func TestGenPrintedIsWritten(t *testing.T) {
 }
 
 func TestGenErrors(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "two.yaml", "apps: {a: {command: /x, instances: 2, listen: '127.0.0.1:65530'}, b: {command: /x, listen: /run/b.sock}}\n")
 	tests := []struct {
 		want string
@@ -90,10 +90,10 @@ func TestGenErrors(t *testing.T) {
 		{"cannot use --instances 7: apps.a.listen: instance 7 would listen on port 65536, beyond 65535", []string{"--config", "two.yaml", "a", "--instances", "7"}},
 		{"cannot use --instances 2: apps.b.listen: must contain %i: 2 instances cannot share one socket path", []string{"--config", "two.yaml", "--instances", "2"}},
 		{`two.yaml has no app "c"`, []string{"--config", "two.yaml", "c"}},
-		{"--listen goes with -- COMMAND; otherwise the configuration says it", []string{"--listen", "/run/x.sock"}},
+		{"--listen needs -- COMMAND; otherwise the configuration sets it", []string{"--listen", "/run/x.sock"}},
 		{"no command after --", []string{"--"}},
 		{"one command is one app, not a and b", []string{"a", "b", "--", "/bin/true"}},
-		{"--config and -- COMMAND exclude each other", []string{"--config", "two.yaml", "--", "/bin/true"}},
+		{"cannot combine --config with -- COMMAND", []string{"--config", "two.yaml", "--", "/bin/true"}},
 		{"--workers: 0 is not between 1 and 1000", []string{"--workers", "0", "--", "/bin/true"}},
 		{`--user: "a b" is not a user or group name or number`, []string{"--user", "a b", "--", "/bin/true"}},
 		{"--instances: 0 is not between 1 and 10000", []string{"--instances", "0", "--", "/bin/true"}},
@@ -119,7 +119,7 @@ func TestGenErrors(t *testing.T) {
 
 // TestGenCommand: an app without a configuration is all on the service's command line, and the header makes it again.
 func TestGenCommand(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	dir := t.TempDir()
 	gen(t, "--instances", "3", "--listen", "/run/h%i.sock", "--workers", "2", "--user", "daemon", "--out", dir, "--", "/usr/bin/env", "A=it's $x", "units")
 	service := tree(t, dir)["systemd/env-fastcgi@.service"]
@@ -150,9 +150,9 @@ func TestAppName(t *testing.T) {
 	}
 }
 
-// TestGenConfigInUnits: the units read a configuration that somebody named, not one that was merely found.
+// TestGenConfigInUnits: the units read a configuration that was named, not one that was merely found.
 func TestGenConfigInUnits(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "fcgisup.yaml", "apps: {a: {command: /x}}\n")
 	folder, err := os.Getwd()
 	if err != nil {
@@ -207,7 +207,7 @@ func mtimes(t *testing.T, dir string) map[string]string {
 
 // TestGenCheckNeedsAConfiguration: the built-in example is not what the host should have.
 func TestGenCheckNeedsAConfiguration(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	var out bytes.Buffer
 	code := run(t.Context(), []string{"gen", "--check"}, stdio{strings.NewReader(""), &out, &out})
 	if code != term.ExitUsage || !strings.Contains(out.String(), "no configuration") || !strings.Contains(out.String(), "hint: ") {

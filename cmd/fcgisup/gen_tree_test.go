@@ -18,7 +18,7 @@ const treeConfig = `apps:
   rt-2: {command: /x, instances: 9, listen: "127.0.0.1:9200"}
 `
 
-// reportOf is gen's report with the folder left out.
+// reportOf is gen's report without the directory.
 func reportOf(t *testing.T, dir string, args ...string) map[string]string {
 	t.Helper()
 	report := map[string]string{}
@@ -45,9 +45,9 @@ func only(report map[string]string) map[string]string {
 }
 
 func TestGenOut(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "fcgisup.yaml", treeConfig)
-	dir := filepath.Join(t.TempDir(), "new", "folder")
+	dir := filepath.Join(t.TempDir(), "new", "directory")
 	for path, verb := range reportOf(t, dir) {
 		if verb != "created" {
 			t.Errorf("first: %s is %s", path, verb)
@@ -75,9 +75,9 @@ func TestGenOut(t *testing.T) {
 	}
 }
 
-// TestGenStale: files of instances that are no more go, but only our own, and only the app's.
+// TestGenStale: files of removed instances are deleted, but only our own, and only the app's.
 func TestGenStale(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "fcgisup.yaml", treeConfig)
 	dir := t.TempDir()
 	gen(t, "--out", dir)
@@ -118,7 +118,7 @@ func TestGenStale(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(dir + "/systemd/rt-fastcgi@3.socket.d"); !os.IsNotExist(err) {
-		t.Errorf("the drop-in's folder is left: %v", err)
+		t.Errorf("the directory of the drop-in is left: %v", err)
 	}
 	if got := fcgisupRun("gen", "rt", "--out", dir, "--check"); got.code != term.ExitDone || got.out != "" {
 		t.Errorf("--check after --out: exit %d\n%s", got.code, got.out)
@@ -126,7 +126,7 @@ func TestGenStale(t *testing.T) {
 }
 
 func TestGenCheck(t *testing.T) {
-	emptyFolder(t)
+	emptyDirectory(t)
 	writeFile(t, "fcgisup.yaml", "apps: {rt: {command: /x}}\n")
 	dir := t.TempDir()
 	got := fcgisupRun("gen", "--check", "--out", dir)
@@ -173,7 +173,7 @@ func TestReplaceFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := atomicfile.Replace(dir+"/taken", []byte("x"), 0o644); err == nil {
-		t.Error("a folder was replaced")
+		t.Error("a directory was replaced")
 	}
 	if files := tree(t, dir); len(files) != 0 {
 		t.Errorf("left behind: %v", files)

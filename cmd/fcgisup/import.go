@@ -58,7 +58,7 @@ used; 2: a file could not be read.`,
 			if at := cmd.ArgsLenAtDash(); at == 0 {
 				return i.commandLine(args)
 			} else if at > 0 {
-				return term.Usage(errors.New("either files, or after -- a command line"))
+				return term.Usage(errors.New("cannot combine files with -- COMMAND"))
 			}
 			return i.files(args)
 		},
@@ -92,9 +92,9 @@ func (i *importer) files(names []string) error {
 	files := make([]foreign.Source, len(names))
 	for n, name := range names {
 		if files[n], err = readSource(name); err != nil {
-			hint := "name the files themselves, for example /etc/supervisor/conf.d/*.conf"
+			hint := "name files, for example /etc/supervisor/conf.d/*.conf"
 			if errors.Is(err, fs.ErrPermission) {
-				hint = "root may read it"
+				hint = "run as root to read it"
 			}
 			return &term.ExitError{Code: term.ExitUsage, Hint: hint, Cause: err}
 		}
@@ -128,9 +128,9 @@ func (i *importer) options() (foreign.Options, error) {
 func readSource(name string) (foreign.Source, error) {
 	path, err := filepath.Abs(name)
 	if err != nil {
-		return foreign.Source{}, fmt.Errorf("cannot tell where %s is: %w", name, err)
+		return foreign.Source{}, fmt.Errorf("cannot resolve the path %s: %w", name, err)
 	}
-	// A pipe that nobody writes to must not hold us up: it is empty.
+	// Without O_NONBLOCK, open(2) of a pipe without a writer blocks.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return foreign.Source{}, fmt.Errorf("cannot read what to import: %w", err)
@@ -152,12 +152,12 @@ func (i *importer) finish(res foreign.Result, from string) error {
 		fmt.Fprintln(i.Err, fcgisup.Printable(n.String())) // it quotes files of others
 	}
 	if len(res.Text) == 0 {
-		return term.Hinted(errors.New("cannot import: nothing in it can be used"), "the lines above say why; docs/migrating.md shows what is read")
+		return term.Hinted(errors.New("cannot import: no app in the files can be used"), "the lines above name the causes; docs/migrating.md lists what import reads")
 	}
 	if i.name != "" && len(res.Apps) > 1 {
-		return term.Usage(fmt.Errorf("--name names one app, and there are %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))
+		return term.Usage(fmt.Errorf("--name names one app, got %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))
 	}
-	text := fmt.Appendf(nil, "# Made by: fcgisup import %s\n# What has no counterpart here was said on standard error.\n%s", commentLine(from), res.Text)
+	text := fmt.Appendf(nil, "# Made by: fcgisup import %s\n# Settings without a counterpart were listed on standard error.\n%s", commentLine(from), res.Text)
 	if i.out == "" {
 		_, err := i.cli.Out.Write(text)
 		return err
@@ -182,13 +182,13 @@ func (i *importer) write(text []byte, secrets bool) error {
 		mode = 0o600
 	}
 	if err := writeNew(i.out, text, mode); errors.Is(err, fs.ErrExist) {
-		return term.Hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file, and compare")
+		return term.Hinted(fmt.Errorf("cannot write the configuration: %s exists", i.out), "name another file")
 	} else if err != nil {
 		return err
 	}
 	fmt.Fprintf(i.cli.Out, "wrote %s; next: fcgisup validate --config %[1]s, then fcgisup apply --dry-run --config %[1]s\n", i.out)
 	if secrets {
-		fmt.Fprintf(i.cli.Out, "it has secrets, so only you may read it; the apps' supervisors must, too: chgrp GROUP %s && chmod 640 %[1]s\n", term.ShellWord(i.out))
+		fmt.Fprintf(i.cli.Out, "it has secrets, so only you can read it; let the supervisors read it: chgrp GROUP %s && chmod 640 %[1]s\n", term.ShellWord(i.out))
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (i *importer) write(text []byte, secrets bool) error {
 func writeNew(path string, text []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".fcgisup-*")
 	if err != nil {
-		var hidden *fs.PathError // of a file that nobody has named
+		var hidden *fs.PathError // of the temporary file, whose name means nothing to the user
 		if errors.As(err, &hidden) {
 			err = fmt.Errorf("%s: %w", path, hidden.Err)
 		}

@@ -45,8 +45,8 @@ func TestImportExitCodes(t *testing.T) {
 		{[]string{filepath.Join(dir, "none")}, term.ExitUsage, "no such file"},
 		{nil, term.ExitUsage, "import needs FILE..."},
 		{[]string{"--"}, term.ExitUsage, ""},
-		{[]string{empty, "--", "spawn-fcgi"}, term.ExitUsage, "either files"},
-		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), term.ExitUsage, "--name names one app, and there are 2"},
+		{[]string{empty, "--", "spawn-fcgi"}, term.ExitUsage, "cannot combine files"},
+		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "one"), term.ExitUsage, "--name names one app, got 2"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--name", "Not A Name"), term.ExitUsage, "--name"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "-1"), term.ExitUsage, "--instances"},
 		{append(foreignCase("fpm/in/etc/php-fpm.d/pools.conf"), "--instances", "0"), term.ExitUsage, "--instances"},
@@ -86,7 +86,7 @@ func TestImportOut(t *testing.T) {
 			t.Errorf("a second time: exit %d, %s", got.code, got.err)
 		}
 		if after := tree(t, filepath.Dir(out)); len(after) != 1 || after["fcgisup.yaml"] != before["fcgisup.yaml"] {
-			t.Errorf("the folder holds %q", after)
+			t.Errorf("the directory holds %q", after)
 		}
 	}
 	if got := fcgisupRun(append([]string{"import", "--out", "/nowhere/at/all"}, foreignCase("fpm/in/etc/php-fpm.d/pools.conf")...)...); got.code != term.ExitFail {

@@ -125,7 +125,7 @@ func TestEveryReaderTakesTheLargestStatus(t *testing.T) {
 	if told := (&control.Supervisors{Root: t.TempDir(), Extra: path}).Of(t.Context(), in, true); told.Status == nil {
 		t.Error("check does not know it")
 	}
-	if why := doctor.WhyFailing(all[0]); !strings.HasPrefix(why, "none of its workers lives: ") {
+	if why := doctor.WhyFailing(all[0]); !strings.HasPrefix(why, "it has no running worker: ") {
 		t.Errorf("doctor: %.80s", why)
 	}
 	history, err := monitor.OpenHistory("")

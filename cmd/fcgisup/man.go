@@ -38,7 +38,7 @@ are equal. Only the program that make man builds has this command.`,
 		Hidden:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return &term.ExitError{Code: term.ExitUsage, Hint: example, Cause: fmt.Errorf("man takes one DIR, and there are %d arguments", len(args))}
+				return &term.ExitError{Code: term.ExitUsage, Hint: example, Cause: fmt.Errorf("man takes one DIR, got %d arguments", len(args))}
 			}
 			date, err := c.buildDate()
 			if err != nil {

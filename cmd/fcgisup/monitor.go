@@ -47,7 +47,7 @@ func (c *cli) printMonitorUnit() error {
 	if c.Config != "" {
 		path, err := filepath.Abs(c.Config)
 		if err != nil {
-			return fmt.Errorf("cannot find out where %s is: %w", c.Config, err)
+			return fmt.Errorf("cannot resolve the path %s: %w", c.Config, err)
 		}
 		o.Config = path
 		o.Generator += " --config " + path

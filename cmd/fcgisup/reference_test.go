@@ -33,6 +33,6 @@ func TestReference(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the reference has drifted (-want +got); make golden writes it anew:\n%s", diff)
+		t.Errorf("the reference has drifted (-want +got); make golden writes it again:\n%s", diff)
 	}
 }

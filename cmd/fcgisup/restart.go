@@ -115,7 +115,7 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		}
 	}
 	if !found {
-		return term.Hinted(fmt.Errorf("no supervisor here runs %s", which), "fcgisup status shows what runs; instances that sleep have nothing to restart")
+		return term.Hinted(fmt.Errorf("no supervisor on this host runs %s", which), "fcgisup status shows running instances; sleeping ones have no workers to restart")
 	}
 	return nil
 }
@@ -165,10 +165,10 @@ func (c *cli) post(ctx context.Context, path, target string, in control.Selectio
 	err := control.Ask(within, path, http.MethodPost, url, &answer)
 	waiting.Done()
 	if ctx.Err() != nil {
-		return term.Hinted(fmt.Errorf("interrupted: the supervisor of %s goes on with what it has begun", in), fmt.Sprintf("fcgisup status %s shows how it ends", in.App))
+		return term.Hinted(fmt.Errorf("interrupted; the supervisor of %s continues", in), fmt.Sprintf("fcgisup status %s shows the result", in.App))
 	}
 	if err != nil {
-		return term.Hinted(fmt.Errorf("cannot finish at %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
+		return term.Hinted(fmt.Errorf("cannot finish %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
 	}
 	fmt.Fprintf(c.Out, "%s %s\n", in, done)
 	if answer.Note != "" {

@@ -35,7 +35,7 @@ func TestInterruptedRestart(t *testing.T) {
 	defer server.Close()
 	var out bytes.Buffer
 	code := run(ctx, []string{"restart", "a", "--control", path}, stdio{strings.NewReader(""), &out, &out})
-	if code != term.ExitFail || !strings.Contains(out.String(), "interrupted: the supervisor of a@1 goes on") {
+	if code != term.ExitFail || !strings.Contains(out.String(), "interrupted; the supervisor of a@1 continues") {
 		t.Errorf("exit %d: %s", code, &out)
 	}
 }

@@ -33,7 +33,7 @@ Run as root: other users cannot read all directories.`,
 					return doctor.ReportNeeds(cmd.Context(), c.Out, app)
 				}
 			}
-			return term.Usage(fmt.Errorf("sandbox: %s has no app %q", cfg.Path, args[0]))
+			return term.Usage(fmt.Errorf("%s has no app %q", cfg.Path, args[0]))
 		},
 	}
 }

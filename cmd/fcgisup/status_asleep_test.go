@@ -12,8 +12,8 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// TestStatusOfSleepers: a socket that is held and no supervisor is an instance that sleeps, one that nobody holds is
-// not there, and one that is not configured is neither.
+// TestStatusOfSleepers: an instance whose socket listens without a supervisor is sleeping; one without a listener
+// is reported as missing, and so is one that is not configured.
 func TestStatusOfSleepers(t *testing.T) {
 	dir := t.TempDir()
 	held, err := net.Listen("unix", filepath.Join(dir, "a1.sock"))
@@ -32,9 +32,9 @@ func TestStatusOfSleepers(t *testing.T) {
 	}{
 		{"sleepers", "sleepers@1  sleeping  -      0/0 ", term.ExitDone},
 		{"sleepers@1", "sleepers@1  sleeping  -      0/0 ", term.ExitDone},
-		{"sleepers@2", "no supervisor here runs sleepers@2, and nobody listens on ", term.ExitFail},
-		{"sleepers@9", "no supervisor here runs sleepers@9, and the configuration has none", term.ExitFail},
-		{"other", "no supervisor here runs other, and the configuration has none", term.ExitFail},
+		{"sleepers@2", "no supervisor on this host runs sleepers@2, and no process listens on ", term.ExitFail},
+		{"sleepers@9", "no supervisor on this host runs sleepers@9, and the configuration has no such app", term.ExitFail},
+		{"other", "no supervisor on this host runs other, and the configuration has no such app", term.ExitFail},
 	} {
 		var out bytes.Buffer
 		code := run(t.Context(), []string{"status", test.which, "--config", config}, stdio{strings.NewReader(""), &out, &out})

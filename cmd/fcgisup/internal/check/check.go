@@ -106,15 +106,15 @@ type target struct {
 	name    string
 	request fcgi.Request
 	timeout time.Duration
-	// status asks the supervisor, asleep finds an instance that has none yet; nil
-	// for what is no supervised instance of the configuration.
+	// status asks the supervisor, asleep finds an instance that has none yet. They are nil
+	// for a target that is not a supervised instance of the configuration.
 	status func(ctx context.Context, fresh bool) control.Reply
 	asleep func() bool
 	// failure returns why the service that systemd starts for the socket fails, nil if it does not.
 	failure func(ctx context.Context) *control.Failure
-	// host tells of who listens, whoever that is.
+	// host finds the listener of an address in the kernel's tables.
 	host *peer.Surveyor
-	// acceptors tell of those who hold the listeners of this host.
+	// acceptors finds the processes that hold the listeners of this host.
 	acceptors *peer.Acceptors
 }
 
@@ -122,7 +122,7 @@ type target struct {
 func (k *Checker) Run(ctx context.Context, args []string, changed func(flag string) bool) error {
 	k.changed = changed
 	if k.timeout <= 0 {
-		return term.Usage(fmt.Errorf("--timeout %s is no time", k.timeout))
+		return term.Usage(fmt.Errorf("--timeout: %s is not positive", k.timeout))
 	}
 	if _, nameless := k.params[""]; nameless {
 		return term.Usage(errors.New("--param needs a name before the ="))
@@ -168,7 +168,7 @@ func (t target) ask(ctx context.Context) checked {
 	case st == nil && t.asleep != nil && t.asleep():
 		r.sleeps(ctx, t)
 	case known && st != nil && st.State == control.Saturated && before.served > 0:
-		r.busy(before) // a probe would only wait, and be answered when nobody asks any more
+		r.busy(before) // a probe would wait, and be answered after its timeout
 	case t.request.Path == "" && !t.pinged(st):
 		r.askNothing(ctx, t, st)
 	default:
@@ -225,10 +225,10 @@ func (k *Checker) targets(ctx context.Context, args []string) ([]target, error) 
 		return k.configured(ctx)
 	}
 	if k.supervisors.Extra != "" {
-		return nil, term.Usage(errors.New("--control and ADDRESS exclude each other"))
+		return nil, term.Usage(errors.New("cannot combine --control with ADDRESS"))
 	}
 	if k.app != "" {
-		return nil, term.Usage(errors.New("--app and ADDRESS exclude each other"))
+		return nil, term.Usage(errors.New("cannot combine --app with ADDRESS"))
 	}
 	r := k.request
 	r.Params = k.params
@@ -264,7 +264,7 @@ func (k *Checker) applyExpect(r *fcgi.Request) error {
 	if r.Path == "" {
 		for _, flag := range []string{"expect", "body", "script-name", "method", "host", "param"} {
 			if k.changed(flag) {
-				return &term.ExitError{Code: term.ExitUsage, Hint: "add --path /", Cause: fmt.Errorf("--%s goes with a request, and without --path a ping is sent", flag)}
+				return &term.ExitError{Code: term.ExitUsage, Hint: "add --path /", Cause: fmt.Errorf("--%s needs --path: without it check sends a ping", flag)}
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// checkOf is what check says of the folder's configuration, and its exit code.
+// checkOf runs check on the configuration of the directory.
 func checkOf(t *testing.T, dir, controls string) ([]checked, int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -39,7 +39,7 @@ func TestCheckControl(t *testing.T) {
 	}{
 		{[]string{"--config", config, "--control", socket}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
 		{[]string{"--config", config, "--control", socket + ".none"}, NagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
-		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, NagiosUnknown, "--control and ADDRESS exclude each other"},
+		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, NagiosUnknown, "cannot combine --control with ADDRESS"},
 	} {
 		if text, code := checkLine(t, test.args...); code != test.code || !strings.Contains(text, test.says) {
 			t.Errorf("%v: exit %d, %s", test.args, code, text)
@@ -51,7 +51,7 @@ func TestCheckControl(t *testing.T) {
 func TestCheckRefusesFlagsOfARequest(t *testing.T) {
 	for _, args := range [][]string{{"--expect", "404"}, {"--body", "x"}, {"--method", "POST"}, {"--param", "A=b"}} {
 		text, code := checkLine(t, append([]string{"/nowhere/a.sock"}, args...)...)
-		if code != NagiosUnknown || !strings.Contains(text, args[0]+" goes with a request") || !strings.Contains(text, "hint: add --path /") {
+		if code != NagiosUnknown || !strings.Contains(text, args[0]+" needs --path") || !strings.Contains(text, "hint: add --path /") {
 			t.Errorf("%v: exit %d, %s", args, code, text)
 		}
 	}

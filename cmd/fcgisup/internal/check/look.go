@@ -76,7 +76,7 @@ func backlogOf(sample scoreboard.Sample) backlog {
 	return b
 }
 
-// here tells whether an address is surely one of this host.
+// here reports whether an address is certainly one of this host.
 func here(r fcgi.Request) bool {
 	if r.Network == "unix" {
 		return true
@@ -85,12 +85,11 @@ func here(r fcgi.Request) bool {
 	return err == nil && a.Addr().IsLoopback()
 }
 
-// excuse turns a probe that timed out, or found the queue full, into the verdict
-// that what was seen before and after it allows. Somebody must have been served at
-// both looks: who came during the probe cannot have kept it waiting, and one seen
-// but once may be another's probe. A look that is older than the probe by more than
-// recently does not tell who came before it: then the one after it decides. Nobody
-// served but who has gone is no excuse.
+// excuse turns a probe that timed out, or found the queue full, into "busy" if the samples
+// before and after it show a client that was served in both: a client that came during the
+// probe cannot have kept it waiting, and one in a single sample may be another probe. A first
+// sample that is older than the probe by more than peer.Recently shows no client that came
+// before it, so the second one decides alone. A client that has gone is not counted.
 func (r *checked) excuse(before, after backlog, sent time.Time) {
 	if sent.Sub(before.at) > peer.Recently {
 		before = after
@@ -115,7 +114,7 @@ func (r *checked) busy(b backlog) {
 	r.Error = fmt.Sprintf("%d %s in flight, %d %s", b.served, requests, b.waiting, wait)
 }
 
-// asleep tells whether systemd holds an instance's socket and no supervisor runs.
+// asleep reports whether systemd holds an instance's socket and no supervisor runs.
 func (k *Checker) asleep(in fcgisup.Instance) bool {
 	if peer.HasControl(scoreboard.NewSurvey(), k.supervisors.Root, in) {
 		return false

@@ -21,11 +21,11 @@ func TestNobodySleepsWhereNobodyListens(t *testing.T) {
 		}
 		a := fcgisup.Address{Network: network, Addr: l.Addr().String()}
 		if k := (&Checker{}); !k.listened(a) {
-			t.Errorf("%s: nobody listens, though the test does", network)
+			t.Errorf("%s: no listener found, though the test listens", network)
 		}
 		_ = l.Close()
 		if k := (&Checker{}); k.listened(a) {
-			t.Errorf("%s: somebody listens, though nobody does", network)
+			t.Errorf("%s: a listener found, though none is left", network)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// pinged tells whether a target may be sent a ping: only a program that its
+// pinged reports whether a target may be sent a ping: only a program that its
 // supervisor has seen answering one, since others end when they get it.
 func (t target) pinged(st *control.Status) bool {
 	return st != nil && st.Probe != nil && st.Probe.Ping == control.PingAnswers
@@ -23,7 +23,7 @@ func (t target) pinged(st *control.Status) bool {
 // askNothing judges a target that is asked neither by a request nor by a ping:
 // by its supervisor's word, and by what the kernel shows of its socket.
 func (r *checked) askNothing(ctx context.Context, t target, st *control.Status) {
-	r.Note = "answers no ping as far as is known; use --path"
+	r.Note = "not known to answer a ping; use --path"
 	if st != nil && st.PingUnanswered() {
 		r.Note = "answers no ping; use --path"
 	}
@@ -108,10 +108,10 @@ func (r *checked) askRemote(ctx context.Context, t target) {
 		r.fail(err)
 		return
 	}
-	r.unknown("it takes connections, and whether a worker accepts cannot be seen from this host")
+	r.unknown("it accepts connections; this host cannot see whether a worker does")
 }
 
-// noListener is the error of a connect that nobody would answer.
+// noListener returns the error of a connect to an address without a listener.
 func noListener(q fcgi.Request, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &fcgi.Error{Class: fcgi.Missing, Err: fmt.Errorf("cannot connect to %s: %w", q.Address, unix.ENOENT)}

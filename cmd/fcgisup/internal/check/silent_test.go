@@ -60,7 +60,7 @@ func newSpy(t *testing.T) *spy {
 	return s
 }
 
-// rawSocket is bound to a path, and listens if it is to: nobody accepts on it.
+// rawSocket is bound to a path, and listens if asked to; no process accepts on it.
 func rawSocket(t *testing.T, listens bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "raw.sock")
@@ -85,7 +85,7 @@ func TestCheckWithoutAPathSendsNothing(t *testing.T) {
 	t.Parallel()
 	s := newSpy(t)
 	good := func(text string, code int) bool {
-		return code == nagiosOK && strings.Contains(text, "answers no ping") && strings.Contains(text, "use --path")
+		return code == nagiosOK && strings.Contains(text, "answer a ping") && strings.Contains(text, "use --path")
 	}
 	text, code := checkLine(t, s.path)
 	for end := time.Now().Add(20 * time.Second); !good(text, code) && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -99,13 +99,13 @@ func TestCheckWithoutAPathSendsNothing(t *testing.T) {
 		t.Errorf("it was sent %q", b)
 	case <-time.After(50 * time.Millisecond):
 	}
-	if text, code := checkLine(t, rawSocket(t, true)); code != NagiosUnknown || !strings.Contains(text, "does not accept") && !strings.Contains(text, "cannot be seen") {
-		t.Errorf("nobody accepts: exit %d, %s", code, text)
+	if text, code := checkLine(t, rawSocket(t, true)); code != NagiosUnknown || !strings.Contains(text, "does not accept") && !strings.Contains(text, "it is unknown") {
+		t.Errorf("no process accepts: exit %d, %s", code, text)
 	}
 	if text, code := checkLine(t, filepath.Join(t.TempDir(), "none.sock")); code != nagiosCritical || !strings.Contains(text, "missing") {
 		t.Errorf("no socket: exit %d, %s", code, text)
 	}
 	if text, code := checkLine(t, rawSocket(t, false)); code != nagiosCritical || !strings.Contains(text, "refused") {
-		t.Errorf("nobody listens: exit %d, %s", code, text)
+		t.Errorf("no process listens: exit %d, %s", code, text)
 	}
 }

@@ -63,7 +63,7 @@ func TestCheckFailingStarts(t *testing.T) {
 		code    int
 		says    string
 	}{
-		"a failing instance": {instance(1), nagiosCritical, "again and again (10 times): exit code 1"},
+		"a failing instance": {instance(1), nagiosCritical, "keeps restarting its service (10 times): exit code 1"},
 		"a stopped instance": {instance(2), nagiosOK, "sleeping"},
 		"an unknown one":     {instance(3), nagiosOK, "sleeping"},
 		"a failing unit":     {address("/run/hand.sock"), nagiosCritical, "journalctl -u hand.service"},

@@ -51,7 +51,7 @@ func (s *counting) count() (requests, told int) {
 	return s.requests, s.told
 }
 
-// countingAt speaks for instances behind a control socket of folder.
+// countingAt answers for instances behind a control socket below a directory.
 func countingAt(t *testing.T, root, folder string, all []control.Status) *counting {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
@@ -68,7 +68,7 @@ func countingAt(t *testing.T, root, folder string, all []control.Status) *counti
 	return s
 }
 
-// manyInstances are n of an app that somebody listens for and nobody serves.
+// manyInstances are n of an app that have a listener and no worker.
 func manyInstances(t *testing.T, n int, state control.InstanceState, inFlight int) (dir string, all []control.Status) {
 	t.Helper()
 	dir = t.TempDir()

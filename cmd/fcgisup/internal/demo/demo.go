@@ -54,10 +54,10 @@ func (d *Demo) Run(ctx context.Context) error {
 	}
 	ctx, interrupted := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer interrupted()
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader that leaves is an error, not the end: there is a folder to remove
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a closed pipe is an error, not the end: the directory must be removed
 	dir, err := os.MkdirTemp("", "fcgisup-demo-")
 	if err != nil {
-		return fmt.Errorf("cannot make a folder for the sockets: %w", err)
+		return fmt.Errorf("cannot create a directory for the sockets: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	if d.app, err = demoApp(dir); err != nil {
@@ -69,7 +69,7 @@ func (d *Demo) Run(ctx context.Context) error {
 	}
 	err = d.tour(ctx)
 	if err == nil && !d.Once {
-		fmt.Fprintf(d.Out, "\nServing on %s until you press ^C.\n", d.url)
+		fmt.Fprintf(d.Out, "\nServing on %s. Press ^C to end.\n", d.url)
 		<-ctx.Done()
 	}
 	if errors.Is(err, context.Canceled) {
@@ -92,7 +92,7 @@ func demoApp(dir string) (fcgisup.App, error) {
 	a.Health.Path = "/"
 	a.Health.Interval = time.Second
 	if a.Listen, err = fcgisup.ListenAt(fcgisup.Address{Network: "unix", Addr: filepath.Join(dir, "demo%i.sock")}); err != nil {
-		return a, fmt.Errorf("cannot use the temporary folder: %w", err)
+		return a, fmt.Errorf("cannot use the temporary directory: %w", err)
 	}
 	return a, nil
 }
@@ -148,7 +148,7 @@ func (d *Demo) begin() (stop func() error, err error) {
 
 // tour shows the promises, and fails if one is not kept.
 func (d *Demo) tour(ctx context.Context) error {
-	d.say("Five sockets, nothing runs yet:")
+	d.say("Five sockets listen, no worker runs:")
 	if err := d.show(); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (d *Demo) tour(ctx context.Context) error {
 	if err := d.show(); err != nil {
 		return err
 	}
-	d.say("Four more start the others:")
+	d.say("Four more requests start the others:")
 	for range demoInstances - 1 {
 		if _, err := d.get(ctx); err != nil {
 			return err
@@ -195,7 +195,7 @@ func (d *Demo) killWorker(ctx context.Context, pid int) error {
 		}
 		return up == demoInstances && total == 1
 	}
-	if err := d.await(ctx, "the worker back", back); err != nil {
+	if err := d.await(ctx, "the replacement", back); err != nil {
 		return err
 	}
 	for range demoInstances {
@@ -253,7 +253,7 @@ func (d *Demo) await(ctx context.Context, what string, done func(up int) bool) e
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+			return fmt.Errorf("cannot see %s: %w", what, ctx.Err())
 		}
 	}
 }

@@ -22,5 +22,5 @@ func ServeWorker() error {
 		w.Header().Set(demoPIDHeader, fmt.Sprint(os.Getpid()))
 		fmt.Fprintf(w, "worker %d answers %s %s\n", os.Getpid(), r.Method, r.URL.Path)
 	}))
-	return term.Hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; fcgisup demo sees to that")
+	return term.Hinted(fmt.Errorf("cannot serve FastCGI: %w", err), "standard input must be a listening socket; run fcgisup demo")
 }

@@ -175,7 +175,7 @@ func (a *Applier) source(cfg *fcgisup.Config, names []string) (*Source, error) {
 	}
 	path, err := filepath.Abs(cfg.Path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
+		return nil, fmt.Errorf("cannot resolve the path %s: %w", cfg.Path, err)
 	}
 	if src.Config == "" && path != fcgisup.SystemConfig {
 		return nil, term.Hinted(fmt.Errorf("cannot apply %s: the units would read %s", cfg.Path, fcgisup.SystemConfig),

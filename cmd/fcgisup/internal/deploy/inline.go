@@ -38,7 +38,7 @@ func (i *InlineFlags) Define(f *pflag.FlagSet, user string) {
 func (g *Generation) inlineSource(names, command []string, changed func(string) bool) (*Source, error) {
 	switch {
 	case g.Config != "":
-		return nil, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
+		return nil, term.Usage(errors.New("cannot combine --config with -- COMMAND"))
 	case len(command) == 0:
 		return nil, term.Usage(errors.New("no command after --"))
 	case len(names) > 1:

@@ -40,7 +40,7 @@ func (g *Generation) source(names, command []string, changed func(string) bool) 
 	}
 	for _, flag := range InlineNames {
 		if changed(flag) {
-			return nil, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+			return nil, term.Usage(fmt.Errorf("--%s needs -- COMMAND; otherwise the configuration sets it", flag))
 		}
 	}
 	cfg, err := g.Load()
@@ -130,7 +130,7 @@ func (g *Generation) UnitConfig() (string, error) {
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
-		return "", fmt.Errorf("cannot tell where %s is: %w", name, err)
+		return "", fmt.Errorf("cannot resolve the path %s: %w", name, err)
 	}
 	if path == fcgisup.SystemConfig {
 		return "", nil

@@ -29,7 +29,7 @@ func (d *Doctor) Run(ctx context.Context) error {
 	}
 	f, err := d.gather(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("cannot look at this host: %w", err)
+		return fmt.Errorf("cannot examine this host: %w", err)
 	}
 	found := examine(f, false)
 	if err := d.print(f, found); err != nil {

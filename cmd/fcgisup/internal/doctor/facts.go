@@ -104,9 +104,9 @@ func (d *Doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 	systemd, err := units.Connect(ctx)
 	switch {
 	case errors.Is(err, units.ErrNoSystemd):
-		f.note("no-systemd", "systemd", "It does not run here, so no unit was looked at.", "fcgisup run supervises without it, as in a container")
+		f.note("no-systemd", "systemd", "It does not run here, so no unit was examined.", "fcgisup run supervises without it, as in a container")
 	case err != nil:
-		f.note("no-systemd", "systemd", "It could not be asked, so no unit was looked at: "+err.Error()+".", "sudo fcgisup doctor")
+		f.note("no-systemd", "systemd", "It did not answer, so no unit was examined: "+err.Error()+".", "sudo fcgisup doctor")
 	default:
 		defer systemd.Close()
 		if err := f.gatherUnits(ctx, systemd); err != nil {
@@ -140,7 +140,7 @@ func (f *facts) looked() string {
 	return strings.Join(append(parts, "the kernel"), ", ")
 }
 
-// here tells whether a target is on this host.
+// here reports whether a target is on this host.
 func (f *facts) here(target fcgisup.Address) bool {
 	if target.Network == "unix" {
 		return true
@@ -194,7 +194,7 @@ func (f *facts) passes() []backend {
 	return all
 }
 
-// passed returns what tells whether nginx sends requests to what listens on one of the addresses.
+// passed returns a function that reports whether nginx sends requests to what listens on one of the addresses.
 func (f *facts) passed() func(listen []fcgisup.Address) bool {
 	paths, others := map[string]bool{}, []fcgisup.Address{}
 	for _, b := range f.backends() {

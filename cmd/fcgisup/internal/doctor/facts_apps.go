@@ -31,7 +31,7 @@ type appFacts struct {
 	command *finding.Finding
 	// environment is what is wrong with the place of its environment file.
 	environment *finding.Finding
-	// missing are files and folders that are not there, by key.
+	// missing are the files and directories that do not exist, by key.
 	missing []configured
 	// socket is who may connect to its unix sockets once they are as configured; nil if that is not known.
 	socket *access.SocketMode
@@ -46,7 +46,7 @@ type appFacts struct {
 // configured is a value of the configuration with its key.
 type configured struct{ key, value string }
 
-// installed tells whether any unit of the app is on this host.
+// installed reports whether any unit of the app is on this host.
 func (a appFacts) installed() bool {
 	for _, c := range a.changes {
 		if strings.HasPrefix(c.Name, "systemd/") && c.Old != nil {
@@ -59,7 +59,7 @@ func (a appFacts) installed() bool {
 // gatherApps looks at what the configuration names.
 func (d *Doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 	if cfg == nil {
-		f.note("no-configuration", "fcgisup", "There is none, so only the host was looked at.", "fcgisup init")
+		f.note("no-configuration", "fcgisup", "There is none, so only the host was examined.", "fcgisup init")
 		return nil
 	}
 	f.config = cfg.Path
@@ -85,7 +85,7 @@ func (d *Doctor) gatherApps(f *facts, cfg *fcgisup.Config) error {
 			return term.Usage(err)
 		}
 		if a.changes, err = g.Compare(&only, files); errors.Is(err, fs.ErrPermission) {
-			f.note("files-not-read", "app "+app.Name, "Its installed files may not be read: "+err.Error()+".", "sudo fcgisup doctor")
+			f.note("files-not-read", "app "+app.Name, "Its installed files are not readable: "+err.Error()+".", "sudo fcgisup doctor")
 		} else if err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (a *appFacts) hiddenEnvironment() *finding.Finding {
 	directive, _ := l.hides(file)
 	if key, value, _ := strings.Cut(directive, "="); key == "ProtectHome" && value != "tmpfs" && a.User != "root" {
 		f.Severity = finding.Warning
-		f.Message = fmt.Sprintf("The sandbox of the unit (%s) hides %s, its environment file: only systemd reads it, when the service starts, and a reload applies no change of it.", directive, file)
+		f.Message = fmt.Sprintf("The sandbox of the unit (%s) hides %s, its environment file. Only systemd reads it, when the service starts; a reload does not apply its changes.", directive, file)
 	}
 	return f
 }

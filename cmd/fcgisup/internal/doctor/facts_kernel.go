@@ -41,7 +41,7 @@ func (f *facts) kernel() {
 		f.note("kernel-not-read", "/proc/net", err.Error()+".", "")
 	}
 	if hidden := findAcceptors("/proc", f.listeners); hidden > 0 {
-		f.note("processes-not-read", "/proc", fmt.Sprintf("%d of them could not be looked into: which programs listen, and whether one has made its socket non-blocking, is known of your own only.", hidden), "sudo fcgisup doctor")
+		f.note("processes-not-read", "/proc", fmt.Sprintf("%d of them are not readable. Which programs listen, and whether one has made its socket non-blocking, is known only for your own.", hidden), "sudo fcgisup doctor")
 	}
 }
 
@@ -124,14 +124,14 @@ func tcpListeners(text string) []listener {
 func procAddress(text string) (netip.Addr, error) {
 	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw)%4 != 0 {
-		return netip.Addr{}, fmt.Errorf("%q is no address", text)
+		return netip.Addr{}, fmt.Errorf("%q is not an address", text)
 	}
 	for i := 0; i < len(raw); i += 4 {
 		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 	}
 	ip, ok := netip.AddrFromSlice(raw)
 	if !ok {
-		return ip, fmt.Errorf("%q is no address", text)
+		return ip, fmt.Errorf("%q is not an address", text)
 	}
 	return ip, nil
 }

@@ -27,7 +27,7 @@ import (
 func (f *facts) gatherNginx(ctx context.Context) error {
 	binary, ok := nginx.Binary()
 	if !ok {
-		f.note("no-nginx", "nginx", "It is not installed here, so no upstream was looked at.", "")
+		f.note("no-nginx", "nginx", "It is not installed here, so no upstream was examined.", "")
 		return nil
 	}
 	w := &webFacts{}
@@ -44,7 +44,7 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 	w.workers = workers
 	for _, pid := range masters {
 		if argv := otherConfig(pid); argv != "" {
-			f.note("nginx-other-configuration", "nginx", fmt.Sprintf("Process %d has a configuration of its own, which was not looked at: %s.", pid, argv), "")
+			f.note("nginx-other-configuration", "nginx", fmt.Sprintf("Process %d has another configuration, which was not examined: %s.", pid, argv), "")
 		}
 	}
 	if w.effective, err = nginx.Read(ctx, binary); err == nil {
@@ -58,7 +58,7 @@ func (f *facts) gatherNginx(ctx context.Context) error {
 	case term.IsRoot():
 		w.refused = strings.TrimPrefix(err.Error(), nginx.ErrRefused.Error()+": ")
 	default:
-		f.note("nginx-not-read", "nginx", "Only root may have it print its configuration; what could be read of its files was looked at.", "sudo fcgisup doctor")
+		f.note("nginx-not-read", "nginx", "Only root can run nginx -T; its readable files were examined.", "sudo fcgisup doctor")
 	}
 	if w.effective, err = nginx.ReadFiles(w.build.Config); err != nil {
 		f.note("nginx-not-read", w.build.Config, err.Error()+".", "sudo nginx -T")
@@ -111,7 +111,7 @@ func (f *facts) gatherAccess() {
 		f.web.access, err = tryAll(who, pid, paths)
 	}
 	if err != nil {
-		f.note("web-user-not-tried", "nginx", "Whether it may connect to its sockets was not tried: "+err.Error()+".", "sudo fcgisup doctor")
+		f.note("web-user-not-tried", "nginx", "Its access to the sockets was not tested: "+err.Error()+".", "sudo fcgisup doctor")
 	}
 }
 
@@ -198,7 +198,7 @@ func (f *facts) gatherHosts(ctx context.Context) {
 		if _, bad := netip.ParseAddr(host); a.Network != "tcp" || err != nil || bad == nil || f.web.hosts[host] != nil {
 			continue
 		}
-		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // none is no finding
+		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // no address: no finding
 		f.web.hosts[host] = []netip.Addr{}
 		for _, ip := range found {
 			if ip = ip.Unmap(); ip.IsLoopback() || slices.Contains(f.own, ip) {

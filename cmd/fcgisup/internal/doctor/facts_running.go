@@ -58,7 +58,7 @@ func (f *facts) gatherFailing(ctx context.Context) {
 			f.note("instance-not-asked", paths[i], "It did not answer: "+err.Error()+".", "fcgisup status")
 		case !denied:
 			denied = true
-			f.note("instance-not-asked", control.Root, "Its control sockets belong to the users of the apps, so not all instances were asked how they are.", "sudo fcgisup doctor")
+			f.note("instance-not-asked", control.Root, "Its control sockets belong to the users of the apps, so not all instances were asked for their status.", "sudo fcgisup doctor")
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (f *facts) gatherMonitor(cfg *fcgisup.Config, file string) {
 	if path := cfg.Monitor.TokenFile; path != "" {
 		_, err := term.ReadToken(path)
 		if errors.Is(err, fs.ErrPermission) && !term.IsRoot() {
-			f.note("token-not-read", path, "Only who may read the token can tell whether the monitor can use it.", "sudo fcgisup doctor")
+			f.note("token-not-read", path, "Whether the monitor can use the token is unknown: it is not readable.", "sudo fcgisup doctor")
 		} else {
 			f.monitor.token = err
 		}
@@ -89,24 +89,24 @@ func (f *facts) receiverProblem(t fcgisup.Target) *unreachableReceiver {
 	case "url_file":
 		err := alert.CheckFile(t.URLFile)
 		if errors.Is(err, fs.ErrPermission) && !term.IsRoot() {
-			f.note("alert-not-tried", "alert "+t.Name, "Only root can tell whether "+t.URLFile+" can be used.", "sudo fcgisup doctor")
+			f.note("alert-not-tried", "alert "+t.Name, "Only root can test whether "+t.URLFile+" can be used.", "sudo fcgisup doctor")
 			return nil
 		}
 		if err != nil {
 			file := term.ShellWord(t.URLFile)
-			return &unreachableReceiver{why: err.Error(), fix: "chown root: " + file + " && chmod 600 " + file + ", with the URL in a line of its own"}
+			return &unreachableReceiver{why: err.Error(), fix: "chown root: " + file + " && chmod 600 " + file + ", with the URL on a line of its own"}
 		}
 	case "url_env":
 		if !inMonitorEnvironment(t.URLEnv) {
-			f.note("alert-variable", "alert "+t.Name, monitorEnvironment+" does not set "+t.URLEnv+"; whether the monitor gets it from elsewhere was not looked at.", "fcgisup alert test "+t.Name+" with that environment")
+			f.note("alert-variable", "alert "+t.Name, monitorEnvironment+" does not set "+t.URLEnv+"; other sources of the variable were not examined.", "fcgisup alert test "+t.Name+" with that environment")
 		}
 	case "exec":
 		info, err := os.Stat(t.Exec[0])
 		if err == nil && (info.IsDir() || info.Mode().Perm()&0o111 == 0) {
-			err = errors.New(t.Exec[0] + " is no program (" + fcgisup.Permissions(info) + ")")
+			err = errors.New(t.Exec[0] + " is not a program (" + fcgisup.Permissions(info) + ")")
 		}
 		if err != nil && (term.IsRoot() || !errors.Is(err, fs.ErrPermission)) {
-			return &unreachableReceiver{why: "cannot run it: " + err.Error(), fix: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or correct alerts.to"}
+			return &unreachableReceiver{why: "cannot run it: " + err.Error(), fix: "install the program and chmod 755 " + term.ShellWord(t.Exec[0]) + ", or fix alerts.to"}
 		}
 	}
 	return nil
@@ -132,17 +132,17 @@ func inMonitorEnvironment(name string) bool {
 func WhyFailing(st control.Status) string {
 	last := st.LastFailure
 	if last == nil {
-		return "none of its workers lives"
+		return "it has no running worker"
 	}
 	if last.Cause == control.ListenSocket {
 		return strings.TrimRight(last.Detail, ".\n ")
 	}
-	why := "none of its workers lives: " + cmp.Or(last.Detail, string(last.Cause))
+	why := "it has no running worker: " + cmp.Or(last.Detail, string(last.Cause))
 	switch text := control.FirstLines(last); {
 	case text != "":
 		why += "; it printed: " + text
 	case last.Cause != control.SpawnError: // else it has not begun
-		why += "; it printed nothing, but what it wrote to FastCGI's error stream is in the error log of nginx"
+		why += "; it printed nothing. Its output on the error stream of FastCGI is in the error log of nginx"
 	}
 	return strings.TrimRight(why, ".\n ")
 }

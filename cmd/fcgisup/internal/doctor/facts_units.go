@@ -60,7 +60,7 @@ func (f *facts) gatherUnits(ctx context.Context, systemd *units.Systemd) error {
 	return err
 }
 
-// isLost tells whether a path that the unit listens on leads nowhere.
+// isLost reports whether a path that the unit listens on leads nowhere.
 func (s socketFacts) isLost() bool {
 	if s.Active != "active" {
 		return false
@@ -73,7 +73,7 @@ func (s socketFacts) isLost() bool {
 	return false
 }
 
-// everybodyReaches tells whether everybody may search the folders of a path: a
+// everybodyReaches reports whether every user can search the directories of a path: a
 // closed one keeps a socket that is open to all from most.
 func everybodyReaches(path string) bool {
 	for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) {

@@ -83,8 +83,8 @@ func (l launch) closedDirectory() *finding.Finding {
 		return nil
 	}
 	return &finding.Finding{
-		ID: "directory-closed", Message: fmt.Sprintf("%s may not enter the working directory %s: it may not search %s (%s).", l.user, l.directory, x.Denied, x.Mode),
-		Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user,
+		ID: "directory-closed", Message: fmt.Sprintf("%s cannot enter the working directory %s: it cannot search %s (%s).", l.user, l.directory, x.Denied, x.Mode),
+		Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or change its group to one of " + l.user,
 	}
 }
 
@@ -95,7 +95,7 @@ const maxInterpreters = 5
 // first line names it, empty for the command itself.
 func (l launch) execute(path, script string, depth int) *finding.Finding {
 	if depth > maxInterpreters {
-		return &finding.Finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script itself, and so on: the kernel gives up.", Fix: "name a program in its first line"}
+		return &finding.Finding{ID: "interpreter-missing", Message: script + " names an interpreter that is a script, which names another one; the kernel allows only a few.", Fix: "name a program on its first line"}
 	}
 	path = l.absolute(path)
 	names := "which its command names"
@@ -127,7 +127,7 @@ func (l launch) execute(path, script string, depth int) *finding.Finding {
 		if why := formatProblem(path, head); why != "" {
 			return &finding.Finding{
 				ID: "command-format", Message: fmt.Sprintf("%s %s: it cannot be executed (exec format error).", path, why),
-				Fix: "begin a script with a line such as #!/usr/bin/perl, build a program for this machine, or name the interpreter first in " + l.correct,
+				Fix: "start the script with a line such as #!/usr/bin/perl, build the program for this machine, or name the interpreter first in " + l.correct,
 			}
 		}
 		return nil
@@ -139,17 +139,17 @@ func (l launch) execute(path, script string, depth int) *finding.Finding {
 func (l launch) script(path string, head []byte, depth int) *finding.Finding {
 	s, why := parseShebang(head)
 	if why != "" {
-		return &finding.Finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Fix: "correct that line"}
+		return &finding.Finding{ID: "command-format", Message: fmt.Sprintf("The first line of %s %s: it cannot be executed (exec format error).", path, why), Fix: "fix that line"}
 	}
 	if s.loneCR {
 		return &finding.Finding{
-			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR that no LF follows, as old editors end lines: the CR and what follows become part of that line.", path),
+			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s has a CR without a LF, so the line does not end there.", path),
 			Fix: `sed -i 's/\r$//; s/\r/\n/g' ` + term.ShellWord(path),
 		}
 	}
 	if s.cr && !s.ignoresCR() {
 		return &finding.Finding{
-			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s ends in CR LF, as Windows writes it: the CR becomes part of %q.", path, s.lastWord()),
+			ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s ends in CR LF, as on Windows. The CR becomes part of %q.", path, s.lastWord()),
 			Fix: `sed -i 's/\r$//' ` + term.ShellWord(path),
 		}
 	}
@@ -167,8 +167,8 @@ func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 	switch {
 	case use.unsplit:
 		return &finding.Finding{
-			ID: "interpreter-missing", Message: fmt.Sprintf("%s gives env %q as one word, and there is no program of that name.", who, use.program),
-			Fix: "let env split it: #!/usr/bin/env -S " + use.program,
+			ID: "interpreter-missing", Message: fmt.Sprintf("%s passes %q to env as one word, and no program has that name.", who, use.program),
+			Fix: "have env split it: #!/usr/bin/env -S " + use.program,
 		}
 	case use.program == "":
 		return nil
@@ -186,7 +186,7 @@ func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			continue
 		}
-		if f := l.hidden(at, "which "+lower(who)+" has env look for"); f != nil {
+		if f := l.hidden(at, "which "+lower(who)+" has env search for"); f != nil {
 			hidden = f
 			continue
 		}
@@ -196,7 +196,7 @@ func (l launch) env(use envUse, who string, depth int) *finding.Finding {
 		return hidden
 	}
 	return &finding.Finding{
-		ID: "interpreter-missing", Message: fmt.Sprintf("%s has env look for %s, which is in none of PATH (%s).", who, use.program, path),
+		ID: "interpreter-missing", Message: fmt.Sprintf("%s has env search for %s, which is not in PATH (%s).", who, use.program, path),
 		Fix: "install " + use.program + ", or name it with its path",
 	}
 }
@@ -211,9 +211,9 @@ func (l launch) absolute(path string) string {
 }
 
 func (l launch) missing(path, script string) *finding.Finding {
-	f := &finding.Finding{ID: "command-missing", Message: path + " does not exist.", Fix: "install the program, or correct " + l.correct}
+	f := &finding.Finding{ID: "command-missing", Message: path + " does not exist.", Fix: "install the program, or fix " + l.correct}
 	if script != "" {
-		f = &finding.Finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Fix: "install " + path + ", or correct that line"}
+		f = &finding.Finding{ID: "interpreter-missing", Message: fmt.Sprintf("The first line of %s names %s, which does not exist.", script, path), Fix: "install " + path + ", or fix that line"}
 	}
 	if to, err := os.Readlink(path); err == nil {
 		f.Message = strings.TrimSuffix(f.Message, "does not exist.") + "is a link to " + to + ", which does not exist."
@@ -233,8 +233,8 @@ func (l launch) hidden(path, role string) *finding.Finding {
 	}
 	return &finding.Finding{
 		ID:      "sandbox-hides",
-		Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s: it cannot start (permission denied or no such file).", directive, what, role),
-		Fix:     l.loosen(loosened(directive)) + "; or keep it elsewhere, such as in /srv or /opt",
+		Message: fmt.Sprintf("The sandbox of the unit (%s) hides %s, %s. It cannot start (permission denied or no such file).", directive, what, role),
+		Fix:     l.loosen(loosened(directive)) + "; or move it, for example to /srv or /opt",
 	}
 }
 
@@ -275,7 +275,7 @@ func trail(path string) []string {
 	return all
 }
 
-// firstLink is the first link among the folders of a path and itself, and the path with the link followed.
+// firstLink is the first link among the directories of a path and the path itself, and the path with the link followed.
 func firstLink(path string) (link, followed string) {
 	at := "/"
 	parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -293,14 +293,14 @@ func firstLink(path string) (link, followed string) {
 	return "", ""
 }
 
-// forbidden says who refuses to execute a file: a mount, a directive, a folder, or its own mode.
+// forbidden returns what forbids executing a file: a mount, a directive, a directory, or its own mode.
 func (l launch) forbidden(path string, info fs.FileInfo) *finding.Finding {
 	if directive := l.mounts.NoExec(path); directive != "" {
-		return &finding.Finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids to execute %s.", directive, path), Fix: l.loosen("ExecPaths=" + path)}
+		return &finding.Finding{ID: "sandbox-hides", Message: fmt.Sprintf("The sandbox of the unit (%s) forbids executing %s.", directive, path), Fix: l.loosen("ExecPaths=" + path)}
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_NOEXEC != 0 {
-		return &finding.Finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec: nothing there can be executed.", Fix: "keep it elsewhere, or mount that with exec; a script can also be an argument of its interpreter in " + l.correct}
+		return &finding.Finding{ID: "command-not-executable", Message: path + " is on a file system that is mounted noexec, so it cannot be executed.", Fix: "move it, or mount the file system with exec; a script can also be an argument of its interpreter in " + l.correct}
 	}
 	if l.who == nil {
 		if info.Mode()&0o111 == 0 {
@@ -319,18 +319,18 @@ func (l launch) unreadable(path string) *finding.Finding {
 	return l.denied(path, l.try(path, unix.R_OK), "read")
 }
 
-// denied names what refuses: a folder on the way or the file.
+// denied names what refuses access: a directory on the way, or the file.
 func (l launch) denied(path string, x access.Result, verb string) *finding.Finding {
 	if x.Denied == "" {
 		return nil
 	}
 	f := &finding.Finding{ID: "command-not-executable"}
-	if f.Message = fmt.Sprintf("%s may not %s %s (%s).", l.user, verb, path, x.Mode); x.Denied == path {
+	if f.Message = fmt.Sprintf("%s cannot %s %s (%s).", l.user, verb, path, x.Mode); x.Denied == path {
 		f.Fix = "chmod 755 " + term.ShellWord(path)
 		return f
 	}
-	f.Message = fmt.Sprintf("%s may not %s %s: it may not search the directory %s (%s).", l.user, verb, path, x.Denied, x.Mode)
-	f.Fix = "chmod o+x " + term.ShellWord(x.Denied) + ", or give it to a group of " + l.user
+	f.Message = fmt.Sprintf("%s cannot %s %s: it cannot search the directory %s (%s).", l.user, verb, path, x.Denied, x.Mode)
+	f.Fix = "chmod o+x " + term.ShellWord(x.Denied) + ", or change its group to one of " + l.user
 	return f
 }
 

@@ -53,7 +53,7 @@ func parseShebang(head []byte) (s shebang, problem string) {
 		line = line[:headSize-1-2]
 		name := bytes.TrimLeft(line, " \t")
 		if !bytes.ContainsAny(name, " \t\x00") {
-			return s, "is longer than the kernel takes (255 bytes)"
+			return s, "is longer than the kernel reads (255 bytes)"
 		}
 	}
 	if s.cr = whole && bytes.HasSuffix(line, []byte("\r")); s.cr {
@@ -127,7 +127,7 @@ func elfProblem(path string) string {
 	return ""
 }
 
-// registered says whether somebody has told the kernel how to execute such a
+// registered reports whether the kernel was configured how to execute such a
 // file, binfmt_misc: programs of other machines, Java, Windows.
 func registered(folder, path string, head []byte) bool {
 	entries, _ := os.ReadDir(folder)

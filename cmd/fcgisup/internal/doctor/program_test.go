@@ -42,10 +42,10 @@ func TestLaunch(t *testing.T) {
 		"right": "", "spaces": "", "no-newline": "", "env": "", "env-s": "", "perl-option": "", "own": "", "long-argument": "", "relative": "",
 		"bare": "command-format", "empty": "command-format is empty", "bom": "command-format byte order mark", "late": "command-format before #!", "html": "command-format",
 		"nothing": "command-format names no", "blank": "command-format names no", "long": "command-format longer",
-		"lone-cr": "interpreter-missing CR that no LF", "lone-cr-option": "interpreter-missing CR that no LF", "lone-cr-end": "interpreter-missing CR that no LF",
+		"lone-cr": "interpreter-missing CR without a LF", "lone-cr-option": "interpreter-missing CR without a LF", "lone-cr-end": "interpreter-missing CR without a LF",
 		"cr": "interpreter-missing CR", "cr-env": "interpreter-missing CR", "cr-option": "interpreter-missing CR",
-		"gone": "interpreter-missing /usr/bin/pythoff", "gone-relative": "interpreter-missing /sh,", "gone-env": "interpreter-missing pythoff, which is in none of PATH",
-		"gone-second": "interpreter-missing /usr/bin/pythoff", "unsplit": "interpreter-missing one word", "loop": "interpreter-missing gives up", "directory-named": "command-not-executable is a directory",
+		"gone": "interpreter-missing /usr/bin/pythoff", "gone-relative": "interpreter-missing /sh,", "gone-env": "interpreter-missing pythoff, which is not in PATH",
+		"gone-second": "interpreter-missing /usr/bin/pythoff", "unsplit": "interpreter-missing one word", "loop": "interpreter-missing only a few", "directory-named": "command-not-executable is a directory",
 		"elf-other": "command-format another machine", "elf-damaged": "command-format damaged", "mode": "command-not-executable", "nowhere": "command-missing", "link-gone": "command-missing is a link to",
 		".": "command-not-executable",
 	} {
@@ -124,7 +124,7 @@ func TestLaunchAs(t *testing.T) {
 	}
 	nobody := access.Credentials{UID: 65534, GID: 65534}
 	for name, want := range map[string]string{
-		"open/right": "", "open/private": "command-not-executable u may not execute " + dir + "/open/private (0700", "open/blind": "command-not-executable may not read",
+		"open/right": "", "open/private": "command-not-executable u cannot execute " + dir + "/open/private (0700", "open/blind": "command-not-executable cannot read",
 		"closed/sh": "command-not-executable the directory " + dir + "/closed (0700", "open/by-closed": "command-not-executable the directory " + dir + "/closed",
 		"open/linked": "command-not-executable the directory " + dir + "/closed",
 	} {
@@ -151,7 +151,7 @@ func TestLaunchHidden(t *testing.T) {
 	write(open+"/venv", "#!"+dir+"/sh\n")
 	write(open+"/by-env", "#!/usr/bin/env program\n")
 	link(open+"/linked", dir+"/program")
-	link(open+"/folder", dir)
+	link(open+"/reached", dir)
 	write(open+"/right", "#!/bin/sh\n")
 	directives, err := units.Read([]byte("[Service]\nInaccessiblePaths=" + dir + "\n"))
 	if err != nil {
@@ -166,7 +166,7 @@ func TestLaunchHidden(t *testing.T) {
 		{[]string{dir + "/program"}, "/", "sandbox-hides InaccessiblePaths=" + dir},
 		{[]string{open + "/venv"}, "/", "sandbox-hides which the first line of " + open + "/venv names"},
 		{[]string{open + "/linked"}, "/", "sandbox-hides on the way to"},
-		{[]string{open + "/folder/program"}, "/", "sandbox-hides on the way to"},
+		{[]string{open + "/reached/program"}, "/", "sandbox-hides on the way to"},
 		{[]string{open + "/by-env"}, "/", "sandbox-hides program"},
 		{[]string{"/bin/sh", dir + "/program"}, "/", "sandbox-hides which its command names"},
 		{[]string{open + "/right"}, dir, "sandbox-hides its working directory"},
@@ -176,7 +176,7 @@ func TestLaunchHidden(t *testing.T) {
 	}
 }
 
-// TestFormats: what somebody has registered with the kernel is executed.
+// TestFormats: a format that is registered with the kernel is executed.
 func TestFormats(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

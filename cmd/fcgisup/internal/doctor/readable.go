@@ -23,7 +23,7 @@ import (
 
 // closedConfig is a configuration that the supervisors of an app cannot read.
 type closedConfig struct {
-	// file is the configuration, denied what refuses: the file, or a folder above it.
+	// file is the configuration, denied is what refuses access: the file, or a directory above it.
 	file, denied string
 	// mode is denied's permissions and owner.
 	mode string
@@ -36,13 +36,13 @@ func (c closedConfig) String() string {
 	if c.denied != c.file {
 		verb = "search"
 	}
-	return fmt.Sprintf("%s may not %s %s (%s), so no supervisor can read the configuration", c.user, verb, c.denied, c.mode)
+	return fmt.Sprintf("%s cannot %s %s (%s), so no supervisor can read the configuration", c.user, verb, c.denied, c.mode)
 }
 
 // fix is the command that lets the app's group in.
 func (c closedConfig) fix() string {
 	if c.denied != c.file {
-		return "chmod a+x " + term.ShellWord(c.denied) + ", or keep the configuration in /etc/fcgisup"
+		return "chmod a+x " + term.ShellWord(c.denied) + ", or move the configuration to /etc/fcgisup"
 	}
 	file := term.ShellWord(c.file)
 	return fmt.Sprintf("chgrp %s %s && chmod 640 %[2]s; apps of other groups need chmod 644, with the secrets in an environment_file:", term.ShellWord(c.group), file)
@@ -89,8 +89,8 @@ func whoReads(app fcgisup.App, service []byte) (access.Credentials, error) {
 	return who, err
 }
 
-// unreadable tries to read a file as whoever the units of an app run as; nil if
-// that is allowed or the file is not there. Only root may try as somebody else.
+// unreadable tries to read a file as the user of the units of an app; nil if
+// that is allowed or the file is not there. Only root can try as another user.
 func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, error) {
 	who, err := whoReads(app, service)
 	if err != nil || who.UID == 0 {
@@ -142,11 +142,11 @@ func (f *facts) gatherReadable(a *appFacts, file string) {
 	}
 	var err error
 	if a.closed, err = unreadable(a.App, service, file); err != nil && !term.IsRoot() {
-		f.note("configuration-not-tried", "app "+a.Name, "Whether its user may read the configuration was not tried: "+err.Error()+".", "sudo fcgisup doctor")
+		f.note("configuration-not-tried", "app "+a.Name, "Whether its user can read the configuration was not tested: "+err.Error()+".", "sudo fcgisup doctor")
 	}
 }
 
-// findUnreadable: supervisors that cannot read what they shall do.
+// findUnreadable: supervisors that cannot read their configuration.
 func findUnreadable(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if a.closed != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// TestUnreadable: what the user, the group and the service's further groups may read, folders included.
+// TestUnreadable: what the user, the group and the service's further groups may read, directories included.
 func TestUnreadable(t *testing.T) {
 	if !term.IsRoot() {
-		t.Skip("needs root, to become somebody else")
+		t.Skip("needs root, to become another user")
 	}
 	dir := t.TempDir()
 	for _, open := range []string{dir, filepath.Dir(dir)} {
@@ -20,9 +20,9 @@ func TestUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	folder := filepath.Join(dir, "etc")
-	file := filepath.Join(folder, "fcgisup.yaml")
-	if err := os.Mkdir(folder, 0o755); err != nil {
+	parent := filepath.Join(dir, "etc")
+	file := filepath.Join(parent, "fcgisup.yaml")
+	if err := os.Mkdir(parent, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
@@ -31,7 +31,7 @@ func TestUnreadable(t *testing.T) {
 	const dialout = 20 // in every Debian
 	for _, test := range []struct {
 		name         string
-		folder, mode os.FileMode
+		parent, mode os.FileMode
 		gid          int
 		app          fcgisup.App
 		service      string
@@ -45,9 +45,9 @@ func TestUnreadable(t *testing.T) {
 		{"its group's", 0o755, 0o640, dialout, fcgisup.App{User: "nobody", Group: "dialout"}, "", ""},
 		{"its numbered group's", 0o755, 0o640, dialout, fcgisup.App{User: "65534", Group: "20"}, "", ""},
 		{"a further group's", 0o755, 0o640, dialout, fcgisup.App{User: "nobody"}, "[Service]\nSupplementaryGroups=dialout\n", ""},
-		{"a closed folder", 0o700, 0o644, 0, fcgisup.App{User: "nobody"}, "", folder},
+		{"a closed directory", 0o700, 0o644, 0, fcgisup.App{User: "nobody"}, "", parent},
 	} {
-		for _, err := range []error{os.Chmod(folder, test.folder), os.Chown(file, 0, test.gid), os.Chmod(file, test.mode)} {
+		for _, err := range []error{os.Chmod(parent, test.parent), os.Chown(file, 0, test.gid), os.Chmod(file, test.mode)} {
 			if err != nil {
 				t.Fatal(err)
 			}

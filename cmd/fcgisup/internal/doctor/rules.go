@@ -65,7 +65,7 @@ func socketRules() []rule {
 		{name: "service-not-found", severity: bad, check: findNoService},
 		{name: "path-missing", severity: bad, check: findNoProgram},
 		{name: "socket-file-missing", severity: bad, check: findLostSockets},
-		{name: "socket-in-runtime-directory", severity: bad, check: findFolders},
+		{name: "socket-in-runtime-directory", severity: bad, check: findVanishingSockets},
 		{name: "private-tmp", severity: bad, when: hasNginx, check: findNginxTmp},
 		{name: "private-tmp", severity: warn, check: findPrivateTmp},
 		{name: "socket-world-writable", severity: warn, check: findOpenSockets},

@@ -35,7 +35,7 @@ func findCommands(f *facts) (found []finding.Finding) {
 			found = append(found, finding.Finding{
 				ID: strings.ReplaceAll(m.key, "_", "-") + "-missing", Severity: finding.Error, Subject: "app " + a.Name,
 				Message: fmt.Sprintf("%s (%s:) does not exist, so no worker can start.", m.value, m.key),
-				Fix:     fmt.Sprintf("create it, or correct apps.%s.%s", a.Name, m.key),
+				Fix:     fmt.Sprintf("create it, or fix apps.%s.%s", a.Name, m.key),
 			})
 		}
 	}
@@ -93,7 +93,7 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 	case u.Load == "not-found":
 		one.ID = "dependency-not-found"
 		one.Message = fmt.Sprintf("%s: names %s, which this host does not have: %s.", key, name, hurts)
-		one.Fix = fmt.Sprintf("systemctl list-unit-files shows what there is; correct apps.%s.%s", app, key)
+		one.Fix = fmt.Sprintf("systemctl list-unit-files lists the units; fix apps.%s.%s", app, key)
 	case u.Load == "masked":
 		one.ID = "dependency-not-found"
 		one.Message = fmt.Sprintf("%s: names %s, which is masked: %s.", key, name, hurts)
@@ -101,7 +101,7 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 	case u.Active == "failed":
 		one.ID = "dependency-failed"
 		one.Message = fmt.Sprintf("%s: names %s, which has failed.", key, name)
-		one.Fix = fmt.Sprintf("systemctl status %s says why; systemctl restart %[1]s", name)
+		one.Fix = fmt.Sprintf("systemctl status %s shows the cause; then systemctl restart %[1]s", name)
 	}
 	return one
 }
@@ -110,7 +110,7 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 func findNotApplied(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if len(a.changes) > 0 && !a.installed() {
-			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and none of its units is on this host.", Fix: "fcgisup apply " + a.Name})
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and its units are not installed.", Fix: "fcgisup apply " + a.Name})
 		}
 	}
 	return found
@@ -124,14 +124,14 @@ func findDrift(f *facts) (found []finding.Finding) {
 		}
 		for _, c := range a.changes {
 			what := map[string]string{
-				"created": "It is missing, though the configuration has it.",
-				"changed": "It is not what the configuration says: somebody edited it, or the configuration has changed since.",
-				"removed": "It is of an instance that the configuration does not have.",
+				"created": "It is missing; the configuration has it.",
+				"changed": "It differs from the configuration: the file was edited, or the configuration has changed since.",
+				"removed": "It belongs to an instance that the configuration does not have.",
 			}[c.Verb]
 			if what == "" || strings.HasPrefix(c.Name, "nginx/") && f.web == nil {
 				continue
 			}
-			found = append(found, finding.Finding{Subject: c.Place, Message: what, Fix: "fcgisup apply --dry-run " + a.Name + " shows the difference, without --dry-run it ends it"})
+			found = append(found, finding.Finding{Subject: c.Place, Message: what, Fix: "fcgisup apply --dry-run " + a.Name + " shows the difference; without --dry-run it removes it"})
 		}
 	}
 	return found
@@ -146,7 +146,7 @@ func findUnreached(f *facts) (found []finding.Finding) {
 			continue
 		}
 		found = append(found, finding.Finding{
-			Subject: "app " + a.Name, Message: "Nginx passes no request to it.",
+			Subject: "app " + a.Name, Message: "No location of nginx passes requests to it.",
 			Fix: "include snippets/" + a.Name + "-location.conf; in a server block of nginx, then systemctl reload nginx",
 		})
 	}

@@ -26,10 +26,10 @@ func findBrokenNginx(f *facts) []finding.Finding {
 	if f.web.refused == "" {
 		return nil
 	}
-	return []finding.Finding{{Subject: "nginx", Message: "It would not start or reload: " + f.web.refused + ".", Fix: "correct that, until nginx -t is content"}}
+	return []finding.Finding{{Subject: "nginx", Message: "It cannot start or reload: " + f.web.refused + ".", Fix: "fix the error and run nginx -t again"}}
 }
 
-// findNotReloaded: what nginx does not know yet, and will with the next reload, whoever begins it.
+// findNotReloaded: files that nginx has not read yet, and will with the next reload.
 func findNotReloaded(f *facts) []finding.Finding {
 	if len(f.web.newer) == 0 {
 		return nil
@@ -39,7 +39,7 @@ func findNotReloaded(f *facts) []finding.Finding {
 		names = append(slices.Clone(names[:3]), "…")
 	}
 	return []finding.Finding{{
-		Subject: "nginx", Message: "It works with an older configuration than its files: " + strings.Join(names, ", ") + " changed since its workers began.",
+		Subject: "nginx", Message: "It runs with an older configuration than its files: " + strings.Join(names, ", ") + " changed after its workers started.",
 		Fix: "nginx -t && systemctl reload nginx",
 	}}
 }
@@ -56,13 +56,13 @@ func addressesOf(a fcgisup.App) []fcgisup.Address {
 func findVariable(f *facts) (found []finding.Finding) {
 	for _, p := range f.web.effective.Passes {
 		if p.Variable {
-			found = append(found, finding.Finding{Subject: p.String(), Message: "Where it passes to, " + p.Target + ", is known with each request only, so it was not looked at.", Fix: ""})
+			found = append(found, finding.Finding{Subject: p.String(), Message: "Its target, " + p.Target + ", depends on the request, so it was not examined.", Fix: ""})
 		}
 	}
 	return found
 }
 
-// findUnserved: nginx passes to where nobody listens. A unit that should is
+// findUnserved: nginx passes to an address without a listener. A unit that should is
 // found elsewhere: it has failed, or is stopped.
 func findUnserved(f *facts) (found []finding.Finding) {
 	if len(f.listeners) == 0 {
@@ -75,8 +75,8 @@ func findUnserved(f *facts) (found []finding.Finding) {
 			continue
 		}
 		one := finding.Finding{
-			Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where nobody listens.", b.address),
-			Fix: "start what should listen there, or take it out of nginx and systemctl reload nginx",
+			Subject: b.at.String(), Message: fmt.Sprintf("Nginx passes requests to %s, where no process listens.", b.address),
+			Fix: "start the program that should listen there, or remove it from nginx and run systemctl reload nginx",
 		}
 		if app := owner[b.address]; app != "" {
 			one.Fix = "fcgisup apply " + app
@@ -86,7 +86,7 @@ func findUnserved(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// owner is which app shall listen on an address, as far as they are written alike.
+// owner maps addresses to the apps that listen there, as far as both are written alike.
 func (f *facts) owner() map[fcgisup.Address]string {
 	all := map[fcgisup.Address]string{}
 	for _, a := range f.apps {
@@ -130,8 +130,8 @@ func findBlind(f *facts) (found []finding.Finding) {
 		if x.Hidden && !(f.web.privateTmp && inTmp(b.address)) {
 			found = append(found, finding.Finding{
 				Subject: b.at.String(),
-				Message: fmt.Sprintf("Nginx does not see %s: its service has mounts of its own there (TemporaryFileSystem=, a bind mount, a container).", b.address),
-				Fix:     "let the socket be in /run, or give nginx its folder: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
+				Message: fmt.Sprintf("Nginx does not see %s: its service has other mounts there (TemporaryFileSystem=, a bind mount, a container).", b.address),
+				Fix:     "move the socket to /run, or show nginx its directory: BindPaths=" + filepath.Dir(b.address.Addr) + " in [Service] of " + deploy.NginxService,
 			})
 		}
 	}
@@ -145,10 +145,10 @@ func findDenied(f *facts) (found []finding.Finding) {
 		if x.Denied == "" {
 			continue
 		}
-		one := finding.Finding{Subject: b.at.String(), Message: "", Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or let the socket be in /run"}
-		one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s: it may not search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
+		one := finding.Finding{Subject: b.at.String(), Message: "", Fix: "chmod o+x " + term.ShellWord(x.Denied) + ", or move the socket to /run"}
+		one.Message = fmt.Sprintf("%s, the user of nginx, may not connect to %s: it cannot search %s (%s).", f.web.user, b.address, x.Denied, x.Mode)
 		if x.Denied == b.address.Addr {
-			one.Message = fmt.Sprintf("%s, as which nginx runs, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
+			one.Message = fmt.Sprintf("%s, the user of nginx, may not connect to %s (%s).", f.web.user, b.address, x.Mode)
 			one.Fix = f.grantAccess(b.address)
 		}
 		found = append(found, one)
@@ -171,7 +171,7 @@ func findWebUser(f *facts) (found []finding.Finding) {
 		}
 		one := finding.Finding{
 			Subject: "app " + a.Name,
-			Message: fmt.Sprintf("%s, as which nginx runs, may not connect to its sockets (%s): every request is a 502.", f.web.user, a.socket),
+			Message: fmt.Sprintf("%s, the user of nginx, may not connect to its sockets (%s): every request is answered 502.", f.web.user, a.socket),
 			Fix:     fmt.Sprintf("apps.%s.socket: {user: %s}", a.Name, f.web.user),
 		}
 		// Another owner than the default may be another web server.
@@ -196,7 +196,7 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 		place := a.changes[at].Place
 		one := finding.Finding{
 			Subject: "app " + a.Name,
-			Message: fmt.Sprintf("The http block of %s does not include %s, where its upstream is: nginx would not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
+			Message: fmt.Sprintf("The http block of %s does not include %s, which has its upstream: nginx does not know %s.", f.web.effective.Files[0], place, a.Nginx.Upstream),
 			Fix:     fmt.Sprintf("include %s/*.conf; in the http block of %s", filepath.Dir(place), f.web.effective.Files[0]),
 		}
 		if slices.ContainsFunc(f.web.effective.Passes, func(p pass) bool { return p.Target == a.Nginx.Upstream && p.Upstream == "" }) {
@@ -207,7 +207,7 @@ func findNotIncluded(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// findHalfServed: a name with several addresses of this host, where nobody listens on one of them.
+// findHalfServed: a name with several addresses of this host, one of which has no listener.
 func findHalfServed(f *facts) (found []finding.Finding) {
 	listening, _ := f.index()
 	global := slices.ContainsFunc(f.own, func(a netip.Addr) bool { return a.Is6() && !a.IsLoopback() })
@@ -230,7 +230,7 @@ func findHalfServed(f *facts) (found []finding.Finding) {
 		}
 		one := finding.Finding{
 			Subject: b.at.String(),
-			Message: fmt.Sprintf("%s is also %s, where nobody listens: nginx takes turns among the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
+			Message: fmt.Sprintf("%s is also %s, where no process listens. Nginx alternates between the addresses of a name, and its connections there are refused.", b.address, strings.Join(unserved, " and ")),
 			Fix:     served[0] + " instead of " + b.address.Addr,
 		}
 		if !global && strings.HasPrefix(unserved[0], "[") {
@@ -260,5 +260,5 @@ func (f *facts) grantAccess(a fcgisup.Address) string {
 			return inDropIn(s.Name, "Socket", " && systemctl restart "+s.Name, "SocketUser="+f.web.user, "SocketMode=0660")
 		}
 	}
-	return "let the program that listens there give it to " + f.web.user
+	return "have the program that listens there give it to " + f.web.user
 }

@@ -16,12 +16,12 @@ import (
 // findFailing: instances whose supervisor has no worker that lives.
 func findFailing(f *facts) (found []finding.Finding) {
 	for _, st := range f.failing {
-		fix := "fcgisup status " + st.App + " --json has its last lines, under last_failure"
+		fix := "fcgisup status " + st.App + " --json shows its last lines, under last_failure"
 		if f.systemd {
 			fix += "; journalctl -u '" + units.Names(st.App).Services() + "' has all"
 		}
 		if last := st.LastFailure; last != nil && last.Cause == control.ListenSocket {
-			fix = "free the path, and fcgisup makes the socket again"
+			fix = "free the path; fcgisup then creates the socket again"
 			if f.systemd {
 				fix = "systemctl restart " + units.Names(st.App).Socket(st.Instance)
 			}
@@ -39,8 +39,8 @@ func findUnforked(f *facts) (found []finding.Finding) {
 	for _, st := range f.unforked {
 		found = append(found, finding.Finding{
 			Subject: st.App + "@" + strconv.Itoa(st.Instance),
-			Message: "Its workers are not forked from a template, but load the program each: " + strings.TrimSuffix(st.Template.Reason, ".") + ".",
-			Fix:     "change the program as docs/prefork.md says and run fcgisup restart " + st.App + ", or remove workers.prefork",
+			Message: "Its workers are not forked from a template; each loads the program: " + strings.TrimSuffix(st.Template.Reason, ".") + ".",
+			Fix:     "change the program as in docs/prefork.md and run fcgisup restart " + st.App + ", or remove workers.prefork",
 		})
 	}
 	return found
@@ -57,7 +57,7 @@ func failureState(u units.ServiceUnit) string {
 		how = fmt.Sprintf("%d times", u.Restarts) // between the end of one and that of the next
 	}
 	if again {
-		return "It fails, and systemd starts it again and again (" + how + ")."
+		return "It fails, and systemd restarts it each time (" + how + ")."
 	}
 	return "It has failed (" + how + ")."
 }
@@ -86,7 +86,7 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 			}
 			if n > a.Instances {
 				found = append(found, finding.Finding{
-					Subject: s.Name, Message: fmt.Sprintf("It runs, and the configuration has %s of the app.", term.Plural(a.Instances, "instance")), Fix: "fcgisup apply " + a.Name,
+					Subject: s.Name, Message: fmt.Sprintf("It runs, but the configuration has only %s of the app.", term.Plural(a.Instances, "instance")), Fix: "fcgisup apply " + a.Name,
 				})
 			}
 		}
@@ -94,10 +94,10 @@ func findLeftOver(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// findMonitorFailed: nobody watches, and nobody is told.
+// findMonitorFailed: the host is not watched, and no alert is sent.
 func findMonitorFailed(f *facts) (found []finding.Finding) {
 	if how := failureState(f.monitor.unit); how != "" {
-		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " Nobody watches, and no alert is sent.", Fix: "journalctl -u " + units.MonitorUnit + " -n 20"})
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: how + " The host is not watched, and no alert is sent.", Fix: "journalctl -u " + units.MonitorUnit + " -n 20"})
 	}
 	return found
 }
@@ -106,7 +106,7 @@ func findMonitorFailed(f *facts) (found []finding.Finding) {
 func findMonitorStopped(f *facts) (found []finding.Finding) {
 	m := f.monitor
 	if failureState(m.unit) == "" && m.due && m.unit.Active == "inactive" && m.unit.FileState == "enabled" {
-		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled and does not run: nobody watches, and no alert is sent.", Fix: "systemctl start " + units.MonitorUnit})
+		found = append(found, finding.Finding{Subject: units.MonitorUnit, Message: "It is enabled but does not run: the host is not watched, and no alert is sent.", Fix: "systemctl start " + units.MonitorUnit})
 	}
 	return found
 }
@@ -127,7 +127,7 @@ func findMonitorToken(f *facts) []finding.Finding {
 // findUnusableAlerts: receivers that no alert reaches.
 func findUnusableAlerts(f *facts) (found []finding.Finding) {
 	for _, d := range f.monitor.unreachable {
-		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "No alert gets there: " + strings.TrimRight(d.why, ".") + ".", Fix: d.fix})
+		found = append(found, finding.Finding{Subject: "alert " + d.name, Message: "It receives no alerts: " + strings.TrimRight(d.why, ".") + ".", Fix: d.fix})
 	}
 	return found
 }

@@ -23,7 +23,7 @@ func findSandbox(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if text := a.needs.strictTakes(a.App); text != "" {
 			found = append(found, finding.Finding{
-				Subject: "app " + a.Name, Message: text + ". Programs that use them fail, and seldom say why.",
+				Subject: "app " + a.Name, Message: text + ". Programs that use them fail, often without naming the cause.",
 				Fix: "fcgisup sandbox " + term.ShellWord(a.Name) + " prints configuration that permits them; systemd: {sandbox: basic} is the default",
 			})
 		}
@@ -36,8 +36,8 @@ func findIgnoredPaths(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		for _, m := range a.needs.missing {
 			found = append(found, finding.Finding{
-				Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, and systemd ignores it.",
-				Fix: "create " + term.ShellWord(m.value) + " and restart the service, or correct apps." + a.Name + "." + m.key,
+				Subject: "app " + a.Name, Message: m.key + ": " + m.value + " does not exist, so systemd ignores it.",
+				Fix: "create " + term.ShellWord(m.value) + " and restart the service, or fix apps." + a.Name + "." + m.key,
 			})
 		}
 	}
@@ -49,7 +49,7 @@ func findDenials(f *facts) (found []finding.Finding) {
 	for _, st := range f.denied {
 		found = append(found, finding.Finding{
 			Subject: st.App + "@" + strconv.Itoa(st.Instance),
-			Message: fmt.Sprintf("The output of a worker is about a denial, and the sandbox may forbid this: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
+			Message: fmt.Sprintf("The output of a worker reports a denial, which may come from the sandbox: %s.", st.Denial.Directive+forPath(st.Denial.Path)),
 			Fix:     "apps." + st.App + ": " + st.Denial.Fix + ", then fcgisup apply " + term.ShellWord(st.App),
 		})
 	}

@@ -20,20 +20,20 @@ import (
 func whyFailed(result string) string {
 	switch result {
 	case "service-start-limit-hit":
-		return "its service has been started too often in a short time, and systemd gave up on both"
+		return "its service was started too often in a short time, and systemd gave up on both"
 	case "trigger-limit-hit":
-		return "it has triggered its service too often in a short time: the program ends without accepting"
+		return "it triggered its service too often in a short time: the program exits without accepting"
 	case "resources":
-		return "it could not be opened, as when its address is in use, or its folder or owner does not exist"
+		return "it could not be opened: its address is in use, or its directory or owner does not exist"
 	case "exit-code", "signal", "core-dump":
 		return "a command of the unit has failed"
 	case "timeout":
 		return "a command of the unit took too long"
 	}
-	return "the journal says why"
+	return "the journal has the cause"
 }
 
-// findFailedSockets: they refuse every request until somebody resets them.
+// findFailedSockets: they refuse every request until an administrator resets them.
 func findFailedSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.Active != "failed" {
@@ -70,7 +70,7 @@ func findIdleSockets(f *facts) (found []finding.Finding) {
 	listening, _ := f.index()
 	for _, s := range f.sockets {
 		if s.Active == "inactive" && passed(s.Listen) && !slices.ContainsFunc(s.Listen, listening) {
-			found = append(found, finding.Finding{Subject: s.Name, Message: "Nginx passes requests to it, and it is stopped.", Fix: "systemctl start " + subjectMark})
+			found = append(found, finding.Finding{Subject: s.Name, Message: "Nginx passes requests to it, but it is stopped.", Fix: "systemctl start " + subjectMark})
 		}
 	}
 	return found
@@ -81,8 +81,8 @@ func findNoService(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.Service != "" && s.service.Load == "not-found" {
 			found = append(found, finding.Finding{
-				Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: the first request fails it.",
-				Fix: "write that unit, or Service= of another into [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
+				Subject: s.Name, Message: "It starts " + templateOf(s.Service) + ", which does not exist: it fails on the first request.",
+				Fix: "create that unit, or name another one with Service= in [Socket]; then systemctl daemon-reload && systemctl start " + subjectMark,
 			})
 		}
 	}
@@ -104,11 +104,11 @@ func findNoProgram(f *facts) (found []finding.Finding) {
 				value = filepath.Dir(value)
 			}
 			one := finding.Finding{
-				ID: missing.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: the first request fails it.", m.key, m.value),
+				ID: missing.id, Severity: finding.Error, Subject: s.Service, Message: fmt.Sprintf("Its %s=%s does not exist on this host: it fails on the first request.", m.key, m.value),
 				Fix: missing.command + term.ShellWord(value),
 			}
 			if missing.parent {
-				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: the first request fails it.", m.key, m.value)
+				one.Message = fmt.Sprintf("The directory of its %s=%s does not exist on this host: it fails on the first request.", m.key, m.value)
 			}
 			if missing.id == "" { // a mount
 				one.ID, one.Fix = "path-missing", "create "+term.ShellWord(value)+", or write -"+value+" in "+m.key+"="
@@ -127,32 +127,32 @@ var noSuch = map[string]struct {
 }{
 	"User":                    {"user-missing", "adduser --system --group ", false},
 	"Group":                   {"group-missing", "addgroup --system ", false},
-	"EnvironmentFile":         {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) lets it be missing; else create ", false},
+	"EnvironmentFile":         {"environment-file-missing", "a leading - (EnvironmentFile=-PATH) permits that it is missing; otherwise create ", false},
 	"WorkingDirectory":        {"directory-missing", "mkdir -p ", false},
-	"RootDirectory":           {"directory-missing", "correct RootDirectory=, or create ", false},
-	"RootImage":               {"path-missing", "correct RootImage=, or create ", false},
-	"StandardInput":           {"path-missing", "correct StandardInput=, or create ", false},
+	"RootDirectory":           {"directory-missing", "fix RootDirectory=, or create ", false},
+	"RootImage":               {"path-missing", "fix RootImage=, or create ", false},
+	"StandardInput":           {"path-missing", "fix StandardInput=, or create ", false},
 	"StandardOutput":          {"directory-missing", "mkdir -p ", true},
 	"StandardError":           {"directory-missing", "mkdir -p ", true},
-	"LoadCredential":          {"path-missing", "correct LoadCredential=, or create ", false},
-	"LoadCredentialEncrypted": {"path-missing", "correct LoadCredentialEncrypted=, or create ", false},
+	"LoadCredential":          {"path-missing", "fix LoadCredential=, or create ", false},
+	"LoadCredentialEncrypted": {"path-missing", "fix LoadCredentialEncrypted=, or create ", false},
 }
 
-// findLostSockets: systemd listens and nobody can connect.
+// findLostSockets: systemd listens, but no client can connect.
 func findLostSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.lost {
 			found = append(found, finding.Finding{
 				Subject: s.Name,
-				Message: "It listens, but its socket file has been removed or its folder mounted over: every connect fails.", Fix: "systemctl restart " + subjectMark,
+				Message: "It listens, but its socket file was removed or its directory is hidden by a mount: every connect fails.", Fix: "systemctl restart " + subjectMark,
 			})
 		}
 	}
 	return found
 }
 
-// findFolders: sockets that go with a service although their unit stays.
-func findFolders(f *facts) (found []finding.Finding) {
+// findVanishingSockets: sockets that go with a service although their unit stays.
+func findVanishingSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		for _, folder := range s.service.RuntimeDirectories {
 			for _, a := range s.Listen {
@@ -161,7 +161,7 @@ func findFolders(f *facts) (found []finding.Finding) {
 				}
 				found = append(found, finding.Finding{
 					Subject: s.Name,
-					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service: systemd removes %s when that stops, while the socket unit stays active.", filepath.Dir(a.Addr)),
+					Message: fmt.Sprintf("Its path is in the RuntimeDirectory= of its service. When the service stops, systemd removes %s while the socket unit stays active.", filepath.Dir(a.Addr)),
 					Fix:     inDropIn(s.Service, "Service", "", "RuntimeDirectoryPreserve=yes") + "; better: ListenStream=/run/NAME.sock",
 				})
 			}
@@ -179,8 +179,8 @@ func findNginxTmp(f *facts) (found []finding.Finding) {
 		if inTmp(b.address) {
 			found = append(found, finding.Finding{
 				Subject: b.at.String(),
-				Message: fmt.Sprintf("Nginx has a /tmp of its own (PrivateTmp= in %s), in which there is no %s.", deploy.NginxService, b.address),
-				Fix:     "let the socket be in /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
+				Message: fmt.Sprintf("Nginx has a private /tmp (PrivateTmp= in %s) without %s.", deploy.NginxService, b.address),
+				Fix:     "move the socket to /run; or " + inDropIn(deploy.NginxService, "Service", " && systemctl restart nginx", "PrivateTmp=no"),
 			})
 		}
 	}
@@ -196,8 +196,8 @@ func findPrivateTmp(f *facts) (found []finding.Finding) {
 			}
 			one := finding.Finding{
 				Subject: s.Service,
-				Message: fmt.Sprintf("It has a /tmp of its own (PrivateTmp=), in which there is no %s: whatever it does by that path fails.", a),
-				Fix:     "let the socket be in /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
+				Message: fmt.Sprintf("It has a private /tmp (PrivateTmp=) without %s: every use of that path fails.", a),
+				Fix:     "move the socket to /run; or " + inDropIn(s.Service, "Service", "", "PrivateTmp=no"),
 			}
 			if s.app != "" {
 				one.Severity = finding.Error // its probe connects by the path
@@ -212,13 +212,13 @@ func inTmp(a fcgisup.Address) bool {
 	return a.Network == "unix" && (strings.HasPrefix(a.Addr, "/tmp/") || strings.HasPrefix(a.Addr, "/var/tmp/"))
 }
 
-// findOpenSockets: whoever connects to a FastCGI program chooses what it runs, and as whom it takes him.
+// findOpenSockets: a client of a FastCGI program chooses the script and the remote user.
 func findOpenSockets(f *facts) (found []finding.Finding) {
 	for _, s := range f.sockets {
 		if s.open {
 			found = append(found, finding.Finding{
 				Subject: s.Name,
-				Message: fmt.Sprintf("Every user of this host may connect (SocketMode=%04o), and FastCGI lets who connects say what is run and who asks.", s.Mode),
+				Message: fmt.Sprintf("Every user of this host can connect (SocketMode=%04o). A FastCGI client chooses the script and the remote user.", s.Mode),
 				Fix:     inDropIn(s.Name, "Socket", " && systemctl restart "+subjectMark, "SocketMode=0660", "SocketUser="+f.webUser()),
 			})
 		}
@@ -233,8 +233,8 @@ func findNetworkSockets(f *facts) (found []finding.Finding) {
 			if ip, _, known := peer.HostPort(a); a.Network == "tcp" && known && !ip.IsLoopback() {
 				found = append(found, finding.Finding{
 					Subject: s.Name,
-					Message: "It listens on " + a.String() + ", beyond this host, and FastCGI lets who connects say what is run and who asks.",
-					Fix:     "listen on 127.0.0.1 or a unix socket; else let a firewall see that only the web server connects",
+					Message: "It listens on " + a.String() + ", reachable from beyond this host. A FastCGI client chooses the script and the remote user.",
+					Fix:     "listen on 127.0.0.1 or a unix socket, or have a firewall admit only the web server",
 				})
 			}
 		}
@@ -257,8 +257,8 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 			}
 			found = append(found, finding.Finding{
 				Subject: "app " + a.Name,
-				Message: fmt.Sprintf("Workers of %s run as %s, a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
-				Fix:     fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without other apps' users", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
+				Message: fmt.Sprintf("Workers of %s run as %s, which is a member of the group %s of its sockets, so they can send it any request.", other.Name, other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID))),
+				Fix:     fmt.Sprintf("gpasswd -d %s %s, or set apps.%s.socket.group to a group without users of other apps", other.User, cmp.Or(a.socket.Group, strconv.Itoa(a.socket.GID)), a.Name),
 			})
 			break
 		}
@@ -266,12 +266,12 @@ func findNeighbours(f *facts) (found []finding.Finding) {
 	return found
 }
 
-// findBacklogs: more shall wait than the kernel lets.
+// findBacklogs: a backlog above the limit of the kernel.
 func findBacklogs(f *facts) (found []finding.Finding) {
 	add := func(subject string, backlog int) {
 		found = append(found, finding.Finding{
 			Subject: subject,
-			Message: fmt.Sprintf("Its backlog is %d, but the kernel lets no more than %d requests wait (net.core.somaxconn): nginx gets errors from there on.", backlog, f.somaxconn),
+			Message: fmt.Sprintf("Its backlog is %d, but the kernel queues at most %d requests (net.core.somaxconn); nginx gets errors above that.", backlog, f.somaxconn),
 			Fix:     fmt.Sprintf("echo net.core.somaxconn=%d >/etc/sysctl.d/50-fastcgi.conf && sysctl --system, then restart the sockets", backlog),
 		})
 	}

@@ -171,7 +171,7 @@ func TestDoctorRules(t *testing.T) {
 			f.sockets[2].Active = "inactive"
 			f.listeners = f.listeners[:2]
 		}, "error socket-stopped rt-fastcgi@3.socket"},
-		{"stopped, and somebody else listens", func(f *facts) { f.sockets[2].Active = "inactive" }, ""},
+		{"stopped, and another process listens", func(f *facts) { f.sockets[2].Active = "inactive" }, ""},
 		{"no service", func(f *facts) { f.sockets[1].service.Load = "not-found" }, "error service-not-found rt-fastcgi@2.socket"},
 		{"no working directory", func(f *facts) { f.sockets[1].missing = []configured{{"WorkingDirectory", "/x"}} }, "error directory-missing rt-fastcgi@2.service"},
 		{"no environment file", func(f *facts) { f.sockets[1].missing = []configured{{"EnvironmentFile", "/x"}} }, "error environment-file-missing rt-fastcgi@2.service"},
@@ -185,8 +185,8 @@ func TestDoctorRules(t *testing.T) {
 		{"no program", func(f *facts) { f.sockets[1].program = &finding.Finding{ID: "command-missing"} }, "error command-missing rt-fastcgi@2.service"},
 		{"no group", func(f *facts) { f.sockets[1].missing = []configured{{"Group", "x"}} }, "error group-missing rt-fastcgi@2.service"},
 		{"lost", func(f *facts) { f.sockets[1].lost = true }, "error socket-file-missing rt-fastcgi@2.socket"},
-		{"runtime folder", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
-		{"a folder of a like name", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/rt1.soc"} }, ""},
+		{"runtime directory", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/r", "/run"} }, "error socket-in-runtime-directory rt-fastcgi@1.socket"},
+		{"a directory with a similar name", func(f *facts) { f.sockets[0].service.RuntimeDirectories = []string{"/run/rt1.soc"} }, ""},
 		{"a neighbour in the sockets' group", func(f *facts) {
 			f.apps = append(f.apps, appFacts{App: fcgisup.App{Name: "blog", User: "blog"}, workers: &access.Credentials{UID: 7, GID: 7, Groups: []int{33}}})
 		}, "warning socket-open-to-app app rt"},
@@ -276,7 +276,7 @@ func TestDoctorRules(t *testing.T) {
 		{"a service's own socket", func(f *facts) {
 			f.unowned = []unowned{{backend: f.backends()[0], unit: "php.service"}}
 		}, "note pass-without-unit /u:2"},
-		{"nobody's own socket", func(f *facts) { f.unowned = []unowned{{backend: f.backends()[0]}} }, "warning pass-without-unit /u:2"},
+		{"a socket without a service", func(f *facts) { f.unowned = []unowned{{backend: f.backends()[0]}} }, "warning pass-without-unit /u:2"},
 		{"poison", func(f *facts) { f.web.effective.Passes[0].Tries = 0 }, "warning next-upstream-unbound /u:1"},
 		{"poison that is not passed on", func(f *facts) { f.web.effective.Passes[0].Tries, f.web.effective.Passes[0].RetriesErrors = 0, false }, ""},
 		{"nginx's /tmp", func(f *facts) {

@@ -20,7 +20,7 @@ func findStartLimits(f *facts) (found []finding.Finding) {
 		}
 		found = append(found, finding.Finding{
 			Subject: s.Service,
-			Message: fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket, and refuses every request until somebody resets both.", s.service.Start.Burst, s.service.Start.Interval),
+			Message: fmt.Sprintf("If it starts more than %d times in %s, systemd fails it and its socket. Every request is refused until an administrator resets both.", s.service.Start.Burst, s.service.Start.Interval),
 			Fix:     inDropIn(s.Service, "Unit", "", "StartLimitIntervalSec=0"),
 		})
 	}
@@ -35,7 +35,7 @@ func findTriggerLimits(f *facts) (found []finding.Finding) {
 		}
 		found = append(found, finding.Finding{
 			Subject: s.Name,
-			Message: fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it, and refuses every request until somebody resets it.", s.Trigger.Burst, s.Trigger.Interval),
+			Message: fmt.Sprintf("If it triggers its service more than %d times in %s, systemd fails it. Every request is refused until an administrator resets it.", s.Trigger.Burst, s.Trigger.Interval),
 			Fix:     inDropIn(s.Name, "Socket", "", "TriggerLimitIntervalSec=0"),
 		})
 	}
@@ -68,13 +68,13 @@ func findNonblocking(f *facts) (found []finding.Finding) {
 		who := strings.Join(slices.Compact(names), ", ")
 		one := finding.Finding{
 			Subject: unitAt(l.address),
-			Message: fmt.Sprintf("Its program (%s) has made the listening socket non-blocking: harmless to itself, but a libfcgi program that ever shares the socket ends at once.", who),
-			Fix:     "nothing while it is alone; never start another program on this socket",
+			Message: fmt.Sprintf("Its program (%s) has made the listening socket non-blocking. This is harmless for it, but a libfcgi program on the same socket exits at once.", who),
+			Fix:     "none is needed while it is alone; do not start another program on this socket",
 		}
 		if len(l.acceptors) > 1 {
 			one.Severity = finding.Warning
-			one.Message = fmt.Sprintf("%d processes (%s) share the listening socket, and one has made it non-blocking for all: those written with libfcgi end at their next accept.", len(l.acceptors), who)
-			one.Fix = "one worker per socket (instances: N, workers: 1), or have the program leave O_NONBLOCK alone"
+			one.Message = fmt.Sprintf("%d processes (%s) share the listening socket, and one has made it non-blocking for all. Those with libfcgi exit at their next accept.", len(l.acceptors), who)
+			one.Fix = "use one worker per socket (instances: N, workers: 1), or a program that does not set O_NONBLOCK"
 		}
 		found = append(found, one)
 	}
@@ -113,13 +113,13 @@ func findUnowned(f *facts) (found []finding.Finding) {
 	for _, u := range f.unowned {
 		one := finding.Finding{
 			Subject: u.at.String(),
-			Message: fmt.Sprintf("%s is opened by %s itself (process %d of %s): while that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
-			Fix:     "a socket unit would keep it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
+			Message: fmt.Sprintf("%s is opened by %s itself (process %d of %s). While that restarts, requests are refused instead of waiting.", u.address, u.name, u.pid, u.unit),
+			Fix:     "use a socket unit, which keeps it open: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders one",
 		}
 		if u.unit == "" {
 			one.Severity = finding.Warning
-			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs: nobody restarts it, and after the next boot it is gone.", u.address, u.name, u.pid)
-			one.Fix = "let systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
+			one.Message = fmt.Sprintf("%s is opened by %s (process %d), which no service runs. It is not restarted after a crash or a reboot.", u.address, u.name, u.pid)
+			one.Fix = "have systemd run it: fcgisup gen " + term.ShellWord(u.name) + " -- COMMAND renders the units"
 		}
 		found = append(found, one)
 	}
@@ -146,7 +146,7 @@ func findStaleUnits(f *facts) (found []finding.Finding) {
 // findNotEnabled: what is gone after the next boot.
 func findNotEnabled(f *facts) (found []finding.Finding) {
 	add := func(unit, fix string) {
-		found = append(found, finding.Finding{Subject: unit, Message: "It runs and is not enabled: after the next boot it does not.", Fix: fix})
+		found = append(found, finding.Finding{Subject: unit, Message: "It runs but is not enabled: it does not start at boot.", Fix: fix})
 	}
 	for _, s := range f.sockets {
 		// Those of gen are started by their target.

@@ -47,7 +47,7 @@ func findRoundRobin(f *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	}
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " is plain round robin: requests wait behind a busy worker while others idle.", Fix: fix,
+		Message: "Upstream " + u.Name + " uses plain round robin: requests wait behind a busy worker while others are idle.", Fix: fix,
 	}, choice(u) > 1 && u.Balance == ""
 }
 
@@ -55,7 +55,7 @@ func findNoZone(f *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	counts := u.Balance == "least_conn" || u.Balance == "random" || u.Balance == "least_time"
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " has no zone: each of nginx's workers counts for itself, so " + u.Balance + " picks servers that others keep busy.",
+		Message: "Upstream " + u.Name + " has no zone: each worker of nginx counts for itself, so " + u.Balance + " chooses servers that are busy with requests of other workers.",
 		Fix:     "zone " + u.Name + " 64k; in the upstream",
 	}, counts && choice(u) > 1 && !u.Zone && !f.web.effective.OneWorker
 }
@@ -69,11 +69,11 @@ func findMaxFails(_ *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	}
 	how := fmt.Sprintf("for %g s", out.Seconds())
 	if out < time.Second { // nginx compares whole seconds (measured)
-		how = "until the second ends, in spite of fail_timeout=0"
+		how = "until the second ends, despite fail_timeout=0"
 	}
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " counts failures: one full queue takes a server out " + how + ", and when all are out every request is a 502.",
+		Message: "Upstream " + u.Name + " counts failures: one full queue disables a server " + how + ", and when all are disabled every request is answered 502.",
 		Fix:     "max_fails=0 on each server line",
 	}, counted && choice(u) > 1
 }
@@ -82,8 +82,8 @@ func findMaxConns(_ *facts, u upstream, _ []pass) (finding.Finding, bool) {
 	limited := slices.ContainsFunc(u.Servers, func(s nginx.Server) bool { return !s.Down && s.MaxConns > 0 })
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " limits connections: what is above the limit is a 502 at once, though the socket would let it wait.",
-		Fix:     "no max_conns= on the server lines; the backlog of the socket is the queue",
+		Message: "Upstream " + u.Name + " limits connections: requests above the limit are answered 502 at once, although the socket could queue them.",
+		Fix:     "remove max_conns= from the server lines; the backlog of the socket is the queue",
 	}, limited
 }
 
@@ -102,7 +102,7 @@ func findKeepalive(f *facts, u upstream, to []pass) (finding.Finding, bool) {
 	}
 	return finding.Finding{
 		Subject: "",
-		Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection parks a worker that serves one at a time, and others wait for it until they time out.",
+		Message: "Upstream " + u.Name + " " + why + " and fastcgi_keep_conn is on: an idle connection occupies a worker, and requests wait for it until they time out.",
 		Fix:     "fastcgi_keep_conn off; at " + to[asked].String() + ", and no keepalive in the upstream",
 	}, true
 }

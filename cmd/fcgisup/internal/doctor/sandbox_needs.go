@@ -244,7 +244,7 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// below tells whether a path is one of the directories or within one.
+// below reports whether a path is one of the directories or within one.
 func below(path string, dirs ...string) bool {
 	return slices.ContainsFunc(dirs, func(d string) bool { return path == d || strings.HasPrefix(path, d+"/") })
 }

@@ -80,7 +80,7 @@ func TestStrictTakes(t *testing.T) {
 		t.Errorf("basic: %s", got)
 	}
 	app.Systemd.Sandbox = fcgisup.Strict
-	want := "sandbox: strict takes from it set-user-ID and set-group-ID programs (/a, /b, /c and 1 more); writing to directories of its user (/etc/rt/x); its user's home (/home/rt)"
+	want := "sandbox: strict forbids it set-user-ID and set-group-ID programs (/a, /b, /c and 1 more); writing to directories of its user (/etc/rt/x); its user's home (/home/rt)"
 	if got := n.strictTakes(app); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

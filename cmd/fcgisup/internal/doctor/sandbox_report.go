@@ -18,7 +18,7 @@ func ReportNeeds(ctx context.Context, w io.Writer, app fcgisup.App) error {
 // printNeeds says what there is, and configuration that leaves it to the app.
 func printNeeds(w io.Writer, app fcgisup.App, n sandboxNeeds) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "app %s, user %s, sandbox: %s\n", app.Name, cmp.Or(n.user, "(whoever runs fcgisup)"), app.Systemd.Sandbox)
+	fmt.Fprintf(&b, "app %s, user %s, sandbox: %s\n", app.Name, cmp.Or(n.user, "(that of fcgisup)"), app.Systemd.Sandbox)
 	list := func(heading string, items ...string) {
 		if len(items) == 0 {
 			return
@@ -32,18 +32,18 @@ func printNeeds(w io.Writer, app fcgisup.App, n sandboxNeeds) error {
 			fmt.Fprintf(&b, "  %s\n", fcgisup.Printable(item))
 		}
 	}
-	list("Programs that get power from their file; under strict they get none, and fail:", n.helpers...)
-	list("Directories that its user may write; basic and strict make them read-only:", n.protected...)
+	list("Programs with privileges from their file; strict removes the privileges, so they fail:", n.helpers...)
+	list("Directories that its user can write; basic and strict make them read-only:", n.protected...)
 	if n.home != "" {
 		list("Its user's home; strict hides it:", n.home)
 	}
-	list("Sockets in /tmp; basic and strict give the service a /tmp of its own:", n.temporary...)
-	list("Directories that its user may write, and that stay writable:", n.writable...)
+	list("Sockets in /tmp; basic and strict give the service a private /tmp:", n.temporary...)
+	list("Directories that its user can write, and that stay writable:", n.writable...)
 	for _, m := range n.missing {
 		list("Ignored, because it does not exist ("+m.key+"):", m.value)
 	}
 	if n.incomplete {
-		fmt.Fprintf(&b, "\nNot everything was looked at: it took longer than %v.\n", needsTimeout)
+		fmt.Fprintf(&b, "\nThe list is incomplete: it took longer than %v.\n", needsTimeout)
 	}
 	b.WriteString("\n" + n.paste(app))
 	_, err := io.WriteString(w, b.String())
@@ -144,7 +144,7 @@ func (n sandboxNeeds) strictTakes(app fcgisup.App) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "sandbox: strict takes from it " + strings.Join(parts, "; ")
+	return "sandbox: strict forbids it " + strings.Join(parts, "; ")
 }
 
 // WarnOfSandbox prints what an app needs, as far as this host shows it, and its sandbox takes.

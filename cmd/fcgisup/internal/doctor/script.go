@@ -100,7 +100,7 @@ func (l launch) argument() *finding.Finding {
 	}
 	f := l.missing(script, "")
 	f.Message = strings.TrimSuffix(f.Message, ".") + ": " + filepath.Base(argv[0]) + " is to run it."
-	f.Fix = "install the script, or correct " + l.correct
+	f.Fix = "install the script, or fix " + l.correct
 	return f
 }
 

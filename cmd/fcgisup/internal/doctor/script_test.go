@@ -94,7 +94,7 @@ func TestClosedDirectory(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	who := access.Credentials{UID: 65534, GID: 65534}
-	check(t, "closed", launch{argv: []string{"/bin/sh"}, directory: dir, user: "u", who: &who}.problem(), "directory-closed u may not enter the working directory "+dir)
+	check(t, "closed", launch{argv: []string{"/bin/sh"}, directory: dir, user: "u", who: &who}.problem(), "directory-closed u cannot enter the working directory "+dir)
 	if err := errors.Join(os.Chown(dir, 0, 1), os.Chmod(dir, 0o710)); err != nil { // daemon's
 		t.Fatal(err)
 	}

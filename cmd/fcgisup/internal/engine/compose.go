@@ -13,9 +13,9 @@ func compose(p *pod) []fcgisup.File {
 		env = "    environment: {" + fcgisup.EnvExpand + ": \"1\"}\n"
 	}
 	if m := p.memory(); m > 0 {
-		memory = fmt.Sprintf("    # limits.max_memory for each worker, and what fcgisup takes.\n    mem_limit: %dm\n", m)
+		memory = fmt.Sprintf("    # limits.max_memory for each worker, and the memory of fcgisup.\n    mem_limit: %dm\n", m)
 	}
-	text := p.head("docker compose -f takes it. A $ that compose must not expand is doubled.") + fmt.Sprintf(`services:
+	text := p.head("Use it with docker compose -f. $$ stands for a $ that compose must not expand.") + fmt.Sprintf(`services:
   %[1]s:
     image: %[2]s
     command: [fcgisup, run, --app, %[1]s, --metrics, "0.0.0.0:%[3]d"]
@@ -27,7 +27,7 @@ func compose(p *pod) []fcgisup.File {
     read_only: true
     cap_drop: [ALL]
     security_opt: ["no-new-privileges:true"]
-%[7]s    # Busy (exit code 1) is no reason to replace the container.
+%[7]s    # Busy (exit code 1) does not replace the container.
     healthcheck:
       test: [CMD-SHELL, "fcgisup check --app %[1]s || test $$? -eq 1"]
       interval: 10s

@@ -14,9 +14,9 @@ import (
 // hostKeys are those of an app that a pod has no use for, and why. The web server's are in nginx's files.
 var hostKeys = map[string]string{
 	"user": "", "group": "",
-	"after": "the program has to wait itself", "wants": "nothing else is started along", "requires": "nothing else is started along",
+	"after": "the program must wait itself", "wants": "no other service is started", "requires": "no other service is started",
 	"environment_file": "mount a secret, or set the variables of the container", "systemd": "the engine's own settings apply",
-	"hosts": "the engine has the pods' addresses",
+	"hosts": "the engine assigns the addresses of pods",
 	"nginx": "", "web": "", "listen": "", "instances": "",
 }
 

@@ -123,7 +123,7 @@ const maxName = 50
 // Render returns the app's files for an engine and what is left out of them.
 func Render(kind Kind, app fcgisup.App, o Options) ([]fcgisup.File, []Note, error) {
 	if !labelRule.MatchString(app.Name) || len(app.Name) > maxName {
-		return nil, nil, fmt.Errorf("cannot render %s for %s: as the name of a service it must begin with a letter, end with a letter or digit and have %d characters at most", app.Name, kind.Name(), maxName)
+		return nil, nil, fmt.Errorf("cannot render %s for %s: the name of a service must begin with a letter, end with a letter or digit, and have at most %d characters", app.Name, kind.Name(), maxName)
 	}
 	p := &pod{Options: o, kind: kind, app: app, instances: app.Instances}
 	p.app.Instances, p.app.Hosts = 1, nil

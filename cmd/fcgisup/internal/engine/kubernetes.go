@@ -8,7 +8,7 @@ import (
 )
 
 func kubernetes(p *pod) []fcgisup.File {
-	docs := []string{p.head("kubectl apply -f takes it.") + p.configMap(), p.deployment(), p.service(), p.budget()}
+	docs := []string{p.head("Use it with kubectl apply -f.") + p.configMap(), p.deployment(), p.service(), p.budget()}
 	if p.with(PodMonitor) {
 		docs = append(docs, p.podMonitor())
 	}
@@ -43,16 +43,16 @@ func (p *pod) deployment() string {
 	}
 	resources := ""
 	if m := p.memory(); m > 0 {
-		resources = fmt.Sprintf("          # limits.max_memory for each worker, and what fcgisup takes.\n          resources:\n            requests: {memory: %dMi}\n            limits: {memory: %[1]dMi}\n", m)
+		resources = fmt.Sprintf("          # limits.max_memory for each worker, and the memory of fcgisup.\n          resources:\n            requests: {memory: %dMi}\n            limits: {memory: %[1]dMi}\n", m)
 	}
 	replicas := fmt.Sprintf("  # instances:\n  replicas: %d\n", p.instances)
 	if p.with(Autoscaler) { // else each kubectl apply would undo what it has set
-		replicas = "  # No replicas: they are the HorizontalPodAutoscaler's.\n"
+		replicas = "  # No replicas: the HorizontalPodAutoscaler sets their number.\n"
 	}
 	return "apiVersion: apps/v1\nkind: Deployment\n" + p.meta("") + fmt.Sprintf(`spec:
 %[2]s  selector:
     matchLabels: {app.kubernetes.io/name: %[1]s}
-  # A new pod is ready before an old one goes.
+  # A new pod is ready before an old one stops.
   strategy:
     type: RollingUpdate
     rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
@@ -75,7 +75,7 @@ func (p *pod) deployment() string {
           command: [fcgisup, run, --app, %[1]s, --metrics, "0.0.0.0:%[6]d"]
 %[7]s          ports:
             - {name: metrics, containerPort: %[6]d}
-          # An attempt to start may take limits.start_timeout.
+          # A start can take limits.start_timeout.
           startupProbe:
             httpGet: {path: %[8]s, port: metrics}
             periodSeconds: 2
@@ -101,7 +101,7 @@ func (p *pod) deployment() string {
           readinessProbe:
             tcpSocket: {port: http}
             periodSeconds: 2
-          # nginx takes requests for as long as they come: limits.drain_delay.
+          # nginx serves requests until the Service no longer sends any: limits.drain_delay.
           lifecycle:
             preStop:
               exec: {command: [sleep, "%[18]d"]}

@@ -13,7 +13,7 @@ import (
 func quadlet(p *pod) []fcgisup.File {
 	n := p.app.Name
 	if u := p.app.User; u != "www-data" {
-		p.note("user", "the container runs as the user of the image, who has to be %s", u)
+		p.note("user", "the container runs as the user of the image, which must be %s", u)
 	}
 	for _, key := range []struct {
 		name string
@@ -25,7 +25,7 @@ func quadlet(p *pod) []fcgisup.File {
 	}
 	memory := ""
 	if m := p.memory(); m > 0 {
-		memory = fmt.Sprintf("# limits.max_memory for each worker, and what fcgisup takes.\nPodmanArgs=--memory=%dm\n", m)
+		memory = fmt.Sprintf("# limits.max_memory for each worker, and the memory of fcgisup.\nPodmanArgs=--memory=%dm\n", m)
 	}
 	var after strings.Builder
 	for _, list := range []struct {
@@ -36,10 +36,10 @@ func quadlet(p *pod) []fcgisup.File {
 			after.WriteString(list.key + "=" + strings.Join(list.units, " ") + "\n")
 		}
 	}
-	container := p.head("It belongs in /etc/containers/systemd.") + fmt.Sprintf(`
+	container := p.head("Install it in /etc/containers/systemd.") + fmt.Sprintf(`
 [Unit]
 Description=FastCGI app %[1]s, instance %%i, in a container
-%[2]s# fcgisup backs off itself.
+%[2]s# fcgisup limits the rate of restarts itself.
 StartLimitIntervalSec=0
 
 [Container]
@@ -48,9 +48,9 @@ Image=%[3]s
 ContainerName=%[1]s-fastcgi-%%i
 PodmanArgs=--entrypoint=fcgisup
 Exec=run --app %[1]s --instance %%i
-# READY when the first worker is, as without a container.
+# READY when the first worker is ready, as without a container.
 Notify=true
-# The socket is inherited. The kernel shows its queue and its connections in the network where it was made.
+# The socket is inherited. Its queue and connections are visible in the network namespace where it was created.
 Network=host
 Volume=%[4]s:%[4]s:ro
 ReadOnly=true
@@ -62,7 +62,7 @@ PodmanArgs=--stop-timeout=%[6]d
 
 [Service]
 Restart=always
-# Asleep after limits.idle_timeout: the next connection starts the container again.
+# After limits.idle_timeout the instance sleeps; the next connection starts the container again.
 RestartPreventExitStatus=0
 TimeoutStopSec=%[7]d
 `, n, after.String(), p.Image, configDir, memory, p.grace(), p.grace()+5)

@@ -106,17 +106,17 @@ func supervises(pid int) bool {
 func (r Reception) Why() string {
 	switch {
 	case r.Workers == 0 && r.Supervised:
-		return "no worker has the socket open, only a supervisor that was not asked: name it with --config and --control"
+		return "no worker has the socket open, only a supervisor that was not asked; name it with --config and --control"
 	case r.Workers == 0 && r.Hidden:
-		return "no worker is seen, but not all processes can be looked into: run it as root"
+		return "no worker was found, but not all processes are readable; run as root"
 	case r.Workers == 0:
 		return "no worker has the socket open"
 	case r.Polls || r.Unclear:
-		return "whether a worker accepts cannot be seen: run it as root"
+		return "it is unknown whether a worker accepts; run as root"
 	case r.Workers == 1:
 		return "its worker does not accept"
 	}
-	return fmt.Sprintf("none of %d workers accepts", r.Workers)
+	return fmt.Sprintf("none of the %d workers accepts", r.Workers)
 }
 
 // NobodyListens reports whether an error of the surveyor means that.

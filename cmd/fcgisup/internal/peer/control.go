@@ -27,7 +27,7 @@ func ControlPaths(explicit string) ([]string, error) {
 	paths := control.Paths(ListenersOf(scoreboard.NewSurvey()))
 	if len(paths) == 0 {
 		return nil, term.Hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
-			"instances that sleep under systemd have none until their first request; --control PATH names another socket")
+			"sleeping instances have none until their first request; --control PATH names another socket")
 	}
 	return paths, nil
 }

@@ -27,7 +27,7 @@ func (v *Notifier) Notify(state string) bool {
 	select {
 	case v.sending <- struct{}{}:
 	case <-enough:
-		v.log.Warn("systemd does not read what it is told", "dropped", state)
+		v.log.Warn("systemd does not read notifications", "dropped", state)
 		return false
 	}
 	said := make(chan bool, 1)

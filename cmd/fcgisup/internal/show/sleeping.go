@@ -12,10 +12,9 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// asleep are the selected instances of the configuration that no supervisor
-// speaks for, and whose socket somebody, which is systemd, holds for them: nothing
-// is connected to, which would wake them. It is silent about a configuration that
-// cannot be had: status goes without one.
+// asleep returns the selected instances of the configuration that have a listener, usually
+// systemd, and no supervisor. It connects to no socket, which would wake them. A configuration
+// that cannot be read is not an error: status works without one.
 func (s *View) asleep(roots string) []control.Status {
 	if s.Control != "" {
 		return nil
@@ -40,7 +39,7 @@ func (s *View) asleep(roots string) []control.Status {
 	return all
 }
 
-// held tells whether somebody listens, and fills in what is known of the queue.
+// held reports whether a process listens, and fills in what is known of the queue.
 func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool {
 	l, err := survey.Find(a.Network, a.Addr)
 	if errors.Is(err, scoreboard.ErrUnsupported) && a.Network == "unix" {
@@ -62,19 +61,19 @@ func held(survey *scoreboard.Survey, a fcgisup.Address, st *control.Status) bool
 	return true
 }
 
-// nobody says why there is nothing to show of what was selected.
-func (s *View) nobody() error {
-	err := fmt.Errorf("no supervisor here runs %s", s.which)
+// noneSelected is the error of a selection without an instance, with its cause.
+func (s *View) noneSelected() error {
+	err := fmt.Errorf("no supervisor on this host runs %s", s.which)
 	apps := s.ConfiguredApps()
 	if s.which.App == "" || len(apps) == 0 || s.Control != "" {
-		return term.Hinted(err, "instances that sleep under systemd have none until their first request")
+		return term.Hinted(err, "sleeping instances have no supervisor until their first request")
 	}
 	for _, a := range apps {
 		for _, in := range a.Expand() {
 			if s.which.Has(control.Status{App: in.App, Instance: in.Number}) {
-				return term.Hinted(fmt.Errorf("%w, and nobody listens on %s", err, in.Address), "fcgisup apply installs and starts what is configured")
+				return term.Hinted(fmt.Errorf("%w, and no process listens on %s", err, in.Address), "fcgisup apply installs and starts configured apps")
 			}
 		}
 	}
-	return term.Hinted(fmt.Errorf("%w, and the configuration has none", err), "fcgisup status shows what there is")
+	return term.Hinted(fmt.Errorf("%w, and the configuration has no such app", err), "fcgisup status shows the instances of this host")
 }

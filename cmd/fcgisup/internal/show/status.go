@@ -75,7 +75,7 @@ func (s *View) fetch(ctx context.Context) ([]control.Status, error) {
 	paths, err := peer.ControlPaths(s.Control)
 	if err != nil && len(sleepers) == 0 {
 		if s.which.App != "" {
-			err = s.nobody()
+			err = s.noneSelected()
 		}
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *View) fetch(ctx context.Context) ([]control.Status, error) {
 	})
 	err = errors.Join(failures...)
 	if len(all) == 0 && err == nil {
-		err = s.nobody()
+		err = s.noneSelected()
 	}
 	return all, err
 }

@@ -76,7 +76,7 @@ func refusals(w io.Writer, all []control.Status) error {
 	for _, why := range reasons {
 		line := strings.Join(strings.Fields(strings.ReplaceAll(why, "\n", "; ")), " ")
 		if !strings.HasPrefix(line, control.AcceptedNote) {
-			line = "the configuration was refused: " + line + "; the old one is in force"
+			line = "the configuration is invalid: " + line + "; the previous one is in use"
 		}
 		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.Join(which[why], ", "), line); err != nil {
 			return err

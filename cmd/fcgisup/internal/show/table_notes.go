@@ -15,9 +15,9 @@ func notes(w io.Writer, all []control.Status) error {
 		text string
 		of   func(control.Status) bool
 	}{
-		{"PROBE none: the program answers no ping, so only the kernel's view of it counts; set health.path to probe it with a request", control.Status.PingUnanswered},
+		{"PROBE none: the program answers no ping and is judged by kernel tables alone; set health.path to probe it with a request", control.Status.PingUnanswered},
 		{
-			"IN FLIGHT kept: idle connections that the web server keeps for later; each holds a worker that serves one at a time (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
+			"IN FLIGHT kept: idle connections that the web server keeps open; each occupies a worker (nginx: fastcgi_keep_conn off; HAProxy: no option keep-conn)",
 			func(st control.Status) bool { return st.Kept > 0 },
 		},
 	} {
@@ -61,7 +61,7 @@ func templates(w io.Writer, all []control.Status) error {
 		if st.Template == nil {
 			continue
 		}
-		text := "workers are started one by one, not forked: " + st.Template.Reason
+		text := "workers are started one by one, not forked from a template: " + st.Template.Reason
 		if st.Template.State != control.TemplateFailed {
 			text = fmt.Sprintf("the template is %s, process %d", st.Template.State, st.Template.PID)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// TestTableTellsOfRefusedConfigurations, once for each reason, and of no probe that nobody there has answered.
+// TestTableTellsOfRefusedConfigurations, once for each reason, and of no probe without a worker that could answer.
 func TestTableTellsOfRefusedConfigurations(t *testing.T) {
 	up := []control.WorkerStatus{{PID: 1, State: control.Ready}}
 	asked := &control.ProbeStatus{OK: true}
@@ -24,7 +24,7 @@ func TestTableTellsOfRefusedConfigurations(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
-	want := "a@1, a@2: the configuration was refused: cannot reload, going on as before: a.yaml:3:5: unknown key; a.yaml:4:5: apps.b: too many; the old one is in force"
+	want := "a@1, a@2: the configuration is invalid: cannot reload, going on as before: a.yaml:3:5: unknown key; a.yaml:4:5: apps.b: too many; the previous one is in use"
 	if len(lines) != 5 || lines[4] != want {
 		t.Fatalf("%s", text.String())
 	}

@@ -91,7 +91,7 @@ func serviceFailure(s units.Service) string {
 	case s.Restarts < RepeatedStarts:
 		return ""
 	case s.Result == "success":
-		return fmt.Sprintf("systemd has started its service again %d times", s.Restarts)
+		return fmt.Sprintf("systemd has restarted its service %d times", s.Restarts)
 	}
-	return fmt.Sprintf("systemd starts its service again and again (%d times): %s", s.Restarts, how)
+	return fmt.Sprintf("systemd keeps restarting its service (%d times): %s", s.Restarts, how)
 }

@@ -25,7 +25,7 @@ func (f fakeServices) Service(_ context.Context, name string) (units.Service, er
 	return f[name], nil
 }
 
-// TestFailingServices: what systemd starts again and again does not sleep.
+// TestFailingServices: a service that systemd keeps restarting does not sleep.
 func TestFailingServices(t *testing.T) {
 	is := func(active, sub, result string, exit int, restarts uint32) units.Service {
 		return units.Service{State: units.State{Active: active, Sub: sub}, Result: result, Exit: exit, Restarts: restarts, Began: time.Unix(1, 0)}
@@ -37,8 +37,8 @@ func TestFailingServices(t *testing.T) {
 		"a-fastcgi@7.service": is("inactive", "dead", "exit-code", 1, 9),
 	}
 	want := map[int]string{
-		1: "systemd starts its service again and again (7 times): exit code 226/NAMESPACE; the sandbox may forbid this: systemd cannot set up the mounts",
-		3: "its service has failed: timeout; ", 5: "systemd has started its service again 9 times; ",
+		1: "systemd keeps restarting its service (7 times): exit code 226/NAMESPACE; the sandbox may forbid this: systemd cannot set up the mounts",
+		3: "its service has failed: timeout; ", 5: "systemd has restarted its service 9 times; ",
 	}
 	var all []control.Status
 	for n := 1; n <= 8; n++ {

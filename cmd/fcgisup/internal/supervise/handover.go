@@ -33,7 +33,7 @@ type handover struct {
 	// Config is the text of the configuration in force, in case the file is broken
 	// by the time it is read again; empty for an app of a command line.
 	Config []byte
-	// only: this is no run but the question whether there could be one.
+	// only: this is not a run, but a test of whether one could start.
 	only bool
 }
 
@@ -92,7 +92,7 @@ func (r *Runner) couldTakeOver(app fcgisup.App) error {
 	return err
 }
 
-// programReplaced tells whether the file of this program is another one by now.
+// programReplaced reports whether the file of this program is another one by now.
 func (r *Runner) programReplaced() bool {
 	now, err1 := os.Stat(r.program)
 	running, err2 := os.Stat("/proc/self/exe")
@@ -110,11 +110,11 @@ func (r *Runner) freeze(ctx context.Context, sup *supervisor.Supervisor, opt sup
 	if err == nil {
 		var h supervisor.Handover
 		if h, err = sup.Freeze(ctx); err == nil {
-			r.log.Info("handing over to the new program")
+			r.log.Info("executing the new program")
 			return &h
 		}
 	}
-	r.log.Error("cannot hand over, going on as before", "error", err)
+	r.log.Error("cannot hand over to the new program, continuing with this one", "error", err)
 	return nil
 }
 
@@ -173,7 +173,7 @@ func (r *Runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, st
 	return err
 }
 
-// toldToStop tells whether one of the signals that wait is an order to stop. A
+// toldToStop reports whether one of the signals that wait is an order to stop. A
 // successor reads the configuration anyway, so the others are obeyed by it.
 func (r *Runner) toldToStop() bool {
 	for {

@@ -107,7 +107,7 @@ func (n *notifier) watchdog(ctx context.Context, patience time.Duration) bool {
 	if n.sup.Alive(ctx) {
 		return n.Notify(daemon.SdNotifyWatchdog)
 	}
-	n.log.Error("an instance's loop does not answer; the watchdog is not told")
+	n.log.Error("loop of an instance does not respond, not notifying the watchdog")
 	return false
 }
 

@@ -48,7 +48,7 @@ type Runner struct {
 	debug   bool
 
 	log *slog.Logger
-	// begun is set once it has started, or if nobody would start another.
+	// begun is set once it has started, or if no service manager would start another.
 	begun bool
 	// program is where this program was started from; a later one is there, too.
 	program string
@@ -82,7 +82,7 @@ func (r *Runner) Run(ctx context.Context, command []string, changed func(flag st
 		}
 	}
 	if len(r.params) > 0 && r.http == "" {
-		return term.Usage(errors.New("--param goes with --http; nginx.params of the configuration is nginx's"))
+		return term.Usage(errors.New("--param needs --http; nginx.params of the configuration is for nginx"))
 	}
 	r.signals = make(chan os.Signal, 16)
 	signal.Notify(r.signals, handledSignals...)
@@ -108,7 +108,7 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 	defer errs.Close()
 	r.log = service.NewLogger(errs, r.Getenv, r.debug)
 	h, err := takeHandover()
-	r.begun = h.only || h.resumes() // the first is no run, and the workers of the second end with it
+	r.begun = h.only || h.resumes() // the first is not a run, and the workers of the second end with it
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 		// What only this program can lose is lost here, so this comes last.
 		opt.Resume = *next
 		errs.Flush()
-		r.log.Error("cannot hand over, going on as before", "error", r.handOver(spawner, *next, stopping, inherited))
+		r.log.Error("cannot hand over to the new program, continuing with this one", "error", r.handOver(spawner, *next, stopping, inherited))
 		next.Unkeep()
 		if stopping {
 			r.signals <- syscall.SIGTERM
@@ -153,12 +153,12 @@ func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) err
 func (r *Runner) load(h handover) (app fcgisup.App, instances []fcgisup.Instance, note string, err error) {
 	app, instances, err = r.source.load(r.Env)
 	if err != nil && h.resumes() {
-		r.log.Error("the configuration is that of before", "error", err)
+		r.log.Error("configuration invalid, using the last accepted one", "error", err)
 		app, instances, err = r.source.reuse(r.Env, h.Config)
 	}
 	if err != nil && !h.only && !h.resumes() && r.source.refused != nil {
 		if other, those, why, missing := r.source.loadAccepted(r.Env); missing == nil {
-			r.log.Warn(why, "hint", "correct the configuration, then: fcgisup apply")
+			r.log.Warn(why, "hint", "fix the configuration, then run fcgisup apply")
 			return other, those, why, nil
 		}
 	}
@@ -211,12 +211,12 @@ func (r *Runner) once(ctx context.Context, opt supervisor.Options, instances []f
 		if len(opt.Resume.Instances) == 0 {
 			return nil, false, err
 		}
-		r.log.Error("going on without", "error", err) // the workers matter more
+		r.log.Error("cannot open a listener, continuing without it", "error", err) // the workers matter more
 	}
 	r.begun = true
 	if w := opt.App.Workers; w.Auto {
 		have := capacity.Read()
-		r.log.Info("number of workers chosen", "min", w.Min, "max", w.Max, "cpus", have.CPUs, "quota", have.Quota, "per_cpu", w.PerCPU,
+		r.log.Info("chose the number of workers", "min", w.Min, "max", w.Max, "cpus", have.CPUs, "quota", have.Quota, "per_cpu", w.PerCPU,
 			"memory_max", have.Memory, "max_memory", opt.App.Limits.MaxMemory)
 	}
 	r.log.Info("fcgisup runs", "version", r.Version(), "app", opt.App.Name, "instances", len(instances),
@@ -262,7 +262,7 @@ func (r *Runner) untilStopped(ctx context.Context, sup *supervisor.Supervisor, o
 				return h, o.stopping, nil
 			}
 			if o.frozen = nil; o.reload && !o.stopping {
-				n.reload() // the new program is no good, but the configuration may be
+				n.reload() // the new program does not work, but the configuration may
 			}
 		case sig := <-r.signals:
 			o.handle(sig)
@@ -299,11 +299,11 @@ func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 	}
 	made, err := listen.OnAll(instances, app.Socket)
 	if errors.Is(err, fs.ErrPermission) {
-		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names a place that you may use")
+		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names another address")
 	}
 	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {
 		if why := access.ClosedTo(app.Socket, instances[0].Address.Addr); why != "" {
-			r.log.Warn("the web server cannot connect", "why", why, "hint", "run as root, or listen on 127.0.0.1:PORT, or add "+app.Socket.User+" to the group of the socket")
+			r.log.Warn("the web server cannot connect to the socket", "why", why, "hint", "run as root, or listen on 127.0.0.1:PORT, or add "+app.Socket.User+" to the group of the socket")
 		}
 	}
 	return made, false, err
@@ -321,7 +321,7 @@ func plausible(getenv func(string) string) error {
 		return fmt.Errorf("cannot adopt sockets: %w", os.NewSyscallError("getrlimit", err))
 	}
 	if n, err := strconv.ParseUint(text, 10, 64); err != nil || n > limit.Cur {
-		return term.Hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "it is systemd's to set, sd_listen_fds(3); unset it to have sockets made")
+		return term.Hinted(fmt.Errorf("cannot adopt sockets: LISTEN_FDS is %q", text), "systemd sets it, see sd_listen_fds(3); unset it to have fcgisup create the sockets")
 	}
 	return nil
 }

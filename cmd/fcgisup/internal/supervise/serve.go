@@ -45,7 +45,7 @@ func (r *Runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 	return failed
 }
 
-// serveControl opens the control socket where nobody has said where it shall be.
+// serveControl opens the control socket at its default place.
 func (r *Runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, app fcgisup.App, instances []fcgisup.Instance, metrics http.Handler) {
 	if r.control != "" {
 		return
@@ -64,7 +64,7 @@ func (r *Runner) serveControl(ctx context.Context, sup *supervisor.Supervisor, a
 
 // noControl goes on without it for now: requests matter more than being asked about them.
 func (r *Runner) noControl(ctx context.Context, err error, path string, h http.Handler) {
-	r.log.Error("there is no control socket yet", "error", err)
+	r.log.Error("cannot create the control socket, trying again", "error", err)
 	go r.controlLater(ctx, path, h)
 }
 
@@ -101,7 +101,7 @@ func (r *Runner) controlLater(ctx context.Context, path string, h http.Handler) 
 		case <-time.After(controlPause):
 		}
 		if l, err := listen.Control(path); err == nil {
-			r.log.Info("there is a control socket", "path", path)
+			r.log.Info("created the control socket", "path", path)
 			r.listen(ctx, l, h, controlConnections)
 			return
 		}

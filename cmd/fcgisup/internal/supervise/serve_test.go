@@ -37,7 +37,7 @@ func TestServeGoesOnWithout(t *testing.T) {
 	r := &Runner{log: opt.Log, control: filepath.Join(t.TempDir(), "control.sock"), metrics: busy.Addr().String(), http: "127.0.0.1:0"}
 	defer r.closeServers()
 	if err := r.serve(ctx, sup, opt, app.Expand(), metricsHandler(sup, func() string { return "1" })); err == nil {
-		t.Error("the port is taken, and nobody is told")
+		t.Error("the port is taken, and no error is reported")
 	}
 	if _, err := control.Fetch(t.Context(), nil, r.control); err != nil {
 		t.Errorf("there is no control socket: %v", err)

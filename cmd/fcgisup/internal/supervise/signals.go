@@ -18,7 +18,7 @@ type signalHandler struct {
 	// stop ends it gently, kill at once.
 	stop context.CancelFunc
 	kill func()
-	// replaced tells whether there is another program file, freeze prepares for it.
+	// replaced reports whether there is another program file, freeze prepares for it.
 	replaced func() bool
 	freeze   func() *supervisor.Handover
 
@@ -39,7 +39,7 @@ func (o *signalHandler) handle(sig os.Signal) {
 	case sig == syscall.SIGHUP:
 		o.n.reload()
 	case o.stopping:
-		o.n.log.Warn("second signal: killing", "signal", sig.String())
+		o.n.log.Warn("second signal, killing the workers", "signal", sig.String())
 		o.stop() // limits.drain_delay is over
 		o.kill()
 	default:

@@ -22,7 +22,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// runSource is what run shall run, as the command line says it.
+// runSource is what run supervises, from the command line.
 type runSource struct {
 	app      string
 	instance int
@@ -62,7 +62,7 @@ func (s *runSource) load(c *term.Env) (fcgisup.App, []fcgisup.Instance, error) {
 // loadAccepted is load from the copy of the configuration that was last accepted; note is what is said of it.
 func (s *runSource) loadAccepted(c *term.Env) (a fcgisup.App, instances []fcgisup.Instance, note string, err error) {
 	if s.refused == nil {
-		return a, nil, "", errors.New("the configuration was not refused")
+		return a, nil, "", errors.New("the configuration is valid")
 	}
 	places := []accepted.Copies{accepted.ByRoot}
 	if own, ok := accepted.ByService(c, s.app); ok {
@@ -95,12 +95,12 @@ func (s *runSource) instances(a fcgisup.App) (fcgisup.App, []fcgisup.Instance, e
 // reuse is load from the text that a predecessor has found good.
 func (s *runSource) reuse(c *term.Env, text []byte) (fcgisup.App, []fcgisup.Instance, error) {
 	s.variables = c.Variables()
-	if path, _, err := fcgisup.Find(c.Config, c.Getenv); err == nil { // to read again once it is mended
+	if path, _, err := fcgisup.Find(c.Config, c.Getenv); err == nil { // to read again once it is fixed
 		if s.path, err = filepath.Abs(path); err != nil {
-			return fcgisup.App{}, nil, fmt.Errorf("cannot tell where %s is: %w", path, err)
+			return fcgisup.App{}, nil, fmt.Errorf("cannot resolve the path %s: %w", path, err)
 		}
 	}
-	cfg, err := fcgisup.Parse("the configuration of before", text, c.Variables())
+	cfg, err := fcgisup.Parse("the last accepted configuration", text, c.Variables())
 	if err != nil {
 		return fcgisup.App{}, nil, err
 	}
@@ -115,7 +115,7 @@ func (s *runSource) find(c *term.Env) (fcgisup.App, error) {
 	}
 	for _, flag := range deploy.InlineNames {
 		if s.changed(flag) {
-			return fcgisup.App{}, term.Usage(fmt.Errorf("--%s goes with -- COMMAND; otherwise the configuration says it", flag))
+			return fcgisup.App{}, term.Usage(fmt.Errorf("--%s needs -- COMMAND; otherwise the configuration sets it", flag))
 		}
 	}
 	cfg, err := c.Load()
@@ -124,7 +124,7 @@ func (s *runSource) find(c *term.Env) (fcgisup.App, error) {
 		return fcgisup.App{}, err
 	}
 	if s.path, err = filepath.Abs(cfg.Path); err != nil {
-		return fcgisup.App{}, fmt.Errorf("cannot tell where %s is: %w", cfg.Path, err)
+		return fcgisup.App{}, fmt.Errorf("cannot resolve the path %s: %w", cfg.Path, err)
 	}
 	s.text.Store(&cfg.Text)
 	a, err := s.pick(cfg)
@@ -135,7 +135,7 @@ func (s *runSource) find(c *term.Env) (fcgisup.App, error) {
 // inlineApp is the app of a command line: eager in nothing, the caller's user.
 func (s *runSource) inlineApp(c *term.Env) (fcgisup.App, error) {
 	if c.Config != "" {
-		return fcgisup.App{}, term.Usage(errors.New("--config and -- COMMAND exclude each other"))
+		return fcgisup.App{}, term.Usage(errors.New("cannot combine --config with -- COMMAND"))
 	}
 	if len(s.command) == 0 {
 		return fcgisup.App{}, term.Usage(errors.New("no command after --"))
@@ -165,7 +165,7 @@ func (s *runSource) inlineApp(c *term.Env) (fcgisup.App, error) {
 	a := cfg.Apps[0]
 	if !s.changed("user") {
 		a.User = ""
-		a.Socket.User, a.Socket.Group = "", "" // whoever runs this owns the socket too
+		a.Socket.User, a.Socket.Group = "", "" // the calling user owns the socket, too
 	}
 	return withOwnSocket(a), nil
 }
@@ -249,7 +249,7 @@ func (s *runSource) reloader() func() (fcgisup.App, error) {
 	}
 }
 
-// controlPath is in systemd's runtime folder, else in a folder where
+// controlPath is in systemd's runtime directory, else in a directory where
 // status finds it, if this user may make one: root, or the one user of a
 // container. Empty: there is none.
 func (r *Runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string {
@@ -260,7 +260,7 @@ func (r *Runner) controlPath(a fcgisup.App, instances []fcgisup.Instance) string
 	dir := r.ownDir(a, instances)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		if os.Geteuid() == 0 {
-			r.log.Warn("no folder for the control socket", "error", err)
+			r.log.Warn("no directory for the control socket", "error", err)
 		}
 		return ""
 	}

@@ -40,15 +40,15 @@ func badArgs(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case takes == "":
-		return usageOf(cmd, fmt.Errorf("%s takes no argument, and there is %q", path, args[0]))
+		return usageOf(cmd, fmt.Errorf("%s takes no arguments, got %q", path, args[0]))
 	case len(args) == 0:
 		return usageOf(cmd, fmt.Errorf("%s needs %s", path, takes))
 	}
-	return usageOf(cmd, fmt.Errorf("%s takes %s, and there are %d arguments", path, takes, len(args)))
+	return usageOf(cmd, fmt.Errorf("%s takes %s, got %d arguments", path, takes, len(args)))
 }
 
 func unknownCommand(parent *cobra.Command, name string) error {
-	err := fmt.Errorf("%s has no command %q", parent.CommandPath(), name)
+	err := fmt.Errorf("unknown command %q", strings.TrimPrefix(parent.CommandPath()+" "+name, "fcgisup "))
 	parent.SuggestionsMinimumDistance = suggestWithin
 	if like := parent.SuggestionsFor(name); len(like) > 0 {
 		return &ExitError{Code: ExitUsage, Hint: "did you mean: " + parent.CommandPath() + " " + strings.Join(like, ", ") + "?", Cause: err}

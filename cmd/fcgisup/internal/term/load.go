@@ -9,7 +9,7 @@ import (
 )
 
 // trustHint is how root uses a configuration that others can change.
-const trustHint = "--config ./" + fcgisup.LocalConfig + " reads it; only if you trust those who can write it"
+const trustHint = "--config ./" + fcgisup.LocalConfig + " reads it; use it only if you trust those who can write it"
 
 // Load reads the configuration that applies. A file that cannot be had is a
 // usage error: the command cannot know what is meant.
@@ -41,7 +41,7 @@ func PickApp(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
 		if len(cfg.Apps) == 1 {
 			return cfg.Apps[0], nil
 		}
-		return fcgisup.App{}, Usage(fmt.Errorf("%s has %d apps: which one?", cfg.Path, len(cfg.Apps)))
+		return fcgisup.App{}, Usage(fmt.Errorf("%s has %d apps; --app names one of them", cfg.Path, len(cfg.Apps)))
 	}
 	a, ok := cfg.App(name)
 	if !ok {

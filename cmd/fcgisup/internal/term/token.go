@@ -36,7 +36,7 @@ func tokenOf(path string) (string, error) {
 		return "", errors.Unwrap(err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("everybody may use it, its mode is %04o", info.Mode().Perm())
+		return "", fmt.Errorf("every user can use it: its mode is %04o", info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, longestToken+1))
 	if err != nil {
@@ -45,9 +45,9 @@ func tokenOf(path string) (string, error) {
 	token := strings.TrimSpace(string(data))
 	switch {
 	case len(token) < shortestToken:
-		return "", fmt.Errorf("the token has %d characters, it takes at least %d", len(token), shortestToken)
+		return "", fmt.Errorf("the token has %d characters, and needs at least %d", len(token), shortestToken)
 	case len(data) > longestToken, strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", errors.New("it does not hold one line of printable ASCII")
+		return "", errors.New("it is not one line of printable ASCII")
 	}
 	return token, nil
 }

@@ -63,7 +63,7 @@ const evidenceTimeout = 250 * time.Millisecond
 func (m *Monitor) evidenceOf(pid int) any {
 	e, err := m.evidence.Read(evidenceTimeout, 0, func() (scoreboard.Evidence, error) { return scoreboard.Gather(pid), nil })
 	if err == nil && e.Stat.PID != pid { // another lane was first
-		err = errors.New("another process was being read")
+		err = errors.New("busy with the evidence of another process")
 	}
 	if err != nil {
 		return scoreboard.Evidence{Stat: scoreboard.Stat{PID: pid}, Missing: []string{err.Error()}}

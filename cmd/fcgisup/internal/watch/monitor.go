@@ -74,7 +74,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		if other, refused = accepted.Instead(m.Env, err, accepted.ByRoot); other == nil {
 			return err
 		}
-		m.log.Warn(refused, "hint", "correct the configuration, then: fcgisup apply")
+		m.log.Warn(refused, "hint", "fix the configuration, then run fcgisup apply")
 		cfg = other
 	}
 	settings, token, err := m.settings(cfg)
@@ -160,11 +160,11 @@ func (m *Monitor) closeAlerts() {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	if err := m.alerts.Close(ctx); err != nil {
-		m.log.Error("alerts that wait are lost", "error", err)
+		m.log.Error("cannot save waiting alerts", "error", err)
 	}
 }
 
-// configuration is what applies. None at all is no error: the package installs
+// configuration is what applies. None at all is not an error: the package installs
 // the service before there is one.
 func (m *Monitor) configuration() (_ *fcgisup.Config, missing string, err error) {
 	if _, _, err := fcgisup.Find(m.Config, m.Getenv); errors.Is(err, fcgisup.ErrNoConfig) {
@@ -227,12 +227,12 @@ func (m *Monitor) reload(v *service.Notifier, running fcgisup.Monitor) {
 		err = needsNone(running.Listen) // that stays until a restart
 	}
 	if err != nil {
-		m.log.Error("reload failed, the configuration is that of before", "error", err)
+		m.log.Error("reload failed, keeping the previous configuration", "error", err)
 		m.mon.Misconfigured(err.Error())
 		return
 	}
 	if settings.Listen != running.Listen || settings.Interval != running.Interval {
-		m.log.Warn("another monitor.listen or monitor.interval takes a restart of the monitor")
+		m.log.Warn("changes of monitor.listen and monitor.interval need a restart of the monitor")
 	}
 	m.token.set(token)
 	m.mon.Configure(cfg.Apps)

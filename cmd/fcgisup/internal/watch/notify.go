@@ -53,7 +53,7 @@ func (m *Monitor) tell(ctx context.Context, v *service.Notifier) {
 		case <-changed:
 		case <-beat:
 			if !m.alive(ctx, interval/4) {
-				m.log.Error("the monitor's loop does not answer; the watchdog is not told")
+				m.log.Error("loop of the monitor does not respond, not notifying the watchdog")
 				continue
 			}
 			v.Notify(daemon.SdNotifyWatchdog)
@@ -92,7 +92,7 @@ func counts(r *monitor.Report) string {
 		line += ": " + strings.Join(parts, ", ")
 	}
 	if r.ConfigError != "" {
-		line += "; the configuration was refused"
+		line += "; the configuration is invalid"
 	}
 	if r.Page != nil && r.Page.Error != "" {
 		line += "; no page: " + fcgisup.Printable(r.Page.Error)

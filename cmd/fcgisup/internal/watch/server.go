@@ -31,8 +31,8 @@ const (
 
 func fresh(s fcgisup.Monitor) time.Duration { return max(freshIntervals*s.Interval, freshLeast) }
 
-// monitorServer is the monitor's HTTP server. An address that cannot be had keeps
-// nobody from being alerted: it is tried again.
+// monitorServer is the monitor's HTTP server. An address that cannot be
+// opened is tried again, and alerts are sent meanwhile.
 type monitorServer struct {
 	*Monitor
 	address fcgisup.Address
@@ -74,7 +74,7 @@ func (m *Monitor) serve(s fcgisup.Monitor) *monitorServer {
 func (s *monitorServer) complain(err error) {
 	if why := err.Error(); why != s.reported {
 		s.reported = why
-		s.log.Error("no page, trying again", "error", why, "hint", "--listen (monitor.listen) names another address")
+		s.log.Error("cannot listen for the page, trying again", "error", why, "hint", "--listen (monitor.listen) names another address")
 	}
 }
 
@@ -85,7 +85,7 @@ func (s *monitorServer) keep(ctx context.Context, l net.Listener, err error) {
 		if err == nil {
 			s.mon.SetPage(ctx, monitor.Page{Address: s.address.String(), Since: time.Now()})
 			if s.reported != "" {
-				s.log.Info("the page is served", "address", s.address.String())
+				s.log.Info("listening for the page", "address", s.address.String())
 			}
 			if err = s.until(ctx, l); ctx.Err() != nil {
 				return
