@@ -44,6 +44,7 @@ type exemption struct {
 var exemptions = []exemption{
 	{word: "nobody", files: "nginx/effective*.go", in: `"nobody"`, why: "the account of nginx's workers"},
 	{word: "nobody", files: "cmd/fcgisup/internal/deploy/group_test.go", in: "obody", why: "an account"},
+	{word: "nobody", files: "cmd/fcgisup/internal/doctor/*_test.go", in: `User: "nobody"`, why: "an account"},
 	{word: "nobody", files: "supervisor/listen/socket_test.go", in: `"nobody"`, why: "an account"},
 	{word: "nobody", files: "cmd/e2e/doctor_test.go", in: "nobody", why: "a group, and a socket where no process listens"},
 	{word: "nobody", files: "cmd/e2e/run_failed_test.go", in: "/run/nobody-listens", why: "a path"},
