@@ -46,6 +46,9 @@ func TestManPages(t *testing.T) {
 			t.Errorf("fcgisup-gen.1 has lost %q:\n%s", text, page)
 		}
 	}
+	if page := strings.ReplaceAll(pages["fcgisup-alert.1"], `\&`, ""); !strings.Contains(page, "\n  exec ") || strings.Contains(page, "`") {
+		t.Errorf("fcgisup-alert.1 does not show its list line by line:\n%s", page)
+	}
 	for _, text := range []string{"apps.NAME.limits.request_timeout", "alerts.to[].url_file", "/run/NAME%i.sock", "instances: 5"} {
 		if page := strings.ReplaceAll(pages["fcgisup.yaml.5"], `\&`, ""); !strings.Contains(page, text) {
 			t.Errorf("fcgisup.yaml.5 has lost %q:\n%.500s", text, page)

@@ -106,13 +106,33 @@ func forMarkdown(cmd *cobra.Command) {
 	if details := manDetails[cmd.CommandPath()]; details != "" {
 		cmd.Long += "\n\n" + details
 	}
-	cmd.Long = manText(cmd.Long)
+	cmd.Long = manParagraphs(cmd.Long)
 	for _, set := range []*pflag.FlagSet{cmd.LocalNonPersistentFlags(), cmd.PersistentFlags()} {
 		set.VisitAll(func(f *pflag.Flag) { f.Usage = manText(f.Usage) })
 	}
 	for _, sub := range cmd.Commands() {
 		forMarkdown(sub)
 	}
+}
+
+// manParagraphs escapes paragraphs, and keeps the lines of lists, which are indented.
+func manParagraphs(s string) string {
+	var b strings.Builder
+	list := false
+	for line := range strings.Lines(s) {
+		if indented := strings.HasPrefix(line, "  "); indented != list {
+			list = indented
+			b.WriteString("\n```\n")
+		}
+		if !list {
+			line = manText(line)
+		}
+		b.WriteString(line)
+	}
+	if list {
+		b.WriteString("\n```\n")
+	}
+	return b.String()
 }
 
 // configurationPage is fcgisup.yaml(5) as md2man reads it: man pages have lists of terms where the web has tables.
