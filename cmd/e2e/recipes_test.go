@@ -112,12 +112,19 @@ func (b *box) moreOf(t *testing.T, name string) {
 	}
 }
 
-// TestRequestTrackerWithExim: the same five lines, with the other mail server of Debian.
+// TestRequestTrackerWithExim does in a box what docs/start.md tells an administrator to do, and docs/request-tracker.md after
+// that, with the other mail server of Debian.
 func TestRequestTrackerWithExim(t *testing.T) {
 	inTurn(t, heavy)
 	b := newWholeBox(t)
 	b.installPrograms(t)
 	b.startNginx(t)
+	steps := stepsOf(t, "start.md")
+	if len(steps) < 6 || !strings.HasPrefix(steps[0], "apt-get install ") {
+		t.Fatalf("docs/start.md has the steps %q", steps)
+	}
+	install, steps, remove := steps[0], steps[1:len(steps)-1], steps[len(steps)-1]
+	b.step(t, install) // testdata/install-programs has installed the packages: apt agrees
 	b.run(t, "bash", "-c", `set -e
 		export DEBIAN_FRONTEND=noninteractive
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
@@ -125,15 +132,60 @@ func TestRequestTrackerWithExim(t *testing.T) {
 		dpkg --purge --force-depends postfix
 		echo 'exim4-config exim4/dc_eximconfig_configtype select local delivery only; not on a network' | debconf-set-selections
 		dpkg -i /var/cache/fcgisup-tests/*.deb
-		systemctl daemon-reload && systemctl start exim4
-		install -m640 -g www-data /etc/request-tracker5/RT_SiteConfig.pm /tmp/site && mv /tmp/site /etc/request-tracker5/RT_SiteConfig.pm`)
+		systemctl daemon-reload && systemctl start exim4`)
+	said := ""
+	for _, step := range steps {
+		said = b.step(t, step)
+	}
+	if !regexp.MustCompile(`(?m)^rt@1 +up( +\S+){5} +1 `).MatchString(said) {
+		t.Errorf("after a kill status shows no restart:\n%s", said)
+	}
+	for _, step := range stepsOf(t, "request-tracker.md") {
+		b.step(t, step)
+	}
 	r := b.recipe(t, "rt")
-	b.configure(t, r.config)
-	b.run(t, "fcgisup", "apply")
 	b.write(t, "/etc/nginx/sites-enabled/rt.conf", r.serverBlock("rt"), 0o644)
 	b.reloadNginx(t)
 	b.answers(t, "rt", r.try, recipeAnswers["rt"])
 	b.ticketSendsMail(t)
+	b.run(t, "rm", "/etc/nginx/sites-enabled/rt.conf")
+	b.step(t, remove)
+	if left := b.running(t, "rt-fastcgi*"); len(left) > 0 {
+		t.Errorf("after remove there are still %q", left)
+	}
+}
+
+// stepsOf are the blocks of commands of a page.
+func stepsOf(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks(string(text), "sh")
+}
+
+// step runs a block of commands. One that asks over HTTP is repeated: nginx has the signal to reload before it has reloaded.
+func (b *box) step(t *testing.T, block string) (said string) {
+	t.Helper()
+	run := func() (err error) {
+		said, err = b.shell(block)
+		return err
+	}
+	if !strings.Contains(block, "curl ") {
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	within(t, 2*time.Minute, func() error {
+		err := run()
+		if err == nil && !strings.Contains(said, "200\n") {
+			err = fmt.Errorf("%s prints %s", block, said)
+		}
+		return err
+	})
+	return said
 }
 
 // ticketSendsMail creates a ticket, and waits for RT's reply in the mailbox of who asked for it.

@@ -254,3 +254,50 @@ func TestPictures(t *testing.T) {
 		t.Error("docs/demo-light.svg and docs/demo-dark.svg show different texts")
 	}
 }
+
+// ranBy is what runs the commands that a page shows in blocks, or why none does.
+var ranBy = map[string]string{
+	"README.md":               "cmd/e2e TestReadmeSteps; make install: TestPackage, whose package it makes",
+	"docs/configuration.md":   "TestDocsValidate",
+	"docs/containers.md":      "cmd/e2e, the health check of the image",
+	"docs/migrating.md":       "TestDocsImports; the list of arguments names files of other hosts, and TestDocsCommands knows its flags",
+	"docs/programs.md":        "make programs: testdata/install-programs installs these packages",
+	"docs/releasing.md":       "make release-test",
+	"docs/request-tracker.md": "make programs: TestRequestTrackerWithExim",
+	"docs/start.md":           "make programs: TestRequestTrackerWithExim",
+}
+
+// TestDocsSteps: a page with a block of commands is in ranBy, so a new one gets a test that runs it.
+func TestDocsSteps(t *testing.T) {
+	for name, page := range pages(t) {
+		shown := len(blocks(page, "(?:sh|console|bash)")) > 0
+		if _, known := ranBy[name]; known != shown {
+			t.Errorf("%s has blocks of commands: %v, in ranBy: %v", name, shown, known)
+		}
+	}
+}
+
+// TestDocsValidate: validate prints what docs/configuration.md shows, which cuts a line at an ellipsis.
+func TestDocsValidate(t *testing.T) {
+	var want string
+	for _, block := range blocks(pages(t)["docs/configuration.md"], "console") {
+		if line, out, _ := strings.Cut(block, "\n"); line == "$ fcgisup validate" {
+			want = out
+		}
+	}
+	if want == "" {
+		t.Fatal("docs/configuration.md shows no validate")
+	}
+	emptyDirectory(t)
+	config := "apps:\n  hello:\n    command: /usr/local/bin/hello.fcgi\n    workers: {min: 3, max: 2}\n    instances: 1\n    memory: 1GiB\n"
+	if err := os.WriteFile("fcgisup.yaml", []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := fcgisupRun("validate")
+	lines := strings.Split(got.err, "\n")
+	for n, line := range strings.Split(strings.TrimSpace(want), "\n") {
+		if shown, _, _ := strings.Cut(line, "…"); n >= len(lines) || !strings.HasPrefix(lines[n], shown) {
+			t.Errorf("docs/configuration.md shows %q; validate prints\n%s", line, got.err)
+		}
+	}
+}
