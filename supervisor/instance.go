@@ -263,7 +263,7 @@ func (i *instance) wake(now time.Time) {
 		return
 	}
 	i.phase = i.phase.after(eventWake)
-	i.cold = cold{on: i.app.Activation != fcgisup.Eager, finished: i.board.Finished}
+	i.cold = cold{on: i.app.Activation != fcgisup.Eager, since: now, finished: i.board.Finished}
 	i.want = max(i.app.Workers.Min, 1) + i.app.Workers.Spare
 	i.sampleAt, i.activeAt = now, now
 }

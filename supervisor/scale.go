@@ -213,6 +213,9 @@ func (i *instance) fill(now time.Time) {
 	}
 	i.want, i.cold.news = i.wanted(), false
 	have := i.working()
+	if i.current != nil && i.cold.took > 0 && !now.Before(i.cold.next) {
+		i.cold = cold{} // forks cost too little to be held back for longer
+	}
 	for ; have < i.want && !i.awaitsTemplate() && i.mayStart(now); have++ {
 		i.add(i.launch, now)
 		i.cold.next = now.Add(i.cold.took)

@@ -274,7 +274,7 @@ func (i *instance) ended(s *slot, before Machine, now time.Time) {
 func (i *instance) onReady(s *slot, now time.Time) {
 	i.acceptsItself(s, now)
 	i.settle()
-	i.warmed(s, now)
+	i.warmed(now)
 	i.starts.Observe(now.Sub(s.m.Spawned))
 	i.waiting = arrivals{}
 	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0

@@ -12,14 +12,16 @@ import (
 type cold struct {
 	// on is set from the wake until all workers have been started, or one has failed.
 	on bool
-	// took is how long the first worker took to become ready; 0: none is ready.
+	// since is when the request came.
+	since time.Time
+	// took is how long it was then until the first worker was ready, the load of a template included; 0: none is ready.
 	took time.Duration
 	// finished is how many requests had been answered before.
 	finished uint64
 	// answered is set once that worker has answered what it took first: many programs
 	// compile what they serve with their first request.
 	answered bool
-	// next is when another worker starts in any case, once took is known.
+	// next is when another worker starts in any case, once took is known; with a template, when all do.
 	next time.Time
 	// news is set when something has been seen that mayStart depends on.
 	news bool
@@ -31,14 +33,19 @@ const restsFor = 100 * time.Millisecond
 
 // mayStart reports whether fill may start another worker now. In a cold pool that is
 // the first; one for each connection that waits, as far as there are cores; and the
-// others one by one, once the first has answered. All times are multiples of what the
-// first start took, so that slow programs and slow machines have the time that they need.
+// others one by one, once the first has answered. Workers that are forked from a template
+// have no start to be waited for, but would each compile the first page that they serve:
+// the first answers what waits, which it has compiled once. All times are multiples of what
+// the first start took, so that slow programs and slow machines have the time that they need.
 func (i *instance) mayStart(now time.Time) bool {
 	if !i.cold.on || i.working() == 0 {
 		return true
 	}
 	starting, busy := i.starting(now)
-	if busy < runtime.GOMAXPROCS(0) || i.current != nil {
+	if i.current != nil {
+		return i.cold.answered && busy == 0 && i.queued() == 0
+	}
+	if busy < runtime.GOMAXPROCS(0) {
 		if queue, err := i.host.waiters(); err == nil && starting < len(queue.waiters) {
 			return true
 		}
@@ -74,11 +81,14 @@ func (i *instance) noteSleep(s *slot, now time.Time) {
 	}
 }
 
-// warmed notes that a worker has become ready, and what its start took.
-func (i *instance) warmed(s *slot, now time.Time) {
+// warmed notes that a worker has become ready, and what the start took.
+func (i *instance) warmed(now time.Time) {
 	if i.cold.on && i.cold.took == 0 {
-		i.cold.took = max(now.Sub(s.m.Spawned), firstLook)
+		i.cold.took = max(now.Sub(i.cold.since), firstLook)
 		i.cold.next = now.Add(i.cold.took)
+		if i.current != nil {
+			i.cold.next = i.cold.next.Add(i.cold.took) // for the page, too
+		}
 	}
 	i.cold.news = true
 }

@@ -30,6 +30,8 @@ type coldProgram struct {
 	// sleepy has the start sleep instead, holds has each request sleep for so long.
 	sleepy bool
 	holds  time.Duration
+	// forked has workers forked from a template, which is what takes the time of a start.
+	forked bool
 }
 
 type coreTask struct {
@@ -69,9 +71,13 @@ func (m *sharedCores) work(d time.Duration, done func()) {
 	m.tasks = append(m.tasks, &coreTask{d, done})
 }
 
-func (m *sharedCores) spawn(int) (*fakeProcess, error) {
+func (m *sharedCores) spawn(n int) (*fakeProcess, error) {
 	p := &fakeProcess{asleep: m.sleepy}
-	if m.sleepy {
+	if m.forked {
+		if n > 1 { // the first is the template
+			m.work(m.slice(), func() { m.accept(p, true) })
+		}
+	} else if m.sleepy {
 		time.AfterFunc(m.start, func() { m.accept(p, true) })
 	} else {
 		m.work(m.start, func() { m.accept(p, true) })
@@ -126,6 +132,9 @@ func (m *sharedCores) run(t *testing.T, n, requests int) time.Duration {
 	}()
 	b = newBench(t, func(a *fcgisup.App, h *fakeHost) {
 		a.Workers = fcgisup.Workers{Min: n, Max: n}
+		if m.forked {
+			a.Workers.Prefork, h.fates = fcgisup.Prefork{Language: fcgisup.PreforkPerl}, always("")
+		}
 		a.Limits.StartTimeout, a.Health.Interval = time.Hour, 0
 		h.waiting, h.make, m.host = requests, m.spawn, h
 	})
@@ -173,6 +182,27 @@ func TestColdPoolIsNoSlower(t *testing.T) {
 				}
 				if took := many.run(t, n, n); took > each+each/5 {
 					t.Errorf("%d at once: %s, processes of their own take %s", n, took, each)
+				}
+			})
+		})
+	}
+}
+
+// TestForkedPoolCompilesOnce: of several requests that wake a pool with a template, the first worker answers all, having
+// compiled the page once, unless they take long.
+func TestForkedPoolCompilesOnce(t *testing.T) {
+	n := 2*runtime.GOMAXPROCS(0) + 1
+	for name, m := range map[string]coldProgram{
+		"quick requests": {start: time.Second, compile: time.Second, forked: true},
+		"slow requests":  {start: time.Second, compile: time.Second, forked: true, holds: 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				one, many := &sharedCores{coldProgram: m}, &sharedCores{coldProgram: m}
+				alone, all := one.run(t, n, 1), many.run(t, n, n)
+				if all > alone*13/10 {
+					t.Errorf("%d requests at once: %s, one: %s", n, all, alone)
 				}
 			})
 		})
