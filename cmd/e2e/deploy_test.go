@@ -110,7 +110,7 @@ type load struct {
 // A side of a load pauses twice as long as its request took, within these bounds. That leaves processor time to what is
 // tested: more requests do not see more of it.
 const (
-	loadPause    = 10 * time.Millisecond
+	loadPause    = 20 * time.Millisecond
 	maxLoadPause = 100 * time.Millisecond
 )
 

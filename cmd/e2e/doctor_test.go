@@ -359,7 +359,7 @@ func (b *box) doctorCrashes(t *testing.T) {
 	for name, text := range map[string]string{
 		"crash@.socket":  "[Socket]\nListenStream=/run/crash%i.sock\nSocketMode=0660\n",
 		"crash@.service": "[Unit]\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/opt/apps/crash.sh\nStandardInput=socket\nRestart=always\n",
-		"spin@.socket":   "[Socket]\nListenStream=/run/spin%i.sock\nSocketMode=0660\nTriggerLimitIntervalSec=1h\n",
+		"spin@.socket":   "[Socket]\nListenStream=/run/spin%i.sock\nSocketMode=0660\nTriggerLimitIntervalSec=1h\nTriggerLimitBurst=20\n",
 		"spin@.service":  "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/opt/apps/crash.sh\nStandardInput=socket\n",
 	} {
 		b.write(t, "/etc/systemd/system/"+name, text, 0o644)

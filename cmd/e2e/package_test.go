@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	boxes "github.com/fcgisup/fcgisup/cmd/internal/box"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
@@ -196,6 +198,7 @@ func (b *box) packageLife(t *testing.T, before, after string) {
 	files := b.packageFiles(t)
 
 	t.Run("install", b.packageInstalled)
+	b.leaveAlone(t)
 	b.configure(t, packagedConfig)
 	b.write(t, "/etc/nginx/sites-enabled/web.conf", fmt.Sprintf("server {\n\tlisten unix:%s;\n\tinclude snippets/web-location.conf;\n}\n", siteSocket("web")), 0o644)
 	b.apply(t)
@@ -212,13 +215,56 @@ func (b *box) packageLife(t *testing.T, before, after string) {
 	t.Run("purge", func(t *testing.T) { b.packagePurged(t, files) })
 }
 
-// packageFiles are all files that a package, or what it ran, could have left; not the logs and databases of others.
+var (
+	packageLeaves = regexp.MustCompile(`fcgi[^/]*$|fcgisup/|^etc/|^var/lib/systemd/`)
+	othersLeave   = regexp.MustCompile(`^var/(cache|log|tmp)/|^etc/nginx|^var/lib/systemd/(timers|catalog|coredump|random-seed)`)
+)
+
+// packageFiles are all files that a package, or what it ran, could have left; not the logs and databases of others. Of files
+// that the machine has as well, they are those that were written or removed in the box.
 func (b *box) packageFiles(t *testing.T) string {
 	t.Helper()
-	return b.run(t, "sh", "-c", `cd / && find etc opt run/fcgisup run/systemd/system usr var 2>/dev/null \
-		-path var/cache -prune -o -path var/log -prune -o -path var/tmp -prune -o \
-		-name '*fcgi*' -print -o -path '*fcgisup/*' -print -o -path 'etc/*' -print -o -path 'var/lib/systemd/*' -print |
-		grep -v -e '^etc/nginx' -e '^var/lib/systemd/\(timers\|catalog\|coredump\|random-seed\)' | sort`)
+	var all []string
+	for root, dirs := range map[string][]string{boxes.Changes: {"etc", "opt", "usr", "var"}, "/": {"run/fcgisup", "run/systemd/system"}} {
+		for _, dir := range dirs {
+			top := b.path(filepath.Join(root, dir))
+			if _, err := os.Lstat(top); err != nil {
+				continue
+			}
+			err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				name := filepath.Join(dir, strings.TrimPrefix(path, top))
+				if here, err := os.Lstat("/" + name); root == boxes.Changes && d.IsDir() && err == nil && here.IsDir() {
+					return nil // one that something was written to
+				}
+				if packageLeaves.MatchString(name) && !othersLeave.MatchString(name) {
+					all = append(all, name)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n") + "\n"
+}
+
+// leaveAlone has dpkg know of the package alone, now that it has found that no other has files of the same names: it reads
+// the lists of all that it knows each time.
+func (b *box) leaveAlone(t *testing.T) {
+	t.Helper()
+	const known = "/var/lib/dpkg/status"
+	all := strings.Split(b.read(known), "\n\n")
+	i := slices.IndexFunc(all, func(one string) bool { return strings.HasPrefix(one, "Package: fcgisup\n") })
+	if i < 0 {
+		t.Fatal("dpkg does not know of fcgisup")
+	}
+	b.write(t, known, all[i]+"\n", 0o644)
+	b.write(t, "/var/lib/dpkg/triggers/File", "", 0o644)
 }
 
 func (b *box) packageInstalled(t *testing.T) {
@@ -384,8 +430,9 @@ func (b *box) packageRemoved(t *testing.T) {
 // packagePurged: what is left is what the README says: the administrator's configuration.
 func (b *box) packagePurged(t *testing.T, files string) {
 	t.Log("\n" + b.run(t, "dpkg", "-P", "fcgisup"))
-	want := strings.Replace(files, "etc/fcgisup\n", "", 1)
-	now := strings.Replace(b.packageFiles(t), "etc/fcgisup\netc/fcgisup/fcgisup.yaml\n", "", 1)
+	administrators := regexp.MustCompile(`(?m)^etc/fcgisup(/fcgisup\.yaml)?\n`)
+	want := administrators.ReplaceAllString(files, "")
+	now := administrators.ReplaceAllString(b.packageFiles(t), "")
 	if now != want {
 		t.Errorf("purged, the host is not as it was:\n%s", cmp.Diff(want, now))
 	}

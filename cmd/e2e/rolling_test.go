@@ -26,7 +26,7 @@ func TestRollingRestart(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			s, url := rollingApp(t, p)
 			load := startWrk(t, url+"/sleep?ms=10", 2)
-			begin, n := time.Now(), rounds(t, 5)
+			begin, n := time.Now(), rounds(t, 3)
 			for range n {
 				s.restartAll(t, p.name)
 			}

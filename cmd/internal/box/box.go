@@ -24,6 +24,10 @@ import (
 // Files are what a box needs of the machine.
 var Files = []string{"/lib/systemd/systemd", "/usr/bin/unshare", "/usr/bin/nsenter", "/sbin/pivot_root", "/usr/bin/dbus-daemon"}
 
+// Changes is a directory of a box with what differs from this machine's files, as overlayfs keeps it: a removed file is a
+// character device. Mounts of the box's own, such as /run and /tmp, are not in it.
+const Changes = "/mnt"
+
 // Box is a running machine; its methods may be used at the same time. Close ends it.
 type Box struct {
 	init   int    // systemd's pid, seen from outside

@@ -47,6 +47,7 @@ mount -o remount,bind,ro "$root/proc/sys"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
+mount --bind "$dir/upper" "$root` + Changes + `"
 
 cd "$root"
 mkdir outside
