@@ -60,12 +60,7 @@ chaos: build ## faults at random under load, and what is promised (SEED=7 TIME=2
 	bin/fcgisup-bench chaos --fcgisup bin/fcgisup --seed $(SEED) --time $(TIME)
 
 fuzz: ## every fuzz target for FUZZTIME
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-		for target in $$(cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p'); do \
-			echo "$$dir $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir || exit 1; \
-		done; \
-	done
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' testdata/run-fuzz
 
 golden: ## writes testdata/cases, testdata/help and the configuration reference
 	$(GO) test -count=1 -run 'TestCases$$|TestHelp$$|TestReference$$' ./cmd/fcgisup -update

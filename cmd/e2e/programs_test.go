@@ -220,13 +220,23 @@ func (s *supervised) alive(t *testing.T) {
 	}
 }
 
-// listening waits for the unix socket without connecting, which would activate.
+// listening waits for the unix socket without connecting, which would activate. Its file is there before it listens, and
+// refuses until then.
 func (s *supervised) listening(t *testing.T) {
 	t.Helper()
 	within(t, 20*time.Second, func() error {
 		s.alive(t)
-		_, err := os.Stat(s.address)
-		return err
+		sockets, err := os.ReadFile("/proc/net/unix")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(sockets)) {
+			// Num RefCount Protocol Flags Type St Inode Path; __SO_ACCEPTCON is the flag of those that listen.
+			if f := strings.Fields(line); len(f) == 8 && f[7] == s.address && f[3] == "00010000" {
+				return nil
+			}
+		}
+		return fmt.Errorf("no socket listens at %s", s.address)
 	})
 }
 

@@ -176,6 +176,16 @@ func wantConns(t *testing.T, l *Listener, n int) []Conn {
 	return list
 }
 
+// wantHeld waits until each connection is held by one of the processes, and by none twice: accept(2) takes a connection from the
+// queue before it gives the process a descriptor, and in between nobody has it.
+func wantHeld(t *testing.T, pids []int, conns []Conn) {
+	t.Helper()
+	eventually(t, "a holder of each connection", func() bool {
+		h := Holds(pids, conns)
+		return !slices.ContainsFunc(conns, func(c Conn) bool { return len(h.By[c.Inode]) != 1 })
+	})
+}
+
 // IPv4 clients of an IPv6 wildcard listener come under mapped addresses.
 func TestAcceptedMapped(t *testing.T) {
 	l := listen(t, unix.AF_INET6, &unix.SockaddrInet6{}, 8)

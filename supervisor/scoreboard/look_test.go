@@ -102,6 +102,7 @@ func TestHoldersRemember(t *testing.T) {
 	pids := []int{a.pid, b.pid}
 	var h Holders
 	first, second := dial(t, l), dial(t, l)
+	wantHeld(t, pids, wantConns(t, l, 2))
 	for range 3 {
 		conns := wantConns(t, l, 2)
 		got, want := h.Find(pids, conns), Holds(pids, conns)
@@ -119,6 +120,7 @@ func TestHoldersRemember(t *testing.T) {
 	dial(t, l)
 	dial(t, l)
 	conns := wantConns(t, l, 2)
+	wantHeld(t, pids, conns)
 	if got := h.Find(pids, conns); len(got.By[conns[0].Inode]) != 1 || len(got.By[conns[1].Inode]) != 1 {
 		t.Errorf("%+v", got)
 	}

@@ -134,10 +134,7 @@ func TestHeadlessProcess(t *testing.T) {
 		t.Errorf("stopped %v, %v", ok, err)
 	}
 	dial(t, l)
-	conns := wantConns(t, l, 1)
-	if h := Holds([]int{p.pid}, conns); !slices.Equal(h.By[conns[0].Inode], []int{p.pid}) {
-		t.Errorf("%+v", h)
-	}
+	wantHeld(t, []int{p.pid}, wantConns(t, l, 1))
 	if _, _, err := Memory(p.pid); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("memory: %v", err)
 	}
