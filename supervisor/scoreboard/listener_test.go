@@ -177,7 +177,7 @@ func wantConns(t *testing.T, l *Listener, n int) []Conn {
 }
 
 // wantHeld waits until each connection is held by one of the processes, and by none twice: accept(2) takes a connection from the
-// queue before it gives the process a descriptor, and in between nobody has it.
+// queue before it gives the process a descriptor, and in between no process has it.
 func wantHeld(t *testing.T, pids []int, conns []Conn) {
 	t.Helper()
 	eventually(t, "a holder of each connection", func() bool {
