@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -81,14 +82,14 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		d.errorAt(nil, "", "is empty; it must hold apps")
 		return nil
 	case err != nil:
-		d.syntaxError(err)
+		d.syntaxError(data, err)
 		return nil
 	}
 	if err := dec.Decode(&second); err == nil {
 		d.errorAt(&second, "", "holds a second YAML document; one is allowed")
 		return nil
 	} else if !errors.Is(err, io.EOF) {
-		d.syntaxError(err)
+		d.syntaxError(data, err)
 		return nil
 	}
 	return doc.Content[0]
@@ -97,16 +98,36 @@ func (d *decoder) document(data []byte) *yaml.Node {
 // yamlLine finds the line in yaml.v3's messages, which carry no other position.
 var yamlLine = pattern(`^yaml: (?:line (\d+): )?(.*)`)
 
-func (d *decoder) syntaxError(err error) {
+func (d *decoder) syntaxError(data []byte, err error) {
 	at := &yaml.Node{Line: 1, Column: 1}
 	msg := err.Error()
 	if m := yamlLine().FindStringSubmatch(strings.ReplaceAll(msg, "\n", " ")); m != nil {
 		msg = m[2]
 		if line, err := strconv.Atoi(m[1]); err == nil {
 			at.Line = line
+		} else if line, column, what := foreignText(data); what != "" {
+			at, msg = &yaml.Node{Line: line, Column: column}, what
 		}
 	}
 	d.errorAt(at, "", "not YAML: %s", msg)
+}
+
+// foreignText returns the place of the first character that YAML does not allow in a file of UTF-8, and what it
+// is; yaml.v3 refuses them without a position.
+func foreignText(data []byte) (line, column int, what string) {
+	line, column = 1, 1
+	for i, r := range string(data) {
+		switch {
+		case r == utf8.RuneError && data[i] != 0xEF:
+			return line, column, fmt.Sprintf("byte 0x%02X is not UTF-8", data[i])
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7F && r < 0xA0 && r != 0x85:
+			return line, column, fmt.Sprintf("control character %U is not allowed", r)
+		case r == '\n':
+			line, column = line+1, 0
+		}
+		column++
+	}
+	return 0, 0, ""
 }
 
 // resolve follows aliases; nil once the file has expanded to too much.

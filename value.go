@@ -262,7 +262,18 @@ func matching(p *string, rule func() *regexp.Regexp, what string) set {
 }
 
 func account(p *string) set {
-	return matching(p, accountRule, "a user or group name or number")
+	const what = "a user or group name or number"
+	return kindly(what, value(p, func(s string) (string, error) {
+		if !accountRule().MatchString(s) {
+			return "", fmt.Errorf("%q is not %s", s, what)
+		}
+		if numeric(s) {
+			if _, err := ParseID(s); err != nil {
+				return "", err
+			}
+		}
+		return s, nil
+	}))
 }
 
 func method(p *string) set {
