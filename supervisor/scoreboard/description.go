@@ -21,12 +21,16 @@ func (l *Listener) Nonblocking() (bool, error) {
 
 // SetBlocking clears O_NONBLOCK for every holder of the listener.
 //
-// It also takes off a packet filter (SO_ATTACH_FILTER, socket(7)) that a worker has
-// put on a TCP listener, where it stays after its end and drops every connection.
+// It also takes off what else a worker may have put on the socket, where it stays after its end: a packet filter
+// (SO_ATTACH_FILTER, socket(7)) that drops every connection to a TCP listener, and a timeout (SO_RCVTIMEO) with
+// which accept(2) fails as on a listener that does not block.
 func (l *Listener) SetBlocking() error {
 	// ENOENT: there is none. One that is locked (SO_LOCK_FILTER) cannot be taken off.
 	if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); isErrno(err, unix.EPERM) {
 		return fmt.Errorf("cannot take a filter off %s that a worker has locked: %w", l, err)
+	}
+	if err := unix.SetsockoptTimeval(l.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{}); err != nil {
+		return fmt.Errorf("cannot take a timeout off %s: %w", l, err)
 	}
 	flags, err := unix.FcntlInt(uintptr(l.fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_NONBLOCK != 0 {

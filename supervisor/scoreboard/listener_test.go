@@ -334,8 +334,14 @@ func TestSharedDescription(t *testing.T) {
 		nonblocking(true)                                           // looking changes nothing
 		nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // nothing gets through
 		must(t, unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing}))
+		must(t, unix.SetsockoptTimeval(l.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 10_000}))
 		must(t, l.SetBlocking())
 		nonblocking(false)
+		left, err := unix.GetsockoptTimeval(l.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO)
+		must(t, err)
+		if *left != (unix.Timeval{}) {
+			t.Errorf("accept(2) still times out after %v", *left)
+		}
 
 		dial(t, l)
 		must(t, l.SetBacklog(3))
