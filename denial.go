@@ -124,9 +124,9 @@ func (b sandboxed) value(key string) string {
 			return set[len(set)-1]
 		}
 	}
-	basic := map[string]string{"ProtectSystem": "full", "ProtectHome": "read-only", "PrivateTmp": "yes", "DevicePolicy": "closed"}
+	basic := map[string]string{"ProtectSystem": "yes", "PrivateTmp": "yes", "DevicePolicy": "closed"}
 	strict := map[string]string{
-		"ProtectHome": "yes", "NoNewPrivileges": "yes", "PrivateDevices": "yes",
+		"ProtectSystem": "full", "ProtectHome": "yes", "NoNewPrivileges": "yes", "PrivateDevices": "yes",
 		"SystemCallFilter": "@system-service", "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK",
 	}
 	switch b.Systemd.Sandbox {
@@ -139,9 +139,6 @@ func (b sandboxed) value(key string) string {
 		}
 		return basic[key]
 	case Basic:
-		if key == "ProtectHome" && b.livesIn("/home", "/root", "/run/user") {
-			return ""
-		}
 		return basic[key]
 	default:
 		return ""
@@ -150,7 +147,7 @@ func (b sandboxed) value(key string) string {
 
 // livesIn repeats what the renderer of units looks at, as far as the app says it.
 func (b sandboxed) livesIn(directories ...string) bool {
-	return slices.ContainsFunc(append([]string{b.Directory}, b.Command...), func(p string) bool { return within(p, directories...) })
+	return slices.ContainsFunc(b.Paths(), func(p string) bool { return within(p, directories...) })
 }
 
 // by is a denial by a directive, if it is in force with that value; empty stands for any.
@@ -177,7 +174,8 @@ func (b sandboxed) readOnly(file string) (Denial, bool) {
 	case within(file, "/home", "/root", "/run/user"):
 		key = "ProtectHome"
 	case file == "" || system == "strict":
-	case !within(file, "/usr", "/boot", "/efi", "/etc"):
+	case within(file, "/etc") && system == "full":
+	case !within(file, "/usr", "/boot", "/efi") || b.Systemd.Sandbox == Basic && within(file, "/usr/local"):
 		key = "ReadOnlyPaths"
 	}
 	return b.by(key, "", file, fix)

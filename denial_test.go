@@ -18,17 +18,19 @@ func TestDenied(t *testing.T) {
 		want    string // directive and path
 		fix     string // a part
 	}{
-		{Basic, nil, perl, "ProtectSystem=full /etc/smoke/state", "ReadWritePaths: [/etc/smoke]"},
+		{Basic, nil, perl, "", ""}, // the disk's: /etc is writable
+		{Basic, nil, strings.Replace(perl, "/etc", "/usr/share", 1), "ProtectSystem=yes /usr/share/smoke/state", "ReadWritePaths: [/usr/share/smoke]"},
+		{Basic, nil, strings.Replace(perl, "/etc", "/usr/local", 1), "", ""},
 		{Strict, nil, perl, "ProtectSystem=full /etc/smoke/state", "ReadWritePaths: [/etc/smoke]"},
 		{Off, nil, perl, "", ""},
 		{Basic, map[string][]string{"ProtectSystem": {"no"}}, perl, "", ""},
 		{Basic, map[string][]string{"ProtectSystem": {}}, perl, "", ""},
 		{Off, map[string][]string{"ProtectSystem": {"strict"}}, "open /srv/x: read-only file system", "ProtectSystem=strict /srv/x", "[/srv]"},
 		{Basic, nil, "open /srv/x: read-only file system", "", ""}, // the disk's, not ours
-		{Basic, nil, "OSError: [Errno 30] Read-only file system: '/etc/app/db.sqlite'", "ProtectSystem=full /etc/app/db.sqlite", "[/etc/app]"},
-		{Basic, nil, "PHP Warning:  fopen(/etc/dokuwiki/x.php): Failed to open stream: Read-only file system in /srv/w/x.php on line 3", "ProtectSystem=full /etc/dokuwiki/x.php", "[/etc/dokuwiki]"},
-		{Basic, nil, "Error: EROFS: read-only file system, open '/home/alice/x'", "ProtectHome=read-only /home/alice/x", "[/home/alice]"},
-		{Basic, nil, "attempt to write a readonly database: Read-only file system", "ProtectSystem=full ", "DIRECTORY"},
+		{Strict, nil, "OSError: [Errno 30] Read-only file system: '/etc/app/db.sqlite'", "ProtectSystem=full /etc/app/db.sqlite", "[/etc/app]"},
+		{Strict, nil, "PHP Warning:  fopen(/etc/dokuwiki/x.php): Failed to open stream: Read-only file system in /srv/w/x.php on line 3", "ProtectSystem=full /etc/dokuwiki/x.php", "[/etc/dokuwiki]"},
+		{Off, map[string][]string{"ProtectHome": {"read-only"}}, "Error: EROFS: read-only file system, open '/home/alice/x'", "ProtectHome=read-only /home/alice/x", "[/home/alice]"},
+		{Basic, nil, "attempt to write a readonly database: Read-only file system", "ProtectSystem=yes ", "DIRECTORY"},
 		{Basic, nil, mail, "", ""},
 		{Strict, nil, mail, "NoNewPrivileges=yes ", "sandbox: basic"},
 		{Off, map[string][]string{"NoNewPrivileges": {"true"}}, mail, "NoNewPrivileges=true ", "sandbox: basic"},

@@ -28,9 +28,10 @@ func (r renderer) sandbox(s *section) {
 // ProtectHostname=, ProtectKernel*=), systemd.exec(5). Nor may it take capabilities from
 // the bounding set, which helpers that become root need.
 func (r renderer) basic(s *section) {
-	s.because("systemd.sandbox: basic. The programs and the configuration of the system cannot be changed; all else is writable for whom it was.")
-	s.set("ProtectSystem", "full")
-	r.writableHomes(s)
+	s.because("systemd.sandbox: basic. The programs of the system cannot be changed, also by helpers that become root; all else is writable for whom it was.")
+	s.set("ProtectSystem", "yes")
+	s.because("Programs that come from no package keep their caches and sessions beside them.")
+	s.set("ReadWritePaths", "-/usr/local")
 	r.temporary(s)
 	s.set("PrivateMounts", "yes")
 	s.set("DevicePolicy", "closed")
@@ -38,7 +39,6 @@ func (r renderer) basic(s *section) {
 	r.processes(s)
 	s.because("Keys of other services of this user are not this one's.")
 	s.set("KeyringMode", "private")
-	r.umask(s)
 }
 
 // strict is what only programs can live with that use no set-user-ID helper and nothing unusual
@@ -64,17 +64,13 @@ func (r renderer) strict(s *section) {
 	fewerCalls(s)
 	s.because("A refused call fails, as programs expect, instead of killing the worker.")
 	s.set("SystemCallErrorNumber", "EPERM")
-	r.umask(s)
+	s.because("Files of the app are not everybody's.")
+	s.set("UMask", "0027")
 }
 
 func (r renderer) processes(s *section) {
 	s.because("Other users' processes are hidden; fcgisup still sees its workers.")
 	s.set("ProtectProc", "invisible")
-}
-
-func (r renderer) umask(s *section) {
-	s.because("Files of the app are not everybody's.")
-	s.set("UMask", "0027")
 }
 
 // withoutDevices, withoutKernel and fewerCalls are what neither a FastCGI program nor
@@ -102,20 +98,6 @@ func fewerCalls(s *section) {
 	s.set("SystemCallFilter", "@system-service")
 }
 
-// writableHomes protects the homes of others.
-func (r renderer) writableHomes(s *section) {
-	if r.uses("/home", "/root", "/run/user") {
-		s.because("The app is in there, and may write there.")
-		s.set("ProtectHome", "no")
-		return
-	}
-	s.set("ProtectHome", "read-only")
-	if user := r.app.User; user != "" && user != "root" && strings.Trim(user, "0123456789") != "" {
-		s.because("Its user's home, if it is there.")
-		s.set("ReadWritePaths", "-"+literal("/home/"+user))
-	}
-}
-
 // homes closes /home unless the app lives there.
 func (r renderer) homes(s *section) {
 	if r.uses("/home", "/root", "/run/user") {
@@ -138,7 +120,7 @@ func (r renderer) temporary(s *section) {
 
 // uses reports whether any path that the service has to reach is within a directory.
 func (r renderer) uses(folders ...string) bool {
-	paths := append([]string{r.app.Directory, r.app.Listen.Path, r.app.Health.Address.Path}, r.app.Command...)
+	paths := append(r.app.Paths(), r.app.Listen.Path, r.app.Health.Address.Path)
 	if r.app.Systemd.Supervise {
 		paths = append(paths, r.o.Binary)
 		if !r.o.Inline {

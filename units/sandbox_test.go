@@ -28,13 +28,27 @@ func TestBasicLeavesSetUserIDAlone(t *testing.T) {
 	}
 }
 
-// A user's home is writable where homes of others are not.
-func TestHomeOfTheUser(t *testing.T) {
-	for user, want := range map[string][]string{"alice": {"-/home/alice"}, "root": nil, "1000": nil} {
+// What the user may write outside the system's own programs stays writable, what it writes the web server may
+// read, and what the configuration names in /tmp is seen, whatever names it.
+func TestBasicHidesNothing(t *testing.T) {
+	basic := func(change func(*fcgisup.App)) parsed {
 		app := example()
-		app.User = user
-		if got := parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])["Service.ReadWritePaths"]; !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", user, got, want)
+		app.User = "alice"
+		change(&app)
+		return parse(t, render(t, app, Options{})["systemd/rt-fastcgi@.service"])
+	}
+	got := basic(func(*fcgisup.App) {})
+	if got.one(t, "Service.ProtectSystem") != "yes" || got.one(t, "Service.ReadWritePaths") != "-/usr/local" || len(got["Service.ProtectHome"])+len(got["Service.UMask"]) > 0 {
+		t.Errorf("ProtectSystem %q, ReadWritePaths %q, ProtectHome %q, UMask %q", got["Service.ProtectSystem"], got["Service.ReadWritePaths"], got["Service.ProtectHome"], got["Service.UMask"])
+	}
+	for want, change := range map[string]func(*fcgisup.App){
+		"no":  func(a *fcgisup.App) { a.Environment = map[string]string{"LIB": "/usr/lib:/tmp/lib"} },
+		"no ": func(a *fcgisup.App) { a.Nginx.Params = map[string]string{"SCRIPT_FILENAME": "/var/tmp/x.php"} },
+		" no": func(a *fcgisup.App) { a.Health.Params = map[string]string{"SCRIPT_FILENAME": "/tmp/x.php"} },
+		"yes": func(a *fcgisup.App) { a.Environment = map[string]string{"TMPDIR": "/tmp", "URL": "http://x/tmp/y"} },
+	} {
+		if got := basic(change).one(t, "Service.PrivateTmp"); got != strings.TrimSpace(want) {
+			t.Errorf("PrivateTmp is %s, want %s", got, want)
 		}
 	}
 }
@@ -55,8 +69,8 @@ func TestListsAreAdded(t *testing.T) {
 		{fcgisup.Strict, "CapabilityBoundingSet", []string{"CAP_CHOWN"}, []string{"", "CAP_CHOWN"}},
 		{fcgisup.Strict, "SystemCallArchitectures", []string{"x86"}, []string{"native", "x86"}},
 		{fcgisup.Strict, "ProtectSystem", []string{"strict"}, []string{"strict"}},
-		{fcgisup.Basic, "ReadWritePaths", []string{"/etc/a -/b"}, []string{"-/home/alice", "-/etc/a -/b"}},
-		{fcgisup.Basic, "ReadWritePaths", []string{`"/etc/a b"`}, []string{"-/home/alice", `"/etc/a b"`}},
+		{fcgisup.Basic, "ReadWritePaths", []string{"/etc/a -/b"}, []string{"-/usr/local", "-/etc/a -/b"}},
+		{fcgisup.Basic, "ReadWritePaths", []string{`"/etc/a b"`}, []string{"-/usr/local", `"/etc/a b"`}},
 		{fcgisup.Off, "ReadWritePaths", []string{"+/a %S/b /c"}, []string{"-+/a -%S/b -/c"}},
 		{fcgisup.Off, "BindPaths", []string{"/a:/b"}, []string{"-/a:/b"}},
 		{fcgisup.Off, "SystemCallFilter", []string{"@system-service"}, []string{"@system-service"}},

@@ -14,14 +14,14 @@ const needyConfig = `apps:
     systemd: {sandbox: %s, service: {ReadWritePaths: [/var/lib/not-there%s]}}
 `
 
-// needyProgram answers with what it may do: run a set-group-ID helper, write below /var and below /etc.
+// needyProgram answers with what it may do: run a set-group-ID helper, write below /var, /etc, /home and /usr/local.
 const needyProgram = `#!/usr/bin/perl
 use FCGI; use POSIX ();
 my $request = FCGI::Request();
 while ($request->Accept() >= 0) {
 	my $group = (split ' ', readpipe '/usr/local/bin/needy-helper')[0];
 	print "Content-Type: text/plain\r\n\r\nhelper=$group";
-	for my $dir ('/var/lib/needy', '/etc/needy') {
+	for my $dir ('/var/lib/needy', '/etc/needy', '/home/shared', '/usr/local/needy', '/usr/share/needy') {
 		my $ok = open(my $file, '>', "$dir/x");
 		my $line = "cannot write $dir/x: $!\n";
 		POSIX::write(2, $line, length $line) unless $ok;
@@ -32,18 +32,18 @@ while ($request->Accept() >= 0) {
 `
 
 // TestSandboxes: a program with a set-group-ID helper, and directories of its own, has all of them in the
-// default sandbox but for those below /etc; what is refused is told with the way out, and strict is announced.
+// default sandbox but for those among the system's programs; what is refused is told with the way out, and strict is announced.
 func TestSandboxes(t *testing.T) {
 	needFiles(t, "/usr/bin/perl")
 	b := newBox(t)
 	b.write(t, "/opt/apps/needy.pl", needyProgram, 0o755)
 	b.run(t, "sh", "-c", "cp /usr/bin/id /usr/local/bin/needy-id && printf '#!/bin/sh\\nexec /usr/local/bin/needy-id -gn\\n' >/usr/local/bin/needy-helper && chmod 755 /usr/local/bin/needy-helper")
-	b.run(t, "sh", "-c", "chgrp mail /usr/local/bin/needy-id && chmod 2755 /usr/local/bin/needy-id && install -d -o www-data /var/lib/needy /etc/needy")
+	b.run(t, "sh", "-c", "chgrp mail /usr/local/bin/needy-id && chmod 2755 /usr/local/bin/needy-id && install -d -o www-data /var/lib/needy /etc/needy /home/shared /usr/local/needy /usr/share/needy")
 	b.install(t)
 	b.startNginx(t)
 	b.deploy(t, fmt.Sprintf(needyConfig, "basic", ""), "needy")
-	b.needyAnswers(t, "helper=mail /var/lib/needy=written /etc/needy=refused")
-	told := "the sandbox may forbid this (ProtectSystem=full, /etc/needy/x); permitted by systemd: {service: {ReadWritePaths: [/etc/needy]}}"
+	b.needyAnswers(t, "helper=mail /var/lib/needy=written /etc/needy=written /home/shared=written /usr/local/needy=written /usr/share/needy=refused")
+	told := "the sandbox may forbid this (ProtectSystem=yes, /usr/share/needy/x); permitted by systemd: {service: {ReadWritePaths: [/usr/share/needy]}}"
 	within(t, time.Minute, func() error {
 		if out := b.run(t, "fcgisup", "status"); !strings.Contains(out, told) {
 			return fmt.Errorf("status does not tell: %s", out)
@@ -54,18 +54,18 @@ func TestSandboxes(t *testing.T) {
 		t.Errorf("doctor does not tell: %s", out)
 	}
 	out := b.run(t, "fcgisup", "sandbox", "needy")
-	for _, want := range []string{"/usr/local/bin/needy-id (set-group-ID mail)", "ReadWritePaths: [/etc/needy]", "/var/lib/needy\n"} {
+	for _, want := range []string{"/usr/local/bin/needy-id (set-group-ID mail)", "ReadWritePaths: [/etc/needy, ", "/var/lib/needy\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("sandbox does not name %q: %s", want, out)
 		}
 	}
 
-	b.deploy(t, fmt.Sprintf(needyConfig, "strict", ", /etc/needy"), "needy")
+	b.deploy(t, fmt.Sprintf(needyConfig, "strict", ", /etc/needy, /usr/local/needy, /usr/share/needy"), "needy")
 	if out := b.run(t, "fcgisup", "validate"); !strings.Contains(out, "sandbox: strict forbids it set-user-ID") || strings.Contains(out, "directories of its user") {
 		t.Errorf("validate does not warn of what strict takes: %s", out)
 	}
 	b.run(t, "systemctl", "restart", "needy-fastcgi@1.service")
-	b.needyAnswers(t, "helper=www-data /var/lib/needy=written /etc/needy=written")
+	b.needyAnswers(t, "helper=www-data /var/lib/needy=written /etc/needy=written /home/shared=refused /usr/local/needy=written /usr/share/needy=written")
 	b.needyMounts(t)
 }
 
