@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,9 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // patience bounds every wait of these tests; it is reached only by what is broken.
@@ -329,4 +333,30 @@ func attribute(line, key string) int {
 		}
 	}
 	return 0
+}
+
+var update = flag.Bool("update", false, "rewrite the goldens")
+
+var epoch = time.Unix(1_000_000, 0)
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (go test -update rewrites it):\n%s", path, diff)
+	}
+}
+
+// groupLives reports whether a process group has a process that is not a zombie.
+func groupLives(group int) bool {
+	members, err := scoreboard.Members(group)
+	return err != nil || len(members) > 0
 }

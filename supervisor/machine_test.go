@@ -1,20 +1,14 @@
 package supervisor
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 var testLimits = Limits{
 	Start: 3 * time.Second,
@@ -22,8 +16,6 @@ var testLimits = Limits{
 	Pause: 100 * time.Millisecond,
 	Delay: func(n int) time.Duration { return 100 * time.Millisecond << min(n-1, 4) },
 }
-
-var epoch = time.Unix(1_000_000, 0)
 
 // world is a machine together with what it cannot see: whether there is a
 // process, and whether the gate is looking.
@@ -251,7 +243,7 @@ func TestStepTable(t *testing.T) {
 		}
 		fmt.Fprintln(&b)
 	}
-	golden(t, "../testdata/machine.txt", strings.ReplaceAll(b.String(), " \n", "\n"))
+	golden(t, "../../testdata/machine.txt", strings.ReplaceAll(b.String(), " \n", "\n"))
 }
 
 var tableEvents = []struct {
@@ -290,22 +282,6 @@ func cell(s control.State, ev Event) string {
 		words = append(words, "+"+string(e))
 	}
 	return strings.Join(words, " ")
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (go test -update rewrites it):\n%s", path, diff)
-	}
 }
 
 // TestStories are the sentences of the design, one each.

@@ -22,7 +22,7 @@ type jealous struct {
 
 func (j *jealous) accept() net.Conn {
 	for _, pid := range j.b.started() {
-		if groupHasLiveProcess(pid) {
+		if groupLives(pid) {
 			j.wrong.Add(1)
 		}
 	}

@@ -166,7 +166,7 @@ func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
 			}
 			b.stop()
 			for _, pid := range b.started() {
-				if groupHasLiveProcess(pid) {
+				if groupLives(pid) {
 					t.Errorf("process group %d is left", pid)
 				}
 			}
@@ -203,7 +203,7 @@ func TestLeaderThatLeavesLateDoesNotSpin(t *testing.T) {
 	}
 	b.stop()
 	for _, pid := range b.started() {
-		if groupHasLiveProcess(pid) {
+		if groupLives(pid) {
 			t.Errorf("process group %d is left", pid)
 		}
 	}
