@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // maxLookers bounds the threads that a file system can hold which does not answer,
@@ -35,7 +36,7 @@ const programEvery = time.Second
 type attempted struct {
 	// seen is the program at the last look, with what it was at the last attempt:
 	// as of a look that began before it. Nil: nobody knows, as after a handover.
-	seen, with Program
+	seen, with worker.Program
 	// first is the look right before the attempt, when there was none earlier.
 	first *programLook
 	// changedAt is when it was last seen changed; zero: that is dealt with.
@@ -58,11 +59,11 @@ type programLook struct {
 
 // programSight is what there is to see of one launch.
 type programSight struct {
-	launch Launch
+	launch worker.Launch
 	// seen before, and now.
-	seen, now Program
+	seen, now worker.Program
 	// fresh is the launch made anew, if there is a reason; err if that has failed.
-	fresh *Launch
+	fresh *worker.Launch
 	err   error
 }
 
@@ -81,7 +82,7 @@ func (v *programSight) take(h host) {
 }
 
 // of is what was seen of a launch; nil if that was not looked at.
-func (k *programLook) of(l Launch) *programSight {
+func (k *programLook) of(l worker.Launch) *programSight {
 	n := slices.IndexFunc(k.sights, func(v programSight) bool { return v.launch.Equal(l) })
 	if n < 0 {
 		return nil
@@ -217,11 +218,11 @@ func (i *instance) judgeProgram(s *slot, v *programSight, k *programLook, now ti
 			k.told = true
 		}
 		s.last.gap = i.doubled(s.last.gap)
-		i.happen(s, Event{Kind: Changed}, now)
+		i.happen(s, worker.Event{Kind: worker.Changed}, now)
 	case !differs && !s.last.changedAt.IsZero() && now.Sub(s.last.changedAt) >= max(s.last.while, programEvery):
 		s.last.changedAt, s.last.gap = time.Time{}, 0
 		s.last.while = i.doubled(s.last.while)
-		i.happen(s, Event{Kind: Changed, Settled: true}, now)
+		i.happen(s, worker.Event{Kind: worker.Changed, Settled: true}, now)
 	}
 }
 

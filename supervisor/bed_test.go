@@ -25,6 +25,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // patience bounds every wait of these tests; it is reached only by what is broken.
@@ -45,7 +46,7 @@ type bed struct {
 	t       *testing.T
 	app     fcgisup.App
 	sup     *Supervisor
-	spawner *Spawner
+	spawner *worker.Spawner
 	sockets map[fcgisup.Instance]*listen.Socket
 	cancel  context.CancelFunc
 	ended   chan error
@@ -124,7 +125,7 @@ func run(t *testing.T, role string, changes ...func(*fcgisup.App)) *bed {
 // prepare is run without the running.
 func prepare(t *testing.T, role string, changes ...func(*fcgisup.App)) *bed {
 	t.Helper()
-	b := &bed{t: t, app: roleApp(role, t.TempDir()), spawner: NewSpawner(), sockets: map[fcgisup.Instance]*listen.Socket{}}
+	b := &bed{t: t, app: roleApp(role, t.TempDir()), spawner: worker.NewSpawner(), sockets: map[fcgisup.Instance]*listen.Socket{}}
 	for _, change := range changes {
 		change(&b.app)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // TestBegun: what is left for later is left until a request that waits has its worker, and no longer.
@@ -17,7 +18,7 @@ func TestBegun(t *testing.T) {
 					h.waiting = waiting
 					h.make = func(int) (*fakeProcess, error) {
 						time.Sleep(time.Second)
-						return &fakeProcess{now: Observation{Accepting: true}}, nil
+						return &fakeProcess{now: worker.Observation{Accepting: true}}, nil
 					}
 				})
 				if begun := closed(b.begun); begun != (waiting == 0) {

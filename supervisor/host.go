@@ -9,6 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/prefork"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // host is what an instance needs of the operating system.
@@ -21,17 +22,17 @@ type host interface {
 // starter starts workers and ends what they leave behind.
 type starter interface {
 	// Spawn starts a worker; line gets its output, gone is called as described at child.
-	Spawn(l Launch, line func(string), gone func(e Exit, left bool)) (Process, error)
+	Spawn(l worker.Launch, line func(string), gone func(e worker.Exit, left bool)) (worker.Process, error)
 	// Load is spawn for a process that may become a template; said is called for each message of its program, and must
 	// not block. Where no process can, it fails before there is one.
-	Load(l Launch, line func(string), gone func(e Exit, left bool), said func(prefork.Message)) (Process, Template, error)
+	Load(l worker.Launch, line func(string), gone func(e worker.Exit, left bool), said func(prefork.Message)) (worker.Process, worker.Template, error)
 	// KillDaemonized kills what has left its group with the listener.
 	KillDaemonized() []int
 	// Daemonized are the processes that have left their workers' groups, as daemons do, with
 	// the addresses that they listen on.
 	Daemonized() (addresses, names []string)
 	// Program looks at the files that a worker is started from.
-	Program(l Launch) Program
+	Program(l worker.Launch) worker.Program
 }
 
 // listener is the socket.
@@ -66,14 +67,14 @@ type listener interface {
 type observer interface {
 	// observe is one look at the listener and at who holds its connections; the
 	// list of those is made no earlier than since.
-	observe(workers []worker, since time.Time) scoreboard.Sample
+	observe(workers []liveWorker, since time.Time) scoreboard.Sample
 	// pressed reports whether memory is so short that nothing should grow.
 	pressed() bool
 }
 
 // realHost is the host that is no test's.
 type realHost struct {
-	*Starter
+	*worker.Starter
 	socket  *listen.Socket
 	watcher *listen.Watcher
 	groups  *scoreboard.Groups
@@ -111,7 +112,7 @@ func (h *realHost) waiters() (line, error) {
 	return now, nil
 }
 
-func (h *realHost) observe(workers []worker, since time.Time) scoreboard.Sample {
+func (h *realHost) observe(workers []liveWorker, since time.Time) scoreboard.Sample {
 	groups := make([]int, len(workers))
 	for n, w := range workers {
 		groups[n] = w.proc.PID()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // instance is one socket and the workers behind it. Its goroutine, run, owns
@@ -70,7 +71,7 @@ type instance struct {
 // inboxSize lets news wait while a worker is being forked.
 const inboxSize = 64
 
-func newInstance(in fcgisup.Instance, app fcgisup.App, l Launch, h host, opt *Options) *instance {
+func newInstance(in fcgisup.Instance, app fcgisup.App, l worker.Launch, h host, opt *Options) *instance {
 	i := &instance{
 		in:       in,
 		host:     h,
@@ -281,10 +282,10 @@ func closeOnce(c chan struct{}) {
 }
 
 // add makes a slot and starts it.
-func (i *instance) add(l Launch, now time.Time) *slot {
-	s := &slot{m: Machine{State: control.Stopped}, launch: l, generation: i.generation}
+func (i *instance) add(l worker.Launch, now time.Time) *slot {
+	s := &slot{m: worker.Machine{State: control.Stopped}, launch: l, generation: i.generation}
 	i.slots = append(i.slots, s)
-	i.happen(s, Event{Kind: Start}, now)
+	i.happen(s, worker.Event{Kind: worker.Start}, now)
 	return s
 }
 
@@ -298,8 +299,8 @@ func (i *instance) alive() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Alive() })
 }
 
-func (i *instance) limits() Limits {
-	return Limits{
+func (i *instance) limits() worker.Limits {
+	return worker.Limits{
 		Start: i.app.Limits.StartTimeout,
 		Stop:  i.app.Limits.StopTimeout,
 		Pause: i.app.Restart.Delay,

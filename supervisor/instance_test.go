@@ -16,6 +16,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // fakeHost is an operating system whose workers do what the test says.
@@ -30,7 +31,7 @@ type fakeHost struct {
 	version atomic.Uint64 // of the program
 	looks   atomic.Int64  // at it, which may come while a spawn holds the lock
 	// files, if set, looks at the program instead; good is what an environment must have for its worker to be ready.
-	files func(Launch) Program
+	files func(worker.Launch) worker.Program
 	good  string
 	// make decides about each spawn; nil spawns a worker that is ready at once.
 	make func(n int) (*fakeProcess, error)
@@ -45,7 +46,7 @@ type fakeHost struct {
 	limits  []int
 	bounded bool
 	// fates are what becomes of the processes that may become a template; nil: there can be none.
-	fates     func(n int, l Launch) string
+	fates     func(n int, l worker.Launch) string
 	templates []*fakeTemplate
 	// head counts those who have left the queue of one that is bounded.
 	head int
@@ -55,9 +56,9 @@ type fakeProcess struct {
 	host   *fakeHost
 	number int
 	socket int // the number of its listener
-	gone   func(Exit, bool)
+	gone   func(worker.Exit, bool)
 	mu     sync.Mutex
-	now    Observation
+	now    worker.Observation
 	busy   bool // release finds no moment
 	deaf   bool // ignores all but KILL
 	rests  bool // its connections are kept alive, nothing more
@@ -69,11 +70,11 @@ type fakeProcess struct {
 	signals []syscall.Signal
 }
 
-func (h *fakeHost) Spawn(l Launch, _ func(string), gone func(Exit, bool)) (Process, error) {
+func (h *fakeHost) Spawn(l worker.Launch, _ func(string), gone func(worker.Exit, bool)) (worker.Process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.spawns = append(h.spawns, time.Now())
-	p := &fakeProcess{now: Observation{Accepting: true}}
+	p := &fakeProcess{now: worker.Observation{Accepting: true}}
 	if h.make != nil && (h.good == "" || !slices.Contains(l.Env, h.good)) {
 		made, err := h.make(len(h.spawns))
 		if err != nil {
@@ -127,7 +128,7 @@ func (h *fakeHost) waiters() (line, error) {
 }
 
 // observe shows each worker with the connections that its look says.
-func (h *fakeHost) observe(workers []worker, _ time.Time) scoreboard.Sample {
+func (h *fakeHost) observe(workers []liveWorker, _ time.Time) scoreboard.Sample {
 	h.mu.Lock()
 	sample := scoreboard.Sample{
 		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},
@@ -181,12 +182,12 @@ func (h *fakeHost) accept() net.Conn {
 	return a
 }
 
-func (h *fakeHost) Program(l Launch) Program {
+func (h *fakeHost) Program(l worker.Launch) worker.Program {
 	if h.files != nil {
 		return h.files(l)
 	}
 	h.looks.Add(1)
-	return Program{{Path: "/srv/app", Final: FileState{Inode: h.version.Load()}}}
+	return worker.Program{{Path: "/srv/app", Final: worker.FileState{Inode: h.version.Load()}}}
 }
 
 // deploy makes the program another one.
@@ -318,13 +319,13 @@ func (p *fakeProcess) Accepts() bool {
 	return l.Accepting || l.Unknown != ""
 }
 
-func (p *fakeProcess) Observe() Observation {
+func (p *fakeProcess) Observe() worker.Observation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.now
 }
 
-func (p *fakeProcess) set(l Observation) {
+func (p *fakeProcess) set(l worker.Observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = l
@@ -364,7 +365,7 @@ func (p *fakeProcess) die(status int) {
 	p.host.mu.Lock()
 	p.host.alive--
 	p.host.mu.Unlock()
-	p.gone(Exit{syscall.WaitStatus(status << 8)}, false)
+	p.gone(worker.Exit{Status: syscall.WaitStatus(status << 8)}, false)
 }
 
 func (p *fakeProcess) got() []syscall.Signal {
@@ -420,7 +421,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		Output:      func(fcgisup.Instance, string) {},
 		turn:        &turn{},
 	}
-	launch := Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
+	launch := worker.Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
 	b.instance = newInstance(app.Instance(1), app, launch, h, opt)
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
@@ -557,7 +558,7 @@ func TestSpawnErrorIsAFailureLikeAnyOther(t *testing.T) {
 				if n < 5 {
 					return nil, errors.New("no such file")
 				}
-				return &fakeProcess{now: Observation{Accepting: true}}, nil
+				return &fakeProcess{now: worker.Observation{Accepting: true}}, nil
 			}
 		})
 		st := b.after(10 * time.Second)
@@ -575,7 +576,7 @@ func TestStartTimeoutKillsWhatNeverAccepts(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			h.make = func(n int) (*fakeProcess, error) {
-				p := &fakeProcess{deaf: true, now: Observation{Accepting: n > 1}}
+				p := &fakeProcess{deaf: true, now: worker.Observation{Accepting: n > 1}}
 				if n == 1 {
 					deaf = p
 				}
@@ -635,7 +636,7 @@ func TestStopWaitsForTheGateThenCountsWhatItCuts(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			h.make = func(int) (*fakeProcess, error) {
-				return &fakeProcess{busy: true, now: Observation{Held: 1}}, nil
+				return &fakeProcess{busy: true, now: worker.Observation{Held: 1}}, nil
 			}
 		})
 		b.after(time.Second)
@@ -659,7 +660,7 @@ func TestSecondStopKills(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			h.make = func(int) (*fakeProcess, error) {
-				return &fakeProcess{busy: true, deaf: true, now: Observation{Held: 1}}, nil
+				return &fakeProcess{busy: true, deaf: true, now: worker.Observation{Held: 1}}, nil
 			}
 		})
 		b.after(time.Second)
@@ -679,10 +680,10 @@ func TestRestartIsReplacementFirst(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 2, Max: 2}
 			h.make = func(n int) (*fakeProcess, error) {
-				p := &fakeProcess{now: Observation{Accepting: true}}
+				p := &fakeProcess{now: worker.Observation{Accepting: true}}
 				if n > 2 { // replacements need a second
-					p.now = Observation{}
-					time.AfterFunc(time.Second, func() { p.set(Observation{Accepting: true}) })
+					p.now = worker.Observation{}
+					time.AfterFunc(time.Second, func() { p.set(worker.Observation{Accepting: true}) })
 				}
 				return p, nil
 			}
@@ -712,12 +713,12 @@ func TestAbortedRestartLeavesTheOldGenerationServing(t *testing.T) {
 				if n == 3 {
 					return nil, errors.New("broken release")
 				}
-				return &fakeProcess{now: Observation{Accepting: true}}, nil
+				return &fakeProcess{now: worker.Observation{Accepting: true}}, nil
 			}
 		})
 		b.after(time.Second)
 		reply := make(chan error, 1)
-		broken := Launch{Argv: []string{"/bin/broken"}, StopSignal: syscall.SIGTERM}
+		broken := worker.Launch{Argv: []string{"/bin/broken"}, StopSignal: syscall.SIGTERM}
 		b.post(func(now time.Time) { b.beginRoll(control.Reload, b.app, broken, reply, now) })
 		st := b.after(time.Second)
 		if err := <-reply; err == nil {
@@ -748,13 +749,13 @@ func TestProbeIsSkippedWhileEveryWorkerIsBusy(t *testing.T) {
 		var asked atomic.Int32
 		b.answer(func(context.Context) control.ProbeResult { asked.Add(1); return control.ProbeResult{} })
 		b.after(time.Second)
-		b.host.last().set(Observation{Held: 1})
+		b.host.last().set(worker.Observation{Held: 1})
 		b.host.connected()
 		st := b.after(time.Minute)
 		if asked.Load() != 0 || st.Probe == nil || st.Probe.Skipped == "" || !st.Probe.OK {
 			t.Fatalf("%d probes, %+v", asked.Load(), st.Probe)
 		}
-		b.host.last().set(Observation{Accepting: true})
+		b.host.last().set(worker.Observation{Accepting: true})
 		if b.after(15 * time.Second); asked.Load() == 0 {
 			t.Error("no probe of an idle worker")
 		}
@@ -766,7 +767,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, asked)
 		b.answer(func(ctx context.Context) control.ProbeResult {
-			b.host.last().set(Observation{Held: 1}) // a request came first
+			b.host.last().set(worker.Observation{Held: 1}) // a request came first
 			b.host.connected()
 			<-ctx.Done()
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
@@ -774,7 +775,7 @@ func TestProbeThatWaitsBehindRequestsIsNoFailure(t *testing.T) {
 		b.after(time.Second)
 		for range 20 {
 			b.after(15 * time.Second) // each probe takes 5 s and comes 10 s after the last
-			b.host.last().set(Observation{Accepting: true})
+			b.host.last().set(worker.Observation{Accepting: true})
 		}
 		if st := b.after(0); st.Restarts[control.Probe] != 0 || b.host.spawned() != 1 {
 			t.Errorf("a busy worker was replaced: %v", st.Restarts)
@@ -790,13 +791,13 @@ func TestWorkerThatDoesNotAnswerIsReplacedAfterSomeFailures(t *testing.T) {
 			if b.host.spawned() > 1 {
 				return control.ProbeResult{}
 			}
-			b.host.last().set(Observation{Held: 1}) // it takes the probe and sits on it
+			b.host.last().set(worker.Observation{Held: 1}) // it takes the probe and sits on it
 			b.host.connected()
 			<-ctx.Done()
-			b.host.last().set(Observation{Orphans: 1})
+			b.host.last().set(worker.Observation{Orphans: 1})
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
-		b.host.last().set(Observation{Accepting: true})
+		b.host.last().set(worker.Observation{Accepting: true})
 		st := b.after(40 * time.Second)
 		if st.Restarts[control.Probe] != 0 || st.Probe.Failures != 2 {
 			t.Fatalf("after two failures: restarts %v, %+v", st.Restarts, st.Probe)
@@ -849,7 +850,7 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			a.Activation = fcgisup.Eager
 			a.Health.Interval, a.Health.Path = 0, "/"
-			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: Observation{Polling: true}}, nil }
+			h.make = func(int) (*fakeProcess, error) { return &fakeProcess{now: worker.Observation{Polling: true}}, nil }
 		})
 		b.answer(func(context.Context) control.ProbeResult {
 			return control.ProbeResult{Err: errors.New("no"), Class: fcgisup.ProbeTimeout}
@@ -864,7 +865,7 @@ func TestPollingWorkerIsAskedBeforeItIsReady(t *testing.T) {
 // TestReadinessIsEarned: a worker that cannot be looked at for now, as while it execs from a slow disk, or that was once
 // seen waiting for something, is not ready: it would be stuck as soon as requests wait.
 func TestReadinessIsEarned(t *testing.T) {
-	for name, looks := range map[string][]Observation{
+	for name, looks := range map[string][]worker.Observation{
 		"blocked":      {{Unknown: "blocked", Blocked: true}},
 		"polling once": {{Polling: true}, {}},
 		"denied once":  {{Unknown: "denied"}, {}},
@@ -884,7 +885,7 @@ func TestReadinessIsEarned(t *testing.T) {
 				if b.host.spawned() != 1 {
 					t.Errorf("%d workers were started", b.host.spawned())
 				}
-				b.host.last().set(Observation{Accepting: true})
+				b.host.last().set(worker.Observation{Accepting: true})
 				b.want(t, b.after(time.Second), control.Up, control.Ready)
 				b.end(t)
 			})
@@ -930,7 +931,7 @@ func TestOneRequestPerProcess(t *testing.T) {
 					if served {
 						p.die(0)
 					} else {
-						p.set(Observation{Accepting: true})
+						p.set(worker.Observation{Accepting: true})
 					}
 				})
 				return p, nil

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"slices"
 	"testing"
+
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // What systemd says to the main process of a service is not for its workers; what
@@ -19,7 +21,7 @@ func TestWorkersDoNotGetTheSupervisorsVariables(t *testing.T) {
 	}
 	app := roleApp("serve", t.TempDir())
 	app.User, app.Environment = "", nil
-	l, err := NewLaunch(app, environ)
+	l, err := worker.NewLaunch(app, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +30,7 @@ func TestWorkersDoNotGetTheSupervisorsVariables(t *testing.T) {
 	}
 	// What the administrator has written is the program's, whatever its name.
 	app.Environment = map[string]string{"INVOCATION_ID": "mine"}
-	if l, err = NewLaunch(app, environ); err != nil || !slices.Contains(l.Env, "INVOCATION_ID=mine") {
+	if l, err = worker.NewLaunch(app, environ); err != nil || !slices.Contains(l.Env, "INVOCATION_ID=mine") {
 		t.Errorf("%q, %v", l.Env, err)
 	}
 }

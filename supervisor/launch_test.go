@@ -16,6 +16,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 func TestASupervisorNeedsItsEnvironmentFile(t *testing.T) {
@@ -159,11 +160,11 @@ func TestUnknownUserOrGroupIsAnError(t *testing.T) {
 	}
 	app := roleApp("serve", t.TempDir())
 	app.User = "no-such-user"
-	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find the user of app t: user: unknown user no-such-user` {
+	if _, err := worker.NewLaunch(app, nil); err == nil || err.Error() != `cannot find the user of app t: user: unknown user no-such-user` {
 		t.Error(err)
 	}
 	app.User, app.Group = "nobody", "no-such-group"
-	if _, err := NewLaunch(app, nil); err == nil || err.Error() != `cannot find the group of app t: group: unknown group no-such-group` {
+	if _, err := worker.NewLaunch(app, nil); err == nil || err.Error() != `cannot find the group of app t: group: unknown group no-such-group` {
 		t.Error(err)
 	}
 }
@@ -172,7 +173,7 @@ func TestUnknownUserOrGroupIsAnError(t *testing.T) {
 func playLaunch() int {
 	app := roleApp("serve", "/")
 	app.User = "root"
-	l, err := NewLaunch(app, nil)
+	l, err := worker.NewLaunch(app, nil)
 	if err != nil {
 		return complain(err)
 	}
@@ -184,7 +185,7 @@ func playLaunch() int {
 
 func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
 	if os.Geteuid() != 0 {
-		l, err := NewLaunch(roleApp("serve", "/"), nil)
+		l, err := worker.NewLaunch(roleApp("serve", "/"), nil)
 		if err != nil || l.Switch {
 			t.Errorf("%+v, %v", l, err)
 		}
@@ -197,7 +198,7 @@ func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l Launch
+	var l worker.Launch
 	if err := json.Unmarshal(out, &l); err != nil {
 		t.Fatal(err)
 	}
@@ -208,23 +209,23 @@ func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
 
 func TestLaunchEqual(t *testing.T) {
 	app := roleApp("serve", t.TempDir())
-	base, err := NewLaunch(app, []string{"B=1", "A=2"})
+	base, err := worker.NewLaunch(app, []string{"B=1", "A=2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, _ := NewLaunch(app, []string{"A=2", "B=1", "LISTEN_FDS=1"})
+	same, _ := worker.NewLaunch(app, []string{"A=2", "B=1", "LISTEN_FDS=1"})
 	if !base.Equal(same) {
 		t.Error("the order of the environment, or a variable of ours, makes a difference")
 	}
-	for name, change := range map[string]func(*Launch){
-		"argv":   func(l *Launch) { l.Argv = []string{"/bin/true"} },
-		"dir":    func(l *Launch) { l.Dir = "/tmp" },
-		"env":    func(l *Launch) { l.Env = l.Env[1:] },
-		"switch": func(l *Launch) { l.Switch = true },
-		"uid":    func(l *Launch) { l.UID++ },
-		"gid":    func(l *Launch) { l.GID++ },
-		"groups": func(l *Launch) { l.Groups = []int{7} },
-		"signal": func(l *Launch) { l.StopSignal = syscall.SIGUSR1 },
+	for name, change := range map[string]func(*worker.Launch){
+		"argv":   func(l *worker.Launch) { l.Argv = []string{"/bin/true"} },
+		"dir":    func(l *worker.Launch) { l.Dir = "/tmp" },
+		"env":    func(l *worker.Launch) { l.Env = l.Env[1:] },
+		"switch": func(l *worker.Launch) { l.Switch = true },
+		"uid":    func(l *worker.Launch) { l.UID++ },
+		"gid":    func(l *worker.Launch) { l.GID++ },
+		"groups": func(l *worker.Launch) { l.Groups = []int{7} },
+		"signal": func(l *worker.Launch) { l.StopSignal = syscall.SIGUSR1 },
 	} {
 		if other := base; true {
 			change(&other)

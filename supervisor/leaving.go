@@ -4,7 +4,11 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
+
+// queuePause is how often the queue is looked at while what waits in it is served before the end.
+const queuePause = 2 * time.Millisecond
 
 // leave begins the end: no new requests where the socket is ours, then no workers.
 func (i *instance) leave(now time.Time) {
@@ -38,12 +42,12 @@ func (p leavePolicy) next() time.Time {
 
 func (p leavePolicy) run(now time.Time) {
 	if now.Before(p.leaveBy) && p.alive() && p.host.pending() {
-		p.queueAt = now.Add(GatePause)
+		p.queueAt = now.Add(queuePause)
 		return
 	}
 	p.leaveBy = time.Time{}
 	for _, s := range p.slots {
-		p.happen(s, Event{Kind: Stop, Cause: control.Operator}, now)
+		p.happen(s, worker.Event{Kind: worker.Stop, Cause: control.Operator}, now)
 	}
 }
 
@@ -52,6 +56,6 @@ func (i *instance) killAll(now time.Time) {
 	i.leave(now)
 	i.leaveBy = time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, Event{Kind: Kill, Cause: control.Operator}, now)
+		i.happen(s, worker.Event{Kind: worker.Kill, Cause: control.Operator}, now)
 	}
 }

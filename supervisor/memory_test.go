@@ -8,10 +8,11 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // lockedProcess is a worker whose memory cannot be read.
-type lockedProcess struct{ Process }
+type lockedProcess struct{ worker.Process }
 
 func (lockedProcess) Memory() (uint64, scoreboard.MemoryKind, error) {
 	return 0, "", errors.New("locked")

@@ -1,16 +1,19 @@
 package supervisor
 
-import "github.com/fcgisup/fcgisup/supervisor/control"
+import (
+	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
+)
 
 // noteUnready keeps what can be seen only while the worker lives: right before it
 // is told to end, or when its first process has left others.
-func (i *instance) noteUnready(s *slot, before Machine, ev Event) {
-	if before.State != control.Starting || s.proc == nil || ev.Kind != Deadline && ev.Kind != Orphaned || s.m.State == control.Starting {
+func (i *instance) noteUnready(s *slot, before worker.Machine, ev worker.Event) {
+	if before.State != control.Starting || s.proc == nil || ev.Kind != worker.Deadline && ev.Kind != worker.Orphaned || s.m.State == control.Starting {
 		return
 	}
 	var members []string
 	s.seen.Own, members = s.proc.Listening()
-	if ev.Kind == Orphaned {
+	if ev.Kind == worker.Orphaned {
 		s.seen.Left = members
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 func notPingable(command string) pinged {
-	return pinged{launch: Launch{Argv: []string{command}, Env: []string{"PASSWORD=secret"}}}
+	return pinged{launch: worker.Launch{Argv: []string{command}, Env: []string{"PASSWORD=secret"}}}
 }
 
 // TestPingRecordOutlivesTheProcess: what one supervisor has found the next one knows, and so do those of other instances.

@@ -11,6 +11,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // socket that is asked. The same command over another file is the same program:
 // only a changed configuration, or a reboot, tries again.
 type pinged struct {
-	launch  Launch
+	launch  worker.Launch
 	address fcgisup.Listen
 }
 
@@ -133,7 +134,7 @@ func (i *instance) pinged() pinged { return pinged{i.launch, i.app.Health.Addres
 func (i *instance) pingVerdict() control.PingVerdict { return i.opt.pings.verdict(i.pinged()) }
 
 // mayAsk tells whether a worker started like this may be sent a probe.
-func (i *instance) mayAsk(l Launch) bool {
+func (i *instance) mayAsk(l worker.Launch) bool {
 	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
 }
 
@@ -293,7 +294,7 @@ func (i *instance) freeFromTrial(now time.Time) {
 			return r.Gone && i.fromProbe(r.Since) && slices.Contains(r.Workers, s.id)
 		}
 		if s.m.State == control.Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.Accepts() {
-			i.happen(s, Event{Kind: Unhealthy, Cause: control.Pinged}, now)
+			i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Pinged}, now)
 		}
 	}
 }

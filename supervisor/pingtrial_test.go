@@ -13,6 +13,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 func TestTrialBlamesOneDeath(t *testing.T) {
@@ -182,12 +183,12 @@ func TestNoFirstPingWhileSomebodyIsServed(t *testing.T) {
 			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
 		})
 		n := b.counted(control.ProbeResult{})
-		b.host.last().set(Observation{Held: 1})
+		b.host.last().set(worker.Observation{Held: 1})
 		b.host.connected()
 		if b.after(time.Minute); n.Load() != 0 {
 			t.Fatal("pinged while a worker serves: it may be the one that dies")
 		}
-		b.host.last().set(Observation{Accepting: true})
+		b.host.last().set(worker.Observation{Accepting: true})
 		if b.after(5 * time.Second); n.Load() != 1 {
 			t.Errorf("%d pings", n.Load())
 		}
@@ -200,7 +201,7 @@ func TestVerdictOfPingsOutlivesAReloadOfTheSameCommand(t *testing.T) {
 		b := newBench(t, eager)
 		n := b.counted(control.ProbeResult{Unsupported: true})
 		b.after(5 * time.Second)
-		roll := func(app fcgisup.App, l Launch) {
+		roll := func(app fcgisup.App, l worker.Launch) {
 			reply := make(chan error, 1)
 			b.post(func(now time.Time) { b.beginRoll(control.Reload, app, l, reply, now) })
 			if err := <-reply; err != nil {
@@ -235,10 +236,10 @@ func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		b.answer(func(ctx context.Context) control.ProbeResult {
-			b.host.last().set(Observation{Held: 1})
+			b.host.last().set(worker.Observation{Held: 1})
 			b.host.connected()
 			<-ctx.Done()
-			b.host.last().set(Observation{Orphans: 1})
+			b.host.last().set(worker.Observation{Orphans: 1})
 			return control.ProbeResult{Err: ctx.Err(), Class: fcgisup.ProbeTimeout}
 		})
 		st := b.after(time.Minute)
@@ -253,7 +254,7 @@ func TestWorkerThatHangsOnTheFirstPingIsReplaced(t *testing.T) {
 func TestPingBookHasOneTrialAtATime(t *testing.T) {
 	var b pingBook
 	one, two := &instance{}, &instance{}
-	of := pinged{launch: Launch{Argv: []string{"/a"}}}
+	of := pinged{launch: worker.Launch{Argv: []string{"/a"}}}
 	if !b.begin(of, one) || b.begin(of, two) || !b.begin(of, one) {
 		t.Error("two try at the same time")
 	}
@@ -301,11 +302,11 @@ func TestSignalsFromOutsideAreNoPing(t *testing.T) {
 	for signal, want := range map[syscall.Signal]bool{
 		syscall.SIGKILL: true, syscall.SIGTERM: true, syscall.SIGSEGV: false, syscall.SIGABRT: false, syscall.SIGPIPE: false,
 	} {
-		if got := (Exit{syscall.WaitStatus(signal)}).Sent(); got != want {
+		if got := (worker.Exit{Status: syscall.WaitStatus(signal)}).Sent(); got != want {
 			t.Errorf("sent() of %v = %v, want %v", signal, got, want)
 		}
 	}
-	if (Exit{syscall.WaitStatus(1 << 8)}).Sent() {
+	if (worker.Exit{Status: syscall.WaitStatus(1 << 8)}).Sent() {
 		t.Error("exit status 1 was sent by others")
 	}
 }

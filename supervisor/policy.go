@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // policy is something that an instance does when its time has come, without news from outside.
@@ -98,7 +99,7 @@ func (p deadlinePolicy) next() (next time.Time) {
 func (p deadlinePolicy) run(now time.Time) {
 	for _, s := range slices.Clone(p.slots) {
 		if due(s.m.Deadline, now) {
-			p.happen(s, Event{Kind: Deadline}, now)
+			p.happen(s, worker.Event{Kind: worker.Deadline}, now)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // health is what probes have said.
@@ -198,6 +199,6 @@ func (i *instance) condemn(now time.Time) {
 	for _, s := range i.guilty() {
 		s.why = string(last.Class) + ": " + last.Error
 		s.evidence = s.proc.Evidence()
-		i.happen(s, Event{Kind: Unhealthy, Cause: control.Probe}, now)
+		i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Probe}, now)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // folderVariable and workerVariable tell a supervisor in another process where
@@ -40,7 +41,7 @@ func another() (*Supervisor, error) {
 		return nil, err
 	}
 	return New(Options{
-		App: app, Sockets: map[fcgisup.Instance]*listen.Socket{in: s}, Spawner: NewSpawner(), Environ: os.Environ(),
+		App: app, Sockets: map[fcgisup.Instance]*listen.Socket{in: s}, Spawner: worker.NewSpawner(), Environ: os.Environ(),
 		Probe: func(context.Context, fcgisup.App, fcgisup.Instance) control.ProbeResult {
 			return control.ProbeResult{Err: errors.New("no FastCGI here"), Class: "protocol"}
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // atOnce wakes an instance without a request.
@@ -154,10 +155,10 @@ func TestProgramsThatCannotServeFailWithoutSpinning(t *testing.T) {
 			if f := st.LastFailure; f.Cause != test.cause || !strings.HasPrefix(f.Detail, test.detail) {
 				t.Errorf("last failure %+v", f)
 			}
-			if n := b.spawns(); n != FailingAfter {
+			if n := b.spawns(); n != worker.FailingAfter {
 				t.Errorf("%d spawns until failing", n)
 			}
-			if w := st.Workers[0]; w.State != control.Failing || w.Attempt != FailingAfter || w.Next == nil || w.PID != 0 {
+			if w := st.Workers[0]; w.State != control.Failing || w.Attempt != worker.FailingAfter || w.Next == nil || w.PID != 0 {
 				t.Errorf("worker %+v", w)
 			}
 			// 100 ms and 400 ms, less a tenth of jitter, lie between the three.
@@ -181,11 +182,11 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 		a.Restart = fcgisup.Restart{Delay: 100 * time.Millisecond, MaxDelay: time.Minute, Factor: 10}
 	})
 	st := b.is(control.InstanceFailing)
-	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != FailingAfter {
+	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != worker.FailingAfter {
 		t.Errorf("%d spawns, last failure %+v", b.spawns(), st.LastFailure)
 	}
 	// They serve all the same; each tells who it is, so that it can be ended.
-	for range FailingAfter {
+	for range worker.FailingAfter {
 		pid := b.ask("hello").pid
 		kill9(t, pid)
 		gone(t, pid)

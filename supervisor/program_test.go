@@ -15,6 +15,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // failed lets a program fail for long: the waits are max_delay by then.
@@ -225,10 +226,10 @@ func TestEnvironmentFileIsReadInShortWaits(t *testing.T) {
 						failingHost(a, h)
 						a.Activation, a.Restart = fcgisup.Lazy, restart
 						a.EnvironmentFile = filepath.Join(dir, "env")
-						h.files = ReadProgram
+						h.files = worker.ReadProgram
 						h.good = "DATABASE=right"
 					})
-					l, err := NewLaunch(b.app, nil)
+					l, err := worker.NewLaunch(b.app, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -257,7 +258,7 @@ func TestLookThatNeverEndsHoldsNobodyUp(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 			failingHost(a, h)
 			a.Workers = fcgisup.Workers{Min: 3, Max: 3}
-			h.files = func(Launch) Program {
+			h.files = func(worker.Launch) worker.Program {
 				hung++
 				<-dead
 				return nil
@@ -285,7 +286,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		if err := os.WriteFile(app.EnvironmentFile, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		launch, err := NewLaunch(app, nil)
+		launch, err := worker.NewLaunch(app, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +295,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 			m := b.slots[0].m
 			handed.Slots = []HandedSlot{{
 				State: m.State, Up: m.Up, Attempt: m.Attempt, Since: m.Since, Spawned: m.Spawned, Deadline: m.Deadline,
-				Launch: Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal},
+				Launch: worker.Launch{Argv: app.Command, Dir: app.Directory, StopSignal: app.StopSignal},
 			}}
 		})
 		b.end(t)
@@ -304,8 +305,8 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		opt := *b.opt
 		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt)
 		next.recall(handed, nil)
-		files := ReadProgram(next.slots[0].launch)
-		if !slices.ContainsFunc(files, func(f ProgramFile) bool { return f.Path == app.EnvironmentFile }) {
+		files := worker.ReadProgram(next.slots[0].launch)
+		if !slices.ContainsFunc(files, func(f worker.ProgramFile) bool { return f.Path == app.EnvironmentFile }) {
 			t.Error("what a worker is started from is not known any more")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -419,12 +420,12 @@ func playWatch() int {
 	name := os.Getenv(markVariable)
 	app := roleApp("serve", "/")
 	app.EnvironmentFile = name
-	l, err := NewLaunch(app, []string{"A=systemd"})
+	l, err := worker.NewLaunch(app, []string{"A=systemd"})
 	if err != nil {
 		return complain(err)
 	}
-	p := ReadProgram(l)
-	fmt.Println(slices.ContainsFunc(p, func(f ProgramFile) bool { return f.Path == name }), slices.Contains(l.Env, "A=file"))
+	p := worker.ReadProgram(l)
+	fmt.Println(slices.ContainsFunc(p, func(f worker.ProgramFile) bool { return f.Path == name }), slices.Contains(l.Env, "A=file"))
 	if os.Chmod(name, 0) == nil {
 		_, err = l.Rebuild()
 		fmt.Println(err)

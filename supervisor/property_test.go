@@ -12,6 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // A policy that has run is not due again, and once all that are due have run none is:
@@ -51,7 +52,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			return nil, errors.New("no process")
 		}
-		return &fakeProcess{now: pick(r, Observation{}, Observation{Accepting: true}, Observation{Held: 1}, Observation{Polling: true})}, nil
+		return &fakeProcess{now: pick(r, worker.Observation{}, worker.Observation{Accepting: true}, worker.Observation{Held: 1}, worker.Observation{Polling: true})}, nil
 	}
 	i, now := idleInstance(t, app, h), time.Now()
 	when := func() time.Time {
@@ -112,7 +113,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func() time.Time) *slot {
 	state := control.States[r.IntN(len(control.States))]
 	i.spawns++
-	s := &slot{id: i.spawns, launch: i.launch, m: Machine{State: state, Up: r.IntN(2) == 0, Attempt: r.IntN(5), Proven: r.IntN(2) == 0}}
+	s := &slot{id: i.spawns, launch: i.launch, m: worker.Machine{State: state, Up: r.IntN(2) == 0, Attempt: r.IntN(5), Proven: r.IntN(2) == 0}}
 	s.m.Since, s.m.Spawned = now.Add(-time.Minute), now.Add(-time.Minute)
 	if state != control.Ready && state != control.Stopped { // each of these has a deadline, machine_test.go
 		s.m.Deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
@@ -120,9 +121,9 @@ func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func
 	}
 	s.expires, s.lookAt = when(), when()
 	if s.m.Alive() {
-		p, err := h.Spawn(s.launch, nil, func(Exit, bool) {})
+		p, err := h.Spawn(s.launch, nil, func(worker.Exit, bool) {})
 		for err != nil {
-			p, err = h.Spawn(s.launch, nil, func(Exit, bool) {})
+			p, err = h.Spawn(s.launch, nil, func(worker.Exit, bool) {})
 		}
 		s.proc = p
 	}

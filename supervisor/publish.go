@@ -8,6 +8,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // tally counts what has happened.
@@ -175,7 +176,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 			continue
 		}
 		st := *i.status.Load()
-		var procs map[int]Process
+		var procs map[int]worker.Process
 		if st.State != control.Sleeping || len(st.Workers) > 0 || st.Template != nil {
 			procs = i.lookNow(ctx, begun)
 			st = *i.status.Load()
@@ -193,8 +194,8 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 }
 
 // lookNow has an instance publish what is so since then, and returns its processes.
-func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]Process {
-	procs := map[int]Process{}
+func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]worker.Process {
+	procs := map[int]worker.Process{}
 	err := i.do(ctx, func(now time.Time) {
 		if len(i.slots) > 0 {
 			i.observe(now, since)
@@ -274,7 +275,7 @@ func seconds(now, then time.Time) *float64 {
 }
 
 // weigh adds the memory of each worker. The slice is the caller's own by now.
-func (st *published) weigh(procs map[int]Process) {
+func (st *published) weigh(procs map[int]worker.Process) {
 	if len(procs) == 0 {
 		return
 	}
@@ -323,7 +324,7 @@ func (i *instance) instanceState() control.InstanceState {
 		case control.Failing:
 			return control.InstanceFailing
 		case control.Starting, control.Backoff, control.Draining, control.Stopping, control.Killing:
-			if s.m.Attempt >= FailingAfter {
+			if s.m.Attempt >= worker.FailingAfter {
 				return control.InstanceFailing
 			}
 			if i.phase == phaseAwake {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/queue"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // longHold is for how long the queue may be held open without what was measured
@@ -100,7 +101,7 @@ func (i *instance) mayBound() bool {
 	}
 	starting := 0
 	for _, s := range i.slots {
-		if s.m.State == control.Starting && s.m.Up && s.m.Attempt < FailingAfter {
+		if s.m.State == control.Starting && s.m.Up && s.m.Attempt < worker.FailingAfter {
 			starting++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // overload has so many come and leave every 100 ms.
@@ -42,7 +43,7 @@ func busyBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		a.Limits.QueueWait = time.Second
 		h.bounded = true
 		h.make = func(int) (*fakeProcess, error) {
-			return &fakeProcess{now: Observation{Accepting: true, Held: 1}}, nil
+			return &fakeProcess{now: worker.Observation{Accepting: true, Held: 1}}, nil
 		}
 		if change != nil {
 			change(a, h)
@@ -94,7 +95,7 @@ func TestQueueIsNotLimited(t *testing.T) {
 		},
 		"while half of the workers start": func(_ *fcgisup.App, h *fakeHost) {
 			h.make = func(n int) (*fakeProcess, error) {
-				return &fakeProcess{now: Observation{Accepting: n <= 2, Held: min(n, 3) % 3}}, nil
+				return &fakeProcess{now: worker.Observation{Accepting: n <= 2, Held: min(n, 3) % 3}}, nil
 			}
 		},
 	} {

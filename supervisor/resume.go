@@ -12,6 +12,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // HandoverVersion is the form of Handover; a program takes over only its own.
@@ -45,7 +46,7 @@ type HandedInstance struct {
 	QueueLimited uint64
 	// Ping is what is known of pings and the program that Launch starts, asked at PingAddress.
 	Ping        control.PingVerdict
-	Launch      Launch
+	Launch      worker.Launch
 	PingAddress fcgisup.Listen
 }
 
@@ -60,7 +61,7 @@ type HandedSlot struct {
 	Spawned    time.Time
 	Deadline   time.Time
 	StopBy     time.Time
-	Launch     Launch
+	Launch     worker.Launch
 	Generation int
 	Expires    time.Time
 	PID        int      // 0: none
@@ -135,6 +136,12 @@ func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, e
 	return m, nil
 }
 
+// handedProcess is a process whose output a successor can go on reading.
+type handedProcess interface {
+	// HandOver returns the descriptor of the output, -1 if it is closed, and the last lines.
+	HandOver() (output int, lines []string)
+}
+
 // remember is the instance for a successor; its gates are closed again.
 func (i *instance) remember(socket *listen.Socket) HandedInstance {
 	i.host.disarm()
@@ -157,8 +164,8 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 			Since: s.m.Since, Spawned: s.m.Spawned, Deadline: s.m.Deadline, StopBy: s.m.StopBy,
 			Launch: s.launch, Generation: s.generation, Expires: s.expires,
 		}
-		if g, ok := s.proc.(*Group); ok && s.m.Alive() {
-			one.PID = g.PID()
+		if g, ok := s.proc.(handedProcess); ok && s.m.Alive() {
+			one.PID = s.pid()
 			one.Output, one.Lines = g.HandOver()
 		}
 		m.Slots = append(m.Slots, one)
@@ -178,13 +185,13 @@ func (m Handover) Keep() error {
 }
 
 // launch is how the workers that are handed over were started.
-func (m Handover) launch() (Launch, bool) {
+func (m Handover) launch() (worker.Launch, bool) {
 	for _, i := range m.Instances {
 		for _, s := range i.Slots {
 			return s.Launch, true
 		}
 	}
-	return Launch{}, false
+	return worker.Launch{}, false
 }
 
 // Unkeep is for an execve(2) that has failed: workers must not inherit what Keep kept.
@@ -263,7 +270,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		if s.launch.Equal(i.launch) {
 			s.launch = i.launch // which knows its recipe
 		}
-		s.m = Machine{
+		s.m = worker.Machine{
 			State: one.State, Up: one.Up, Cause: one.Cause, Attempt: one.Attempt, Proven: one.Proven,
 			Since: one.Since, Spawned: one.Spawned, Deadline: one.Deadline, StopBy: one.StopBy,
 		}
@@ -287,7 +294,7 @@ func (i *instance) resume(now time.Time) {
 		case control.Starting:
 			s.lookAt = now
 		case control.Draining:
-			i.perform(s, DoGate, now)
+			i.perform(s, worker.DoGate, now)
 		case control.Ready:
 			i.planProbe(now)
 		case control.Stopping, control.Killing, control.Backoff, control.Failing, control.Stopped:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // roll replaces an instance's workers one by one, each only when its
@@ -14,7 +15,7 @@ import (
 // the workers not yet replaced go on.
 type roll struct {
 	cause  control.Cause
-	launch Launch
+	launch worker.Launch
 	// todo are the workers still to be replaced.
 	todo []*slot
 	// old and fresh are the pair at work; old is nil when there is none to lose.
@@ -43,7 +44,7 @@ func (r *replies) send() {
 }
 
 // beginRoll starts one; reply (buffered) gets its outcome.
-func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l Launch, reply chan<- error, now time.Time) {
+func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l worker.Launch, reply chan<- error, now time.Time) {
 	switch {
 	case i.phase == phaseLeaving:
 		reply <- errStopped
@@ -84,7 +85,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 }
 
 // runs tells whether every worker was started like this.
-func (i *instance) runs(l Launch) bool {
+func (i *instance) runs(l worker.Launch) bool {
 	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Up && !s.launch.Equal(l) })
 }
 
@@ -159,7 +160,7 @@ func (p rollPolicy) run(now time.Time) {
 			r.proven, r.fresh.spare, r.renews = true, false, false
 			p.launch = r.launch // the new generation works: what comes later is of it
 			if r.old != nil {
-				p.happen(r.old, Event{Kind: Stop, Cause: r.cause}, now)
+				p.happen(r.old, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
 			}
 		case rollAdvance:
 			r.old, r.fresh, r.proven = nil, nil, false
@@ -191,7 +192,7 @@ func (i *instance) beginPair(r *roll, now time.Time) {
 	if s.m.State == control.Ready {
 		r.old = s
 	} else {
-		i.happen(s, Event{Kind: Stop, Cause: r.cause}, now)
+		i.happen(s, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
 	}
 	r.fresh = i.add(r.launch, now)
 	r.fresh.spare = r.old != nil
@@ -205,7 +206,7 @@ func (i *instance) abortRoll(r *roll, now time.Time) {
 	}
 	if r.fresh.spare {
 		i.returnTemplate(r, now)
-		i.happen(r.fresh, Event{Kind: Kill, Cause: r.cause}, now)
+		i.happen(r.fresh, worker.Event{Kind: worker.Kill, Cause: r.cause}, now)
 	} else {
 		i.launch = r.launch
 	}

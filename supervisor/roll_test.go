@@ -9,6 +9,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // TestReloadIsOverOnlyWithTheNewGeneration: a reload that also asks for more workers has the pool grow before the new
@@ -19,12 +20,12 @@ func TestReloadIsOverOnlyWithTheNewGeneration(t *testing.T) {
 			a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 1, Max: 1}
 			h.make = func(n int) (*fakeProcess, error) {
 				p := &fakeProcess{}
-				time.AfterFunc(100*time.Millisecond, func() { p.set(Observation{Accepting: true}) })
+				time.AfterFunc(100*time.Millisecond, func() { p.set(worker.Observation{Accepting: true}) })
 				return p, nil
 			}
 		})
 		b.after(time.Second)
-		more, next := b.app, Launch{Argv: []string{"/bin/next"}, StopSignal: syscall.SIGTERM}
+		more, next := b.app, worker.Launch{Argv: []string{"/bin/next"}, StopSignal: syscall.SIGTERM}
 		more.Workers = fcgisup.Workers{Min: 3, Max: 3}
 		reply := make(chan error, 1)
 		b.post(func(now time.Time) { b.beginRoll(control.Reload, more, next, reply, now) })

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // paces of sampling. While all is still there is none: the next connection tells.
@@ -43,10 +44,10 @@ type sight struct {
 	waiting arrivals
 }
 
-// worker is a living process of a slot, under an id that never comes again.
-type worker struct {
+// liveWorker is a living process of a slot, under an id that never comes again.
+type liveWorker struct {
 	id   int
-	proc Process
+	proc worker.Process
 }
 
 // samplePolicy looks at the kernel's view and acts on it: what needs a sample to decide has no time of its own.
@@ -82,10 +83,10 @@ func (p samplePolicy) run(now time.Time) {
 
 // observe is one look, at a list of connections made no earlier than since.
 func (i *instance) observe(now, since time.Time) {
-	var workers []worker
+	var workers []liveWorker
 	for _, s := range i.slots {
 		if s.m.Alive() && s.proc != nil {
-			workers = append(workers, worker{s.id, s.proc})
+			workers = append(workers, liveWorker{s.id, s.proc})
 		}
 	}
 	i.board = i.tracker.Observe(i.look(workers, now, since))
@@ -115,7 +116,7 @@ func (i *instance) lingering() int {
 
 // look measures what it costs. One instance looks at a time, so that none counts
 // another's time for its own; a look that was interrupted counts for a quarter.
-func (i *instance) look(workers []worker, now, since time.Time) scoreboard.Sample {
+func (i *instance) look(workers []liveWorker, now, since time.Time) scoreboard.Sample {
 	i.opt.looking.Lock()
 	defer i.opt.looking.Unlock()
 	begin := time.Now()

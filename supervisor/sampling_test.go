@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // TestLooksCostLittle: neither the instances of one process nor those of an app, a process each, look so often that
@@ -25,7 +26,7 @@ func TestLooksCostLittle(t *testing.T) {
 		t.Run(fmt.Sprintf("%d instances, %d in the process, %s", c.instances, c.siblings, c.cost), func(t *testing.T) {
 			app := fcgisup.Default("rt")
 			app.Instances = c.instances
-			i := newInstance(fcgisup.Instance{App: "rt", Number: 1}, app, Launch{}, nil, &Options{siblings: c.siblings, Log: slog.New(slog.DiscardHandler)})
+			i := newInstance(fcgisup.Instance{App: "rt", Number: 1}, app, worker.Launch{}, nil, &Options{siblings: c.siblings, Log: slog.New(slog.DiscardHandler)})
 			i.cost = c.cost
 			now := time.Unix(0, 0)
 			i.opt.began = now

@@ -7,6 +7,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 type pool struct {
 	slots []*slot
 	// launch is how workers are started, generation counts its changes and restarts.
-	launch     Launch
+	launch     worker.Launch
 	generation int
 	// spawns counts processes; each has the number that it was.
 	spawns int
@@ -248,7 +249,7 @@ func (i *instance) retireOne(now time.Time) {
 		}
 	}
 	if victim != nil {
-		i.happen(victim, Event{Kind: Stop, Cause: control.Scale}, now)
+		i.happen(victim, worker.Event{Kind: worker.Stop, Cause: control.Scale}, now)
 	}
 }
 
@@ -283,7 +284,7 @@ func (i *instance) sleep(now time.Time) {
 	i.scaler = scaler{}
 	i.sampleAt, i.probeAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, Event{Kind: Stop, Cause: control.Idle}, now)
+		i.happen(s, worker.Event{Kind: worker.Stop, Cause: control.Idle}, now)
 	}
 	i.watch()
 }

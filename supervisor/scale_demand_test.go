@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // TestDemand: what is not somebody's request makes no pool grow, and none that was is forgotten.
@@ -47,7 +48,7 @@ func TestDemand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := &instance{}
 			i.probing, i.probeBegin, i.probeEnd, i.activeAt = c.probing, c.began, c.probed, c.active
-			i.slots = []*slot{{id: 1, m: Machine{State: control.Ready}}}
+			i.slots = []*slot{{id: 1, m: worker.Machine{State: control.Ready}}}
 			i.board.Waiting, i.board.Requests, i.board.WaitersErr = c.waiting, c.requests, c.waitersErr
 			i.board.Queue.Length = len(c.waiting)
 			view := scoreboard.WorkerView{ID: 1, Activity: scoreboard.Idle}

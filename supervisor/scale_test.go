@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // decide lets a scaler decide every second, and its decisions come true.
@@ -93,7 +94,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, elastic)
 		b.want(t, b.after(5*time.Second), control.Up, control.Ready)
-		b.host.last().set(Observation{Held: 1})
+		b.host.last().set(worker.Observation{Held: 1})
 		b.host.connect()
 		b.host.connect()
 		st := b.after(2 * time.Second)
@@ -103,7 +104,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 		b.host.mu.Lock()
 		b.host.waiting = 0
 		for _, p := range b.host.procs {
-			p.set(Observation{Accepting: true})
+			p.set(worker.Observation{Accepting: true})
 		}
 		b.host.mu.Unlock()
 		st = b.after(20 * time.Second)
@@ -146,7 +147,7 @@ func TestSleepyInstanceIsAwakeForWhoeverComesWhileItStops(t *testing.T) {
 			a.Limits.IdleTimeout = time.Minute
 			a.Activation = fcgisup.Eager
 			h.make = func(n int) (*fakeProcess, error) {
-				return &fakeProcess{now: Observation{Accepting: true}, busy: n == 1}, nil // the first finds no moment to stop
+				return &fakeProcess{now: worker.Observation{Accepting: true}, busy: n == 1}, nil // the first finds no moment to stop
 			}
 		})
 		b.after(61 * time.Second)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // pauses between looks at a starting worker: an eighth of its age, so that one that
@@ -22,14 +23,14 @@ const (
 
 // slot is one place in the pool: a machine and the process that it is about.
 type slot struct {
-	m      Machine
-	launch Launch
+	m      worker.Machine
+	launch worker.Launch
 	// generation is the instance's when the slot was made.
 	generation int
 	// proc is nil without a process; id is its number, never used again.
-	proc Process
+	proc worker.Process
 	id   int
-	exit Exit
+	exit worker.Exit
 	// queue is watched from before the process begins until it is seen accepting.
 	queue departures
 	// lookAt is when a starting worker is looked at next, asked when it was last asked.
@@ -49,7 +50,7 @@ type slot struct {
 	// why is the error behind the machine's cause, if there is one.
 	why string
 	// seen is what was seen of the process before it was ready.
-	seen Unready
+	seen worker.Unready
 	// suspended is since when looks have found it stopped with a request; zero: they have not.
 	suspended time.Time
 	// evidence was taken before the process was killed.
@@ -72,12 +73,12 @@ func (s *slot) pid() int {
 }
 
 // happen feeds an event to a slot and performs what follows.
-func (i *instance) happen(s *slot, ev Event, now time.Time) {
+func (i *instance) happen(s *slot, ev worker.Event, now time.Time) {
 	before, pid := s.m, s.pid()
-	var effects []Effect
-	s.m, effects = Step(s.m, ev, now, i.limits())
+	var effects []worker.Effect
+	s.m, effects = worker.Step(s.m, ev, now, i.limits())
 	i.noteUnready(s, before, ev)
-	if before.Alive() && !s.m.Alive() || ev.Kind == Exited {
+	if before.Alive() && !s.m.Alive() || ev.Kind == worker.Exited {
 		i.ended(s, before, now)
 	}
 	if s.m.State != before.State {
@@ -92,10 +93,10 @@ func (i *instance) happen(s *slot, ev Event, now time.Time) {
 		if s.waits() {
 			i.programAt = now
 		}
-		if before.State == control.Draining && ev.Kind == Released {
+		if before.State == control.Draining && ev.Kind == worker.Released {
 			s.released = true
 		}
-		if s.m.State == control.Killing && ev.Kind == Deadline {
+		if s.m.State == control.Killing && ev.Kind == worker.Deadline {
 			i.countKilled(s)
 		}
 	}
@@ -104,11 +105,11 @@ func (i *instance) happen(s *slot, ev Event, now time.Time) {
 	}
 }
 
-func (i *instance) perform(s *slot, e Effect, now time.Time) {
+func (i *instance) perform(s *slot, e worker.Effect, now time.Time) {
 	switch e {
-	case DoSpawn:
+	case worker.DoSpawn:
 		i.spawn(s, now)
-	case DoGate:
+	case worker.DoGate:
 		ctx, cancel := context.WithCancel(context.Background())
 		closed := make(chan struct{})
 		s.endGate = func() { // returns when the group is not stopped any more
@@ -120,14 +121,14 @@ func (i *instance) perform(s *slot, e Effect, now time.Time) {
 			signalled := proc.Release(ctx, sig)
 			close(closed)
 			if signalled {
-				i.post(func(now time.Time) { i.about(s, id, Event{Kind: Released}, now) })
+				i.post(func(now time.Time) { i.about(s, id, worker.Event{Kind: worker.Released}, now) })
 			}
 		}()
-	case DoSignal:
+	case worker.DoSignal:
 		i.signal(s, s.launch.StopSignal)
-	case DoKill:
+	case worker.DoKill:
 		i.signal(s, syscall.SIGKILL)
-	case DoCount:
+	case worker.DoCount:
 		i.cut++
 		i.log.Warn("stop timeout: signalled while connections may be open", "pid", s.pid())
 	}
@@ -151,8 +152,8 @@ func (i *instance) signal(s *slot, sig syscall.Signal) {
 func (i *instance) spawn(s *slot, now time.Time) {
 	i.spawns++
 	s.id = i.spawns
-	s.why, s.exit, s.evidence, s.released = "", Exit{}, nil, false
-	s.seen = Unready{}
+	s.why, s.exit, s.evidence, s.released = "", worker.Exit{}, nil, false
+	s.seen = worker.Unready{}
 	s.expires, s.suspended = time.Time{}, time.Time{}
 	s.queue = departures{}
 	i.lookAtQueue(s)
@@ -161,11 +162,11 @@ func (i *instance) spawn(s *slot, now time.Time) {
 }
 
 // started takes a process that start has made into its slot, or why there is none.
-func (i *instance) started(s *slot, now time.Time) func(Process, error) {
-	return func(proc Process, err error) {
+func (i *instance) started(s *slot, now time.Time) func(worker.Process, error) {
+	return func(proc worker.Process, err error) {
 		if err != nil {
 			s.why = err.Error()
-			i.happen(s, Event{Kind: SpawnFailed}, now)
+			i.happen(s, worker.Event{Kind: worker.SpawnFailed}, now)
 			return
 		}
 		s.proc = proc
@@ -174,23 +175,23 @@ func (i *instance) started(s *slot, now time.Time) func(Process, error) {
 }
 
 // goner is what is called when the process number id, of a slot, has ended.
-func (i *instance) goner(s *slot, id int) func(e Exit, left bool) {
-	return func(e Exit, left bool) {
+func (i *instance) goner(s *slot, id int) func(e worker.Exit, left bool) {
+	return func(e worker.Exit, left bool) {
 		i.post(func(now time.Time) { i.gone(s, id, e, left, now) })
 	}
 }
 
 // gone has a slot hear of the end of its process number id.
-func (i *instance) gone(s *slot, id int, e Exit, left bool, now time.Time) {
+func (i *instance) gone(s *slot, id int, e worker.Exit, left bool, now time.Time) {
 	if id == s.id {
 		s.exit = e
 	}
 	if !left && e.Clean() && id == s.id && i.took(s) {
-		i.about(s, id, Event{Kind: Ready}, now)
+		i.about(s, id, worker.Event{Kind: worker.Ready}, now)
 	}
-	ev := Event{Kind: Exited, Clean: e.Clean()}
+	ev := worker.Event{Kind: worker.Exited, Clean: e.Clean()}
 	if left {
-		ev.Kind = Orphaned
+		ev.Kind = worker.Orphaned
 	}
 	if id == s.id && !e.Sent() {
 		ev.Cause = i.blame(s, ev.Clean, now)
@@ -224,14 +225,14 @@ func (i *instance) lookAtQueue(s *slot) {
 }
 
 // about is happen for news from another goroutine, which may be about a process that is no more.
-func (i *instance) about(s *slot, id int, ev Event, now time.Time) {
+func (i *instance) about(s *slot, id int, ev worker.Event, now time.Time) {
 	if id == s.id && s.m.Alive() {
 		i.happen(s, ev, now)
 	}
 }
 
 // ended does the books for a process that is gone, or never was.
-func (i *instance) ended(s *slot, before Machine, now time.Time) {
+func (i *instance) ended(s *slot, before worker.Machine, now time.Time) {
 	i.exits[s.m.Cause]++
 	reason := ""
 	if !before.Proven && (s.m.Cause == control.Crash || s.m.Cause == control.StartTimeout) {
@@ -285,7 +286,7 @@ func (i *instance) onReady(s *slot, now time.Time) {
 	}
 }
 
-func (i *instance) logTransition(s *slot, before Machine, pid int) {
+func (i *instance) logTransition(s *slot, before worker.Machine, pid int) {
 	level := slog.LevelInfo
 	args := []any{"from", before.State, "to", s.m.State}
 	if pid == 0 {
@@ -317,7 +318,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 	i.lookAtQueue(s)
 	switch {
 	case l.Accepting || l.HasAccepted() || s.queue.found && i.alone(s):
-		i.happen(s, Event{Kind: Ready}, now)
+		i.happen(s, worker.Event{Kind: worker.Ready}, now)
 		return
 	case l.Blocked || !l.Polling && l.Unknown == "": // one that execs, or reads its files from a slow disk, waits for nothing
 		s.unsure = time.Time{}
@@ -335,7 +336,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 // asked: then waiting for descriptors must do.
 func (i *instance) ask(s *slot, now time.Time) {
 	if l := len(i.slots); l > 1 || !i.mayAsk(s.launch) {
-		i.happen(s, Event{Kind: Ready}, now)
+		i.happen(s, worker.Event{Kind: worker.Ready}, now)
 		return
 	}
 	if now.Sub(s.asked) < i.app.Health.Timeout {
@@ -347,7 +348,7 @@ func (i *instance) ask(s *slot, now time.Time) {
 		ctx, cancel := context.WithTimeout(i.ctx, i.app.Health.Timeout)
 		defer cancel()
 		if r := i.opt.Probe(ctx, i.app, i.in); r.Err == nil {
-			i.post(func(now time.Time) { i.about(s, id, Event{Kind: Ready}, now) })
+			i.post(func(now time.Time) { i.about(s, id, worker.Event{Kind: worker.Ready}, now) })
 		}
 	}()
 }

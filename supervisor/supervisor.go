@@ -16,6 +16,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // Options is what a supervisor is made of.
@@ -24,7 +25,7 @@ type Options struct {
 	// Sockets holds one socket for each instance to supervise. They stay the
 	// caller's: Run does not close them.
 	Sockets map[fcgisup.Instance]*listen.Socket
-	Spawner *Spawner
+	Spawner *worker.Spawner
 	// Environ is what workers inherit, as os.Environ has it.
 	Environ []string
 	// Probe asks an instance once; ctx bounds the whole exchange.
@@ -92,13 +93,13 @@ type Supervisor struct {
 	reloading sync.Mutex
 	// read is the configuration as it was last read.
 	read    fcgisup.App
-	modules *Modules
+	modules *worker.Modules
 }
 
 // New checks that the app can be run at all: its user exists, its environment
 // file can be read, its program is there to execute is left to the first spawn.
 func New(opt Options) (*Supervisor, error) {
-	launch, err := NewLaunch(opt.App, opt.Environ)
+	launch, err := worker.NewLaunch(opt.App, opt.Environ)
 	if err != nil {
 		before, ok := opt.Resume.launch()
 		if !ok {
@@ -116,13 +117,13 @@ func New(opt Options) (*Supervisor, error) {
 	opt.lookers = make(chan struct{}, maxLookers)
 	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
-	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, NewOutputShare()
-	s.modules = &Modules{Dir: opt.ModuleDir}
+	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, worker.NewOutputShare()
+	s.modules = &worker.Modules{Dir: opt.ModuleDir}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
 		h := &realHost{socket: socket, watcher: w, groups: groups, shared: shared, options: opt.App.Socket, siblings: opt.siblings}
-		h.Starter = &Starter{Socket: socket, Spawner: opt.Spawner, Groups: groups, Conduct: &h.conduct, Output: output, Modules: s.modules, Mark: MarkOf(in)}
+		h.Starter = &worker.Starter{Socket: socket, Spawner: opt.Spawner, Groups: groups, Conduct: &h.conduct, Output: output, Modules: s.modules, Mark: worker.MarkOf(in)}
 		if err := h.reopen(); err != nil {
 			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
 		}
@@ -247,9 +248,9 @@ func (s *Supervisor) Reload(ctx context.Context) (note string, err error) {
 		return "", errors.New("cannot reload: this supervisor was started without a configuration file")
 	}
 	app, err := s.opt.Reload()
-	var launch Launch
+	var launch worker.Launch
 	if err == nil {
-		launch, err = NewLaunch(app, s.opt.Environ)
+		launch, err = worker.NewLaunch(app, s.opt.Environ)
 	}
 	if err != nil {
 		s.noteConfig(ctx, err.Error())

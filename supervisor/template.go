@@ -10,6 +10,7 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/prefork"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // preforking is the process that has loaded the program, and that workers are forked from.
@@ -32,9 +33,9 @@ type preforking struct {
 
 // loading is a process that loads the program and may become a template.
 type loading struct {
-	Template
-	proc   Process
-	launch Launch
+	worker.Template
+	proc   worker.Process
+	launch worker.Launch
 	// slot is where it was started, as process number id.
 	slot *slot
 	id   int
@@ -43,7 +44,7 @@ type loading struct {
 }
 
 // start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
-func (i *instance) start(s *slot, now time.Time) (Process, error) {
+func (i *instance) start(s *slot, now time.Time) (worker.Process, error) {
 	s.parent, s.doubtful = nil, true
 	if i.current != nil && i.mayFork(s, now) {
 		if proc := i.fork(s, now); proc != nil {
@@ -76,7 +77,7 @@ func (i *instance) mayFork(s *slot, now time.Time) bool {
 }
 
 // fork returns nil if the template cannot fork: that ends it.
-func (i *instance) fork(s *slot, now time.Time) Process {
+func (i *instance) fork(s *slot, now time.Time) worker.Process {
 	c := i.current
 	proc, err := c.Fork(i.line, i.goner(s, s.id))
 	if err != nil {
@@ -98,10 +99,10 @@ func (i *instance) mayLoad(s *slot, now time.Time) bool {
 }
 
 // load returns nil if there can be no template.
-func (i *instance) load(s *slot, now time.Time) Process {
+func (i *instance) load(s *slot, now time.Time) worker.Process {
 	c := &loading{launch: s.launch, slot: s, id: s.id}
 	proc, t, err := i.host.Load(s.launch, i.line,
-		func(e Exit, left bool) { i.post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
+		func(e worker.Exit, left bool) { i.post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
 		func(m prefork.Message) { i.post(func(now time.Time) { i.hear(c, m, now) }) })
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: err.Error()}, now)
@@ -161,7 +162,7 @@ func (i *instance) decide(c *loading, pid int, now time.Time) {
 	s := c.slot
 	wanted := i.coming == c && c.id == s.id && (s.m.State == control.Starting || s.m.State == control.Ready)
 	if !wanted && !s.m.Up && s.id == c.id { // it holds no connection
-		i.happen(s, Event{Kind: Kill, Cause: s.m.Cause}, now)
+		i.happen(s, worker.Event{Kind: worker.Kill, Cause: s.m.Cause}, now)
 		return
 	}
 	if !wanted {
@@ -217,7 +218,7 @@ func (i *instance) willSay(s *slot) bool {
 }
 
 // loadingEnded hears of the end of a process that may have become a template.
-func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
+func (i *instance) loadingEnded(c *loading, e worker.Exit, left bool, now time.Time) {
 	if !c.kept {
 		if i.coming == c && !left {
 			why := fmt.Sprintf("the program ended before it accepted: %s", e)
@@ -247,7 +248,7 @@ func (i *instance) loadingEnded(c *loading, e Exit, left bool, now time.Time) {
 
 // doubtTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
 // is started as ever shows who is at fault.
-func (i *instance) doubtTemplate(s *slot, before Machine, now time.Time) {
+func (i *instance) doubtTemplate(s *slot, before worker.Machine, now time.Time) {
 	c := s.parent
 	if c == nil || c != i.current || before.Proven || s.exit.Sent() || s.m.Cause != control.Crash && s.m.Cause != control.StartTimeout {
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/prefork"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // fakeTemplate is a process that loads for a second, and then does what its test says.
@@ -23,16 +24,16 @@ type fakeTemplate struct {
 	forks    int
 }
 
-func (h *fakeHost) Load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (Process, Template, error) {
+func (h *fakeHost) Load(l worker.Launch, line func(string), gone func(worker.Exit, bool), said func(prefork.Message)) (worker.Process, worker.Template, error) {
 	if h.fates == nil {
-		return nil, nil, ErrNoTemplate
+		return nil, nil, worker.ErrNoTemplate
 	}
 	made, err := h.Spawn(l, line, gone)
 	if err != nil {
 		return nil, nil, err
 	}
 	t := &fakeTemplate{host: h, proc: made.(*fakeProcess)}
-	t.proc.set(Observation{})
+	t.proc.set(worker.Observation{})
 	h.mu.Lock()
 	t.fate = h.fates(len(h.templates)+1, l)
 	h.templates = append(h.templates, t)
@@ -42,7 +43,7 @@ func (h *fakeHost) Load(l Launch, line func(string), gone func(Exit, bool), said
 		case "ends":
 			t.proc.die(1)
 		case "accepts":
-			t.proc.set(Observation{Accepting: true})
+			t.proc.set(worker.Observation{Accepting: true})
 		default:
 			said(prefork.Message{Said: prefork.Loaded, PID: t.proc.PID()})
 			said(prefork.Message{Said: prefork.Ready, PID: t.proc.PID()})
@@ -63,14 +64,14 @@ func (t *fakeTemplate) Keep() error {
 	return nil
 }
 
-func (t *fakeTemplate) Serve() { t.proc.set(Observation{Accepting: true}) }
+func (t *fakeTemplate) Serve() { t.proc.set(worker.Observation{Accepting: true}) }
 
-func (t *fakeTemplate) Fork(line func(string), gone func(Exit, bool)) (Process, error) {
+func (t *fakeTemplate) Fork(line func(string), gone func(worker.Exit, bool)) (worker.Process, error) {
 	if t.fate == "barren" {
 		return nil, errors.New("no memory")
 	}
 	t.forks++
-	return t.host.Spawn(Launch{}, line, gone)
+	return t.host.Spawn(worker.Launch{}, line, gone)
 }
 
 func (t *fakeTemplate) Changed() bool { return t.outdated }
@@ -78,7 +79,7 @@ func (t *fakeTemplate) Changed() bool { return t.outdated }
 func (t *fakeTemplate) Close() {}
 
 // preforking runs a pool of three whose templates have these fates.
-func preforkBench(t *testing.T, fates func(n int, l Launch) string, change func(*fcgisup.App)) *bench {
+func preforkBench(t *testing.T, fates func(n int, l worker.Launch) string, change func(*fcgisup.App)) *bench {
 	t.Helper()
 	return newBench(t, func(a *fcgisup.App, h *fakeHost) {
 		a.Activation, a.Workers = fcgisup.Eager, fcgisup.Workers{Min: 3, Max: 3, Prefork: fcgisup.Prefork{Language: fcgisup.PreforkPerl}}
@@ -89,7 +90,9 @@ func preforkBench(t *testing.T, fates func(n int, l Launch) string, change func(
 	})
 }
 
-func always(fate string) func(int, Launch) string { return func(int, Launch) string { return fate } }
+func always(fate string) func(int, worker.Launch) string {
+	return func(int, worker.Launch) string { return fate }
+}
 
 // template checks the state of it, and that three workers are there.
 func (b *bench) template(t *testing.T, want control.TemplateState, loads int) *control.TemplateStatus {
@@ -141,7 +144,7 @@ func TestWithoutATemplateThePoolIsStarted(t *testing.T) {
 // A program that cannot start at all is tried without a template next, and the template later, when workers run.
 func TestAProgramThatEndsIsStartedWithoutATemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := preforkBench(t, func(n int, _ Launch) string {
+		b := preforkBench(t, func(n int, _ worker.Launch) string {
 			if n == 1 {
 				return "ends"
 			}
@@ -171,7 +174,7 @@ func TestATemplateThatDiesIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := preforkBench(t, always(""), nil)
 		b.template(t, control.TemplateReady, 1)
-		b.host.templates[0].proc.gone(Exit{syscall.WaitStatus(syscall.SIGKILL)}, false)
+		b.host.templates[0].proc.gone(worker.Exit{Status: syscall.WaitStatus(syscall.SIGKILL)}, false)
 		b.host.mu.Lock()
 		b.host.alive--
 		b.host.mu.Unlock()
@@ -196,8 +199,8 @@ func TestARestartTurnsTheTemplate(t *testing.T) {
 	for fate, c := range map[string]struct{ current, loads int }{"": {1, 2}, "ends": {0, 2}} {
 		t.Run("fate "+fate, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				next := Launch{Argv: []string{"/bin/next"}, StopSignal: syscall.SIGTERM}
-				b := preforkBench(t, func(_ int, l Launch) string {
+				next := worker.Launch{Argv: []string{"/bin/next"}, StopSignal: syscall.SIGTERM}
+				b := preforkBench(t, func(_ int, l worker.Launch) string {
 					if l.Equal(next) {
 						return fate
 					}
@@ -205,7 +208,7 @@ func TestARestartTurnsTheTemplate(t *testing.T) {
 				}, nil)
 				before := b.template(t, control.TemplateReady, 1).PID
 				b.host.make = func(int) (*fakeProcess, error) {
-					p := &fakeProcess{now: Observation{Accepting: fate == ""}}
+					p := &fakeProcess{now: worker.Observation{Accepting: fate == ""}}
 					if fate != "" {
 						p.lives = time.Second
 					}

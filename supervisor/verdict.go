@@ -7,6 +7,7 @@ import (
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // judgeRequests finds the stuck: workers that serve one request for longer than
@@ -109,5 +110,5 @@ func (i *instance) condemnStuck(s *slot, why string, now time.Time) {
 	s.why = why
 	s.evidence = s.proc.Evidence()
 	i.log.Warn("worker is stuck", "pid", s.pid(), "detail", why, "evidence", s.evidence)
-	i.happen(s, Event{Kind: Unhealthy, Cause: control.Stuck}, now)
+	i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Stuck}, now)
 }

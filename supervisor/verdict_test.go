@@ -10,6 +10,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 func limited(a *fcgisup.App, _ *fakeHost) {
@@ -21,7 +22,7 @@ func TestLongRequestIsAllowedUnlessForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		b.after(time.Second)
-		b.host.last().set(Observation{Held: 1})
+		b.host.last().set(worker.Observation{Held: 1})
 		b.host.connect() // somebody waits behind it
 		st := b.after(long)
 		b.want(t, st, control.Saturated, control.Ready)
@@ -38,7 +39,7 @@ func TestStuckRequestIsReplacedWithEvidence(t *testing.T) {
 		b := newBench(t, limited)
 		b.after(time.Second)
 		p := b.host.last()
-		p.set(Observation{Held: 1})
+		p.set(worker.Observation{Held: 1})
 		b.host.connect() // wakes the watch
 		if st := b.after(2500 * time.Millisecond); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("before request_timeout")
@@ -60,7 +61,7 @@ func TestConnectionKeptAliveIsNoStuckRequest(t *testing.T) {
 		b.after(time.Second)
 		p := b.host.last()
 		p.mu.Lock()
-		p.rests, p.now = true, Observation{Held: 1}
+		p.rests, p.now = true, worker.Observation{Held: 1}
 		p.mu.Unlock()
 		b.host.connect()
 		b.after(time.Second)
@@ -82,7 +83,7 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)
 		b.after(time.Second)
-		b.host.last().set(Observation{}) // holds nothing, accepts nothing
+		b.host.last().set(worker.Observation{}) // holds nothing, accepts nothing
 		b.host.connect()
 		if st := b.after(25 * time.Second); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("too early: it may work on after an answer")
@@ -110,7 +111,7 @@ func TestSlowStartIsNoStuckWorker(t *testing.T) {
 			a.Workers = fcgisup.Workers{Min: 2, Max: 2}
 			a.Limits.StartTimeout = 5 * time.Minute
 			h.make = func(int) (*fakeProcess, error) {
-				return &fakeProcess{now: Observation{Unknown: "late", Blocked: true}}, nil
+				return &fakeProcess{now: worker.Observation{Unknown: "late", Blocked: true}}, nil
 			}
 		})
 		b.host.connect()
@@ -120,9 +121,9 @@ func TestSlowStartIsNoStuckWorker(t *testing.T) {
 			}
 		}
 		first := b.host.last()
-		first.set(Observation{Accepting: true})
+		first.set(worker.Observation{Accepting: true})
 		b.after(100 * time.Millisecond)
-		first.set(Observation{}) // at work before it accepts again
+		first.set(worker.Observation{}) // at work before it accepts again
 		if st := b.after(20 * time.Second); st.Restarts[control.Stuck] != 0 {
 			t.Fatalf("stuck at once: %+v", st.LastFailure)
 		}
@@ -140,7 +141,7 @@ func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
 		b := newBench(t, eager)
 		b.after(time.Second)
 		p := b.host.last()
-		p.set(Observation{Held: 1})
+		p.set(worker.Observation{Held: 1})
 		b.host.connect()
 		b.after(long)
 		for range 3 {

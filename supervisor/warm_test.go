@@ -10,6 +10,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor/control"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // sharedCores is a machine whose processes share its cores fairly. A worker starts, then
@@ -94,11 +95,11 @@ func (m *sharedCores) accept(p *fakeProcess, first bool) {
 	}
 	m.host.mu.Unlock()
 	if !taken {
-		p.set(Observation{Accepting: true})
+		p.set(worker.Observation{Accepting: true})
 		time.AfterFunc(m.slice(), func() { m.accept(p, first) })
 		return
 	}
-	p.set(Observation{Held: 1})
+	p.set(worker.Observation{Held: 1})
 	page := m.slice()
 	if first {
 		page = m.compile
@@ -221,7 +222,7 @@ func TestColdPool(t *testing.T) {
 			h.waiting = waiting
 			h.make = func(int) (*fakeProcess, error) {
 				p := &fakeProcess{}
-				time.AfterFunc(takes, func() { p.set(Observation{Accepting: true}) })
+				time.AfterFunc(takes, func() { p.set(worker.Observation{Accepting: true}) })
 				return p, nil
 			}
 		})
@@ -269,7 +270,7 @@ func TestColdPool(t *testing.T) {
 				h.make = func(int) (*fakeProcess, error) {
 					p := &fakeProcess{}
 					time.AfterFunc(start, func() {
-						p.set(Observation{Held: 1})
+						p.set(worker.Observation{Held: 1})
 						h.mu.Lock()
 						h.waiting = 0
 						h.mu.Unlock()
@@ -326,10 +327,10 @@ func TestColdPool(t *testing.T) {
 // TestLeavesWhileCold: an instance that ends while it holds workers back waits for those it has, and does not spin.
 func TestLeavesWhileCold(t *testing.T) {
 	app := fcgisup.Default("rt")
-	i := newInstance(app.Instance(1), app, Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
+	i := newInstance(app.Instance(1), app, worker.Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
 	i.phase, i.watching, i.want, i.cold = phaseAwake, true, 2, cold{on: true, took: time.Second, next: time.Unix(2, 0)}
 	i.app.Workers = fcgisup.Workers{Min: 2, Max: 2}
-	i.slots = []*slot{{m: Machine{State: control.Starting, Up: true}}}
+	i.slots = []*slot{{m: worker.Machine{State: control.Starting, Up: true}}}
 	if !i.nextDue().Equal(i.cold.next) {
 		t.Error("it does not come back for the workers that it holds back")
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/control"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 const (
@@ -119,7 +120,7 @@ func (d *Demo) begin() (stop func() error, err error) {
 		return nil, err
 	}
 	d.url = "http://" + l.Addr().String() + "/"
-	spawner := supervisor.NewSpawner()
+	spawner := worker.NewSpawner()
 	d.sup, err = supervisor.New(supervisor.Options{
 		App: d.app, Sockets: sockets, Spawner: spawner, Environ: os.Environ(),
 		Probe: peer.Probe, Unavailable: fcgi.Unavailable,

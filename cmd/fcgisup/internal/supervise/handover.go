@@ -17,6 +17,7 @@ import (
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // envHandover tells a program that it takes over: the descriptor with a
@@ -85,7 +86,7 @@ const couldTakeOver = "fcgisup could take over"
 
 // couldTakeOver says that this program could run the app: all that it needs has been found.
 func (r *Runner) couldTakeOver(app fcgisup.App) error {
-	if _, err := supervisor.NewLaunch(app, os.Environ()); err != nil {
+	if _, err := worker.NewLaunch(app, os.Environ()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(r.Out, couldTakeOver)
@@ -146,7 +147,7 @@ func (r *Runner) checkSuccessor(ctx context.Context, opt supervisor.Options) err
 }
 
 // handOver replaces this program. It returns only with an error.
-func (r *Runner) handOver(spawner *supervisor.Spawner, h supervisor.Handover, stopping, inherited bool) error {
+func (r *Runner) handOver(spawner *worker.Spawner, h supervisor.Handover, stopping, inherited bool) error {
 	fd, err := unix.MemfdCreate("fcgisup-handover", 0)
 	if err != nil {
 		return os.NewSyscallError("memfd_create", err)

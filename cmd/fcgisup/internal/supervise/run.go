@@ -31,6 +31,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/capacity"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -93,7 +94,7 @@ func (r *Runner) Run(ctx context.Context, command []string, changed func(flag st
 	if r.program, err = os.Executable(); err != nil {
 		return fmt.Errorf("cannot find this program: %w", err)
 	}
-	spawner := supervisor.PrepareSpawner()
+	spawner := worker.PrepareSpawner()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- r.supervise(ctx, spawner)
@@ -103,7 +104,7 @@ func (r *Runner) Run(ctx context.Context, command []string, changed func(flag st
 	return <-ended
 }
 
-func (r *Runner) supervise(ctx context.Context, spawner *supervisor.Spawner) error {
+func (r *Runner) supervise(ctx context.Context, spawner *worker.Spawner) error {
 	errs := service.NewAsyncWriter(r.Err)
 	defer errs.Close()
 	r.log = service.NewLogger(errs, r.Getenv, r.debug)
@@ -294,7 +295,7 @@ func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		adopted, err := listen.Adopt(files, instances)
 		return adopted, true, err
 	}
-	if err := supervisor.EndOrphans(app, instances, r.log); err != nil {
+	if err := worker.EndOrphans(app, instances, r.log); err != nil {
 		return nil, false, err
 	}
 	made, err := listen.OnAll(instances, app.Socket)

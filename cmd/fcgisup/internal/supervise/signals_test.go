@@ -13,6 +13,7 @@ import (
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/supervisor"
 	"github.com/fcgisup/fcgisup/supervisor/listen"
+	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
 // TestSignalBeforeTheFirstWorker: it does not wait until that has been started, and is not lost.
@@ -35,7 +36,7 @@ func TestSignalBeforeTheFirstWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer CloseSockets(sockets, log)
-	spawner := supervisor.NewSpawner()
+	spawner := worker.NewSpawner()
 	defer spawner.Close()
 	opt := supervisor.Options{App: app, Sockets: sockets, Spawner: spawner, Environ: os.Environ(), Log: log}
 	sup, err := supervisor.New(opt)

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"time"
@@ -29,6 +29,7 @@ type Limits struct {
 // EventKind of event.
 type EventKind string
 
+// The events of a slot.
 const (
 	Start       EventKind = "start"        // goal up; also restarts at once what waits in backoff
 	Stop        EventKind = "stop"         // goal down, with care for connections
@@ -60,10 +61,13 @@ type Event struct {
 // Effect is what the instance does about it, in order.
 type Effect string
 
+// What an instance does.
 const (
+	// DoSpawn starts a process.
 	DoSpawn Effect = "spawn"
 	// DoGate starts to look for the moment to signal; it ends with released or with the process.
 	DoGate   Effect = "gate"
+	// DoSignal sends the stop signal, DoKill SIGKILL.
 	DoSignal Effect = "signal"
 	DoKill   Effect = "kill"
 	// DoCount counts a connection that had to be cut.
@@ -291,6 +295,7 @@ func (m Machine) failed(now time.Time, l Limits) (Machine, []Effect) {
 	return m.Enter(wait, now, now.Add(l.Delay(m.Attempt))), nil
 }
 
+// Enter changes the state, which ends by itself at the deadline.
 func (m Machine) Enter(s control.State, now, deadline time.Time) Machine {
 	m.State, m.Since, m.Deadline = s, now, deadline
 	return m

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"errors"
@@ -70,7 +70,7 @@ func (m *Modules) Remove() {
 type realTemplate struct {
 	host  *Starter
 	conn  *prefork.Conn
-	group *Group
+	group *group
 	// before is the program as it was right before it was started.
 	before Program
 }
@@ -78,6 +78,8 @@ type realTemplate struct {
 // ErrNoTemplate is why no program can become a template here.
 var ErrNoTemplate = errors.New("the supervisor is not the parent of processes that have lost theirs")
 
+// Load is Spawn for a process that may become a template; said is called for each message of its program, and must
+// not block. Where no process can, it fails before there is one.
 func (h *Starter) Load(l Launch, line func(string), gone func(Exit, bool), said func(prefork.Message)) (Process, Template, error) {
 	if !h.Spawner.everybody { // PID 1 or a subreaper
 		return nil, nil, ErrNoTemplate

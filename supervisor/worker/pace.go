@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"fmt"
@@ -67,6 +67,7 @@ func (b *bucket) fill(now time.Time) {
 // OutputShare is what the workers of a process share.
 type OutputShare struct{ passed, read *bucket }
 
+// NewOutputShare has all of it to give.
 func NewOutputShare() *OutputShare {
 	return &OutputShare{newBucket(passShare, passBurst), newBucket(readShare, readBurst)}
 }

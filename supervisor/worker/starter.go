@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"errors"
@@ -37,7 +37,7 @@ func (h *Starter) Spawn(l Launch, line func(string), gone func(Exit, bool)) (Pro
 }
 
 // exec is spawn with another environment, and more descriptors from 3 on.
-func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*Group, error) {
+func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string), gone func(Exit, bool)) (*group, error) {
 	// A Go worker makes the shared description non-blocking for everybody, and it
 	// stays so after that worker: libfcgi would exit 0 at once.
 	if err := h.Socket.Listener().SetBlocking(); err != nil {
@@ -78,8 +78,8 @@ func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string)
 func (h *Starter) Program(l Launch) Program { return ReadProgram(l) }
 
 // group is that of a worker that has the listener as it is now.
-func (h *Starter) group(leader int, l Launch) *Group {
-	return &Group{leader: leader, spawner: h.Spawner, groups: h.Groups, socket: h.Socket, listener: h.Socket.Listener(), conduct: h.Conduct, tail: &tail{}, ended: make(chan struct{}), reads: newSlowReads(), launch: l, fatal: &h.fatal, sent: &sentSignal{}}
+func (h *Starter) group(leader int, l Launch) *group {
+	return &group{leader: leader, spawner: h.Spawner, groups: h.Groups, socket: h.Socket, listener: h.Socket.Listener(), conduct: h.Conduct, tail: &tail{}, ended: make(chan struct{}), reads: newSlowReads(), launch: l, fatal: &h.fatal, sent: &sentSignal{}}
 }
 
 // Adopt is spawn for a worker that runs already: one of this very program, if a

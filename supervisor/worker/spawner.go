@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"context"
@@ -35,6 +35,7 @@ func (e Exit) Sent() bool {
 	}
 }
 
+// String is how people are told.
 func (e Exit) String() string {
 	switch {
 	case e.Status.Exited():
@@ -77,7 +78,7 @@ type child struct {
 	gone       func(e Exit, left bool)
 	leaderGone bool
 	exit       Exit
-	group      *Group
+	group      *group
 }
 
 // NewSpawner starts a goroutine that forks and one that waits; Close ends both.
@@ -179,7 +180,7 @@ func (s *Spawner) Exec(before func() error, path string, argv, env []string) err
 }
 
 // group is the group of a child that this program has forked or adopted, nil if there is none.
-func (s *Spawner) group(pid int) *Group {
+func (s *Spawner) group(pid int) *group {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.children[pid]; c != nil {
@@ -189,7 +190,7 @@ func (s *Spawner) group(pid int) *Group {
 }
 
 // remember keeps the group of a child as long as the child lives.
-func (s *Spawner) remember(g *Group) {
+func (s *Spawner) remember(g *group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.children[g.leader]; c != nil {
@@ -199,7 +200,7 @@ func (s *Spawner) remember(g *Group) {
 
 // adopt registers a child that a predecessor in this process has forked, or gives
 // one of ours to another supervisor.
-func (s *Spawner) adopt(g *Group, gone func(Exit, bool)) {
+func (s *Spawner) adopt(g *group, gone func(Exit, bool)) {
 	s.mu.Lock()
 	if c := s.children[g.leader]; c != nil {
 		c.gone = gone
@@ -214,7 +215,7 @@ func (s *Spawner) adopt(g *Group, gone func(Exit, bool)) {
 }
 
 // take registers a child that another process has forked for us, like start.
-func (s *Spawner) take(g *Group, gone func(Exit, bool)) error {
+func (s *Spawner) take(g *group, gone func(Exit, bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stat, err := scoreboard.ReadStat(g.leader)

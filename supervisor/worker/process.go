@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"context"
@@ -69,8 +69,8 @@ type Observation struct {
 // HasAccepted tells whether the worker has accepted at least once.
 func (l Observation) HasAccepted() bool { return l.Held+l.Orphans > 0 }
 
-// Group is a worker's process group.
-type Group struct {
+// group is a worker's process group.
+type group struct {
 	leader  int
 	spawner *Spawner
 	groups  *scoreboard.Groups
@@ -86,19 +86,19 @@ type Group struct {
 	silent, ended chan struct{}
 	ending        sync.Once
 	reads         *slowReads
-	// launch is how it was started, lethal the instance's, sent is this worker's; all unset for one of a predecessor.
+	// launch is how it was started, fatal is shared with the workers of the same socket, sent is this worker's; all unset for one of a predecessor.
 	launch Launch
 	fatal  *fatalSignals
 	sent   *sentSignal
 }
 
-func (g *Group) PID() int { return g.leader }
+func (g *group) PID() int { return g.leader }
 
 // outputTimeout bounds the wait for the end of an ended worker's output: a process
 // that has left the group may hold the pipe for ever.
 const outputTimeout = 20 * time.Millisecond
 
-func (g *Group) Lines() []string {
+func (g *group) Lines() []string {
 	g.ending.Do(func() { close(g.ended) })
 	if g.silent != nil {
 		select {
@@ -109,7 +109,7 @@ func (g *Group) Lines() []string {
 	return g.tail.Lines()
 }
 
-func (g *Group) Signal(sig syscall.Signal) error {
+func (g *group) Signal(sig syscall.Signal) error {
 	err := g.spawner.signal(g.leader, sig)
 	if sig == syscall.SIGKILL || sig == syscall.SIGSTOP {
 		return err
@@ -117,7 +117,7 @@ func (g *Group) Signal(sig syscall.Signal) error {
 	return errors.Join(err, g.spawner.signal(g.leader, syscall.SIGCONT))
 }
 
-func (g *Group) Observe() Observation {
+func (g *group) Observe() Observation {
 	var l Observation
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
@@ -140,7 +140,7 @@ func (g *Group) Observe() Observation {
 }
 
 // observeThreads asks what the threads are doing.
-func (g *Group) observeThreads(pids []int) Observation {
+func (g *group) observeThreads(pids []int) Observation {
 	l, err := g.reads.threads.Read(readTimeout, 0, func() (Observation, error) {
 		var l Observation
 		l.addThreads(pids, g.listener.Inode())
@@ -167,7 +167,7 @@ func (l *Observation) addThreads(pids []int, listener scoreboard.Inode) {
 	}
 }
 
-func (g *Group) Accepts() bool {
+func (g *group) Accepts() bool {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return true
@@ -176,9 +176,9 @@ func (g *Group) Accepts() bool {
 	return l.Accepting || l.Unknown != ""
 }
 
-func (g *Group) Outdated() bool { return g.listener != g.socket.Listener() }
+func (g *group) Outdated() bool { return g.listener != g.socket.Listener() }
 
-func (g *Group) Resting() map[scoreboard.Inode]bool {
+func (g *group) Resting() map[scoreboard.Inode]bool {
 	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
 	all, _ := g.reads.resting.Read(readTimeout, 0, func() (map[scoreboard.Inode]bool, error) {
 		all := map[scoreboard.Inode]bool{}
@@ -196,7 +196,7 @@ func (g *Group) Resting() map[scoreboard.Inode]bool {
 	return all
 }
 
-func (g *Group) Suspended() bool {
+func (g *group) Suspended() bool {
 	pids, err := g.groups.Members(g.leader)
 	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool {
 		s, err := scoreboard.ReadStat(pid)
@@ -204,12 +204,12 @@ func (g *Group) Suspended() bool {
 	})
 }
 
-func (g *Group) Sleeps() bool {
+func (g *group) Sleeps() bool {
 	pids, err := g.groups.Members(g.leader)
 	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool { return !scoreboard.Sleeps(pid) })
 }
 
-func (g *Group) Evidence() []string {
+func (g *group) Evidence() []string {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return []string{err.Error()}
@@ -256,7 +256,7 @@ func describeEvidence(e scoreboard.Evidence) []string {
 	return append(lines, e.Missing...)
 }
 
-func (g *Group) Memory() (uint64, scoreboard.MemoryKind, error) {
+func (g *group) Memory() (uint64, scoreboard.MemoryKind, error) {
 	w, err := g.reads.memory.Read(readTimeout, memoryAge, g.sumMemory)
 	return w.bytes, w.kind, err
 }
@@ -267,7 +267,7 @@ type groupMemory struct {
 	kind  scoreboard.MemoryKind
 }
 
-func (g *Group) sumMemory() (groupMemory, error) {
+func (g *group) sumMemory() (groupMemory, error) {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return groupMemory{}, err
@@ -291,20 +291,20 @@ func (g *Group) sumMemory() (groupMemory, error) {
 
 // holding are the accepted connections that these processes have open, less those
 // that have been answered and that only inheritors hold.
-func (g *Group) holding(pids []int) ([]scoreboard.Conn, error) {
+func (g *group) holding(pids []int) ([]scoreboard.Conn, error) {
 	return g.held(pids, func(_ scoreboard.Conn, answered, _ bool) bool { return !answered })
 }
 
 // serving are the connections that a stop would cut: not those that are kept for
 // later, nor those that have been answered and whose client knows or has gone.
-func (g *Group) serving(pids []int) ([]scoreboard.Conn, error) {
+func (g *group) serving(pids []int) ([]scoreboard.Conn, error) {
 	return g.held(pids, func(c scoreboard.Conn, answered, kept bool) bool {
 		return !kept && !(answered && (c.Gone || c.Shut))
 	})
 }
 
 // held are the accepted connections that these processes have open and that count.
-func (g *Group) held(pids []int, counts func(c scoreboard.Conn, answered, kept bool) bool) ([]scoreboard.Conn, error) {
+func (g *group) held(pids []int, counts func(c scoreboard.Conn, answered, kept bool) bool) ([]scoreboard.Conn, error) {
 	conns, err := g.listener.Accepted()
 	if err != nil {
 		return nil, err
@@ -331,7 +331,7 @@ func (g *Group) held(pids []int, counts func(c scoreboard.Conn, answered, kept b
 }
 
 // follow passes the group's output on, to its end.
-func (g *Group) follow(r *os.File, share *OutputShare, line func(string)) {
+func (g *group) follow(r *os.File, share *OutputShare, line func(string)) {
 	g.pipe, g.silent = r, make(chan struct{})
 	prefix := strconv.Itoa(g.leader) + ": "
 	p := share.pacer(g.ended, func(text string) { line(prefix + text) })
@@ -351,10 +351,10 @@ func (g *Group) follow(r *os.File, share *OutputShare, line func(string)) {
 }
 
 // HandOver is what a successor needs: the descriptor of the output, -1 if it is closed, and the last lines.
-func (g *Group) HandOver() (output int, lines []string) { return g.output(), g.tail.Lines() }
+func (g *group) HandOver() (output int, lines []string) { return g.output(), g.tail.Lines() }
 
 // output is the descriptor of the group's output, for a successor; -1 if it is closed.
-func (g *Group) output() int {
+func (g *group) output() int {
 	fd := -1
 	if g.pipe == nil {
 		return fd

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"fmt"
@@ -77,7 +77,7 @@ func ownListeners(pids []int, but scoreboard.Inode) (addresses, names []string) 
 	return addresses[:min(len(addresses), mostNamed)], names
 }
 
-func (g *Group) Listening() (addresses, names []string) {
+func (g *group) Listening() (addresses, names []string) {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return nil, nil

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"os"
@@ -31,7 +31,7 @@ func TestLethalSignals(t *testing.T) {
 	} {
 		known := &fatalSignals{}
 		known.learn(c.sent, Exit{Status: c.exit})
-		g := &Group{launch: launch, fatal: known, sent: &sentSignal{}}
+		g := &group{launch: launch, fatal: known, sent: &sentSignal{}}
 		if got := g.stopSignal([]int{1}, what, true, syscall.SIGTERM); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"context"
@@ -15,7 +15,7 @@ const settle = 100 * time.Millisecond
 // A worker that is never free for long is watched from watchAfter looks on: for
 // watchFor after each pause, so that at most half a core goes into it.
 const (
-	GatePause  = 2 * time.Millisecond
+	gatePause  = 2 * time.Millisecond
 	watchAfter = 50
 	watchFor   = 20 * time.Millisecond
 	watchPause = 20 * time.Millisecond
@@ -28,14 +28,14 @@ const (
 // so no wake-up is lost.
 //
 // If we die with a group stopped, PDEATHSIG ends it; that is why it is KILL.
-func (g *Group) Release(ctx context.Context, sig syscall.Signal) bool {
+func (g *group) Release(ctx context.Context, sig syscall.Signal) bool {
 	what, isGo := invocationOf(g.leader, g.launch)
 	end := func(pids []int) syscall.Signal { return g.stopSignal(pids, what, isGo, sig) }
 	for looks := 1; ctx.Err() == nil; looks++ {
 		if g.tryRelease(ctx, end) {
 			return true
 		}
-		pause := GatePause
+		pause := gatePause
 		if looks > watchAfter {
 			pause = watchPause
 		}
@@ -53,7 +53,7 @@ func (g *Group) Release(ctx context.Context, sig syscall.Signal) bool {
 
 // watchBetweenRequests returns right after the group has closed a connection,
 // which is before it accepts the next: the best moment to look again.
-func (g *Group) watchBetweenRequests() {
+func (g *group) watchBetweenRequests() {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {
 		return
@@ -63,7 +63,7 @@ func (g *Group) watchBetweenRequests() {
 	}
 }
 
-func (g *Group) tryRelease(ctx context.Context, end func(pids []int) syscall.Signal) bool {
+func (g *group) tryRelease(ctx context.Context, end func(pids []int) syscall.Signal) bool {
 	defer func() { _ = g.spawner.signal(g.leader, syscall.SIGCONT) }()
 	if g.spawner.signal(g.leader, syscall.SIGSTOP) != nil {
 		return false
@@ -81,7 +81,7 @@ func (g *Group) tryRelease(ctx context.Context, end func(pids []int) syscall.Sig
 
 // mustEmpty reports whether connections wait that no later worker will see: those of
 // a listener that was replaced end with the last worker that has it.
-func (g *Group) mustEmpty() bool {
+func (g *group) mustEmpty() bool {
 	if !g.Outdated() {
 		return false
 	}
@@ -90,7 +90,7 @@ func (g *Group) mustEmpty() bool {
 }
 
 // stopped waits until no process of the group can run.
-func (g *Group) stopped(ctx context.Context) (pids []int, ok bool) {
+func (g *group) stopped(ctx context.Context) (pids []int, ok bool) {
 	give := time.Now().Add(settle)
 	for {
 		pids, err := g.groups.Members(g.leader)

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"bytes"
@@ -26,6 +26,7 @@ import (
 // holds the listener.
 const envWorker = "FCGISUP_WORKER"
 
+// MarkOf returns the assignment of that variable for the workers of an instance.
 func MarkOf(in fcgisup.Instance) string {
 	pid := os.Getpid()
 	stat, _ := scoreboard.ReadStat(pid) // without, none of its workers is ever taken for an orphan

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"errors"
@@ -47,7 +47,7 @@ func TestSpawnerTellsEachEndOnce(t *testing.T) {
 			if got.left || got.e.String() != "exit status 3" {
 				t.Errorf("%s, left %t", got.e, got.left)
 			}
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("an end is not told")
 		}
 	}

@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"debug/buildinfo"
@@ -75,7 +75,7 @@ func (a *fatalSignals) learn(e *sentSignal, exit Exit) {
 
 // stopSignal is the signal that ends a worker which is stopped and holds no connection: its own, or SIGKILL where that
 // makes no difference to the program.
-func (g *Group) stopSignal(pids []int, what invocation, isGo bool, sig syscall.Signal) syscall.Signal {
+func (g *group) stopSignal(pids []int, what invocation, isGo bool, sig syscall.Signal) syscall.Signal {
 	if g.fatal == nil || !isGo || len(pids) != 1 || sig != what.signal {
 		return sig
 	}

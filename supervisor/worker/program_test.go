@@ -1,4 +1,4 @@
-package supervisor
+package worker
 
 import (
 	"os"
@@ -66,7 +66,7 @@ func TestProgramIsSeenToChange(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, write := inFolder(t)
+			dir, write := inDirectory(t)
 			for _, file := range []string{"app", "script.pl", "releases/1/run", "releases/1/lib.pl", "data/file", "env"} {
 				write(file, "1st")
 			}
