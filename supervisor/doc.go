@@ -14,5 +14,5 @@
 // an instance needs, arrivals.go how long requests have waited. What others may see is a control.Status, published
 // after every step (publish.go).
 //
-// It may import the root package and the packages below supervisor, but not supervisor/monitor.
+// It may import the root package and the packages below supervisor; of supervisor/monitor only durable.
 package supervisor

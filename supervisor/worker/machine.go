@@ -66,7 +66,7 @@ const (
 	// DoSpawn starts a process.
 	DoSpawn Effect = "spawn"
 	// DoGate starts to look for the moment to signal; it ends with released or with the process.
-	DoGate   Effect = "gate"
+	DoGate Effect = "gate"
 	// DoSignal sends the stop signal, DoKill SIGKILL.
 	DoSignal Effect = "signal"
 	DoKill   Effect = "kill"
