@@ -8,18 +8,18 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// maxLookers bounds the threads that a file system can hold which does not answer,
-// attemptPatience how long such a one holds up a first attempt.
+// maxProgramChecks bounds the threads that a file system can hold which does not answer,
+// attemptTimeout how long such a one holds up a first attempt.
 const (
-	maxLookers      = 4
-	attemptPatience = 20 * time.Millisecond
+	maxProgramChecks = 4
+	attemptTimeout   = 20 * time.Millisecond
 )
 
 // programEvery is how often the program of a worker that waits is looked at. A
 // shorter wait is over before it could be worth it.
 const programEvery = time.Second
 
-// attempted is what a slot knows of the program that failed.
+// changeTracker is what a slot knows of the program that failed.
 //
 // A program that has changed is another one, and is tried at once. Its
 // predecessor's failures are forgiven later, with a second attempt, when it has
@@ -33,32 +33,32 @@ const programEvery = time.Second
 // on counting, and the gap between early attempts doubles, to max_delay, at which it
 // waits for its turn like any other. A pardon ends the gap, and a worker that
 // becomes ready ends all that.
-type attempted struct {
+type changeTracker struct {
 	// seen is the program at the last look, with what it was at the last attempt:
 	// as of a look that began before it. Nil: nobody knows, as after a handover.
-	seen, with worker.Program
-	// first is the look right before the attempt, when there was none earlier.
-	first *programLook
+	seen, attemptedWith worker.Program
+	// firstCheck is the look right before the attempt, when there was none earlier.
+	firstCheck *programCheck
 	// changedAt is when it was last seen changed; zero: that is dealt with.
 	changedAt time.Time
-	// while is how long the next change has to hold still, at least programEvery.
-	while time.Duration
+	// holdTime is how long the next change has to hold still, at least programEvery.
+	holdTime time.Duration
 	// gap is the least time from an attempt to an early one.
 	gap time.Duration
 }
 
-// programLook is a look under way. It has a goroutine of its own, for on a file
+// programCheck is a look under way. It has a goroutine of its own, for on a file
 // system that does not answer it never ends; so there is one at a time.
-type programLook struct {
-	sights []programSight
+type programCheck struct {
+	states []programState
 	// done is closed when it has ended.
 	done chan struct{}
-	// told: the log has what has changed.
-	told bool
+	// reported: the log has what has changed.
+	reported bool
 }
 
-// programSight is what there is to see of one launch.
-type programSight struct {
+// programState is what there is to see of one launch.
+type programState struct {
 	launch worker.Launch
 	// seen before, and now.
 	seen, now worker.Program
@@ -67,8 +67,8 @@ type programSight struct {
 	err   error
 }
 
-// take looks. What files say is read after their states, so that no change is missed.
-func (v *programSight) take(h host) {
+// read looks. What files say is read after their states, so that no change is missed.
+func (v *programState) read(h host) {
 	v.now = h.Program(v.launch)
 	_, outdated := v.now.ChangedSince(v.now.AsRead(v.launch))
 	_, moved := v.now.ChangedSince(v.seen)
@@ -82,38 +82,38 @@ func (v *programSight) take(h host) {
 }
 
 // of is what was seen of a launch; nil if that was not looked at.
-func (k *programLook) of(l worker.Launch) *programSight {
-	n := slices.IndexFunc(k.sights, func(v programSight) bool { return v.launch.Equal(l) })
+func (k *programCheck) of(l worker.Launch) *programState {
+	n := slices.IndexFunc(k.states, func(v programState) bool { return v.launch.Equal(l) })
 	if n < 0 {
 		return nil
 	}
-	return &k.sights[n]
+	return &k.states[n]
 }
 
-// lookAtPrograms begins a look, unless one is under way.
-func (i *instance) lookAtPrograms(slots ...*slot) {
-	if i.programLook != nil {
+// checkPrograms begins a look, unless one is under way.
+func (i *instance) checkPrograms(slots ...*slot) {
+	if i.programCheck != nil {
 		return
 	}
-	k := &programLook{done: make(chan struct{})}
+	k := &programCheck{done: make(chan struct{})}
 	for _, s := range slots { // most have the same
 		if k.of(s.launch) == nil {
-			k.sights = append(k.sights, programSight{launch: s.launch, seen: s.last.seen})
+			k.states = append(k.states, programState{launch: s.launch, seen: s.changes.seen})
 		}
 	}
-	i.programLook = k
-	sights := slices.Clone(k.sights)
+	i.programCheck = k
+	sights := slices.Clone(k.states)
 	go func() {
-		i.opt.lookers <- struct{}{}
-		defer func() { <-i.opt.lookers }()
+		i.opt.programChecks <- struct{}{}
+		defer func() { <-i.opt.programChecks }()
 		for n := range sights {
-			sights[n].take(i.host)
+			sights[n].read(i.host)
 		}
 		close(k.done)
 		i.post(func(now time.Time) {
-			i.programLook = nil
-			k.sights = sights
-			i.judgePrograms(k, now)
+			i.programCheck = nil
+			k.states = sights
+			i.applyProgramCheck(k, now)
 		})
 	}()
 }
@@ -121,26 +121,26 @@ func (i *instance) lookAtPrograms(slots ...*slot) {
 // noteAttempt has it known what an attempt is made with, right before it is made.
 // After a failure it was looked at while the slot waited.
 func (i *instance) noteAttempt(s *slot) {
-	s.last.with, s.last.first = s.last.seen, nil
-	if s.m.Attempt > 0 && s.last.seen != nil {
+	s.changes.attemptedWith, s.changes.firstCheck = s.changes.seen, nil
+	if s.m.Attempt > 0 && s.changes.seen != nil {
 		return
 	}
-	s.last.with, s.last.seen = nil, nil
-	i.lookAtPrograms(s)
-	if k := i.programLook; k.of(s.launch) != nil {
-		s.last.first = k
+	s.changes.attemptedWith, s.changes.seen = nil, nil
+	i.checkPrograms(s)
+	if k := i.programCheck; k.of(s.launch) != nil {
+		s.changes.firstCheck = k
 		select { // what changes after the attempt has begun must not pass for what it was made with
 		case <-k.done:
-		case <-time.After(attemptPatience):
+		case <-time.After(attemptTimeout):
 		}
 	}
 }
 
-// waits tells whether the slot's next attempt is yet to come.
-func (s *slot) waits() bool { return s.m.State == control.Backoff || s.m.State == control.Failing }
+// isWaiting tells whether the slot's next attempt is yet to come.
+func (s *slot) isWaiting() bool { return s.m.State == control.Backoff || s.m.State == control.Failing }
 
 // waitsLong tells whether it waits for so long that a change of its program ends that.
-func (s *slot) waitsLong() bool { return s.waits() && s.m.Deadline.Sub(s.m.Since) > programEvery }
+func (s *slot) waitsLong() bool { return s.isWaiting() && s.m.Deadline.Sub(s.m.Since) > programEvery }
 
 // programPolicy looks at the programs of workers that wait: at once, so that the next
 // attempt is made with what the environment file says, and again while they wait.
@@ -149,7 +149,7 @@ type programPolicy struct{ *instance }
 
 func (p programPolicy) next() time.Time {
 	switch {
-	case p.phase != phaseAwake || p.programLook != nil || !slices.ContainsFunc(p.slots, (*slot).waits):
+	case p.phase != phaseAwake || p.programCheck != nil || !slices.ContainsFunc(p.slots, (*slot).isWaiting):
 		return time.Time{}
 	case p.programAt.IsZero():
 		return immediately
@@ -161,29 +161,29 @@ func (p programPolicy) run(now time.Time) {
 	first := p.programAt.IsZero()
 	p.programAt = now.Add(programEvery)
 	if !first { // else they were looked at before this supervisor took over
-		p.lookAtPrograms(slices.DeleteFunc(slices.Clone(p.slots), func(s *slot) bool { return !s.waits() })...)
+		p.checkPrograms(slices.DeleteFunc(slices.Clone(p.slots), func(s *slot) bool { return !s.isWaiting() })...)
 	}
 }
 
-// judgePrograms does what a look calls for.
-func (i *instance) judgePrograms(k *programLook, now time.Time) {
+// applyProgramCheck does what a look calls for.
+func (i *instance) applyProgramCheck(k *programCheck, now time.Time) {
 	for _, s := range i.slots {
 		v := k.of(s.launch)
 		switch {
 		case v == nil:
-		case s.last.first == k:
-			s.last.first = nil
-			s.last.with = v.now.AsRead(s.launch)
-			s.last.seen = s.last.with
-		case s.waits() && i.phase == phaseAwake:
-			i.renew(s, v)
-			i.judgeProgram(s, v, k, now)
+		case s.changes.firstCheck == k:
+			s.changes.firstCheck = nil
+			s.changes.attemptedWith = v.now.AsRead(s.launch)
+			s.changes.seen = s.changes.attemptedWith
+		case s.isWaiting() && i.phase == phaseAwake:
+			i.rebuildLaunch(s, v)
+			i.applyProgramChange(s, v, k, now)
 		}
 	}
 }
 
-// renew starts the slot's next worker with what the environment file says now.
-func (i *instance) renew(s *slot, v *programSight) {
+// rebuildLaunch starts the slot's next worker with what the environment file says now.
+func (i *instance) rebuildLaunch(s *slot, v *programState) {
 	if v.fresh == nil {
 		return
 	}
@@ -198,10 +198,10 @@ func (i *instance) renew(s *slot, v *programSight) {
 	s.launch = *v.fresh
 }
 
-// judgeProgram ends the wait of a worker whose program has changed.
-func (i *instance) judgeProgram(s *slot, v *programSight, k *programLook, now time.Time) {
-	if _, moved := v.now.ChangedSince(s.last.seen); moved {
-		s.last.seen, s.last.changedAt = v.now, now
+// applyProgramChange ends the wait of a worker whose program has changed.
+func (i *instance) applyProgramChange(s *slot, v *programState, k *programCheck, now time.Time) {
+	if _, moved := v.now.ChangedSince(s.changes.seen); moved {
+		s.changes.seen, s.changes.changedAt = v.now, now
 		if v.err != nil {
 			i.log.Warn("workers are started as before", "error", v.err)
 			v.err = nil // that is told once
@@ -210,19 +210,19 @@ func (i *instance) judgeProgram(s *slot, v *programSight, k *programLook, now ti
 	if !s.waitsLong() || now.Sub(s.m.Since) < programEvery {
 		return
 	}
-	name, differs := v.now.ChangedSince(s.last.with)
+	name, differs := v.now.ChangedSince(s.changes.attemptedWith)
 	switch {
-	case differs && now.Sub(s.m.Spawned) >= s.last.gap:
-		if s.last.with != nil && !k.told {
+	case differs && now.Sub(s.m.Spawned) >= s.changes.gap:
+		if s.changes.attemptedWith != nil && !k.reported {
 			i.log.Info("the program has changed", "file", name)
-			k.told = true
+			k.reported = true
 		}
-		s.last.gap = i.doubled(s.last.gap)
-		i.happen(s, worker.Event{Kind: worker.Changed}, now)
-	case !differs && !s.last.changedAt.IsZero() && now.Sub(s.last.changedAt) >= max(s.last.while, programEvery):
-		s.last.changedAt, s.last.gap = time.Time{}, 0
-		s.last.while = i.doubled(s.last.while)
-		i.happen(s, worker.Event{Kind: worker.Changed, Settled: true}, now)
+		s.changes.gap = i.doubled(s.changes.gap)
+		i.dispatch(s, worker.Event{Kind: worker.Changed}, now)
+	case !differs && !s.changes.changedAt.IsZero() && now.Sub(s.changes.changedAt) >= max(s.changes.holdTime, programEvery):
+		s.changes.changedAt, s.changes.gap = time.Time{}, 0
+		s.changes.holdTime = i.doubled(s.changes.holdTime)
+		i.dispatch(s, worker.Event{Kind: worker.Changed, Settled: true}, now)
 	}
 }
 

@@ -28,15 +28,15 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// patience bounds every wait of these tests; it is reached only by what is broken.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of these tests; it is reached only by what is broken.
+const waitLimit = 30 * time.Second
 
 // eventually polls until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in %s it never happened: %s", patience, what)
+			t.Fatalf("in %s it never happened: %s", waitLimit, what)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (b *bed) stop() {
 		if err != nil {
 			b.t.Errorf("Run: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		b.t.Fatal("Run does not return")
 	}
 	b.spawner.Close()
@@ -277,7 +277,7 @@ func request(a fcgisup.Address, line string) (received, error) {
 }
 
 func receive(conn net.Conn) (received, error) {
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waitLimit))
 	all, err := io.ReadAll(conn)
 	if err != nil {
 		return received{}, err

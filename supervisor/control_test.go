@@ -32,7 +32,7 @@ func (b *bed) control() (call func(method, path string) (int, string)) {
 		b.t.Fatal(err)
 	}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") })
-	server := &http.Server{Handler: control.Handler(b.sup, metrics, func() (control.ConfigRead, bool) { return control.ConfigRead{}, false }), ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: control.Handler(b.sup, metrics, func() (control.ConfigRead, bool) { return control.ConfigRead{}, false }), ReadHeaderTimeout: waitLimit}
 	go func() { _ = server.Serve(l) }()
 	b.t.Cleanup(func() { _ = server.Close() })
 	client := &http.Client{Transport: &http.Transport{

@@ -6,15 +6,15 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// departures reports whether a connection has left the accept queue since it was first
+// queueWatch reports whether a connection has left the accept queue since it was first
 // looked at. Its length alone does not: where one was accepted another may wait.
-type departures struct {
-	line  line
-	found bool
+type queueWatch struct {
+	listing queueListing
+	found   bool
 }
 
-// line is the accept queue as it was listed.
-type line struct {
+// queueListing is the accept queue as it was listed.
+type queueListing struct {
 	waiters []scoreboard.Waiter
 	// least and most bound the connections that wait and are not listed: those of TCP
 	// clients that have reset them, which stay in the queue without an address.
@@ -22,16 +22,16 @@ type line struct {
 }
 
 // observe is one look.
-func (d *departures) observe(now line) {
-	d.found = d.found || left(d.line, now)
-	d.line = now
+func (d *queueWatch) observe(now queueListing) {
+	d.found = d.found || hasLeft(d.listing, now)
+	d.listing = now
 }
 
-// left reports whether a connection that waited before does not wait now. On a unix
+// hasLeft reports whether a connection that waited before does not wait now. On a unix
 // socket only the head ever leaves, a client that has gone stays as an entry
 // without a name, and who is at another place than before has moved up; on TCP the
 // entries have addresses and no order.
-func left(before, now line) bool {
+func hasLeft(before, now queueListing) bool {
 	missing := 0
 	for place, w := range before.waiters {
 		switch {

@@ -42,7 +42,7 @@ func TestLeft(t *testing.T) {
 		"TCP: one left, one came":         {tcp(7, 8), tcp(8, 9), true},
 		"TCP: all left":                   {tcp(7), nil, true},
 	} {
-		if got := left(line{waiters: test.before}, line{waiters: test.now}); got != test.want {
+		if got := hasLeft(queueListing{waiters: test.before}, queueListing{waiters: test.now}); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -68,9 +68,9 @@ func TestTCPClientsThatReset(t *testing.T) {
 	}
 	defer socket.Close()
 	h := &realHost{socket: socket}
-	waiters := func(listed, all int) line {
+	waiters := func(listed, all int) queueListing {
 		t.Helper()
-		var now line
+		var now queueListing
 		eventually(t, "the queue shows it", func() bool {
 			now, err = h.waiters()
 			return err != nil || len(now.waiters) == listed && now.most == all-listed
@@ -89,7 +89,7 @@ func TestTCPClientsThatReset(t *testing.T) {
 		defer c.Close()
 		clients = append(clients, c.(*net.TCPConn))
 	}
-	var d departures
+	var d queueWatch
 	d.observe(waiters(2, 2))
 	_ = clients[0].SetLinger(0)
 	_ = clients[0].Close()

@@ -27,7 +27,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	<-blocked
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := b.sup.Freeze(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.sup.Suspend(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	// Had it answered whether it is busy, and not what it is:
@@ -37,7 +37,7 @@ func TestFreezeObeysItsContext(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := b.sup.hold(ctx, verdict); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.sup.suspendInstances(ctx, verdict); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	close(verdict)

@@ -44,7 +44,7 @@ type listener interface {
 	// pending reports whether a connection waits.
 	pending() bool
 	// waiters are the connections that wait; it costs a fraction of observe.
-	waiters() (line, error)
+	waiters() (queueListing, error)
 	// accept takes the head of the queue; nil when nothing waits. Only while no worker lives.
 	accept() net.Conn
 	// retire takes away the path of a socket that is ours, so that no more
@@ -97,15 +97,15 @@ func (h *realHost) disarm() { h.watcher.Disarm(h.socket.FD()) }
 func (h *realHost) pending() bool { return h.socket.Pending() }
 
 // waiters are nameless where the kernel tells only how many there are.
-func (h *realHost) waiters() (line, error) {
+func (h *realHost) waiters() (queueListing, error) {
 	l := h.socket.Listener()
 	before, _ := l.Queue()
 	listed, err := l.Waiting()
 	q, queueErr := l.Queue()
 	if err != nil {
-		return line{waiters: slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length)}, queueErr
+		return queueListing{waiters: slices.Repeat([]scoreboard.Waiter{{Gone: true}}, q.Length)}, queueErr
 	}
-	now := line{waiters: listed}
+	now := queueListing{waiters: listed}
 	if l.Network() == "tcp" && queueErr == nil {
 		now.least, now.most = max(before.Length-len(listed), 0), max(q.Length-len(listed), 0)
 	}

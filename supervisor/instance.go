@@ -24,8 +24,8 @@ type instance struct {
 	log  *slog.Logger
 	// wakeAll, if set, is called when the first request comes.
 	wakeAll func()
-	// news is called after each step that others may see.
-	news func()
+	// onChange is called after each step that others may see.
+	onChange func()
 
 	// policies are what it does by itself.
 	policies []policy
@@ -56,8 +56,8 @@ type instance struct {
 	pool
 	preforking
 	health
-	socket socketCare
-	sight
+	socket socketState
+	sampler
 	bound queueBound
 	tally
 	answers chan struct{}
@@ -89,7 +89,7 @@ func newInstance(in fcgisup.Instance, app fcgisup.App, l worker.Launch, h host, 
 		answers:  make(chan struct{}, maxAnswers),
 		state:    control.Sleeping,
 		since:    time.Now(),
-		news:     func() {},
+		onChange: func() {},
 	}
 	i.policies = newPolicies(i)
 	return i
@@ -285,7 +285,7 @@ func closeOnce(c chan struct{}) {
 func (i *instance) add(l worker.Launch, now time.Time) *slot {
 	s := &slot{m: worker.Machine{State: control.Stopped}, launch: l, generation: i.generation}
 	i.slots = append(i.slots, s)
-	i.happen(s, worker.Event{Kind: worker.Start}, now)
+	i.dispatch(s, worker.Event{Kind: worker.Start}, now)
 	return s
 }
 

@@ -123,8 +123,8 @@ func (h *fakeHost) pending() bool {
 	return h.waiting > 0
 }
 
-func (h *fakeHost) waiters() (line, error) {
-	return line{waiters: h.observe(nil, time.Time{}).Waiters}, nil
+func (h *fakeHost) waiters() (queueListing, error) {
+	return queueListing{waiters: h.observe(nil, time.Time{}).Waiters}, nil
 }
 
 // observe shows each worker with the connections that its look says.
@@ -411,7 +411,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	}
 	b := &bench{host: h}
 	opt := &Options{
-		pings: &pingBook{}, siblings: 1, looking: &sync.Mutex{}, lookers: make(chan struct{}, maxLookers),
+		pings: &pingBook{}, siblings: 1, sampling: &sync.Mutex{}, programChecks: make(chan struct{}, maxProgramChecks),
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
 		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) control.ProbeResult {
@@ -419,7 +419,7 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		},
 		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
 		Output:      func(fcgisup.Instance, string) {},
-		turn:        &turn{},
+		recycleLock: &recycleLock{},
 	}
 	launch := worker.Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
 	b.instance = newInstance(app.Instance(1), app, launch, h, opt)

@@ -47,7 +47,7 @@ func (p leavePolicy) run(now time.Time) {
 	}
 	p.leaveBy = time.Time{}
 	for _, s := range p.slots {
-		p.happen(s, worker.Event{Kind: worker.Stop, Cause: control.Operator}, now)
+		p.dispatch(s, worker.Event{Kind: worker.Stop, Cause: control.Operator}, now)
 	}
 }
 
@@ -56,6 +56,6 @@ func (i *instance) killAll(now time.Time) {
 	i.leave(now)
 	i.leaveBy = time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, worker.Event{Kind: worker.Kill, Cause: control.Operator}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Kill, Cause: control.Operator}, now)
 	}
 }

@@ -110,7 +110,7 @@ func collect(st control.Status, ch chan<- prometheus.Metric) {
 	some(descSaturate, saturation(st, byState[control.Ready]))
 	some(descOldest, st.OldestRequestSeconds)
 	some(descOrphans, number64(st.Orphaned))
-	busy, memory := weights(st.Workers)
+	busy, memory := busyAndMemory(st.Workers)
 	if t := st.Template; t != nil {
 		for _, s := range control.TemplateStates {
 			send(descTemplate, prometheus.GaugeValue, oneIf(s == t.State), string(s))
@@ -158,9 +158,9 @@ func number64(n *int) *float64 {
 	return &v
 }
 
-// weights are how many workers are busy, and the memory of all, which is known
+// busyAndMemory are how many workers are busy, and the memory of all, which is known
 // only if that of each is.
-func weights(workers []control.WorkerStatus) (busy float64, memory *float64) {
+func busyAndMemory(workers []control.WorkerStatus) (busy float64, memory *float64) {
 	sum := 0.0
 	memory = &sum
 	for _, w := range workers {

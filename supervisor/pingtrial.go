@@ -138,9 +138,9 @@ func (i *instance) mayAsk(l worker.Launch) bool {
 	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
 }
 
-// mixed tells whether a worker lives that was started otherwise than new ones
+// hasOtherPrograms tells whether a worker lives that was started otherwise than new ones
 // are and is not known to answer: whom a ping would meet is not known.
-func (i *instance) mixed() bool {
+func (i *instance) hasOtherPrograms() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool {
 		return s.m.Alive() && !s.launch.Equal(i.launch) && !i.mayAsk(s.launch)
 	})
@@ -176,7 +176,7 @@ func (i *instance) planProbe(now time.Time) {
 // tryPing tries a first ping when the instance serves nobody.
 func (i *instance) tryPing(now time.Time) {
 	i.probeAt = now.Add(trialDelay)
-	if i.trial != nil || i.roll != nil || i.mixed() || !i.ready() || !i.still(now) || !i.opt.pings.begin(i.pinged(), i) {
+	if i.trial != nil || i.roll != nil || i.hasOtherPrograms() || !i.ready() || !i.isQuiet(now) || !i.opt.pings.begin(i.pinged(), i) {
 		return
 	}
 	t := &pingTrial{of: i.pinged()}
@@ -185,7 +185,7 @@ func (i *instance) tryPing(now time.Time) {
 		if errors.Is(r.Err, fs.ErrPermission) {
 			t.answered = true
 			i.endTrial(now)
-			i.probed(now, control.ProbeStatus{At: now, OK: true, Skipped: control.ProbeDenied, Class: r.Class, Error: r.Err.Error()})
+			i.recordProbe(now, control.ProbeStatus{At: now, OK: true, Skipped: control.ProbeDenied, Class: r.Class, Error: r.Err.Error()})
 			return
 		}
 		i.probings.Observe(took)
@@ -204,15 +204,15 @@ func (i *instance) tryPing(now time.Time) {
 	i.sampleAt = now // who takes it?
 }
 
-// still tells whether nobody is served and nobody waits, as far as that can be known.
+// isQuiet tells whether nobody is served and nobody waits, as far as that can be known.
 // A kept connection holds its worker, so that a ping may wait behind it.
-func (i *instance) still(now time.Time) bool {
+func (i *instance) isQuiet(now time.Time) bool {
 	i.observe(now, now)
 	return len(i.board.Requests)+len(i.board.Kept) == 0 && i.board.Queue.Length == 0
 }
 
-// seeTrial notes which worker has taken the ping of a trial.
-func (i *instance) seeTrial() {
+// noteTrialHolder notes which worker has taken the ping of a trial.
+func (i *instance) noteTrialHolder() {
 	if i.trial == nil || i.trial.answered || i.trial.holder != 0 {
 		return
 	}
@@ -280,7 +280,7 @@ func (i *instance) endTrial(now time.Time) {
 	case t.verdict == control.PingNone:
 		i.log.Info("the program answers no ping and is not pinged again; health.path would probe it with a request")
 	case t.verdict == control.PingAnswers && t.of.equal(i.pinged()) && i.pings():
-		i.probed(now, control.ProbeStatus{At: now, OK: true, Ping: control.PingAnswers})
+		i.recordProbe(now, control.ProbeStatus{At: now, OK: true, Ping: control.PingAnswers})
 	}
 	i.planProbe(now)
 }
@@ -294,7 +294,7 @@ func (i *instance) freeFromTrial(now time.Time) {
 			return r.Gone && i.fromProbe(r.Since) && slices.Contains(r.Workers, s.id)
 		}
 		if s.m.State == control.Ready && !i.serves(s) && slices.ContainsFunc(i.board.Requests, ours) && !s.proc.Accepts() {
-			i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Pinged}, now)
+			i.dispatch(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Pinged}, now)
 		}
 	}
 }

@@ -284,11 +284,11 @@ func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 		b.after(5 * time.Second)
 		var m HandedInstance
 		done := make(chan struct{})
-		b.post(func(time.Time) { m = b.remember(&listen.Socket{}); close(done) })
+		b.post(func(time.Time) { m = b.snapshot(&listen.Socket{}); close(done) })
 		<-done
 		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log, pings: &pingBook{}})
 		m.Slots = nil
-		heir.recall(m, nil)
+		heir.restore(m, nil)
 		if v := heir.pingVerdict(); v != control.PingNone {
 			t.Errorf("the successor knows %q", v)
 		}

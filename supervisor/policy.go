@@ -99,7 +99,7 @@ func (p deadlinePolicy) next() (next time.Time) {
 func (p deadlinePolicy) run(now time.Time) {
 	for _, s := range slices.Clone(p.slots) {
 		if due(s.m.Deadline, now) {
-			p.happen(s, worker.Event{Kind: worker.Deadline}, now)
+			p.dispatch(s, worker.Event{Kind: worker.Deadline}, now)
 		}
 	}
 }
@@ -110,7 +110,7 @@ type readinessPolicy struct{ *instance }
 func (p readinessPolicy) next() (next time.Time) {
 	for _, s := range p.slots {
 		if s.m.State == control.Starting {
-			next = sooner(next, s.lookAt)
+			next = sooner(next, s.checkAt)
 		}
 	}
 	return next
@@ -118,8 +118,8 @@ func (p readinessPolicy) next() (next time.Time) {
 
 func (p readinessPolicy) run(now time.Time) {
 	for _, s := range slices.Clone(p.slots) {
-		if s.m.State == control.Starting && due(s.lookAt, now) {
-			p.lookAtStarting(s, now)
+		if s.m.State == control.Starting && due(s.checkAt, now) {
+			p.checkReadiness(s, now)
 		}
 	}
 }

@@ -25,28 +25,28 @@ type health struct {
 }
 
 const (
-	// ownEcho is how late the kernel may show what our probe did.
-	ownEcho = 100 * time.Millisecond
-	// lateEcho is how late a worker may close the connection of an answered probe.
-	lateEcho = 2 * time.Second
+	// probeLag is how late the kernel may show what our probe did.
+	probeLag = 100 * time.Millisecond
+	// probeCloseLag is how late a worker may close the connection of an answered probe.
+	probeCloseLag = 2 * time.Second
 )
 
 // fromProbe tells whether a connection that came at this time was probably ours.
 func (i *instance) fromProbe(came time.Time) bool {
-	return !came.Before(i.probeBegin) && (i.probing || came.Sub(i.probeEnd) < ownEcho)
+	return !came.Before(i.probeBegin) && (i.probing || came.Sub(i.probeEnd) < probeLag)
 }
 
-// echo is how many of the connections that the last look showed are our own
+// ownProbeConns is how many of the connections that the last look showed are our own
 // probe's, and so nobody's request: one while it is under way, and for a while
 // after it one that came with it and whose client has gone, which its worker, on a
 // busy machine, has not closed yet.
-func (i *instance) echo(now time.Time) int {
+func (i *instance) ownProbeConns(now time.Time) int {
 	since := now.Sub(i.probeEnd)
-	if i.probing || since < ownEcho {
+	if i.probing || since < probeLag {
 		return 1
 	}
 	ours := func(r scoreboard.Request) bool { return r.Gone && i.fromProbe(r.Since) }
-	if since < lateEcho && slices.ContainsFunc(i.board.Requests, ours) {
+	if since < probeCloseLag && slices.ContainsFunc(i.board.Requests, ours) {
 		return 1
 	}
 	return 0
@@ -77,7 +77,7 @@ func (p probePolicy) run(now time.Time) {
 			i.planProbe(now)
 			return
 		case control.PingAnswers:
-			if i.mixed() {
+			if i.hasOtherPrograms() {
 				i.probeAt = now.Add(trialDelay)
 				return
 			}
@@ -88,10 +88,10 @@ func (p probePolicy) run(now time.Time) {
 		if i.pings() {
 			skipped.Ping = control.PingAnswers
 		}
-		i.probed(now, skipped)
+		i.recordProbe(now, skipped)
 		return
 	}
-	i.sendProbe(now, h.Timeout, i.judge)
+	i.sendProbe(now, h.Timeout, i.handleProbeResult)
 }
 
 // anyIdle tells whether some ready worker would serve the next request, or should;
@@ -117,9 +117,9 @@ func (i *instance) serves(s *slot) bool {
 	return slices.ContainsFunc(i.board.Requests, waits) || slices.ContainsFunc(i.board.Kept, waits)
 }
 
-// judge turns a probe's result into a verdict. The kernel comes first: a worker
+// handleProbeResult turns a probe's result into a verdict. The kernel comes first: a worker
 // that serves somebody is busy, not dead.
-func (i *instance) judge(now time.Time, r control.ProbeResult, took time.Duration) {
+func (i *instance) handleProbeResult(now time.Time, r control.ProbeResult, took time.Duration) {
 	i.probings.Observe(took)
 	p := control.ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}
 	if i.pings() {
@@ -127,28 +127,28 @@ func (i *instance) judge(now time.Time, r control.ProbeResult, took time.Duratio
 	}
 	if errors.Is(r.Err, fs.ErrPermission) { // the socket's owner and mode keep us out, and say nothing of a worker
 		p.OK, p.Skipped, p.Class, p.Error = true, control.ProbeDenied, r.Class, r.Err.Error()
-		i.probed(now, p)
+		i.recordProbe(now, p)
 		return
 	}
 	if r.Err != nil {
 		p.Class, p.Error, p.Answer = r.Class, r.Err.Error(), fcgisup.Printable(string(r.Answer))
 		i.probeFail[r.Class]++
-		if (r.Class == fcgisup.ProbeTimeout || r.Class == fcgisup.ProbeFull) && len(i.guilty()) == 0 {
+		if (r.Class == fcgisup.ProbeTimeout || r.Class == fcgisup.ProbeFull) && len(i.unresponsiveWorkers()) == 0 {
 			p.OK, p.Skipped = true, "it waited behind requests that are being served"
 		}
 	}
-	i.probed(now, p)
+	i.recordProbe(now, p)
 	if p.OK {
 		return
 	}
 	i.log.Warn("probe failed", "class", p.Class, "error", p.Error, "failures", i.probe.Failures)
 	if i.probe.Failures >= i.app.Health.Failures {
-		i.condemn(now)
+		i.markUnhealthy(now)
 	}
 }
 
-// probed records a probe and plans the next.
-func (i *instance) probed(now time.Time, p control.ProbeStatus) {
+// recordProbe records a probe and plans the next.
+func (i *instance) recordProbe(now time.Time, p control.ProbeStatus) {
 	if !p.OK {
 		p.Failures = 1
 		if i.probe != nil {
@@ -160,10 +160,10 @@ func (i *instance) probed(now time.Time, p control.ProbeStatus) {
 	i.probeAt = now.Add(i.app.Health.Interval)
 }
 
-// guilty are the ready workers that do not serve anybody and yet let a probe
+// unresponsiveWorkers are the ready workers that do not serve anybody and yet let a probe
 // time out: those that hold a connection whose client (the probe) has gone, else
 // those that hold none.
-func (i *instance) guilty() []*slot {
+func (i *instance) unresponsiveWorkers() []*slot {
 	var orphaned, free []*slot
 	for _, s := range i.slots {
 		if s.m.State != control.Ready {
@@ -183,10 +183,10 @@ func (i *instance) guilty() []*slot {
 	return free
 }
 
-// condemn acts on too many failures in a row. What does not answer is stopped
+// markUnhealthy acts on too many failures in a row. What does not answer is stopped
 // and, if need be, killed. What answers wrong still serves, so it is replaced as
 // gently as by a restart; on a shared socket it may be any worker, so all are.
-func (i *instance) condemn(now time.Time) {
+func (i *instance) markUnhealthy(now time.Time) {
 	last := *i.probe
 	last.Failures = 0
 	i.probe = &last
@@ -196,9 +196,9 @@ func (i *instance) condemn(now time.Time) {
 		}
 		return
 	}
-	for _, s := range i.guilty() {
+	for _, s := range i.unresponsiveWorkers() {
 		s.why = string(last.Class) + ": " + last.Error
 		s.evidence = s.proc.Evidence()
-		i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Probe}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Probe}, now)
 	}
 }

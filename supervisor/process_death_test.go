@@ -206,7 +206,7 @@ func playInit() int {
 		return code
 	}
 	var left []string
-	for end := time.Now().Add(patience / 2); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit / 2); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if left = processes(); len(left) == 0 {
 			fmt.Println("nobody is left")
 			return 0

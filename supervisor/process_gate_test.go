@@ -130,7 +130,7 @@ func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
 	}
 	eventually(t, "the worker has it", func() bool { return b.holds(pid) == 1 })
 	go func() {
-		for alive := time.Now().Add(patience); time.Now().Before(alive) && b.status().State != control.InstanceStopping; {
+		for alive := time.Now().Add(waitLimit); time.Now().Before(alive) && b.status().State != control.InstanceStopping; {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -222,7 +222,7 @@ func TestIgnoredSignalsEndInKill(t *testing.T) {
 				}
 				begin := time.Now()
 				b.stop()
-				if d := time.Since(begin); d < timeout || d > patience/2 {
+				if d := time.Since(begin); d < timeout || d > waitLimit/2 {
 					t.Errorf("stopped after %s", d)
 				}
 				st := b.sup.instances[0].status.Load()

@@ -304,7 +304,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		next.host.version.Store(7)
 		opt := *b.opt
 		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt)
-		next.recall(handed, nil)
+		next.restore(handed, nil)
 		files := worker.ReadProgram(next.slots[0].launch)
 		if !slices.ContainsFunc(files, func(f worker.ProgramFile) bool { return f.Path == app.EnvironmentFile }) {
 			t.Error("what a worker is started from is not known any more")

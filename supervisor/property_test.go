@@ -61,7 +61,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 	i.phase, i.slept = pick(r, phaseSleeping, phaseAwake, phaseLeaving), r.IntN(2) == 0
 	i.want = r.IntN(4)
 	i.probing, i.watching, i.blind = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(4) == 0
-	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.ripeSince = when(), when(), when(), when(), when()
+	i.probeAt, i.sampleAt, i.activeAt, i.recycleAt, i.recycleDueSince = when(), when(), when(), when(), when()
 	i.programAt, i.cold.next, i.leaveBy, i.socket.at, i.socket.moveAt = when(), when(), when(), when(), when()
 	i.queueAt, i.sleptAt, i.cold.news = when(), when(), r.IntN(2) == 0
 	i.bound.set, i.bound.open, i.bound.failed = r.IntN(2), r.IntN(3), r.IntN(4) == 0
@@ -74,7 +74,7 @@ func spin(t *testing.T, r *rand.Rand) string {
 	i.cold.on, i.cold.answered = r.IntN(2) == 0, r.IntN(2) == 0
 	i.cold.took = pick(r, 0, time.Nanosecond, time.Hour)
 	if r.IntN(3) == 0 {
-		i.programLook = &programLook{done: make(chan struct{})}
+		i.programCheck = &programCheck{done: make(chan struct{})}
 	}
 	for range r.IntN(4) {
 		i.slots = append(i.slots, randomSlot(r, i, h, now, when))
@@ -119,7 +119,7 @@ func randomSlot(r *rand.Rand, i *instance, h *fakeHost, now time.Time, when func
 		s.m.Deadline = now.Add(pick(r, -time.Hour, 0, time.Nanosecond, time.Hour))
 		s.m.StopBy = now.Add(pick(r, -time.Hour, 0, time.Hour))
 	}
-	s.expires, s.lookAt = when(), when()
+	s.expiresAt, s.checkAt = when(), when()
 	if s.m.Alive() {
 		p, err := h.Spawn(s.launch, nil, func(worker.Exit, bool) {})
 		for err != nil {

@@ -73,7 +73,7 @@ func (i *instance) publish(now time.Time) {
 		}
 	}
 	if before := i.status.Swap(st); before == nil || before.headline() != st.headline() {
-		i.news()
+		i.onChange()
 	}
 }
 
@@ -178,7 +178,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 		st := *i.status.Load()
 		var procs map[int]worker.Process
 		if st.State != control.Sleeping || len(st.Workers) > 0 || st.Template != nil {
-			procs = i.lookNow(ctx, begun)
+			procs = i.refresh(ctx, begun)
 			st = *i.status.Load()
 		}
 		if q, err := st.board.Queue, st.board.QueueErr; err == nil && !st.board.At.Before(begun) {
@@ -186,15 +186,15 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 		} else {
 			st.complete(queue(s.sockets[n].Listener()))
 		}
-		st.weigh(procs)
+		st.addMemory(procs)
 		st.Bound()
 		all = append(all, st.Status)
 	}
 	return all
 }
 
-// lookNow has an instance publish what is so since then, and returns its processes.
-func (i *instance) lookNow(ctx context.Context, since time.Time) map[int]worker.Process {
+// refresh has an instance publish what is so since then, and returns its processes.
+func (i *instance) refresh(ctx context.Context, since time.Time) map[int]worker.Process {
 	procs := map[int]worker.Process{}
 	err := i.do(ctx, func(now time.Time) {
 		if len(i.slots) > 0 {
@@ -274,8 +274,8 @@ func seconds(now, then time.Time) *float64 {
 	return &age
 }
 
-// weigh adds the memory of each worker. The slice is the caller's own by now.
-func (st *published) weigh(procs map[int]worker.Process) {
+// addMemory adds the memory of each worker. The slice is the caller's own by now.
+func (st *published) addMemory(procs map[int]worker.Process) {
 	if len(procs) == 0 {
 		return
 	}
@@ -313,7 +313,7 @@ func (i *instance) instanceState() control.InstanceState {
 		return control.InstanceFailing
 	}
 	if i.ready() {
-		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.taken() {
+		if _, idle := i.busy(); idle == 0 && i.board.Queue.Length > i.acceptedDuringSample() {
 			return control.Saturated
 		}
 		return control.Up

@@ -8,9 +8,9 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// longHold is for how long the queue may be held open without what was measured
+// longOpen is for how long the queue may be held open without what was measured
 // becoming stale: php-cgi's workers end and begin every 500 requests.
-const longHold = time.Second
+const longOpen = time.Second
 
 // queueBound is the limit on a standing queue, see package queue.
 type queueBound struct {
@@ -66,7 +66,7 @@ func (i *instance) holdQueueOpen(now time.Time) bool {
 		b.heldSince = now
 	}
 	i.setQueueLimit(0)
-	if now.Sub(b.heldSince) > longHold {
+	if now.Sub(b.heldSince) > longOpen {
 		i.forgetQueue(now)
 	}
 	return true
@@ -92,7 +92,7 @@ func (i *instance) mayBound() bool {
 	switch {
 	case i.app.Limits.QueueWait == 0 || i.bound.failed || !i.host.bounds():
 		return false
-	case i.phase != phaseAwake || i.roll != nil || !i.ready() || i.held():
+	case i.phase != phaseAwake || i.roll != nil || !i.ready() || i.holdsBack():
 		return false
 	case i.board.QueueErr != nil || i.board.WaitersErr != nil:
 		return false

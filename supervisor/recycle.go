@@ -11,34 +11,34 @@ import (
 )
 
 const (
-	// weighEvery is how often workers are weighed if there is a limit: reading PSS
+	// memoryCheckEvery is how often workers are weighed if there is a limit: reading PSS
 	// walks page tables, and memory grows slowly.
-	weighEvery = 15 * time.Second
-	// turnAgain is the pause before asking for a turn again.
-	turnAgain = time.Second
-	// turnPatience is how long others may keep us from recycling.
-	turnPatience = 10 * time.Minute
+	memoryCheckEvery = 15 * time.Second
+	// recycleLockRetry is the pause before asking for a turn again.
+	recycleLockRetry = time.Second
+	// recycleLockTimeout is how long others may keep us from recycling.
+	recycleLockTimeout = 10 * time.Minute
 )
 
-// turn lets one worker of an app be recycled at a time: among the instances of
+// recycleLock lets one worker of an app be recycled at a time: among the instances of
 // this process, and among processes by a lock that all of them can take.
-type turn struct {
+type recycleLock struct {
 	mu    sync.Mutex
 	paths []string // empty: this process is alone
 	lock  *lockfile.Lock
 	held  bool
 }
 
-// newTurn makes the own lock of this process, one of paths; empty: it is alone.
-func newTurn(own string, paths []string) *turn {
+// newRecycleLock makes the own lock of this process, one of paths; empty: it is alone.
+func newRecycleLock(own string, paths []string) *recycleLock {
 	if own != "" {
 		_ = lockfile.Make(own) // without it this process follows the locks of the others
 	}
-	return &turn{paths: paths}
+	return &recycleLock{paths: paths}
 }
 
 // take returns true if it is our turn; give it back with done.
-func (t *turn) take() bool {
+func (t *recycleLock) take() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held {
@@ -61,7 +61,7 @@ func (t *turn) take() bool {
 	return true
 }
 
-func (t *turn) done() {
+func (t *recycleLock) done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lock != nil {
@@ -85,32 +85,32 @@ func (p recyclePolicy) run(now time.Time) {
 	if p.roll != nil || p.phase != phaseAwake {
 		return
 	}
-	s, cause := p.overripe(now)
+	s, cause := p.dueForRecycle(now)
 	if s == nil {
-		p.ripeSince = time.Time{}
+		p.recycleDueSince = time.Time{}
 		return
 	}
-	if p.ripeSince.IsZero() {
-		p.ripeSince = now
+	if p.recycleDueSince.IsZero() {
+		p.recycleDueSince = now
 	}
-	took := p.opt.turn.take()
-	if !took && now.Sub(p.ripeSince) < turnPatience {
-		p.recycleAt = now.Add(turnAgain)
+	took := p.opt.recycleLock.take()
+	if !took && now.Sub(p.recycleDueSince) < recycleLockTimeout {
+		p.recycleAt = now.Add(recycleLockRetry)
 		return
 	}
-	p.ripeSince = time.Time{}
+	p.recycleDueSince = time.Time{}
 	p.log.Info("recycling", "pid", s.pid(), "cause", cause)
-	p.roll = &roll{cause: cause, launch: p.launch, todo: []*slot{s}, reply: make(chan error, 1), turn: took}
+	p.roll = &roll{cause: cause, launch: p.launch, todo: []*slot{s}, reply: make(chan error, 1), locked: took}
 }
 
-// overripe finds a worker over one of the limits.
-func (i *instance) overripe(now time.Time) (*slot, control.Cause) {
+// dueForRecycle finds a worker over one of the limits.
+func (i *instance) dueForRecycle(now time.Time) (*slot, control.Cause) {
 	limit := i.app.Limits.MaxMemory
 	for _, s := range i.slots {
 		if s.m.State != control.Ready || !s.m.Up {
 			continue
 		}
-		if !s.expires.IsZero() && !now.Before(s.expires) {
+		if !s.expiresAt.IsZero() && !now.Before(s.expiresAt) {
 			return s, control.Age
 		}
 		if limit == 0 {
@@ -127,13 +127,13 @@ func (i *instance) overripe(now time.Time) (*slot, control.Cause) {
 func (i *instance) planRecycle(now time.Time) time.Time {
 	var next time.Time
 	if i.app.Limits.MaxMemory > 0 && i.ready() {
-		next = now.Add(weighEvery)
+		next = now.Add(memoryCheckEvery)
 	}
 	for _, s := range i.slots {
-		if s.m.State != control.Ready || s.expires.IsZero() {
+		if s.m.State != control.Ready || s.expiresAt.IsZero() {
 			continue
 		}
-		if at := latest(s.expires, now.Add(time.Second)); next.IsZero() || at.Before(next) {
+		if at := latest(s.expiresAt, now.Add(time.Second)); next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}

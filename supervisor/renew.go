@@ -18,8 +18,8 @@ const (
 	socketSoon = 100 * time.Millisecond
 )
 
-// socketCare is what is known of the instance's own listener.
-type socketCare struct {
+// socketState is what is known of the instance's own listener.
+type socketState struct {
 	// at is when to look at it next; zero: when it tells, as one without a file does.
 	at time.Time
 	// broken is why clients are refused, shut that the reason is a shutdown(2).

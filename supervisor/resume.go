@@ -72,10 +72,10 @@ type HandedSlot struct {
 // ErrBusy says that now is not the moment to hand over.
 var ErrBusy = errors.New("a restart or reload is under way")
 
-// Freeze ends the supervisor without touching a worker, and returns what a
+// Suspend ends the supervisor without touching a worker, and returns what a
 // successor needs. Run returns. It fails, and changes nothing, while a restart or
 // reload is under way, or if ctx ends before every instance has answered.
-func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
+func (s *Supervisor) Suspend(ctx context.Context) (Handover, error) {
 	if !s.reloading.TryLock() {
 		return Handover{}, ErrBusy
 	}
@@ -92,7 +92,7 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 		return Handover{}, fmt.Errorf("cannot hand over: exits of workers are still being told: %w", err)
 	}
 	verdict := make(chan bool)
-	m, err := s.hold(ctx, verdict)
+	m, err := s.suspendInstances(ctx, verdict)
 	if err != nil {
 		close(verdict)
 		s.opt.Spawner.Unpause()
@@ -104,14 +104,14 @@ func (s *Supervisor) Freeze(ctx context.Context) (Handover, error) {
 	return m, nil
 }
 
-// hold has every instance say what it is and stand still until it hears the
+// suspendInstances has every instance say what it is and stand still until it hears the
 // verdict: true ends it, a closed channel has it go on.
-func (s *Supervisor) hold(ctx context.Context, verdict <-chan bool) (Handover, error) {
+func (s *Supervisor) suspendInstances(ctx context.Context, verdict <-chan bool) (Handover, error) {
 	m := Handover{Version: HandoverVersion}
 	for n, i := range s.instances {
 		remembered := make(chan HandedInstance, 1)
 		still := func(time.Time) {
-			remembered <- i.remember(s.sockets[n])
+			remembered <- i.snapshot(s.sockets[n])
 			if <-verdict {
 				i.phase = i.phase.after(eventSuspend)
 				return
@@ -142,8 +142,8 @@ type handedProcess interface {
 	HandOver() (output int, lines []string)
 }
 
-// remember is the instance for a successor; its gates are closed again.
-func (i *instance) remember(socket *listen.Socket) HandedInstance {
+// snapshot is the instance for a successor; its gates are closed again.
+func (i *instance) snapshot(socket *listen.Socket) HandedInstance {
 	i.host.disarm()
 	i.watching = false
 	i.openQueue(time.Now())
@@ -162,7 +162,7 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 		one := HandedSlot{
 			State: s.m.State, Up: s.m.Up, Cause: s.m.Cause, Attempt: s.m.Attempt, Proven: s.m.Proven,
 			Since: s.m.Since, Spawned: s.m.Spawned, Deadline: s.m.Deadline, StopBy: s.m.StopBy,
-			Launch: s.launch, Generation: s.generation, Expires: s.expires,
+			Launch: s.launch, Generation: s.generation, Expires: s.expiresAt,
 		}
 		if g, ok := s.proc.(handedProcess); ok && s.m.Alive() {
 			one.PID = s.pid()
@@ -173,9 +173,9 @@ func (i *instance) remember(socket *listen.Socket) HandedInstance {
 	return m
 }
 
-// Keep makes the descriptors of a Handover survive execve(2). Call it right before
+// KeepOpen makes the descriptors of a Handover survive execve(2). Call it right before
 // that, where no worker can be forked: it would inherit them.
-func (m Handover) Keep() error {
+func (m Handover) KeepOpen() error {
 	for _, fd := range m.descriptors() {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("cannot keep descriptor %d: %w", fd, err)
@@ -194,8 +194,8 @@ func (m Handover) launch() (worker.Launch, bool) {
 	return worker.Launch{}, false
 }
 
-// Unkeep is for an execve(2) that has failed: workers must not inherit what Keep kept.
-func (m Handover) Unkeep() {
+// CloseOnExec is for an execve(2) that has failed: workers must not inherit what Keep kept.
+func (m Handover) CloseOnExec() {
 	for _, fd := range m.descriptors() {
 		unix.CloseOnExec(fd)
 	}
@@ -220,7 +220,7 @@ func (m Handover) Sockets(instances []fcgisup.Instance) (map[fcgisup.Instance]*l
 	if m.Version != HandoverVersion {
 		return nil, fmt.Errorf("cannot resume: the state has version %d, this program knows %d", m.Version, HandoverVersion)
 	}
-	m.Unkeep()
+	m.CloseOnExec()
 	all := map[fcgisup.Instance]*listen.Socket{}
 	for _, one := range m.Instances {
 		in, ok := numbered(instances, one.Number)
@@ -245,8 +245,8 @@ func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
 	return fcgisup.Instance{}, false
 }
 
-// recall makes a fresh instance what a predecessor remembered. Called before run.
-func (i *instance) recall(m HandedInstance, h *realHost) {
+// restore makes a fresh instance what a predecessor remembered. Called before run.
+func (i *instance) restore(m HandedInstance, h *realHost) {
 	if m.Awake {
 		i.phase = i.phase.after(eventWake)
 	}
@@ -266,7 +266,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		_ = i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping) // the predecessor has said what failed
 	}
 	for _, one := range m.Slots {
-		s := &slot{launch: one.Launch, generation: one.Generation, expires: one.Expires}
+		s := &slot{launch: one.Launch, generation: one.Generation, expiresAt: one.Expires}
 		if s.launch.Equal(i.launch) {
 			s.launch = i.launch // which knows its recipe
 		}
@@ -278,7 +278,7 @@ func (i *instance) recall(m HandedInstance, h *realHost) {
 		s.id = i.spawns
 		i.slots = append(i.slots, s)
 		if one.PID != 0 {
-			s.proc = h.Adopt(one.PID, one.Output, one.Lines, i.line, i.goner(s, s.id))
+			s.proc = h.Adopt(one.PID, one.Output, one.Lines, i.line, i.onExit(s, s.id))
 		}
 	}
 }
@@ -292,7 +292,7 @@ func (i *instance) resume(now time.Time) {
 	for _, s := range i.slots {
 		switch s.m.State {
 		case control.Starting:
-			s.lookAt = now
+			s.checkAt = now
 		case control.Draining:
 			i.perform(s, worker.DoGate, now)
 		case control.Ready:

@@ -25,8 +25,8 @@ type roll struct {
 	reply  chan<- error
 	// renews is set until a first worker of a new generation is ready: before that its template is not to be relied on.
 	renews bool
-	// turn is set if the roll holds the app's turn to recycle.
-	turn bool
+	// locked is set if the roll holds the app's turn to recycle.
+	locked bool
 }
 
 // replies are outcomes for those who asked; each channel has room for its own.
@@ -55,7 +55,7 @@ func (i *instance) beginRoll(cause control.Cause, app fcgisup.App, l worker.Laun
 	}
 	i.generation++
 	i.configure(app, now)
-	i.turnTemplate(now)
+	i.replaceTemplate(now)
 	if i.phase == phaseSleeping {
 		i.launch = l
 		reply <- nil
@@ -74,7 +74,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 	i.app = app
 	for _, s := range i.slots {
 		if aged && s.m.State == control.Ready {
-			s.expires = i.expiry(s.m.Since)
+			s.expiresAt = i.expiry(s.m.Since)
 		}
 	}
 	i.recycleAt = i.planRecycle(now)
@@ -84,8 +84,8 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 	}
 }
 
-// runs tells whether every worker was started like this.
-func (i *instance) runs(l worker.Launch) bool {
+// runsOnly tells whether every worker was started like this.
+func (i *instance) runsOnly(l worker.Launch) bool {
 	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Up && !s.launch.Equal(l) })
 }
 
@@ -93,8 +93,8 @@ func (i *instance) endRoll(err error) {
 	if i.roll == nil {
 		return
 	}
-	if i.roll.turn {
-		i.opt.turn.done()
+	if i.roll.locked {
+		i.opt.recycleLock.done()
 	}
 	i.replies.add(i.roll.reply, err)
 	i.roll = nil
@@ -119,7 +119,7 @@ func (r *roll) step() rollStep {
 		return rollEnds
 	case r.fresh == nil:
 		return rollPairs
-	case r.fresh.m.Attempt > 1 || r.fresh.m.Attempt > 0 && !r.fresh.doubtful:
+	case r.fresh.m.Attempt > 1 || r.fresh.m.Attempt > 0 && !r.fresh.mayRetry:
 		return rollAborts
 	case !r.proven && r.fresh.m.State != control.Ready:
 		return rollWaits
@@ -147,7 +147,7 @@ func (p rollPolicy) run(now time.Time) {
 		switch r.step() {
 		case rollEnds:
 			p.launch = r.launch
-			if r.todo = p.late(); len(r.todo) > 0 {
+			if r.todo = p.startedLate(); len(r.todo) > 0 {
 				continue
 			}
 			p.endRoll(nil)
@@ -160,7 +160,7 @@ func (p rollPolicy) run(now time.Time) {
 			r.proven, r.fresh.spare, r.renews = true, false, false
 			p.launch = r.launch // the new generation works: what comes later is of it
 			if r.old != nil {
-				p.happen(r.old, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
+				p.dispatch(r.old, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
 			}
 		case rollAdvance:
 			r.old, r.fresh, r.proven = nil, nil, false
@@ -170,9 +170,9 @@ func (p rollPolicy) run(now time.Time) {
 	}
 }
 
-// late are workers that the pool has grown by before the new generation was
+// startedLate are workers that the pool has grown by before the new generation was
 // proven, and which were therefore started like the old one.
-func (i *instance) late() []*slot {
+func (i *instance) startedLate() []*slot {
 	var late []*slot
 	for _, s := range i.slots {
 		if s.m.Up && !s.launch.Equal(i.launch) {
@@ -192,7 +192,7 @@ func (i *instance) beginPair(r *roll, now time.Time) {
 	if s.m.State == control.Ready {
 		r.old = s
 	} else {
-		i.happen(s, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Stop, Cause: r.cause}, now)
 	}
 	r.fresh = i.add(r.launch, now)
 	r.fresh.spare = r.old != nil
@@ -205,8 +205,8 @@ func (i *instance) abortRoll(r *roll, now time.Time) {
 		detail = i.failure.Detail
 	}
 	if r.fresh.spare {
-		i.returnTemplate(r, now)
-		i.happen(r.fresh, worker.Event{Kind: worker.Kill, Cause: r.cause}, now)
+		i.restoreTemplate(r, now)
+		i.dispatch(r.fresh, worker.Event{Kind: worker.Kill, Cause: r.cause}, now)
 	} else {
 		i.launch = r.launch
 	}

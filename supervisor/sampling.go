@@ -12,22 +12,22 @@ import (
 const (
 	busyEvery   = 250 * time.Millisecond
 	queuedEvery = 100 * time.Millisecond
-	// share is how much of a core all instances of this process may spend on
+	// processShare is how much of a core all instances of this process may spend on
 	// looking, as 1/share, and slowest is about as slow as looking gets for that.
-	share   = 50
-	slowest = 4 * time.Second
-	// everybody is how much of a core all instances of an app may spend on it, as
+	processShare = 50
+	slowest      = 4 * time.Second
+	// appShare is how much of a core all instances of an app may spend on it, as
 	// 1/everybody, each in a process of its own.
-	everybody = 4
-	// calm is how long nothing happens before sampling stops.
-	calm = time.Second
+	appShare = 4
+	// quietAfter is how long nothing happens before sampling stops.
+	quietAfter = time.Second
 	// listAge is how old a list of the host's connections may be that the
 	// instances of this process share.
 	listAge = 100 * time.Millisecond
 )
 
-// sight is what the kernel has said.
-type sight struct {
+// sampler is what the kernel has said.
+type sampler struct {
 	tracker scoreboard.Tracker
 	board   scoreboard.Board
 	// cost is how long a look takes, about.
@@ -74,9 +74,9 @@ func (p samplePolicy) run(now time.Time) {
 	if !p.socket.shut && p.host.shut() {
 		p.checkSocket(now)
 	}
-	p.shed(now)
-	p.judgeRequests(now)
-	p.scale(now)
+	p.rejectOverdue(now)
+	p.checkStuck(now)
+	p.scaleWorkers(now)
 	p.boundQueue(now)
 	p.planSample(now)
 }
@@ -89,10 +89,10 @@ func (i *instance) observe(now, since time.Time) {
 			workers = append(workers, liveWorker{s.id, s.proc})
 		}
 	}
-	i.board = i.tracker.Observe(i.look(workers, now, since))
-	i.seeTrial()
+	i.board = i.tracker.Observe(i.sample(workers, now, since))
+	i.noteTrialHolder()
 	i.cold.news = true
-	if i.board.Queue.Length-i.taken()+len(i.board.Requests)+i.lingering() > i.echo(now) {
+	if i.board.Queue.Length-i.acceptedDuringSample()+len(i.board.Requests)+i.lingering() > i.ownProbeConns(now) {
 		i.activeAt = now
 	}
 	if i.ready() {
@@ -114,11 +114,11 @@ func (i *instance) lingering() int {
 	return n
 }
 
-// look measures what it costs. One instance looks at a time, so that none counts
+// sample measures what it costs. One instance looks at a time, so that none counts
 // another's time for its own; a look that was interrupted counts for a quarter.
-func (i *instance) look(workers []liveWorker, now, since time.Time) scoreboard.Sample {
-	i.opt.looking.Lock()
-	defer i.opt.looking.Unlock()
+func (i *instance) sample(workers []liveWorker, now, since time.Time) scoreboard.Sample {
+	i.opt.sampling.Lock()
+	defer i.opt.sampling.Unlock()
 	begin := time.Now()
 	sample := i.host.observe(workers, since)
 	i.cost = (3*i.cost + time.Since(begin)) / 4
@@ -141,34 +141,34 @@ func (i *instance) queued() int {
 func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
-		i.sampleAt = i.nextLook(now, queuedEvery)
-	case len(i.board.Requests)+len(i.board.Kept)+len(i.board.Answered) > 0 || now.Sub(i.activeAt) < calm || i.bound.control.Limited():
-		i.sampleAt = i.nextLook(now, busyEvery)
+		i.sampleAt = i.nextSample(now, queuedEvery)
+	case len(i.board.Requests)+len(i.board.Kept)+len(i.board.Answered) > 0 || now.Sub(i.activeAt) < quietAfter || i.bound.control.Limited():
+		i.sampleAt = i.nextSample(now, busyEvery)
 	default:
 		i.sampleAt = i.scaler.expires(now, i.app.Workers, i.working())
 		if i.watch(); i.blind {
-			i.sampleAt = i.nextLook(now, calm)
+			i.sampleAt = i.nextSample(now, quietAfter)
 		}
 	}
 }
 
-// nextLook is in every, or more seldom if looking costs too much: with many
+// nextSample is in every, or more seldom if looking costs too much: with many
 // instances in one process, or many connections on the host. Instances of one
 // process look at the same moments: that wakes it less often, and what they share
 // is new for all.
-func (i *instance) nextLook(now time.Time, every time.Duration) time.Time {
-	step := pace(every, max(i.cost*time.Duration(i.opt.siblings), i.cost*time.Duration(i.app.Instances)*everybody/share))
+func (i *instance) nextSample(now time.Time, every time.Duration) time.Time {
+	step := slowedInterval(every, max(i.cost*time.Duration(i.opt.siblings), i.cost*time.Duration(i.app.Instances)*appShare/processShare))
 	if i.opt.siblings == 1 {
 		return now.Add(step)
 	}
 	return now.Add(step - now.Sub(i.opt.began)%step)
 }
 
-// pace is every, doubled until what all looks of a round cost is a small enough
+// slowedInterval is every, doubled until what all looks of a round cost is a small enough
 // share of it.
-func pace(every, cost time.Duration) time.Duration {
+func slowedInterval(every, cost time.Duration) time.Duration {
 	step := every
-	for step < cost*share && step < slowest {
+	for step < cost*processShare && step < slowest {
 		step *= 2
 	}
 	return step

@@ -30,7 +30,7 @@ func TestLooksCostLittle(t *testing.T) {
 			i.cost = c.cost
 			now := time.Unix(0, 0)
 			i.opt.began = now
-			if got := i.nextLook(now, busyEvery).Sub(now); got != c.want {
+			if got := i.nextSample(now, busyEvery).Sub(now); got != c.want {
 				t.Errorf("the next look is in %s, want %s", got, c.want)
 			}
 		})

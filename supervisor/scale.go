@@ -33,13 +33,13 @@ type pool struct {
 	pressed bool
 	// roll is the restart under way, nil if there is none.
 	roll *roll
-	// recycleAt is when to look for workers over their limits, ripeSince is since
+	// recycleAt is when to look for workers over their limits, recycleDueSince is since
 	// when there has been one.
-	recycleAt, ripeSince time.Time
+	recycleAt, recycleDueSince time.Time
 	// programAt is when to look at the programs of workers that wait; zero: none does.
-	// programLook is the look under way.
-	programAt   time.Time
-	programLook *programLook
+	// programCheck is the look under way.
+	programAt    time.Time
+	programCheck *programCheck
 }
 
 // scaler decides how many workers an elastic instance wants. It grows on a queue
@@ -111,10 +111,10 @@ func (i *instance) working() int {
 	return n
 }
 
-// scale sets how many workers an elastic instance shall have.
-func (i *instance) scale(now time.Time) {
+// scaleWorkers sets how many workers an elastic instance shall have.
+func (i *instance) scaleWorkers(now time.Time) {
 	w := i.app.Workers
-	if w.Min == w.Max || i.roll != nil || !i.ready() || i.held() {
+	if w.Min == w.Max || i.roll != nil || !i.ready() || i.holdsBack() {
 		return
 	}
 	have := i.working()
@@ -143,23 +143,23 @@ func (i *instance) scale(now time.Time) {
 // others who want something.
 func (i *instance) demand(now time.Time) (busy, queue int) {
 	busy, _ = i.busy()
-	queue = max(i.board.Queue.Length-i.taken(), 0)
-	if i.echo(now) > 0 {
+	queue = max(i.board.Queue.Length-i.acceptedDuringSample(), 0)
+	if i.ownProbeConns(now) > 0 {
 		if queue > 0 {
 			queue--
 		} else {
 			busy = max(busy-1, 0)
 		}
 	}
-	if busy+queue == 0 && now.Sub(i.activeAt) < calm {
+	if busy+queue == 0 && now.Sub(i.activeAt) < quietAfter {
 		busy = 1 // a request that came and went between two looks needed somebody
 	}
 	return busy, queue
 }
 
-// taken counts the connections that left the queue during the last look: it saw
+// acceptedDuringSample counts the connections that left the queue during the last look: it saw
 // them waiting and served.
-func (i *instance) taken() int {
+func (i *instance) acceptedDuringSample() int {
 	if i.board.WaitersErr != nil || i.board.ConnsErr != nil {
 		return 0 // one of the lists is old
 	}
@@ -249,7 +249,7 @@ func (i *instance) retireOne(now time.Time) {
 		}
 	}
 	if victim != nil {
-		i.happen(victim, worker.Event{Kind: worker.Stop, Cause: control.Scale}, now)
+		i.dispatch(victim, worker.Event{Kind: worker.Stop, Cause: control.Scale}, now)
 	}
 }
 
@@ -284,7 +284,7 @@ func (i *instance) sleep(now time.Time) {
 	i.scaler = scaler{}
 	i.sampleAt, i.probeAt = time.Time{}, time.Time{}
 	for _, s := range i.slots {
-		i.happen(s, worker.Event{Kind: worker.Stop, Cause: control.Idle}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Stop, Cause: control.Idle}, now)
 	}
 	i.watch()
 }

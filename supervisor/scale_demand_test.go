@@ -42,8 +42,8 @@ func TestDemand(t *testing.T) {
 		"what a probe leaves":          {requests: []scoreboard.Request{served}, probed: now.Add(-time.Millisecond), active: long},
 		"what a slow worker has left":  {requests: []scoreboard.Request{late}, began: now.Add(-time.Second), probed: now.Add(-time.Second / 2), active: long},
 		"abandoned after a probe":      {requests: []scoreboard.Request{deserted}, began: now.Add(-time.Second), probed: now.Add(-time.Second / 2), active: now, busy: 1},
-		"gone before the look":         {probed: long, active: now.Add(-calm / 2), busy: 1},
-		"gone for long":                {probed: long, active: now.Add(-calm)},
+		"gone before the look":         {probed: long, active: now.Add(-quietAfter / 2), busy: 1},
+		"gone for long":                {probed: long, active: now.Add(-quietAfter)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := &instance{}

@@ -16,28 +16,28 @@ const (
 	answerTime = 2 * time.Second
 )
 
-// shed answers 503 to the requests that have waited for queue_timeout, if no
+// rejectOverdue answers 503 to the requests that have waited for queue_timeout, if no
 // worker can live.
-func (i *instance) shed(now time.Time) {
-	if !i.mayRefuse() {
+func (i *instance) rejectOverdue(now time.Time) {
+	if !i.canReject() {
 		return
 	}
 	for range i.waiting.overdue(now, i.app.Limits.QueueTimeout) {
-		if !i.refuse(now) {
+		if !i.rejectOne(now) {
 			return
 		}
 	}
 }
 
-// mayRefuse is the one condition under which we accept: no process of ours
+// canReject is the one condition under which we accept: no process of ours
 // could, and the next one is not likely to either.
-func (i *instance) mayRefuse() bool {
+func (i *instance) canReject() bool {
 	return i.app.Limits.QueueTimeout > 0 && !i.alive() &&
 		slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.State == control.Failing })
 }
 
-// refuse answers the head of the queue; false when there is none or too many are being answered.
-func (i *instance) refuse(now time.Time) bool {
+// rejectOne answers the head of the queue; false when there is none or too many are being answered.
+func (i *instance) rejectOne(now time.Time) bool {
 	select {
 	case i.answers <- struct{}{}:
 	default:

@@ -14,9 +14,9 @@ import (
 // pauses between looks at a starting worker: an eighth of its age, so that one that
 // serves some requests and ends, as php-cgi does, is seen serving before.
 const (
-	firstLook = 2 * time.Millisecond
-	lastLook  = 50 * time.Millisecond
-	ageParts  = 8
+	firstCheck    = 2 * time.Millisecond
+	slowestCheck  = 50 * time.Millisecond
+	checkFraction = 8
 	// askAfter is how long a worker polls something that cannot be told until it is asked by a probe.
 	askAfter = 250 * time.Millisecond
 )
@@ -32,15 +32,15 @@ type slot struct {
 	id   int
 	exit worker.Exit
 	// queue is watched from before the process begins until it is seen accepting.
-	queue departures
-	// lookAt is when a starting worker is looked at next, asked when it was last asked.
-	lookAt time.Time
-	asked  time.Time
-	// unsure is since when each look at a starting worker found that it waits, or may
+	queue queueWatch
+	// checkAt is when a starting worker is looked at next, asked when it was last asked.
+	checkAt time.Time
+	asked   time.Time
+	// unsureSince is since when each look at a starting worker found that it waits, or may
 	// wait, for something that cannot be told; zero: the last one did not.
-	unsure time.Time
-	// asleep is since when each look at a starting worker of a cold pool found it asleep.
-	asleep time.Time
+	unsureSince time.Time
+	// restingSince is since when each look at a starting worker of a cold pool found it asleep.
+	restingSince time.Time
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
 	// endGate stops looking for the moment to signal.
@@ -51,18 +51,18 @@ type slot struct {
 	why string
 	// seen is what was seen of the process before it was ready.
 	seen worker.Unready
-	// suspended is since when looks have found it stopped with a request; zero: they have not.
-	suspended time.Time
+	// stoppedSince is since when looks have found it stopped with a request; zero: they have not.
+	stoppedSince time.Time
 	// evidence was taken before the process was killed.
 	evidence []string
-	// expires is when max_age is over for this process, jitter included; zero: never.
-	expires time.Time
-	// last is about the last attempt.
-	last attempted
+	// expiresAt is when max_age is over for this process, jitter included; zero: never.
+	expiresAt time.Time
+	// changes is about the last attempt.
+	changes changeTracker
 	// parent is the template that the process was forked from; nil: it was not.
 	parent *loading
-	// doubtful: it was forked, or might have become a template, so that another one may do better.
-	doubtful bool
+	// mayRetry: it was forked, or might have become a template, so that another one may do better.
+	mayRetry bool
 }
 
 func (s *slot) pid() int {
@@ -72,14 +72,14 @@ func (s *slot) pid() int {
 	return s.proc.PID()
 }
 
-// happen feeds an event to a slot and performs what follows.
-func (i *instance) happen(s *slot, ev worker.Event, now time.Time) {
+// dispatch feeds an event to a slot and performs what follows.
+func (i *instance) dispatch(s *slot, ev worker.Event, now time.Time) {
 	before, pid := s.m, s.pid()
 	var effects []worker.Effect
 	s.m, effects = worker.Step(s.m, ev, now, i.limits())
 	i.noteUnready(s, before, ev)
 	if before.Alive() && !s.m.Alive() || ev.Kind == worker.Exited {
-		i.ended(s, before, now)
+		i.recordExit(s, before, now)
 	}
 	if s.m.State != before.State {
 		i.logTransition(s, before, pid)
@@ -90,7 +90,7 @@ func (i *instance) happen(s *slot, ev worker.Event, now time.Time) {
 		if s.m.State == control.Ready {
 			i.onReady(s, now)
 		}
-		if s.waits() {
+		if s.isWaiting() {
 			i.programAt = now
 		}
 		if before.State == control.Draining && ev.Kind == worker.Released {
@@ -121,7 +121,7 @@ func (i *instance) perform(s *slot, e worker.Effect, now time.Time) {
 			signalled := proc.Release(ctx, sig)
 			close(closed)
 			if signalled {
-				i.post(func(now time.Time) { i.about(s, id, worker.Event{Kind: worker.Released}, now) })
+				i.post(func(now time.Time) { i.dispatchIfCurrent(s, id, worker.Event{Kind: worker.Released}, now) })
 			}
 		}()
 	case worker.DoSignal:
@@ -154,9 +154,9 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.released = "", worker.Exit{}, nil, false
 	s.seen = worker.Unready{}
-	s.expires, s.suspended = time.Time{}, time.Time{}
-	s.queue = departures{}
-	i.lookAtQueue(s)
+	s.expiresAt, s.stoppedSince = time.Time{}, time.Time{}
+	s.queue = queueWatch{}
+	i.watchQueue(s)
 	i.noteAttempt(s)
 	i.started(s, now)(i.start(s, now))
 }
@@ -166,28 +166,28 @@ func (i *instance) started(s *slot, now time.Time) func(worker.Process, error) {
 	return func(proc worker.Process, err error) {
 		if err != nil {
 			s.why = err.Error()
-			i.happen(s, worker.Event{Kind: worker.SpawnFailed}, now)
+			i.dispatch(s, worker.Event{Kind: worker.SpawnFailed}, now)
 			return
 		}
 		s.proc = proc
-		s.lookAt, s.asked, s.unsure, s.asleep = now.Add(firstLook), time.Time{}, time.Time{}, time.Time{}
+		s.checkAt, s.asked, s.unsureSince, s.restingSince = now.Add(firstCheck), time.Time{}, time.Time{}, time.Time{}
 	}
 }
 
-// goner is what is called when the process number id, of a slot, has ended.
-func (i *instance) goner(s *slot, id int) func(e worker.Exit, left bool) {
+// onExit is what is called when the process number id, of a slot, has ended.
+func (i *instance) onExit(s *slot, id int) func(e worker.Exit, left bool) {
 	return func(e worker.Exit, left bool) {
-		i.post(func(now time.Time) { i.gone(s, id, e, left, now) })
+		i.post(func(now time.Time) { i.handleExit(s, id, e, left, now) })
 	}
 }
 
-// gone has a slot hear of the end of its process number id.
-func (i *instance) gone(s *slot, id int, e worker.Exit, left bool, now time.Time) {
+// handleExit has a slot hear of the end of its process number id.
+func (i *instance) handleExit(s *slot, id int, e worker.Exit, left bool, now time.Time) {
 	if id == s.id {
 		s.exit = e
 	}
-	if !left && e.Clean() && id == s.id && i.took(s) {
-		i.about(s, id, worker.Event{Kind: worker.Ready}, now)
+	if !left && e.Clean() && id == s.id && i.hasAccepted(s) {
+		i.dispatchIfCurrent(s, id, worker.Event{Kind: worker.Ready}, now)
 	}
 	ev := worker.Event{Kind: worker.Exited, Clean: e.Clean()}
 	if left {
@@ -196,19 +196,19 @@ func (i *instance) gone(s *slot, id int, e worker.Exit, left bool, now time.Time
 	if id == s.id && !e.Sent() {
 		ev.Cause = i.blame(s, ev.Clean, now)
 	}
-	i.about(s, id, ev, now)
+	i.dispatchIfCurrent(s, id, ev, now)
 }
 
-// took tells whether a worker that has ended with status 0, before it was seen
+// hasAccepted tells whether a worker that has ended with status 0, before it was seen
 // accepting, had accepted all the same: connections have left the queue since it
 // began. A program may well serve one request and end, all in less time than lies
 // between two looks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
-func (i *instance) took(s *slot) bool {
+func (i *instance) hasAccepted(s *slot) bool {
 	if s.m.State != control.Starting {
 		return false
 	}
-	i.lookAtQueue(s)
+	i.watchQueue(s)
 	return s.queue.found
 }
 
@@ -217,28 +217,28 @@ func (i *instance) alone(s *slot) bool {
 	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.Alive() })
 }
 
-// lookAtQueue observes who waits; where that cannot be read it observes nothing.
-func (i *instance) lookAtQueue(s *slot) {
+// watchQueue observes who waits; where that cannot be read it observes nothing.
+func (i *instance) watchQueue(s *slot) {
 	if now, err := i.host.waiters(); err == nil {
 		s.queue.observe(now)
 	}
 }
 
-// about is happen for news from another goroutine, which may be about a process that is no more.
-func (i *instance) about(s *slot, id int, ev worker.Event, now time.Time) {
+// dispatchIfCurrent is happen for news from another goroutine, which may be about a process that is no more.
+func (i *instance) dispatchIfCurrent(s *slot, id int, ev worker.Event, now time.Time) {
 	if id == s.id && s.m.Alive() {
-		i.happen(s, ev, now)
+		i.dispatch(s, ev, now)
 	}
 }
 
-// ended does the books for a process that is gone, or never was.
-func (i *instance) ended(s *slot, before worker.Machine, now time.Time) {
+// recordExit does the books for a process that is gone, or never was.
+func (i *instance) recordExit(s *slot, before worker.Machine, now time.Time) {
 	i.exits[s.m.Cause]++
 	reason := ""
 	if !before.Proven && (s.m.Cause == control.Crash || s.m.Cause == control.StartTimeout) {
 		reason = i.whyUnready(s)
 	}
-	i.doubtTemplate(s, before, now)
+	i.giveUpTemplate(s, before, now)
 	if !before.Proven {
 		i.settle()
 		i.cold = cold{} // others may do better
@@ -273,13 +273,13 @@ func (i *instance) ended(s *slot, before worker.Machine, now time.Time) {
 }
 
 func (i *instance) onReady(s *slot, now time.Time) {
-	i.acceptsItself(s, now)
+	i.noteWorkerNotTemplate(s, now)
 	i.settle()
-	i.warmed(now)
+	i.noteFirstReady(now)
 	i.starts.Observe(now.Sub(s.m.Spawned))
 	i.waiting = arrivals{}
-	s.last.changedAt, s.last.while, s.last.gap = time.Time{}, 0, 0
-	s.expires = i.expiry(now)
+	s.changes.changedAt, s.changes.holdTime, s.changes.gap = time.Time{}, 0, 0
+	s.expiresAt = i.expiry(now)
 	i.recycleAt = i.planRecycle(now)
 	if i.probeAt.IsZero() {
 		i.planProbe(now)
@@ -312,23 +312,23 @@ func (i *instance) logTransition(s *slot, before worker.Machine, pid int) {
 	i.log.Log(context.Background(), level, "worker", args...)
 }
 
-// lookAtStarting finds out whether a starting worker accepts.
-func (i *instance) lookAtStarting(s *slot, now time.Time) {
+// checkReadiness finds out whether a starting worker accepts.
+func (i *instance) checkReadiness(s *slot, now time.Time) {
 	l := s.proc.Observe()
-	i.lookAtQueue(s)
+	i.watchQueue(s)
 	switch {
 	case l.Accepting || l.HasAccepted() || s.queue.found && i.alone(s):
-		i.happen(s, worker.Event{Kind: worker.Ready}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Ready}, now)
 		return
 	case l.Blocked || !l.Polling && l.Unknown == "": // one that execs, or reads its files from a slow disk, waits for nothing
-		s.unsure = time.Time{}
-	case s.unsure.IsZero():
-		s.unsure = now
-	case now.Sub(s.unsure) > askAfter && !i.willSay(s):
+		s.unsureSince = time.Time{}
+	case s.unsureSince.IsZero():
+		s.unsureSince = now
+	case now.Sub(s.unsureSince) > askAfter && !i.reportsReady(s):
 		i.ask(s, now)
 	}
 	i.noteSleep(s, now)
-	s.lookAt = now.Add(min(max(now.Sub(s.m.Spawned)/ageParts, firstLook), lastLook))
+	s.checkAt = now.Add(min(max(now.Sub(s.m.Spawned)/checkFraction, firstCheck), slowestCheck))
 }
 
 // ask sends a probe where looking cannot tell. With siblings on the socket the
@@ -336,7 +336,7 @@ func (i *instance) lookAtStarting(s *slot, now time.Time) {
 // asked: then waiting for descriptors must do.
 func (i *instance) ask(s *slot, now time.Time) {
 	if l := len(i.slots); l > 1 || !i.mayAsk(s.launch) {
-		i.happen(s, worker.Event{Kind: worker.Ready}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Ready}, now)
 		return
 	}
 	if now.Sub(s.asked) < i.app.Health.Timeout {
@@ -348,7 +348,7 @@ func (i *instance) ask(s *slot, now time.Time) {
 		ctx, cancel := context.WithTimeout(i.ctx, i.app.Health.Timeout)
 		defer cancel()
 		if r := i.opt.Probe(ctx, i.app, i.in); r.Err == nil {
-			i.post(func(now time.Time) { i.about(s, id, worker.Event{Kind: worker.Ready}, now) })
+			i.post(func(now time.Time) { i.dispatchIfCurrent(s, id, worker.Event{Kind: worker.Ready}, now) })
 		}
 	}()
 }

@@ -24,7 +24,7 @@ func TestZombiesOfOthersDoNotKeepAGroupAlive(t *testing.T) {
 	}
 	begin := time.Now()
 	b.stop()
-	if d := time.Since(begin); d > patience/2 {
+	if d := time.Since(begin); d > waitLimit/2 {
 		t.Errorf("stopped after %s", d)
 	}
 	var status unix.WaitStatus

@@ -54,11 +54,11 @@ type Options struct {
 	Log   *slog.Logger
 	// Resume is what a predecessor in this process has left; empty for none.
 	Resume Handover
-	// TurnPath is the lock file that this supervisor makes, and TurnPaths are those
+	// RecycleLockPath is the lock file that this supervisor makes, and TurnPaths are those
 	// of all supervisors of the app, in the same order for each: they lock the
 	// first that exists to recycle one worker at a time. Empty: this one is alone.
-	TurnPath  string
-	TurnPaths []string
+	RecycleLockPath  string
+	RecycleLockPaths []string
 	// PingRecord is the file in which this supervisor notes which programs answer no
 	// ping, and PingRecords are those of other instances of the app, which it reads.
 	// Empty: a new supervisor tries again.
@@ -69,14 +69,14 @@ type Options struct {
 	// workers' user must be able to read there. Empty: one for temporary files is made.
 	ModuleDir string
 
-	turn *turn
+	recycleLock *recycleLock
 	// siblings are the instances of this process, which look at the kernel one at a
 	// time, at moments counted from began.
 	siblings int
-	looking  *sync.Mutex
+	sampling *sync.Mutex
 	began    time.Time
-	// lookers has room for as many looks at programs as there may be at the same time.
-	lookers chan struct{}
+	// programChecks has room for as many looks at programs as there may be at the same time.
+	programChecks chan struct{}
 	// pings is what is known of the programs and pings.
 	pings *pingBook
 }
@@ -112,9 +112,9 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	opt.turn, opt.siblings = newTurn(opt.TurnPath, opt.TurnPaths), len(opt.Sockets)
-	opt.looking, opt.began = &sync.Mutex{}, time.Now()
-	opt.lookers = make(chan struct{}, maxLookers)
+	opt.recycleLock, opt.siblings = newRecycleLock(opt.RecycleLockPath, opt.RecycleLockPaths), len(opt.Sockets)
+	opt.sampling, opt.began = &sync.Mutex{}, time.Now()
+	opt.programChecks = make(chan struct{}, maxProgramChecks)
 	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, worker.NewOutputShare()
@@ -131,10 +131,10 @@ func New(opt Options) (*Supervisor, error) {
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
 		}
-		i.news, i.configErr = s.tellChanged, control.ShownError(opt.ConfigError)
+		i.onChange, i.configErr = s.reportChange, control.ShownError(opt.ConfigError)
 		for _, m := range opt.Resume.Instances {
 			if m.Number == in.Number {
-				i.recall(m, h)
+				i.restore(m, h)
 			}
 		}
 		i.publish(time.Now())
@@ -193,7 +193,7 @@ func (s *Supervisor) all(ctx context.Context, of func(*instance) <-chan struct{}
 // Changed gets a value some time after the state of an instance or the number of its workers has changed.
 func (s *Supervisor) Changed() <-chan struct{} { return s.changed }
 
-func (s *Supervisor) tellChanged() {
+func (s *Supervisor) reportChange() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -262,7 +262,7 @@ func (s *Supervisor) Reload(ctx context.Context) (note string, err error) {
 	}
 	s.read = app
 	return note, s.rollEach(ctx, 0, func(i *instance, now time.Time, reply chan<- error) {
-		if i.runs(launch) {
+		if i.runsOnly(launch) {
 			i.launch = launch
 			i.configure(app, now)
 			reply <- nil

@@ -24,8 +24,8 @@ type preforking struct {
 	// coming may become the template, current is it. Both are of the generation of now; nil: there is none.
 	coming, current *loading
 	// former is the template of the generation before, as long as that may come back, and formerly what was known of it.
-	former   *loading
-	formerly prefork.Machine
+	former      *loading
+	formerState prefork.Machine
 	// templates counts the processes that have become one and live.
 	templates int
 	sleptAt   time.Time
@@ -45,7 +45,7 @@ type loading struct {
 
 // start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
 func (i *instance) start(s *slot, now time.Time) (worker.Process, error) {
-	s.parent, s.doubtful = nil, true
+	s.parent, s.mayRetry = nil, true
 	if i.current != nil && i.mayFork(s, now) {
 		if proc := i.fork(s, now); proc != nil {
 			return proc, nil
@@ -56,8 +56,8 @@ func (i *instance) start(s *slot, now time.Time) (worker.Process, error) {
 			return proc, nil
 		}
 	}
-	s.doubtful = false
-	return i.host.Spawn(s.launch, i.line, i.goner(s, s.id))
+	s.mayRetry = false
+	return i.host.Spawn(s.launch, i.line, i.onExit(s, s.id))
 }
 
 // mayFork reports whether the template has loaded what the slot runs. One that has loaded something else is of no use
@@ -79,7 +79,7 @@ func (i *instance) mayFork(s *slot, now time.Time) bool {
 // fork returns nil if the template cannot fork: that ends it.
 func (i *instance) fork(s *slot, now time.Time) worker.Process {
 	c := i.current
-	proc, err := c.Fork(i.line, i.goner(s, s.id))
+	proc, err := c.Fork(i.line, i.onExit(s, s.id))
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Lost, Reason: err.Error(), Blamed: true}, now)
 		i.drop(c, now)
@@ -103,7 +103,7 @@ func (i *instance) load(s *slot, now time.Time) worker.Process {
 	c := &loading{launch: s.launch, slot: s, id: s.id}
 	proc, t, err := i.host.Load(s.launch, i.line,
 		func(e worker.Exit, left bool) { i.post(func(now time.Time) { i.loadingEnded(c, e, left, now) }) },
-		func(m prefork.Message) { i.post(func(now time.Time) { i.hear(c, m, now) }) })
+		func(m prefork.Message) { i.post(func(now time.Time) { i.onTemplateMessage(c, m, now) }) })
 	if err != nil {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: err.Error()}, now)
 		return nil
@@ -135,21 +135,21 @@ func (i *instance) change(ev prefork.Event, now time.Time) {
 	i.log.Log(context.Background(), level, "template", args...)
 }
 
-// hear gets what the program of a process says.
-func (i *instance) hear(c *loading, m prefork.Message, now time.Time) {
+// onTemplateMessage gets what the program of a process says.
+func (i *instance) onTemplateMessage(c *loading, m prefork.Message, now time.Time) {
 	switch m.Said {
 	case prefork.Loaded:
 		c.loaded = true
 	case prefork.Child:
-		i.haveServe(c, fmt.Sprintf("the program forks its workers itself: its child %d accepts", m.PID), now)
+		i.serveAsWorker(c, fmt.Sprintf("the program forks its workers itself: its child %d accepts", m.PID), now)
 	case prefork.Ready:
-		i.decide(c, m.PID, now)
+		i.decideTemplate(c, m.PID, now)
 	default:
 	}
 }
 
-// haveServe has the process be what it was started as, a worker.
-func (i *instance) haveServe(c *loading, why string, now time.Time) {
+// serveAsWorker has the process be what it was started as, a worker.
+func (i *instance) serveAsWorker(c *loading, why string, now time.Time) {
 	c.Serve()
 	if i.coming == c {
 		i.change(prefork.Event{Kind: prefork.Refused, Reason: control.Shown(why)}, now)
@@ -157,12 +157,12 @@ func (i *instance) haveServe(c *loading, why string, now time.Time) {
 	}
 }
 
-// decide makes a program that has arrived at its first accept the template, or a worker.
-func (i *instance) decide(c *loading, pid int, now time.Time) {
+// decideTemplate makes a program that has arrived at its first accept the template, or a worker.
+func (i *instance) decideTemplate(c *loading, pid int, now time.Time) {
 	s := c.slot
 	wanted := i.coming == c && c.id == s.id && (s.m.State == control.Starting || s.m.State == control.Ready)
 	if !wanted && !s.m.Up && s.id == c.id { // it holds no connection
-		i.happen(s, worker.Event{Kind: worker.Kill, Cause: s.m.Cause}, now)
+		i.dispatch(s, worker.Event{Kind: worker.Kill, Cause: s.m.Cause}, now)
 		return
 	}
 	if !wanted {
@@ -170,11 +170,11 @@ func (i *instance) decide(c *loading, pid int, now time.Time) {
 		return
 	}
 	if why := c.Inspect(pid, i.app.Workers.Prefork.Allow); why != "" {
-		i.haveServe(c, why, now)
+		i.serveAsWorker(c, why, now)
 		return
 	}
 	if err := c.Keep(); err != nil {
-		i.haveServe(c, err.Error(), now)
+		i.serveAsWorker(c, err.Error(), now)
 		return
 	}
 	c.kept = true
@@ -196,9 +196,9 @@ func (i *instance) leaveSlot(s *slot, now time.Time) {
 	i.started(s, now)(i.start(s, now))
 }
 
-// acceptsItself notes that a process which might have become the template is a worker, and that a slot which was there
+// noteWorkerNotTemplate notes that a process which might have become the template is a worker, and that a slot which was there
 // for it is one of the pool's.
-func (i *instance) acceptsItself(s *slot, now time.Time) {
+func (i *instance) noteWorkerNotTemplate(s *slot, now time.Time) {
 	s.m.Up = true
 	c := i.coming
 	if c == nil || c.slot != s || c.id != s.id {
@@ -208,11 +208,11 @@ func (i *instance) acceptsItself(s *slot, now time.Time) {
 	if c.loaded {
 		why = "the program accepts without FCGI::Accept, or in a child"
 	}
-	i.haveServe(c, why, now)
+	i.serveAsWorker(c, why, now)
 }
 
-// willSay reports whether a starting worker tells us when it is ready, so that it need not be asked.
-func (i *instance) willSay(s *slot) bool {
+// reportsReady reports whether a starting worker tells us when it is ready, so that it need not be asked.
+func (i *instance) reportsReady(s *slot) bool {
 	c := i.coming
 	return c != nil && c.slot == s && c.id == s.id && c.loaded
 }
@@ -228,7 +228,7 @@ func (i *instance) loadingEnded(c *loading, e worker.Exit, left bool, now time.T
 		if !left {
 			c.Close()
 		}
-		i.gone(c.slot, c.id, e, left, now)
+		i.handleExit(c.slot, c.id, e, left, now)
 		return
 	}
 	if left {
@@ -246,9 +246,9 @@ func (i *instance) loadingEnded(c *loading, e worker.Exit, left bool, now time.T
 	}
 }
 
-// doubtTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
+// giveUpTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
 // is started as ever shows who is at fault.
-func (i *instance) doubtTemplate(s *slot, before worker.Machine, now time.Time) {
+func (i *instance) giveUpTemplate(s *slot, before worker.Machine, now time.Time) {
 	c := s.parent
 	if c == nil || c != i.current || before.Proven || s.exit.Sent() || s.m.Cause != control.Crash && s.m.Cause != control.StartTimeout {
 		return
@@ -269,24 +269,24 @@ func (i *instance) drop(c *loading, now time.Time) {
 	}
 }
 
-// turnTemplate begins a generation, which makes its own template.
-func (i *instance) turnTemplate(now time.Time) {
+// replaceTemplate begins a generation, which makes its own template.
+func (i *instance) replaceTemplate(now time.Time) {
 	if i.former != nil {
 		i.drop(i.former, now)
 	}
-	i.former, i.formerly = i.current, i.template
+	i.former, i.formerState = i.current, i.template
 	i.current, i.coming, i.template = nil, nil, prefork.Machine{}
 }
 
-// returnTemplate goes back to the template of the generation before: the new one has not come up.
-func (i *instance) returnTemplate(r *roll, now time.Time) {
+// restoreTemplate goes back to the template of the generation before: the new one has not come up.
+func (i *instance) restoreTemplate(r *roll, now time.Time) {
 	if !r.renews {
 		return
 	}
 	if i.current != nil {
 		i.drop(i.current, now)
 	}
-	i.current, i.coming, i.template, i.former = i.former, nil, i.formerly, nil
+	i.current, i.coming, i.template, i.former = i.former, nil, i.formerState, nil
 	if i.current == nil && i.template.State != control.TemplateFailed {
 		i.template = prefork.Machine{}
 	}

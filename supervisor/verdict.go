@@ -10,30 +10,30 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// judgeRequests finds the stuck: workers that serve one request for longer than
+// checkStuck finds the stuck: workers that serve one request for longer than
 // request_timeout, workers that do not accept although they hold nothing, and
 // workers that were stopped with a request.
-func (i *instance) judgeRequests(now time.Time) {
+func (i *instance) checkStuck(now time.Time) {
 	for _, s := range i.slots {
 		if s.m.State != control.Ready {
 			continue
 		}
 		v := i.view(s)
-		for _, verdict := range []func(*slot, scoreboard.WorkerView, time.Time) string{i.overtime, i.notAccepting, i.standingStill} {
+		for _, verdict := range []func(*slot, scoreboard.WorkerView, time.Time) string{i.overRequestTimeout, i.notAccepting, i.stoppedBySignal} {
 			if why := verdict(s, v, now); why != "" {
-				i.condemnStuck(s, why, now)
+				i.markStuck(s, why, now)
 				break
 			}
 		}
 	}
 }
 
-// overtime tells whether a request has taken too long. A connection from which
+// overRequestTimeout tells whether a request has taken too long. A connection from which
 // its worker waits to read is no request but one kept alive, or an upload that
 // does not come: it costs its worker only if others wait for it.
-func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) string {
+func (i *instance) overRequestTimeout(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.app.Limits.RequestTimeout
-	if why := i.parked(v, limit, now); why != "" {
+	if why := i.holdsOnlyKept(v, limit, now); why != "" {
 		return why
 	}
 	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit {
@@ -53,9 +53,9 @@ func (i *instance) overtime(s *slot, v scoreboard.WorkerView, now time.Time) str
 	return ""
 }
 
-// parked says that a worker holds nothing but kept connections, while others have waited for request_timeout: it would
+// holdsOnlyKept says that a worker holds nothing but kept connections, while others have waited for request_timeout: it would
 // serve none of them before its client lets go.
-func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time.Time) string {
+func (i *instance) holdsOnlyKept(v scoreboard.WorkerView, limit time.Duration, now time.Time) string {
 	waiting := i.board.QueuedSince
 	if limit == 0 || v.Activity != scoreboard.OnlyKept || waiting.IsZero() || now.Sub(waiting) < limit {
 		return ""
@@ -71,7 +71,7 @@ func (i *instance) parked(v scoreboard.WorkerView, limit time.Duration, now time
 // takes as long as it takes probes to condemn a worker, counted from when it was ready;
 // and while memory is short it may wait for its own pages, so then it is left to the probes.
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
-	limit := i.patience()
+	limit := i.unresponsiveLimit()
 	waiting := i.board.QueuedSince
 	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit || now.Sub(s.m.Since) < limit {
 		return ""
@@ -82,33 +82,33 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))
 }
 
-// standingStill tells whether a signal has stopped the worker, and nobody wakes it:
+// stoppedBySignal tells whether a signal has stopped the worker, and nobody wakes it:
 // it holds a request, but serves none. Had it been stopped a moment before it
 // accepted, probes would have condemned it after the same time.
-func (i *instance) standingStill(s *slot, v scoreboard.WorkerView, now time.Time) string {
-	limit := i.patience()
+func (i *instance) stoppedBySignal(s *slot, v scoreboard.WorkerView, now time.Time) string {
+	limit := i.unresponsiveLimit()
 	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit || !s.proc.Suspended() {
-		s.suspended = time.Time{}
+		s.stoppedSince = time.Time{}
 		return ""
 	}
-	if s.suspended.IsZero() {
-		s.suspended = now
+	if s.stoppedSince.IsZero() {
+		s.stoppedSince = now
 	}
-	if now.Sub(s.suspended) < limit {
+	if now.Sub(s.stoppedSince) < limit {
 		return ""
 	}
-	return fmt.Sprintf("stopped by a signal, with a request, for %s at least", now.Sub(s.suspended).Round(time.Millisecond))
+	return fmt.Sprintf("stopped by a signal, with a request, for %s at least", now.Sub(s.stoppedSince).Round(time.Millisecond))
 }
 
-// patience is how long a worker may look dead before it counts as dead; 0: for ever.
-func (i *instance) patience() time.Duration {
+// unresponsiveLimit is how long a worker may look dead before it counts as dead; 0: for ever.
+func (i *instance) unresponsiveLimit() time.Duration {
 	return i.app.Health.Interval * time.Duration(i.app.Health.Failures)
 }
 
-// condemnStuck takes the evidence first: it goes with the process.
-func (i *instance) condemnStuck(s *slot, why string, now time.Time) {
+// markStuck takes the evidence first: it goes with the process.
+func (i *instance) markStuck(s *slot, why string, now time.Time) {
 	s.why = why
 	s.evidence = s.proc.Evidence()
 	i.log.Warn("worker is stuck", "pid", s.pid(), "detail", why, "evidence", s.evidence)
-	i.happen(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Stuck}, now)
+	i.dispatch(s, worker.Event{Kind: worker.Unhealthy, Cause: control.Stuck}, now)
 }

@@ -192,7 +192,7 @@ func TestTurn(t *testing.T) {
 	if err := os.WriteFile(paths[1], nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, b := newTurn(paths[2], paths), newTurn(paths[3], paths)
+	a, b := newRecycleLock(paths[2], paths), newRecycleLock(paths[3], paths)
 	if !a.take() || a.take() || b.take() {
 		t.Fatal("two at a time")
 	}
@@ -201,7 +201,7 @@ func TestTurn(t *testing.T) {
 		t.Error("never the other's turn")
 	}
 	b.done()
-	if c := newTurn("", []string{dir + "/none"}); !c.take() {
+	if c := newRecycleLock("", []string{dir + "/none"}); !c.take() {
 		t.Error("a missing file keeps it waiting")
 	}
 }

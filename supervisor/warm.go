@@ -63,7 +63,7 @@ func (i *instance) starting(now time.Time) (all, busy int) {
 			continue
 		}
 		all++
-		if s.asleep.IsZero() || now.Sub(s.asleep) < restsFor {
+		if s.restingSince.IsZero() || now.Sub(s.restingSince) < restsFor {
 			busy++
 		}
 	}
@@ -74,17 +74,17 @@ func (i *instance) starting(now time.Time) (all, busy int) {
 func (i *instance) noteSleep(s *slot, now time.Time) {
 	i.cold.news = true
 	switch {
-	case !i.held() || !s.proc.Sleeps():
-		s.asleep = time.Time{}
-	case s.asleep.IsZero():
-		s.asleep = now
+	case !i.holdsBack() || !s.proc.Sleeps():
+		s.restingSince = time.Time{}
+	case s.restingSince.IsZero():
+		s.restingSince = now
 	}
 }
 
-// warmed notes that a worker has become ready, and what the start took.
-func (i *instance) warmed(now time.Time) {
+// noteFirstReady notes that a worker has become ready, and what the start took.
+func (i *instance) noteFirstReady(now time.Time) {
 	if i.cold.on && i.cold.took == 0 {
-		i.cold.took = max(now.Sub(i.cold.since), firstLook)
+		i.cold.took = max(now.Sub(i.cold.since), firstCheck)
 		i.cold.next = now.Add(i.cold.took)
 		if i.current != nil {
 			i.cold.next = i.cold.next.Add(i.cold.took) // for the page, too
@@ -105,8 +105,8 @@ func (i *instance) rampUp(now time.Time) {
 	}
 }
 
-// held reports whether workers are missing that mayStart holds back.
-func (i *instance) held() bool { return i.cold.on && i.missing() }
+// holdsBack reports whether workers are missing that mayStart holds back.
+func (i *instance) holdsBack() bool { return i.cold.on && i.missing() }
 
 // missing reports whether fill would start workers if it may.
 func (i *instance) missing() bool {

@@ -148,7 +148,7 @@ func (m *sharedCores) run(t *testing.T, n, requests int) time.Duration {
 		b.after(m.slice())
 	}
 	took := time.Since(begun)
-	if got := len(b.after(time.Duration(n+2) * (m.start + restsFor + lastLook)).Workers); got != n {
+	if got := len(b.after(time.Duration(n+2) * (m.start + restsFor + slowestCheck)).Workers); got != n {
 		t.Errorf("%d workers in the end, want %d", got, n)
 	}
 	close(quit)

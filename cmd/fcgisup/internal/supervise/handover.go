@@ -110,7 +110,7 @@ func (r *Runner) freeze(ctx context.Context, sup *supervisor.Supervisor, opt sup
 	err := r.checkSuccessor(ctx, opt)
 	if err == nil {
 		var h supervisor.Handover
-		if h, err = sup.Freeze(ctx); err == nil {
+		if h, err = sup.Suspend(ctx); err == nil {
 			r.log.Info("executing the new program")
 			return &h
 		}
@@ -159,7 +159,7 @@ func (r *Runner) handOver(spawner *worker.Spawner, h supervisor.Handover, stoppi
 		next.Config = *text
 	}
 	before := func() error {
-		if err := h.Keep(); err != nil {
+		if err := h.KeepOpen(); err != nil {
 			return err
 		}
 		// Ignored they are not fatal to a program that has no handlers yet. What

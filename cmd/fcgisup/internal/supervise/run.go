@@ -142,7 +142,7 @@ func (r *Runner) supervise(ctx context.Context, spawner *worker.Spawner) error {
 		opt.Resume = *next
 		errs.Flush()
 		r.log.Error("cannot hand over to the new program, continuing with this one", "error", r.handOver(spawner, *next, stopping, inherited))
-		next.Unkeep()
+		next.CloseOnExec()
 		if stopping {
 			r.signals <- syscall.SIGTERM
 		}
@@ -171,18 +171,18 @@ func (r *Runner) options(app fcgisup.App, instances []fcgisup.Instance, inherite
 	turn, turns := r.turnPaths(app, instances)
 	pings, otherPings := r.pingRecords(app, instances)
 	opt := supervisor.Options{
-		App:         app,
-		Environ:     os.Environ(),
-		Probe:       peer.Probe,
-		Unavailable: fcgi.Unavailable,
-		SocketUnit:  func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
-		Reload:      r.source.reloader(),
-		TurnPath:    turn,
-		TurnPaths:   turns,
-		PingRecord:  pings,
-		PingRecords: otherPings,
-		ModuleDir:   r.moduleDir(app, instances),
-		All:         !r.source.changed("instance"),
+		App:              app,
+		Environ:          os.Environ(),
+		Probe:            peer.Probe,
+		Unavailable:      fcgi.Unavailable,
+		SocketUnit:       func(in fcgisup.Instance) string { return units.Names(in.App).Socket(in.Number) },
+		Reload:           r.source.reloader(),
+		RecycleLockPath:  turn,
+		RecycleLockPaths: turns,
+		PingRecord:       pings,
+		PingRecords:      otherPings,
+		ModuleDir:        r.moduleDir(app, instances),
+		All:              !r.source.changed("instance"),
 		// Systemd holds the socket: it has seen the first request of a fleet, and
 		// it waits for the next one when we have gone to sleep.
 		Awake:      inherited && app.Activation == fcgisup.Fleet,
