@@ -78,16 +78,16 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// roleApp has one lazy instance on a unix socket in folder, whose worker plays role.
-func roleApp(role, folder string) fcgisup.App {
+// roleApp has one lazy instance on a unix socket in dir, whose worker plays role.
+func roleApp(role, dir string) fcgisup.App {
 	app := fcgisup.Default("t")
 	app.Command = []string{workerPath()}
 	app.User = ""
 	app.Environment = map[string]string{
 		roleVariable: role,
-		markVariable: filepath.Join(folder, "mark"),
+		markVariable: filepath.Join(dir, "mark"),
 	}
-	app.Listen = fcgisup.Listen{Path: filepath.Join(folder, "%i.sock")}
+	app.Listen = fcgisup.Listen{Path: filepath.Join(dir, "%i.sock")}
 	app.Socket = fcgisup.Socket{Mode: 0o600, Backlog: 128}
 	app.Health.Interval = 0
 	app.Limits.StartTimeout = 20 * time.Second
@@ -96,7 +96,7 @@ func roleApp(role, folder string) fcgisup.App {
 	return app
 }
 
-// freePort is a TCP address that nobody listens on.
+// freePort is a TCP address on which no process listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

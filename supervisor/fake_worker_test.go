@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	name := os.Getenv(roleVariable)
 	if name == "" {
 		code := m.Run()
-		_ = os.RemoveAll(workerFolder)
+		_ = os.RemoveAll(workerDir)
 		os.Exit(code)
 	}
 	time.AfterFunc(roleLifetime, func() { os.Exit(99) })
@@ -65,7 +65,7 @@ var (
 		if err != nil {
 			panic(err)
 		}
-		workerFolder = dir
+		workerDir = dir
 		path := filepath.Join(dir, "worker")
 		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./testdata/worker")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -76,7 +76,7 @@ var (
 		}
 		return path
 	})
-	workerFolder string
+	workerDir string
 )
 
 // inRole is this binary in a role, with more variables.
@@ -104,7 +104,7 @@ func complain(err error) int {
 	return 1
 }
 
-// alive tells whether a process exists and is no zombie.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	state := processState(pid)
 	return state != "" && state != "Z" && state != "X"

@@ -87,7 +87,7 @@ func (s *Supervisor) Suspend(ctx context.Context) (Handover, error) {
 			return Handover{}, errors.Join(ErrBusy, err)
 		}
 	}
-	// No exit may be collected from here on by somebody who forgets it.
+	// From here on no exit may be collected: the successor would not know of it.
 	if err := s.opt.Spawner.Pause(ctx); err != nil {
 		return Handover{}, fmt.Errorf("cannot hand over: exits of workers are still being told: %w", err)
 	}

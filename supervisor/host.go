@@ -72,7 +72,7 @@ type observer interface {
 	pressed() bool
 }
 
-// realHost is the host that is no test's.
+// realHost is the host outside of tests.
 type realHost struct {
 	*worker.Starter
 	socket  *listen.Socket

@@ -138,7 +138,7 @@ func (i *instance) run(ctx context.Context) {
 	}
 }
 
-// over tells whether run has nothing left to do: told to end, or asleep where
+// over reports whether run has nothing left to do: told to end, or asleep where
 // something else waits for the next connection.
 func (i *instance) over() bool {
 	if len(i.slots) > 0 || i.templates > 0 {
@@ -289,12 +289,12 @@ func (i *instance) add(l worker.Launch, now time.Time) *slot {
 	return s
 }
 
-// ready tells whether any worker accepts.
+// ready reports whether any worker accepts.
 func (i *instance) ready() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.State == control.Ready })
 }
 
-// alive tells whether any worker has a process.
+// alive reports whether any worker has a process.
 func (i *instance) alive() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Alive() })
 }

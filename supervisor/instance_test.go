@@ -231,7 +231,7 @@ func (h *fakeHost) renew() error {
 	defer h.mu.Unlock()
 	h.renewals++
 	if h.unrenewable {
-		return errors.New("the socket is somebody else's")
+		return errors.New("the socket is another process's")
 	}
 	h.bad = ""
 	h.sockets++
@@ -543,7 +543,7 @@ func TestBackoffGrowsToItsLimitAndNeverGivesUp(t *testing.T) {
 			}
 		}
 		b.host.mu.Lock()
-		b.host.make = nil // mended
+		b.host.make = nil // it works now
 		b.host.mu.Unlock()
 		b.want(t, b.after(31*time.Second), control.Up, control.Ready)
 		b.end(t)
@@ -913,7 +913,7 @@ func TestReloadAppliesWhatConcernsNoProcess(t *testing.T) {
 	})
 }
 
-// TestOneRequestPerProcess is a program that serves whoever waits and ends, too
+// TestOneRequestPerProcess is a program that serves the client that waits and ends, too
 // fast to be seen: a normal life, not a failure to start.
 func TestOneRequestPerProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

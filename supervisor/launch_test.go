@@ -85,7 +85,7 @@ func TestDirectoryThatIsNotThereIsASpawnError(t *testing.T) {
 	}
 }
 
-// several is a user with supplementary groups, if there is one, else nobody.
+// several is a user with supplementary groups, if there is one, else the account nobody.
 func several(t *testing.T) *user.User {
 	t.Helper()
 	groups, err := os.ReadFile("/etc/group")
@@ -169,7 +169,7 @@ func TestUnknownUserOrGroupIsAnError(t *testing.T) {
 	}
 }
 
-// playLaunch tells how somebody without privileges would start a worker.
+// playLaunch prints how a process without privileges would start a worker.
 func playLaunch() int {
 	app := roleApp("serve", "/")
 	app.User = "root"
@@ -183,7 +183,7 @@ func playLaunch() int {
 	return 0
 }
 
-func TestWithoutRootNobodyIsSwitchedTo(t *testing.T) {
+func TestWithoutRootTheUserStaysTheSame(t *testing.T) {
 	if os.Geteuid() != 0 {
 		l, err := worker.NewLaunch(roleApp("serve", "/"), nil)
 		if err != nil || l.Switch {

@@ -41,7 +41,7 @@ var (
 	descInFlight = desc("in_flight", "Connections that are accepted and open.")
 	descSaturate = desc("saturation", "Connections that are served or wait, per ready worker; above 1 requests wait. The number to scale on.")
 	descOldest   = desc("oldest_request_seconds", "Age of the oldest of them, as seen; 0 if there is none.")
-	descHead     = desc("queue_head_seconds", "How long the head of the queue has waited, as seen; 0 if nobody waits.")
+	descHead     = desc("queue_head_seconds", "How long the head of the queue has waited, as seen; 0 if none waits.")
 	descOrphans  = desc("orphaned_requests", "Requests that are served although their client has gone.")
 	descAbandon  = desc("requests_abandoned_total", "Queued connections whose client has gone.")
 	descBusy     = desc("workers_busy", "Ready workers that hold a connection.")

@@ -111,7 +111,7 @@ type pingTrial struct {
 	died bool
 }
 
-// blames tells whether the end of a worker is put down to the ping: once, and of
+// blames reports whether the end of a worker is put down to the ping: once, and of
 // the worker that has taken it where that was seen. One that has answered and
 // ends with status 0, as php-cgi does every 500 requests, ends of itself.
 func (t *pingTrial) blames(worker int, clean bool, now time.Time) bool {
@@ -124,7 +124,7 @@ func (t *pingTrial) blames(worker int, clean bool, now time.Time) bool {
 	return t.holder == 0 || t.holder == worker
 }
 
-// pings tells whether the instance is asked by pings, and not by requests.
+// pings reports whether the instance is asked by pings, and not by requests.
 func (i *instance) pings() bool { return i.app.Health.Path == "" }
 
 // pinged is what the instance's verdict is about.
@@ -133,12 +133,12 @@ func (i *instance) pinged() pinged { return pinged{i.launch, i.app.Health.Addres
 // pingVerdict is what is known of the program; that of requests is PingAnswers.
 func (i *instance) pingVerdict() control.PingVerdict { return i.opt.pings.verdict(i.pinged()) }
 
-// mayAsk tells whether a worker started like this may be sent a probe.
+// mayAsk reports whether a worker started like this may be sent a probe.
 func (i *instance) mayAsk(l worker.Launch) bool {
 	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
 }
 
-// hasOtherPrograms tells whether a worker lives that was started otherwise than new ones
+// hasOtherPrograms reports whether a worker lives that was started otherwise than new ones
 // are and is not known to answer: whom a ping would meet is not known.
 func (i *instance) hasOtherPrograms() bool {
 	return slices.ContainsFunc(i.slots, func(s *slot) bool {
@@ -173,7 +173,7 @@ func (i *instance) planProbe(now time.Time) {
 	}
 }
 
-// tryPing tries a first ping when the instance serves nobody.
+// tryPing tries a first ping while the instance serves no client.
 func (i *instance) tryPing(now time.Time) {
 	i.probeAt = now.Add(trialDelay)
 	if i.trial != nil || i.roll != nil || i.hasOtherPrograms() || !i.ready() || !i.isQuiet(now) || !i.opt.pings.begin(i.pinged(), i) {
@@ -204,7 +204,7 @@ func (i *instance) tryPing(now time.Time) {
 	i.sampleAt = now // who takes it?
 }
 
-// isQuiet tells whether nobody is served and nobody waits, as far as that can be known.
+// isQuiet reports whether no client is served and none waits, as far as that can be known.
 // A kept connection holds its worker, so that a ping may wait behind it.
 func (i *instance) isQuiet(now time.Time) bool {
 	i.observe(now, now)
@@ -313,7 +313,7 @@ func (i *instance) sendProbe(now time.Time, limit time.Duration, then func(now t
 		i.post(func(now time.Time) {
 			i.probing, i.probeEnd = false, now
 			if i.phase == phaseAwake && i.sampleAt.IsZero() {
-				i.sampleAt = now.Add(busyEvery) // what the worker has written for it is no later request's answer
+				i.sampleAt = now.Add(busyEvery) // what the worker has written for it is not the answer to a later request
 			}
 			if i.ctx.Err() == nil && i.phase != phaseLeaving {
 				then(now, r, took)

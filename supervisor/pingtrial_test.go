@@ -260,7 +260,7 @@ func TestPingBookHasOneTrialAtATime(t *testing.T) {
 	}
 	b.conclude(of, control.PingUntried)
 	if !b.begin(of, two) {
-		t.Error("nobody tries again")
+		t.Error("no instance tries again")
 	}
 	b.conclude(of, control.PingNone)
 	other := of

@@ -31,13 +31,13 @@ const (
 	probeCloseLag = 2 * time.Second
 )
 
-// fromProbe tells whether a connection that came at this time was probably ours.
+// fromProbe reports whether a connection that came at this time was probably ours.
 func (i *instance) fromProbe(came time.Time) bool {
 	return !came.Before(i.probeBegin) && (i.probing || came.Sub(i.probeEnd) < probeLag)
 }
 
 // ownProbeConns is how many of the connections that the last look showed are our own
-// probe's, and so nobody's request: one while it is under way, and for a while
+// probe's, and so no client's request: one while it is under way, and for a while
 // after it one that came with it and whose client has gone, which its worker, on a
 // busy machine, has not closed yet.
 func (i *instance) ownProbeConns(now time.Time) int {
@@ -94,10 +94,10 @@ func (p probePolicy) run(now time.Time) {
 	i.sendProbe(now, h.Timeout, i.handleProbeResult)
 }
 
-// anyIdle tells whether some ready worker would serve the next request, or should;
-// true where that cannot be known. One whose clients have all gone serves nobody:
-// if it hangs, only a probe can tell. One that serves somebody is asked whether it
-// accepts all the same, as those with threads do. While looks are due the last one
+// anyIdle reports whether some ready worker would serve the next request, or should;
+// true where that cannot be known. One whose clients have all gone serves none:
+// if it hangs, only a probe can tell. One that serves a client is asked whether it
+// accepts nevertheless, as those with threads do. While looks are due the last one
 // is new enough, and once they have stopped nothing has come since.
 func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {
@@ -110,7 +110,7 @@ func (i *instance) anyIdle(now time.Time) bool {
 	return slices.ContainsFunc(ready, func(s *slot) bool { return s.proc.Accepts() })
 }
 
-// serves tells whether somebody waits for an answer of the worker, or keeps a
+// serves reports whether a client waits for an answer of the worker, or keeps a
 // connection to it.
 func (i *instance) serves(s *slot) bool {
 	waits := func(r scoreboard.Request) bool { return !r.Gone && slices.Contains(r.Workers, s.id) }
@@ -118,7 +118,7 @@ func (i *instance) serves(s *slot) bool {
 }
 
 // handleProbeResult turns a probe's result into a verdict. The kernel comes first: a worker
-// that serves somebody is busy, not dead.
+// that serves a client is busy, not dead.
 func (i *instance) handleProbeResult(now time.Time, r control.ProbeResult, took time.Duration) {
 	i.probings.Observe(took)
 	p := control.ProbeStatus{At: now, OK: r.Err == nil, Status: r.Status, DurationSeconds: took.Seconds()}

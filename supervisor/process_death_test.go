@@ -184,7 +184,7 @@ func TestPID1ReapsOrphansAndSupervises(t *testing.T) {
 		t.Fatal(err)
 	}
 	rest, _ := io.ReadAll(in)
-	if got := strings.TrimSpace(string(rest)); got != "nobody is left" {
+	if got := strings.TrimSpace(string(rest)); got != "none is left" {
 		t.Errorf("PID 1 said %q", got)
 	}
 	if err := cmd.Wait(); err != nil {
@@ -208,7 +208,7 @@ func playInit() int {
 	var left []string
 	for end := time.Now().Add(waitLimit / 2); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if left = processes(); len(left) == 0 {
-			fmt.Println("nobody is left")
+			fmt.Println("none is left")
 			return 0
 		}
 	}

@@ -145,7 +145,7 @@ func TestHalfAnUploadIsWaitedForByStop(t *testing.T) {
 	}
 }
 
-// Nobody answers what waits in the queue of our own socket once it is closed.
+// No process answers what waits in the queue of our own socket once it is closed.
 func TestWhatWaitsIsServedBeforeStop(t *testing.T) {
 	b := run(t, "serve", atOnce)
 	pid := b.worker(control.Ready).PID

@@ -54,12 +54,12 @@ func TestFailingProgramIsAnsweredForAndMendedServesByItself(t *testing.T) {
 			}
 			b.is(control.InstanceFailing)
 			eventually(t, "all three are counted", func() bool { return b.status().Rejected == 3 })
-			waiting := b.later("hello") // within queue_timeout the mended program comes
+			waiting := b.later("hello") // within queue_timeout the working program comes
 			if err := os.WriteFile(b.app.Environment[markVariable], nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if r := waiting(); r.pid == 503 {
-				t.Log("the mended program came later than queue_timeout")
+				t.Log("the working program came later than queue_timeout")
 			}
 			b.is(control.Up)
 			if r := b.ask("hello"); r.pid < 2 || r.pid == 503 {
@@ -117,7 +117,7 @@ func TestFleetWakesTogetherAndLazyInstancesAlone(t *testing.T) {
 				}
 				return n
 			}
-			eventually(t, "as many as shall are up", func() bool { return up() == want })
+			eventually(t, "as many as should be are up", func() bool { return up() == want })
 			time.Sleep(50 * time.Millisecond)
 			if n := up(); n != want || b.spawns() != want {
 				t.Errorf("%d up after %d spawns, want %d", n, b.spawns(), want)

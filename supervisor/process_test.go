@@ -185,7 +185,7 @@ func TestProgramThatLeavesItsGroupFailsWithoutSpinning(t *testing.T) {
 	if !strings.HasPrefix(st.LastFailure.Detail, "exit status 0: ") || b.spawns() != worker.FailingAfter {
 		t.Errorf("%d spawns, last failure %+v", b.spawns(), st.LastFailure)
 	}
-	// They serve all the same; each tells who it is, so that it can be ended.
+	// They serve nevertheless; each says which process it is, so that it can be ended.
 	for range worker.FailingAfter {
 		pid := b.ask("hello").pid
 		kill9(t, pid)
@@ -237,7 +237,7 @@ func (b *bed) started() []int {
 }
 
 // TestOneRequestPerProcessUnderLoad: workers that end with each request, while others wait and more come, are replaced
-// like any that has served; the queue is no shorter when one ends than when it began.
+// like any that has served; the queue is not shorter when one ends than when it began.
 func TestOneRequestPerProcessUnderLoad(t *testing.T) {
 	for name, network := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
 		t.Run(name, func(t *testing.T) {

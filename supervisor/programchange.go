@@ -28,14 +28,14 @@ const programEvery = time.Second
 // that follow. So that what changes now and then does not have a series of quick
 // attempts each time, every pardon doubles the while, to max_delay.
 //
-// What never holds still is no deployment (a log that is named in the command, a
+// What never holds still is not a deployment (a log that is named in the command, a
 // file that each attempt writes, of this worker or another one's): its failures go
 // on counting, and the gap between early attempts doubles, to max_delay, at which it
 // waits for its turn like any other. A pardon ends the gap, and a worker that
 // becomes ready ends all that.
 type changeTracker struct {
 	// seen is the program at the last look, with what it was at the last attempt:
-	// as of a look that began before it. Nil: nobody knows, as after a handover.
+	// as of a look that began before it. Nil: it is not known, as after a handover.
 	seen, attemptedWith worker.Program
 	// firstCheck is the look right before the attempt, when there was none earlier.
 	firstCheck *programCheck
@@ -62,7 +62,7 @@ type programState struct {
 	launch worker.Launch
 	// seen before, and now.
 	seen, now worker.Program
-	// fresh is the launch made anew, if there is a reason; err if that has failed.
+	// fresh is the launch built again, if there is a reason; err if that has failed.
 	fresh *worker.Launch
 	err   error
 }
@@ -136,10 +136,10 @@ func (i *instance) noteAttempt(s *slot) {
 	}
 }
 
-// isWaiting tells whether the slot's next attempt is yet to come.
+// isWaiting reports whether the slot's next attempt is yet to come.
 func (s *slot) isWaiting() bool { return s.m.State == control.Backoff || s.m.State == control.Failing }
 
-// waitsLong tells whether it waits for so long that a change of its program ends that.
+// waitsLong reports whether it waits for so long that a change of its program ends that.
 func (s *slot) waitsLong() bool { return s.isWaiting() && s.m.Deadline.Sub(s.m.Since) > programEvery }
 
 // programPolicy looks at the programs of workers that wait: at once, so that the next

@@ -46,8 +46,8 @@ func (h *fakeHost) fail() {
 	last.die(1)
 }
 
-// mend has the next attempts succeed.
-func (h *fakeHost) mend() {
+// fix has the next attempts succeed.
+func (h *fakeHost) fix() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.make = nil
@@ -56,18 +56,18 @@ func (h *fakeHost) mend() {
 func TestMendedProgramIsTriedWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := failed(t, func(a *fcgisup.App, _ *fakeHost) { a.Workers = fcgisup.Workers{Min: 2, Max: 2} })
-		b.host.mend()
+		b.host.fix()
 		b.host.deploy()
 		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready, control.Ready)
 		b.end(t)
 	})
 }
 
-// What a program needs and that is no file of it is waited for as before.
+// What a program needs beside its files is waited for as before.
 func TestUnchangedProgramWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := failed(t)
-		b.host.mend()
+		b.host.fix()
 		next := *b.status.Load().Workers[0].Next
 		b.want(t, b.after(time.Until(next)-time.Second), control.InstanceFailing, control.Failing)
 		b.want(t, b.after(2*time.Second), control.Up, control.Ready)
@@ -112,13 +112,13 @@ func TestChangeThatHoldsStillIsCountedAnew(t *testing.T) {
 		if n := b.host.spawned() - before; n < 7 || n > 9 { // at 1 s; then at 2 s and .1, .3, .7, 1.5, 3.1, 6.3 s after it
 			t.Errorf("%d attempts in 10 s after a change", n)
 		}
-		b.host.mend()
+		b.host.fix()
 		b.want(t, b.after(10*time.Second), control.Up, control.Ready)
 		b.end(t)
 	})
 }
 
-// What changes for ever is no deployment: after some early attempts it waits for its turn, about each 28 s.
+// What changes forever is not a deployment: after some early attempts it waits for its turn, about each 28 s.
 func TestProgramThatNeverHoldsStillIsNoHotLoop(t *testing.T) {
 	for name, test := range map[string]struct {
 		every   time.Duration
@@ -161,7 +161,7 @@ func TestProgramThatNeverHoldsStillIsNoHotLoop(t *testing.T) {
 	}
 }
 
-// A file that each attempt writes holds still between two of them, which is no reason to forgive anything.
+// A file that each attempt writes holds still between two of them, which forgives nothing.
 func TestProgramThatWritesItsOwnFileIsNotForgiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
@@ -190,12 +190,12 @@ func TestGapEnds(t *testing.T) {
 			}
 		}
 		noise()
-		b.host.mend()
+		b.host.fix()
 		b.want(t, b.after(31*time.Second), control.Up, control.Ready) // by a regular attempt at the latest
 
 		b.host.fail()
 		b.after(long)
-		b.host.mend()
+		b.host.fix()
 		b.host.deploy()
 		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 
@@ -204,7 +204,7 @@ func TestGapEnds(t *testing.T) {
 		noise()
 		b.after(time.Minute) // it is forgiven
 		b.after(long)
-		b.host.mend()
+		b.host.fix()
 		b.host.deploy()
 		b.want(t, b.after(programEvery+50*time.Millisecond), control.Up, control.Ready)
 		b.end(t)
@@ -220,7 +220,7 @@ func TestEnvironmentFileIsReadInShortWaits(t *testing.T) {
 		for _, at := range []time.Duration{0, 50, 150, 500, 750, 1400, 1600, 2500, 5000} { // ms
 			t.Run(name+", changed at "+(at*time.Millisecond).String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					dir, write := inFolder(t)
+					dir, write := inDirectory(t)
 					write("env", "DATABASE=wrong\n")
 					b := newBench(t, func(a *fcgisup.App, h *fakeHost) {
 						failingHost(a, h)
@@ -270,7 +270,7 @@ func TestLookThatNeverEndsHoldsNobodyUp(t *testing.T) {
 		if n := b.host.spawned(); !answered || n < 3*110 || hung != 1 {
 			t.Errorf("answered %t, %d attempts, %d looks", answered, n, hung)
 		}
-		b.host.mend()
+		b.host.fix()
 		b.want(t, b.after(30*time.Second), control.Up, control.Ready, control.Ready, control.Ready)
 		close(dead)
 		b.end(t)
@@ -341,7 +341,7 @@ func TestRestartTriesAtOnce(t *testing.T) {
 					t.Errorf("a %s in vain says that it was not", name)
 				}
 				b.after(long)
-				b.host.mend()
+				b.host.fix()
 				reply = make(chan error, 1)
 				b.post(func(now time.Time) { ask(b, reply, now) })
 				b.want(t, b.after(50*time.Millisecond), control.Up, control.Ready)
@@ -354,8 +354,8 @@ func TestRestartTriesAtOnce(t *testing.T) {
 	}
 }
 
-// inFolder makes a folder with a program in it, and a link to another folder.
-func inFolder(t *testing.T) (dir string, write func(name, text string)) {
+// inDirectory makes a directory and a function that writes files into it.
+func inDirectory(t *testing.T) (dir string, write func(name, text string)) {
 	t.Helper()
 	dir = t.TempDir()
 	write = func(name, text string) {
@@ -390,7 +390,7 @@ func TestReplacedScriptServesSoon(t *testing.T) {
 		"environment file": {"env", "", roleVariable + "=serve\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, write := inFolder(t)
+			dir, write := inDirectory(t)
 			write("app", "#!/bin/sh\n[ \"$"+roleVariable+"\" ] || exit 1\nexec "+exe+"\n")
 			write("env", roleVariable+"=serve\n")
 			write(test.file, test.broken)
@@ -405,7 +405,7 @@ func TestReplacedScriptServesSoon(t *testing.T) {
 			begin := time.Now()
 			b.ask("hello")
 			if took := time.Since(begin); took > 15*time.Second {
-				t.Errorf("it served %v after it was mended", took)
+				t.Errorf("it served %v after it was fixed", took)
 			}
 			if log := b.journal.String(); strings.Count(log, "the program has changed") != 1 || !strings.Contains(log, "file="+filepath.Join(dir, test.file)) {
 				t.Error("the log does not say once what has changed")
@@ -414,7 +414,7 @@ func TestReplacedScriptServesSoon(t *testing.T) {
 	}
 }
 
-// playWatch is somebody without privileges, under systemd, whose environment file is the marked one. It tells whether it
+// playWatch is a process without privileges, under systemd, whose environment file is the marked one. It reports whether it
 // looks at that, and what comes of making it unreadable.
 func playWatch() int {
 	name := os.Getenv(markVariable)
@@ -436,7 +436,7 @@ func playWatch() int {
 // TestSecretEnvironmentFile: one that systemd alone may read is not looked at, for what it says could not be read.
 func TestSecretEnvironmentFile(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, and somebody who is not")
+		t.Skip("needs root, and another user")
 	}
 	for name, test := range map[string]struct {
 		owner int
@@ -446,7 +446,7 @@ func TestSecretEnvironmentFile(t *testing.T) {
 		"taken away meanwhile": {65534, "true true\ncannot read the environment file any more: permission denied\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, write := inFolder(t)
+			dir, write := inDirectory(t)
 			write("env", "A=file\n")
 			file := filepath.Join(dir, "env")
 			if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(file, 0o600), os.Chown(file, test.owner, 0)); err != nil {

@@ -137,7 +137,7 @@ func idleInstance(t *testing.T, app fcgisup.App, h *fakeHost) *instance {
 	b.cancel()
 	<-b.done
 	i := newInstance(b.in, app, b.launch, h, b.opt)
-	i.inbox = make(chan func(time.Time), 1024) // nobody reads it
+	i.inbox = make(chan func(time.Time), 1024) // no loop reads it
 	i.ctx = context.Background()
 	i.board = scoreboard.Board{}
 	return i

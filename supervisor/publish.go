@@ -140,7 +140,7 @@ func (i *instance) workerStatus(s *slot) control.WorkerStatus {
 }
 
 // Published is every instance's status, by number, as of its last step, without
-// what is read from the kernel only when somebody asks.
+// what is read from the kernel only when a client asks.
 func (s *Supervisor) Published() []control.Status {
 	all := make([]control.Status, len(s.instances))
 	for n, i := range s.instances {
@@ -228,7 +228,7 @@ func queues(listeners int) func(*scoreboard.Listener) (scoreboard.Queue, error) 
 	return scoreboard.NewSurvey().Queue
 }
 
-// complete adds what is read from the kernel only when somebody asks, and ages.
+// complete adds what is read from the kernel only when a client asks, and ages.
 func (st *published) complete(q scoreboard.Queue, err error) {
 	now := time.Now()
 	if err != nil {

@@ -86,7 +86,7 @@ func (p queuePolicy) run(now time.Time) { p.holdQueueOpen(now) }
 
 // mayBound reports whether to limit the queue at all: only while workers serve it, as
 // many as there will be, and what waits is known. Without a ready worker a request
-// waits for a start, which is no overload; a pool that may still grow does so first.
+// waits for a start, which is not overload; a pool that may still grow does so first.
 func (i *instance) mayBound() bool {
 	w := i.app.Workers
 	switch {

@@ -27,7 +27,7 @@ func TestLeft(t *testing.T) {
 		before, now []scoreboard.Waiter
 		want        bool
 	}{
-		"nobody came":                     {nil, nil, false},
+		"none came":                       {nil, nil, false},
 		"one came":                        {nil, unix(7), false},
 		"one more came":                   {unix(7), unix(7, 8), false},
 		"all left":                        {unix(7, 8), nil, true},
@@ -114,6 +114,6 @@ func TestTCPClientsThatReset(t *testing.T) {
 	}
 	d.observe(waiters(1, 1))
 	if !d.found {
-		t.Error("nobody seems to have been accepted")
+		t.Error("none seems to have been accepted")
 	}
 }

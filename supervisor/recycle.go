@@ -45,7 +45,7 @@ func (t *recycleLock) take() bool {
 		return false
 	}
 	// The first lock that is there is everybody's. One that cannot be taken for
-	// another reason than a holder keeps nobody waiting.
+	// another reason than a holder does not make us wait.
 	for _, path := range t.paths {
 		lock, err := lockfile.TryExisting(path)
 		var held *lockfile.HeldError

@@ -84,7 +84,7 @@ func (i *instance) configure(app fcgisup.App, now time.Time) {
 	}
 }
 
-// runsOnly tells whether every worker was started like this.
+// runsOnly reports whether every worker was started like this.
 func (i *instance) runsOnly(l worker.Launch) bool {
 	return !slices.ContainsFunc(i.slots, func(s *slot) bool { return s.m.Up && !s.launch.Equal(l) })
 }
@@ -182,7 +182,7 @@ func (i *instance) startedLate() []*slot {
 	return late
 }
 
-// beginPair starts a replacement. A worker that is not ready serves nobody, and goes at once.
+// beginPair starts a replacement. A worker that is not ready serves no client, and goes at once.
 func (i *instance) beginPair(r *roll, now time.Time) {
 	s := r.todo[0]
 	r.todo = r.todo[1:]
@@ -198,7 +198,7 @@ func (i *instance) beginPair(r *roll, now time.Time) {
 	r.fresh.spare = r.old != nil
 }
 
-// abortRoll leaves the old generation serving. A replacement that took nobody's place stays and tries on.
+// abortRoll leaves the old generation serving. A replacement that took no worker's place stays and is tried again.
 func (i *instance) abortRoll(r *roll, now time.Time) {
 	detail := "it ended before it was ready"
 	if i.failure != nil {

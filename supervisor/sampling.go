@@ -38,7 +38,7 @@ type sampler struct {
 	watching bool
 	// blind is set once connections cannot be waited for: then they are looked for.
 	blind bool
-	// activeAt is when somebody was last seen to want something.
+	// activeAt is when a client was last seen to want something.
 	activeAt time.Time
 	// waiting are the ages of the queue while no worker is ready.
 	waiting arrivals
@@ -103,7 +103,7 @@ func (i *instance) observe(now, since time.Time) {
 }
 
 // lingering counts the answered connections whose client does not know yet: of a
-// program that forks for each request, they may be requests all the same.
+// program that forks for each request, they may still be requests.
 func (i *instance) lingering() int {
 	n := 0
 	for _, c := range i.board.Answered {

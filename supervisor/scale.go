@@ -17,7 +17,7 @@ const (
 	fastest = 16
 )
 
-// pool is an instance's workers and how many there shall be.
+// pool is an instance's workers and how many there should be.
 type pool struct {
 	slots []*slot
 	// launch is how workers are started, generation counts its changes and restarts.
@@ -25,7 +25,7 @@ type pool struct {
 	generation int
 	// spawns counts processes; each has the number that it was.
 	spawns int
-	// want is how many workers there shall be.
+	// want is how many workers there should be.
 	want   int
 	cold   cold
 	scaler scaler
@@ -111,7 +111,7 @@ func (i *instance) working() int {
 	return n
 }
 
-// scaleWorkers sets how many workers an elastic instance shall have.
+// scaleWorkers sets how many workers an elastic instance should have.
 func (i *instance) scaleWorkers(now time.Time) {
 	w := i.app.Workers
 	if w.Min == w.Max || i.roll != nil || !i.ready() || i.holdsBack() {
@@ -152,7 +152,7 @@ func (i *instance) demand(now time.Time) (busy, queue int) {
 		}
 	}
 	if busy+queue == 0 && now.Sub(i.activeAt) < quietAfter {
-		busy = 1 // a request that came and went between two looks needed somebody
+		busy = 1 // a request that came and went between two looks needed a worker
 	}
 	return busy, queue
 }
@@ -253,7 +253,7 @@ func (i *instance) retireOne(now time.Time) {
 	}
 }
 
-// idlePolicy sends an instance to sleep that nobody has asked anything for idle_timeout.
+// idlePolicy sends an instance to sleep that has served no client for idle_timeout.
 type idlePolicy struct{ *instance }
 
 func (p idlePolicy) next() time.Time {

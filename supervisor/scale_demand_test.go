@@ -10,7 +10,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// TestDemand: what is not somebody's request makes no pool grow, and none that was is forgotten.
+// TestDemand: what is not a client's request makes no pool grow, and none that was is forgotten.
 func TestDemand(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	long := now.Add(-time.Hour)

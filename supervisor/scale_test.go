@@ -123,7 +123,7 @@ func TestPoolGrowsOnAQueueAndShrinksAfterTheWindow(t *testing.T) {
 func TestIdleInstanceSleepsAndWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
-			a.Limits.IdleTimeout = time.Minute // and probes every 10 s, which are nobody's requests
+			a.Limits.IdleTimeout = time.Minute // and probes every 10 s, not requests of clients
 		})
 		for round := range 3 {
 			b.host.connect()
@@ -180,7 +180,7 @@ func TestAsleepUnderSystemdTheRunEnds(t *testing.T) {
 			a.Limits.IdleTimeout = time.Minute
 		})
 		b.post(func(time.Time) { b.opt.ExitAsleep = true })
-		b.after(time.Hour) // asleep from the beginning: that is no reason to end
+		b.after(time.Hour) // asleep from the beginning: that does not end it
 		select {
 		case <-b.done:
 			t.Fatal("ended before it was ever awake")
@@ -212,6 +212,6 @@ func TestParsePressure(t *testing.T) {
 		}
 	}
 	if pressed("/nonexistent") {
-		t.Error("no file is no pressure")
+		t.Error("a file that is missing means pressure")
 	}
 }

@@ -199,8 +199,8 @@ func (i *instance) handleExit(s *slot, id int, e worker.Exit, left bool, now tim
 	i.dispatchIfCurrent(s, id, ev, now)
 }
 
-// hasAccepted tells whether a worker that has ended with status 0, before it was seen
-// accepting, had accepted all the same: connections have left the queue since it
+// hasAccepted reports whether a worker that has ended with status 0, before it was seen
+// accepting, had accepted nevertheless: connections have left the queue since it
 // began. A program may well serve one request and end, all in less time than lies
 // between two looks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
@@ -212,7 +212,7 @@ func (i *instance) hasAccepted(s *slot) bool {
 	return s.queue.found
 }
 
-// alone tells whether no other worker can take from the queue.
+// alone reports whether no other worker can take from the queue.
 func (i *instance) alone(s *slot) bool {
 	return !slices.ContainsFunc(i.slots, func(other *slot) bool { return other != s && other.m.Alive() })
 }
@@ -224,7 +224,7 @@ func (i *instance) watchQueue(s *slot) {
 	}
 }
 
-// dispatchIfCurrent is happen for news from another goroutine, which may be about a process that is no more.
+// dispatchIfCurrent is dispatch for news from another goroutine, which may be about a process that has ended.
 func (i *instance) dispatchIfCurrent(s *slot, id int, ev worker.Event, now time.Time) {
 	if id == s.id && s.m.Alive() {
 		i.dispatch(s, ev, now)

@@ -50,7 +50,7 @@ func TestASocketThatCannotBeMadeAgainFailsAtRest(t *testing.T) {
 		b.host.connected() // epoll
 		time.Sleep(10 * socketRetry)
 		st := b.status.Load()
-		if st.State != control.InstanceFailing || st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, "somebody else's") {
+		if st.State != control.InstanceFailing || st.LastFailure == nil || !strings.Contains(st.LastFailure.Detail, "another process's") {
 			t.Errorf("%s, %+v", st.State, st.LastFailure)
 		}
 		if n := b.host.renewed(); n < 9 || n > 12 {
@@ -85,7 +85,7 @@ func TestWithoutEpollAnInstanceStaysAwakeAndLooks(t *testing.T) {
 			t.Errorf("%s; an instance that nothing can wake must not sleep", st.State)
 		}
 		b.host.mu.Lock()
-		b.host.waiting++ // and nobody tells
+		b.host.waiting++ // and no event says so
 		b.host.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		if st := b.status.Load(); st.board.Queue.Length != 1 {

@@ -9,7 +9,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// The orphans of a group become zombies of whoever inherits them. As long as
+// The orphans of a group become zombies of the process that inherits them. As long as
 // that one does not wait for them, kill(2) finds the group.
 func TestZombiesOfOthersDoNotKeepAGroupAlive(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

@@ -28,8 +28,8 @@ func (i *instance) checkStuck(now time.Time) {
 	}
 }
 
-// overRequestTimeout tells whether a request has taken too long. A connection from which
-// its worker waits to read is no request but one kept alive, or an upload that
+// overRequestTimeout reports whether a request has taken too long. A connection from which
+// its worker waits to read is not a request but a connection kept alive, or an upload that
 // does not come: it costs its worker only if others wait for it.
 func (i *instance) overRequestTimeout(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.app.Limits.RequestTimeout
@@ -66,7 +66,7 @@ func (i *instance) holdsOnlyKept(v scoreboard.WorkerView, limit time.Duration, n
 	return fmt.Sprintf("holds an idle kept connection although others have waited for %s, request_timeout is %s", now.Sub(waiting).Round(time.Millisecond), limit)
 }
 
-// notAccepting tells whether connections wait although the worker holds none and
+// notAccepting reports whether connections wait although the worker holds none and
 // does not accept. A program may well work on after it has answered, so this
 // takes as long as it takes probes to condemn a worker, counted from when it was ready;
 // and while memory is short it may wait for its own pages, so then it is left to the probes.
@@ -82,7 +82,7 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))
 }
 
-// stoppedBySignal tells whether a signal has stopped the worker, and nobody wakes it:
+// stoppedBySignal reports whether a signal has stopped the worker, and no process wakes it:
 // it holds a request, but serves none. Had it been stopped a moment before it
 // accepted, probes would have condemned it after the same time.
 func (i *instance) stoppedBySignal(s *slot, v scoreboard.WorkerView, now time.Time) string {

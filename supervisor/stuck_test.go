@@ -23,7 +23,7 @@ func TestLongRequestIsAllowedUnlessForbidden(t *testing.T) {
 		b := newBench(t, eager)
 		b.after(time.Second)
 		b.host.last().set(worker.Observation{Held: 1})
-		b.host.connect() // somebody waits behind it
+		b.host.connect() // a client waits behind it
 		st := b.after(long)
 		b.want(t, st, control.Saturated, control.Ready)
 		if n := b.host.spawned(); n != 1 {
@@ -71,7 +71,7 @@ func TestConnectionKeptAliveIsNoStuckRequest(t *testing.T) {
 		if st := b.after(long); st.Restarts[control.Stuck] != 0 {
 			t.Fatal("killed for a connection at rest")
 		}
-		b.host.connect() // now somebody waits for it
+		b.host.connect() // now a client waits for it
 		if st := b.after(10 * time.Second); st.Restarts[control.Stuck] != 1 {
 			t.Error("a connection at rest keeps others waiting for ever")
 		}
@@ -135,7 +135,7 @@ func TestSlowStartIsNoStuckWorker(t *testing.T) {
 }
 
 // A worker that SIGSTOP met with a request is not busy. One that is let go on
-// within the patience was somebody's look at it.
+// within the limit was a debugger's.
 func TestWorkerStoppedWithARequestIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, eager)

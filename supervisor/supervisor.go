@@ -34,7 +34,7 @@ type Options struct {
 	Unavailable func(ctx context.Context, conn net.Conn, retryAfter time.Duration) error
 	// ConfigError is why App is not what the configuration says now, until the next reload. It begins with [AcceptedNote].
 	ConfigError string
-	// Reload reads the app's configuration anew. Nil: there is none to read.
+	// Reload reads the app's configuration again. Nil: there is none to read.
 	Reload func() (fcgisup.App, error)
 	// All tells that the sockets are those of all instances that the app has.
 	All bool
@@ -46,10 +46,10 @@ type Options struct {
 	// SocketUnit names the unit that makes the socket of an instance, where sockets are inherited.
 	SocketUnit func(fcgisup.Instance) string
 	// ExitAsleep has Run return when the only instance has gone back to sleep:
-	// somebody else, systemd, waits for its next connection.
+	// systemd waits for its next connection.
 	ExitAsleep bool
-	// Awake has all instances begin awake, whatever their activation: somebody
-	// else has seen the first request already.
+	// Awake has all instances begin awake, whatever their activation: systemd
+	// has seen the first request already.
 	Awake bool
 	Log   *slog.Logger
 	// Resume is what a predecessor in this process has left; empty for none.
@@ -87,7 +87,7 @@ type Supervisor struct {
 	watcher   *listen.Watcher
 	instances []*instance
 	sockets   []*listen.Socket
-	// changed has room for one: more news is no news.
+	// changed has room for one: one is enough.
 	changed chan struct{}
 	// reloading lets one reload or restart run at a time.
 	reloading sync.Mutex
@@ -200,7 +200,7 @@ func (s *Supervisor) reportChange() {
 	}
 }
 
-// Alive tells whether every instance's goroutine still takes orders; it waits for ctx at most.
+// Alive reports whether every instance's goroutine still takes orders; it waits for ctx at most.
 func (s *Supervisor) Alive(ctx context.Context) bool {
 	for _, i := range s.instances {
 		if err := i.do(ctx, func(time.Time) {}); err != nil && !errors.Is(err, errStopped) {

@@ -15,7 +15,7 @@ import (
 
 // preforking is the process that has loaded the program, and that workers are forked from.
 //
-// A process that may become it is started as a worker is, in a slot of the pool: until its first accept nobody knows
+// A process that may become it is started as a worker is, in a slot of the pool: until its first accept it is not known
 // which of the two it will be. A template leaves its slot to the first worker that it forks. Any other is a worker,
 // and nothing has been lost. While workers run without a template, a slot of its own is made for the next attempt, with
 // the goal to go: it is not counted as a worker.
@@ -300,7 +300,7 @@ func (i *instance) resetTemplate(now time.Time) {
 	i.coming, i.template = nil, prefork.Machine{}
 }
 
-// closeTemplates ends all of them, and whoever is still asked serves.
+// closeTemplates ends all of them; a process that is not decided about serves.
 func (i *instance) closeTemplates() {
 	for _, c := range []*loading{i.coming, i.current, i.former} {
 		if c != nil {

@@ -14,7 +14,7 @@ const daemonRounds = 5
 
 // KillDaemonized kills the processes that have left their group and yet hold the
 // listener: a program that turns itself into a daemon leaves one behind with
-// each attempt, and it would go on taking requests that nobody supervises. As
+// each attempt, and it would go on taking requests unsupervised. As
 // their subreaper (prctl(2)) we know them as our children.
 func (h *Starter) KillDaemonized() (killed []int) {
 	for range daemonRounds {
@@ -53,7 +53,7 @@ func (h *Starter) daemonized() []int {
 	})
 }
 
-// started tells whether a process group is one of ours.
+// started reports whether a process group is one of ours.
 func (s *Spawner) started(group int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -142,8 +142,8 @@ func parseBare(b *strings.Builder, text string) (rest string) {
 }
 
 // readAtOnce reads a file as large as a configuration may be, and tells what it was
-// before: what is written meanwhile is a change. A pipe that nobody writes to is
-// empty and holds nobody up.
+// before: what is written meanwhile is a change. A pipe without a writer is
+// empty and blocks no reader.
 func readAtOnce(name string) ([]byte, *FileState, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -47,7 +47,7 @@ func (l Launch) Rebuild() (Launch, error) {
 	return n, err
 }
 
-// Equal tells whether both start the same program in the same way.
+// Equal reports whether both start the same program in the same way.
 func (l Launch) Equal(o Launch) bool {
 	return slices.Equal(l.Argv, o.Argv) && l.Dir == o.Dir && slices.Equal(l.Env, o.Env) &&
 		l.Switch == o.Switch && l.UID == o.UID && l.GID == o.GID && slices.Equal(l.Groups, o.Groups) &&

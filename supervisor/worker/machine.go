@@ -83,7 +83,7 @@ type Machine struct {
 	Cause control.Cause
 	// Attempt counts failures in a row before readiness.
 	Attempt int
-	// Proven tells whether the present process, or the last one, has been ready.
+	// Proven reports whether the present process, or the last one, has been ready.
 	Proven bool
 	// Since is the last change of state.
 	Since time.Time
@@ -95,7 +95,7 @@ type Machine struct {
 	StopBy time.Time
 }
 
-// Alive tells whether the slot has a process.
+// Alive reports whether the slot has a process.
 func (m Machine) Alive() bool {
 	switch m.State {
 	case control.Starting, control.Ready, control.Draining, control.Stopping, control.Killing:
@@ -227,7 +227,7 @@ func (m Machine) onChanged(settled bool, now time.Time, l Limits) (Machine, []Ef
 	return m.spawn(now, l)
 }
 
-// lost names the end of a process that nobody asked to end.
+// lost names the end of a process that was not asked to end.
 func lost(s control.State, ev Event) control.Cause {
 	switch {
 	case s == control.Ready && ev.Cause != control.None:

@@ -330,7 +330,7 @@ func TestStories(t *testing.T) {
 			{Event{Kind: Released}, 0, control.Stopping},
 			{Event{Kind: Exited, Clean: true}, 0, control.Starting},
 		},
-		"a changed program is tried at once, and one that settled is counted anew": {
+		"a changed program is tried at once, and one that settled is counted from zero": {
 			{Event{Kind: Start}, 0, control.Starting},
 			{Event{Kind: Exited}, 0, control.Backoff},
 			{Event{Kind: Deadline}, time.Second, control.Starting},
@@ -342,13 +342,13 @@ func TestStories(t *testing.T) {
 			{Event{Kind: Changed, Settled: true}, 0, control.Starting},
 			{Event{Kind: Exited}, 0, control.Backoff},
 		},
-		"a program that changes under its worker disturbs nobody": {
+		"a program that changes under its worker disturbs no request": {
 			{Event{Kind: Start}, 0, control.Starting},
 			{Event{Kind: Changed}, 0, control.Starting},
 			{Event{Kind: Ready}, 0, control.Ready},
 			{Event{Kind: Changed, Settled: true}, time.Second, control.Ready},
 		},
-		"an early deadline is nobody's": {
+		"an early deadline does nothing": {
 			{Event{Kind: Start}, 0, control.Starting}, {Event{Kind: Deadline}, time.Second, control.Starting},
 		},
 	} {

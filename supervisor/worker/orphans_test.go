@@ -115,7 +115,7 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 		"of another app":                {fmt.Sprintf("FCGISUP_WORKER=r@1:%d:77:%%s", dead), false},
 		"of another instance":           {fmt.Sprintf("FCGISUP_WORKER=rt@11:%d:77:%%s", dead), false},
 		"of another address":            {fmt.Sprintf("FCGISUP_WORKER=rt@1:%d:77:%%s2", dead), false},
-		"of nobody":                     {"X_FCGISUP_WORKER=rt@1:1:1:%s", false},
+		"of no worker":                  {"X_FCGISUP_WORKER=rt@1:1:1:%s", false},
 		"nonsense":                      {"FCGISUP_WORKER=rt@1:x:0:%s", false},
 	} {
 		for _, network := range []string{"unix", "tcp"} {
@@ -159,7 +159,7 @@ func TestOrphansOfAKilledSupervisorAreEnded(t *testing.T) {
 	}
 }
 
-// Somebody else has the socket as well: nobody is ended, and it is named.
+// Another process has the socket as well: none is ended, and it is named.
 func TestAForeignHolderSavesTheOrphans(t *testing.T) {
 	path := t.TempDir() + "/s.sock"
 	s, _ := socketAt(t, path)
@@ -178,7 +178,7 @@ func TestAForeignHolderSavesTheOrphans(t *testing.T) {
 	}
 }
 
-// What holds a socket whose file is gone is in nobody's way, but lives for ever.
+// What holds a socket whose file is gone blocks no new socket, but lives forever.
 func TestOrphansWithoutASocketFileAreEnded(t *testing.T) {
 	path := t.TempDir() + "/s.sock"
 	s, _ := socketAt(t, path)

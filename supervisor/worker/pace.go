@@ -76,7 +76,7 @@ func NewOutputShare() *OutputShare {
 type pacer struct {
 	share *OutputShare
 	quiet *bucket
-	// ended is closed when nobody should wait for its end any longer than needed.
+	// ended is closed when its end should be waited for no longer than needed.
 	ended <-chan struct{}
 	free  int // bytes to read without a pause after that
 

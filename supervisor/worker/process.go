@@ -26,7 +26,7 @@ type Process interface {
 	Signal(syscall.Signal) error
 	// Observe says what the group is doing about the listener.
 	Observe() Observation
-	// Accepts tells whether some thread of it would take the next connection; true
+	// Accepts reports whether some thread of it would take the next connection; true
 	// where that cannot be known.
 	Accepts() bool
 	// Release signals the group at a moment when it holds no connection; false
@@ -39,7 +39,7 @@ type Process interface {
 	Outdated() bool
 	// Resting are the connections from which the worker waits to read.
 	Resting() map[scoreboard.Inode]bool
-	// Suspended tells whether a signal has stopped all of it; a debugger does not count.
+	// Suspended reports whether a signal has stopped all of it; a debugger does not count.
 	Suspended() bool
 	// Sleeps reports whether all of its threads wait for something else than a core or a disk.
 	Sleeps() bool
@@ -66,7 +66,7 @@ type Observation struct {
 	Blocked bool
 }
 
-// HasAccepted tells whether the worker has accepted at least once.
+// HasAccepted reports whether the worker has accepted at least once.
 func (l Observation) HasAccepted() bool { return l.Held+l.Orphans > 0 }
 
 // group is a worker's process group.
@@ -179,7 +179,7 @@ func (g *group) Accepts() bool {
 func (g *group) Outdated() bool { return g.listener != g.socket.Listener() }
 
 func (g *group) Resting() map[scoreboard.Inode]bool {
-	pids, _ := g.groups.Members(g.leader) // nobody rests in a group that cannot be read
+	pids, _ := g.groups.Members(g.leader) // none rests in a group that cannot be read
 	all, _ := g.reads.resting.Read(readTimeout, 0, func() (map[scoreboard.Inode]bool, error) {
 		all := map[scoreboard.Inode]bool{}
 		for _, pid := range pids {

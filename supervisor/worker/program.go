@@ -13,7 +13,7 @@ import (
 type Program []ProgramFile
 
 // ProgramFile is what a path was, and what it led to: a deployment may write the
-// file, rename another over it, or turn a link to it or to a folder on the way.
+// file, rename another over it, or turn a link to it or to a directory on the way.
 type ProgramFile struct {
 	Path       string
 	Own, Final FileState
@@ -29,14 +29,14 @@ type FileState struct {
 	Err               error // an errno: there is no such file, or none that we may see
 }
 
-// ReadProgram looks at what a worker is started from: its folder, every word of
+// ReadProgram looks at what a worker is started from: its directory, every word of
 // its command that is a file's name, or may become one, and its environment file,
 // unless systemd alone may read that.
 func ReadProgram(l Launch) Program {
 	paths := []string{l.Dir}
 	for _, word := range l.Argv {
 		if word != "" && l.Dir != "" && !path.IsAbs(word) {
-			word = l.Dir + "/" + word // path.Join would take .. for the folder before a link
+			word = l.Dir + "/" + word // path.Join would take .. for the directory before a link
 		}
 		paths = append(paths, word)
 	}
@@ -66,7 +66,7 @@ func stateOf(stat func(string, *unix.Stat_t) error, name string) FileState {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFLNK:
 		f.Size, f.Modified, f.Changed = st.Size, st.Mtim, st.Ctim
-	} // a folder's times change with whatever is written in it, a terminal's with each line
+	} // a directory's times change with whatever is written in it, a terminal's with each line
 	return f
 }
 

@@ -55,9 +55,9 @@ func TestProgramIsSeenToChange(t *testing.T) {
 				try(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "current")))
 			}, "current/run",
 		},
-		"the environment file":                         {func(_ *testing.T, _ string, write func(string, string)) { write("env", "A=2") }, "env"},
-		"something in a folder that an argument names": {func(_ *testing.T, _ string, write func(string, string)) { write("data/cache", "x") }, ""},
-		"something in its own folder":                  {func(_ *testing.T, _ string, write func(string, string)) { write("log", "x") }, ""},
+		"the environment file":                            {func(_ *testing.T, _ string, write func(string, string)) { write("env", "A=2") }, "env"},
+		"something in a directory that an argument names": {func(_ *testing.T, _ string, write func(string, string)) { write("data/cache", "x") }, ""},
+		"something in its own directory":                  {func(_ *testing.T, _ string, write func(string, string)) { write("log", "x") }, ""},
 		"it was executed and read": {
 			func(t *testing.T, dir string, _ func(string, string)) {
 				_, err := os.ReadFile(filepath.Join(dir, "app"))

@@ -64,7 +64,7 @@ type Spawner struct {
 	poke           chan struct{}
 	// mu is held over fork and registration, and over wait and removal, so no
 	// exit comes before its process is known and no signal goes to a number
-	// that belongs to somebody else by now.
+	// that belongs to another process by now.
 	mu       sync.Mutex
 	children map[int]*child
 	// everybody: as PID 1, or as subreaper, orphans of others are ours to reap.
@@ -276,7 +276,7 @@ func (s *Spawner) Command(ctx context.Context, argv, env []string, out *os.File)
 	}
 }
 
-// signal signals a whole group that we started; a group that is gone is no error.
+// signal signals a whole group that we started; a group that is gone is not an error.
 func (s *Spawner) signal(pid int, sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -344,7 +344,7 @@ func (s *Spawner) reap() bool {
 	return lingering
 }
 
-// groupHasLiveProcess tells whether a group has a process that can still do anything.
+// groupHasLiveProcess reports whether a group has a process that can still do anything.
 // kill(2) alone finds zombies too, and those whose parent has ended stay for as
 // long as PID 1 likes; in a container that may be for ever.
 func groupHasLiveProcess(group int) bool {
