@@ -23,7 +23,7 @@ events { worker_connections 1024; }
 http {
 	access_log off;
 	include /etc/nginx/conf.d/*.conf;
-	include /etc/nginx/sites-enabled/*.conf;
+	include /etc/nginx/sites-enabled/*;
 }
 `
 

@@ -30,7 +30,7 @@ Run as root: other users cannot read all directories.`,
 			}
 			for _, app := range cfg.Apps {
 				if app.Name == args[0] {
-					return doctor.ReportNeeds(cmd.Context(), c.Out, app)
+					return doctor.ReportNeeds(cmd.Context(), c.Env, app)
 				}
 			}
 			return term.Usage(fmt.Errorf("%s has no app %q", cfg.Path, args[0]))

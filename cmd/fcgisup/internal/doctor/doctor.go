@@ -27,7 +27,9 @@ func (d *Doctor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waiting := d.Progress("examining this host")
 	f, err := d.gather(ctx, cfg)
+	waiting.Done()
 	if err != nil {
 		return fmt.Errorf("cannot examine this host: %w", err)
 	}

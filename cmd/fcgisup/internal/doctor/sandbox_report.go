@@ -8,11 +8,15 @@ import (
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
-// ReportNeeds looks for what an app needs and prints it.
-func ReportNeeds(ctx context.Context, w io.Writer, app fcgisup.App) error {
-	return printNeeds(w, app, needsOf(ctx, app))
+// ReportNeeds searches this host for what an app needs and prints it.
+func ReportNeeds(ctx context.Context, env *term.Env, app fcgisup.App) error {
+	waiting := env.Progress("searching what app %s needs", app.Name)
+	needs := needsOf(ctx, app)
+	waiting.Done()
+	return printNeeds(env.Out, app, needs)
 }
 
 // printNeeds says what there is, and configuration that leaves it to the app.

@@ -51,6 +51,7 @@ func TestAlerts(ctx context.Context, c *term.Env, name string) error {
 		go func() { results[i] <- by.Deliver(ctx, cfg.Alerts.To, t, n) }()
 	}
 	failed := 0
+	waiting := c.Progress("waiting for %s", term.Plural(len(targets), "target"))
 	lines := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for i, t := range targets {
 		verdict := "ok"
@@ -60,6 +61,7 @@ func TestAlerts(ctx context.Context, c *term.Env, name string) error {
 		}
 		fmt.Fprintf(lines, "%s\t%s\n", t.Name, verdict)
 	}
+	waiting.Done()
 	if err := lines.Flush(); err != nil {
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
