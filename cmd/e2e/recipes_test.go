@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
 // recipeAnswers has, for each program of "fcgisup init --list", what the page at its Try: path must hold.
@@ -109,6 +112,68 @@ func (b *box) moreOf(t *testing.T, name string) {
 		if out := b.run(t, "fcgisup", "check", "--app", "uwsgi"); !strings.Contains(out, "OK") {
 			t.Errorf("check: %s", out)
 		}
+	}
+}
+
+// preforked are the recipes in Perl, and why a program is run without a template; empty: it is forked.
+var preforked = map[string]string{
+	"catalyst":    "",
+	"dancer":      `forks its workers itself`,
+	"mojolicious": `forks its workers itself`,
+	"munin":       `taint mode`,
+	"plackup":     `forks its workers itself`,
+	"rt":          "",
+	"smokeping":   "",
+	"sympa":       `has opened /\S+/sympa for reading and writing before it accepts`,
+}
+
+var ownWorkers = regexp.MustCompile(`(?m)^    workers: .*\n`)
+
+// TestRecipesPreforked: with prefork: perl each of Debian's Perl programs answers as before, forked from a template, or
+// without one for a reason that status names.
+func TestRecipesPreforked(t *testing.T) {
+	inTurn(t, heavy)
+	b := newWholeBox(t)
+	b.installPrograms(t)
+	b.startNginx(t)
+	config := "apps:\n"
+	recipes := map[string]recipe{}
+	for name := range preforked {
+		recipes[name] = b.recipe(t, name)
+		own := ownWorkers.ReplaceAllString(strings.TrimPrefix(recipes[name].config, "apps:\n"), "")
+		config += strings.ReplaceAll(own, "    command:", "    workers: {min: 2, max: 3, prefork: perl}\n    command:")
+		b.setUp(t, name)
+	}
+	b.configure(t, config)
+	b.run(t, "fcgisup", "apply")
+	for name, r := range recipes {
+		b.write(t, "/etc/nginx/sites-enabled/"+name+".conf", r.serverBlock(name), 0o644)
+	}
+	b.reloadNginx(t)
+
+	for name, reason := range preforked {
+		t.Run(name, func(t *testing.T) {
+			for range 3 {
+				b.answers(t, name, recipes[name].try, recipeAnswers[name])
+			}
+			within(t, time.Minute, func() error {
+				st, err := b.status(recipes[name].apps[0], 1)
+				switch template := st.Template; {
+				case err != nil:
+					return err
+				case template == nil:
+					return errors.New("status has no template")
+				case reason == "" && template.State != control.TemplateReady, reason != "" && template.State != control.TemplateFailed,
+					!regexp.MustCompile(reason).MatchString(template.Reason):
+					return fmt.Errorf("the template is %+v, want the reason %q", *template, reason)
+				}
+				return nil
+			})
+			b.answers(t, name, recipes[name].try, recipeAnswers[name])
+			for _, app := range recipes[name].apps {
+				b.run(t, "systemctl", "stop", app+"-fastcgi.target")
+			}
+		})
 	}
 }
 
