@@ -15,15 +15,15 @@ func TestDenialIsKept(t *testing.T) {
 	app := fcgisup.Default("x")
 	i := &instance{opt: &Options{Denied: app.Denied}, log: slog.New(slog.NewTextHandler(&log, nil))}
 	begin := time.Unix(1000, 0)
-	for n, line := range []string{"7: all is well", "7: open /etc/x/a: Read-only file system", "7: open /etc/x/b: Read-only file system", "7: the end"} {
+	for n, line := range []string{"7: all is well", "7: open /usr/x/a: Read-only file system", "7: open /usr/x/b: Read-only file system", "7: the end"} {
 		i.noteDenial(line, begin.Add(time.Duration(n)*time.Second))
 	}
 	d := i.denial.Load()
-	if d == nil || d.Path != "/etc/x/b" || !d.At.Equal(begin.Add(2*time.Second)) || strings.Count(log.String(), "\n") != 1 {
+	if d == nil || d.Path != "/usr/x/b" || !d.At.Equal(begin.Add(2*time.Second)) || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%+v, log: %s", d, log.String())
 	}
 	i = &instance{opt: &Options{}}
-	if i.noteDenial("7: open /etc/x: Read-only file system", begin); i.denial.Load() != nil {
+	if i.noteDenial("7: open /usr/x: Read-only file system", begin); i.denial.Load() != nil {
 		t.Error("a denial without a sandbox")
 	}
 }

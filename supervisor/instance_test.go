@@ -44,6 +44,7 @@ type fakeHost struct {
 	renewals, sockets    int // attempts, and how many were made
 	// limits are those that the queue was given, bounded that it can have one.
 	limits  []int
+	lowered int // by how much a worker has cut the queue with a listen(2) of its own
 	bounded bool
 	// fates are what becomes of the processes that may become a template; nil: there can be none.
 	fates     func(n int, l worker.Launch) string
@@ -108,6 +109,9 @@ func (h *fakeHost) limit(n int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.limits = append(h.limits, n)
+	if n == 0 {
+		h.lowered = 0
+	}
 	return nil
 }
 
@@ -131,7 +135,7 @@ func (h *fakeHost) waiters() (queueListing, error) {
 func (h *fakeHost) observe(workers []liveWorker, _ time.Time) scoreboard.Sample {
 	h.mu.Lock()
 	sample := scoreboard.Sample{
-		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16)},
+		Queue:   scoreboard.Queue{Length: h.waiting, Capacity: scoreboard.KnownLimit(16 - h.lowered)},
 		Waiters: make([]scoreboard.Waiter, h.waiting),
 		Held:    scoreboard.Holdings{By: map[scoreboard.Inode][]int{}},
 	}

@@ -24,6 +24,8 @@ type queueBound struct {
 	sampled bool
 	// since is when the queue was limited, heldSince since when it is held open.
 	since, heldSince time.Time
+	// kept is set once listen(2) has been called with the configured backlog.
+	kept bool
 	// failed is set once listen(2) is refused, by a seccomp filter.
 	failed bool
 }
@@ -31,13 +33,11 @@ type queueBound struct {
 // boundQueue limits the queue if it stands. It acts on the last look.
 func (i *instance) boundQueue(now time.Time) {
 	b := &i.bound
+	i.keepBacklog()
 	if i.holdQueueOpen(now) {
 		return
 	}
 	b.heldSince = time.Time{}
-	if limit, known := i.board.Queue.Capacity.Value(); known && b.set == 0 {
-		b.open = limit
-	}
 	if b.open == 0 {
 		return
 	}
@@ -54,6 +54,22 @@ func (i *instance) boundQueue(now time.Time) {
 	}
 	i.setQueueLimit(limit)
 	i.reportQueue(now, limit)
+}
+
+// keepBacklog has the open queue be as long as configured: a program that calls listen(2) itself, as asyncio and
+// Node do, sets its own backlog for all that share the socket, and bursts beyond it are refused.
+func (i *instance) keepBacklog() {
+	b := &i.bound
+	limit, known := i.board.Queue.Capacity.Value()
+	if !known || b.set != 0 {
+		return
+	}
+	if (!b.kept || limit < b.open) && i.ready() && !b.failed {
+		b.set = -1 // not what the kernel has
+		i.setQueueLimit(0)
+		b.set, b.kept, limit = 0, true, 0
+	}
+	b.open = limit
 }
 
 // holdQueueOpen has the queue be the configured one while it must not be limited.

@@ -80,6 +80,35 @@ func TestStandingQueueIsLimitedAndOpensAgain(t *testing.T) {
 	})
 }
 
+// TestBacklogIsKept where a program calls listen(2) with a backlog of its own, also where the queue is never limited.
+func TestBacklogIsKept(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"bounded": time.Second, "not bounded": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := busyBench(t, func(a *fcgisup.App, h *fakeHost) {
+					a.Limits.QueueWait = wait
+					h.lowered = 11 // before the first look
+				})
+				for range 3 {
+					b.after(time.Second)
+					b.host.mu.Lock()
+					if b.host.lowered != 0 {
+						t.Errorf("the queue takes %d, want 16", 16-b.host.lowered)
+					}
+					if len(b.host.limits) > 1 {
+						t.Errorf("listen(2) was called again and again: %v", b.host.limits)
+					}
+					b.host.lowered, b.host.limits = 11, nil
+					b.host.mu.Unlock()
+				}
+				b.end(t)
+			})
+		})
+	}
+}
+
 // TestQueueIsNotLimited wherever requests wait for something else than busy workers.
 func TestQueueIsNotLimited(t *testing.T) {
 	t.Parallel()
