@@ -76,6 +76,7 @@ func TestUnits(t *testing.T) {
 			name: "only the start as root", text: "[Service]\nUser=web\nPermissionsStartOnly=true\nExecStart=/srv/a\nStandardInput=socket\nExecStartPre=/bin/mkdir -p /run/x\n", more: map[string]string{"a.socket": webSocket},
 			want: []string{"ExecStartPre: +/bin/mkdir -p /run/x"},
 		},
+		{name: "a name for the process", text: "[Service]\nUser=web\nExecStart=-@/srv/a a-name -x\nStandardInput=socket\n", more: map[string]string{"a.socket": webSocket}, want: []string{"command: [/srv/a, -x]"}, say: []string{"ExecStart: begins with -@, which has no counterpart"}},
 		{name: "a user that does not exist", text: "[Service]\nDynamicUser=yes\nExecStart=/srv/a\nStandardInput=socket\n", more: map[string]string{"a.socket": webSocket}, say: []string{"DynamicUser: makes a user at each start"}},
 		{name: "another root", text: "[Service]\nUser=web\nRootDirectory=/srv\nExecStart=/a\nStandardInput=socket\n", more: map[string]string{"a.socket": webSocket}, say: []string{"RootDirectory: no counterpart", "is left out"}},
 		{name: "fcgiwrap at its own socket", text: "[Service]\nUser=web\nExecStart=/usr/sbin/fcgiwrap -s unix:/run/w.sock -c 2\n", want: []string{"listen: /run/w.sock", "command: [/usr/sbin/fcgiwrap, -c, \"2\"]"}},

@@ -150,6 +150,7 @@ func (s *service) execWords(d located) ([]shell.Word, bool) {
 			return nil, false
 		}
 		switch {
+		case i == 1 && strings.Contains(prefixes, "@"): // what the program is called, argv[0]
 		case !ok:
 			s.note(d.at, d.Key, "%s differs between instances, or is known to systemd only; the workers of all instances are started alike", word)
 			return nil, false
