@@ -115,10 +115,11 @@ func (b *box) moreOf(t *testing.T, name string) {
 	}
 }
 
-// preforked are the recipes in Perl, and why a program is run without a template; empty: it is forked.
+// preforked are the recipes in Perl, and why a program is run without a template; empty: it is forked. Dancer's plackup is
+// told not to have a pool of its own.
 var preforked = map[string]string{
 	"catalyst":    "",
-	"dancer":      `forks its workers itself`,
+	"dancer":      "",
 	"mojolicious": `forks its workers itself`,
 	"munin":       `taint mode`,
 	"plackup":     `forks its workers itself`,
@@ -144,6 +145,7 @@ func TestRecipesPreforked(t *testing.T) {
 		config += strings.ReplaceAll(own, "    command:", "    workers: {min: 2, max: 3, prefork: perl}\n    command:")
 		b.setUp(t, name)
 	}
+	config = strings.Replace(config, "plackup -s FCGI /srv/myapp/bin/app.psgi", "plackup -s FCGI --manager= /srv/myapp/bin/app.psgi", 1)
 	b.configure(t, config)
 	b.run(t, "fcgisup", "apply")
 	for name, r := range recipes {
