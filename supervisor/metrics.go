@@ -75,69 +75,97 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// sender writes the metrics of one instance.
+type sender struct {
+	ch            chan<- prometheus.Metric
+	app, instance string
+}
+
+func (s sender) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.app, s.instance}, labels...)...)
+}
+
+// known is gauge where the value is known.
+func (s sender) known(d *prometheus.Desc, v *float64) {
+	if v != nil {
+		s.gauge(d, *v)
+	}
+}
+
+func (s sender) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{s.app, s.instance}, labels...)...)
+}
+
+func (s sender) histogram(d *prometheus.Desc, h control.Histogram) {
+	s.ch <- prometheus.MustNewConstHistogram(d, h.Total, h.Sum, h.Cumulative(), s.app, s.instance)
+}
+
 func collect(st control.Status, ch chan<- prometheus.Metric) {
-	number := strconv.Itoa(st.Instance)
-	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, kind, v, append([]string{st.App, number}, labels...)...)
+	s := sender{ch, st.App, strconv.Itoa(st.Instance)}
+	for _, state := range control.InstanceStates {
+		s.gauge(descState, oneIf(state == st.State), string(state))
 	}
-	for _, s := range control.InstanceStates {
-		send(descState, prometheus.GaugeValue, oneIf(s == st.State), string(s))
+	s.workers(st)
+	s.queue(st)
+	s.probes(st)
+	s.histogram(descStarts, st.Starts)
+	for _, d := range control.Directions {
+		s.counter(descScaled, st.Scaled[d], string(d))
 	}
+	s.counter(descRejected, st.Rejected)
+	s.counter(descCut, st.Cut)
+	s.gauge(descConfig, oneIf(st.ConfigError == ""))
+}
+
+func (s sender) workers(st control.Status) {
 	byState := map[control.State]int{}
 	for _, w := range st.Workers {
 		byState[w.State]++
 	}
-	for _, s := range control.States {
-		send(descWorkers, prometheus.GaugeValue, float64(byState[s]), string(s))
+	for _, state := range control.States {
+		s.gauge(descWorkers, float64(byState[state]), string(state))
 	}
 	for _, cause := range control.RestartCauses {
-		send(descRestarts, prometheus.CounterValue, float64(st.Restarts[cause]), string(cause))
+		s.counter(descRestarts, st.Restarts[cause], string(cause))
 	}
 	for _, cause := range control.Causes {
-		send(descExits, prometheus.CounterValue, float64(st.Exits[cause]), string(cause))
+		s.counter(descExits, st.Exits[cause], string(cause))
 	}
-	some := func(d *prometheus.Desc, v *float64) {
-		if v != nil {
-			send(d, prometheus.GaugeValue, *v)
-		}
-	}
-	some(descQueue, number64(st.Queue))
-	some(descCapacity, number64(st.Backlog))
-	some(descLimit, number64(st.QueueLimit))
-	send(descLimited, prometheus.CounterValue, float64(st.QueueLimited))
-	some(descHead, st.QueueHeadSeconds)
-	some(descInFlight, number64(st.InFlight))
-	some(descSaturate, saturation(st, byState[control.Ready]))
-	some(descOldest, st.OldestRequestSeconds)
-	some(descOrphans, number64(st.Orphaned))
 	busy, memory := busyAndMemory(st.Workers)
 	if t := st.Template; t != nil {
-		for _, s := range control.TemplateStates {
-			send(descTemplate, prometheus.GaugeValue, oneIf(s == t.State), string(s))
+		for _, state := range control.TemplateStates {
+			s.gauge(descTemplate, oneIf(state == t.State), string(state))
 		}
 		if memory != nil && t.MemoryBytes != nil {
 			*memory += float64(*t.MemoryBytes)
 		}
 	}
-	send(descBusy, prometheus.GaugeValue, busy)
-	some(descMemory, memory)
-	send(descAbandon, prometheus.CounterValue, float64(st.Abandoned))
-	for _, d := range control.Directions {
-		send(descScaled, prometheus.CounterValue, float64(st.Scaled[d]), string(d))
-	}
-	for d, h := range map[*prometheus.Desc]control.Histogram{descStarts: st.Starts, descProbings: st.Probings} {
-		ch <- prometheus.MustNewConstHistogram(d, h.Total, h.Sum, h.Cumulative(), st.App, number)
-	}
+	s.gauge(descBusy, busy)
+	s.known(descMemory, memory)
+	s.known(descSaturate, saturation(st, byState[control.Ready]))
+}
+
+func (s sender) queue(st control.Status) {
+	s.known(descQueue, number64(st.Queue))
+	s.known(descCapacity, number64(st.Backlog))
+	s.known(descLimit, number64(st.QueueLimit))
+	s.counter(descLimited, st.QueueLimited)
+	s.known(descHead, st.QueueHeadSeconds)
+	s.known(descInFlight, number64(st.InFlight))
+	s.known(descOldest, st.OldestRequestSeconds)
+	s.known(descOrphans, number64(st.Orphaned))
+	s.counter(descAbandon, st.Abandoned)
+}
+
+func (s sender) probes(st control.Status) {
+	s.histogram(descProbings, st.Probings)
 	for _, class := range fcgisup.ProbeClasses {
-		send(descProbe, prometheus.CounterValue, float64(st.ProbeFailures[class]), string(class))
+		s.counter(descProbe, st.ProbeFailures[class], string(class))
 	}
 	if st.Probe != nil {
-		send(descProbeUp, prometheus.GaugeValue, oneIf(st.Probe.OK))
+		s.gauge(descProbeUp, oneIf(st.Probe.OK))
 	}
-	send(descProbeNo, prometheus.GaugeValue, oneIf(st.Probe != nil && st.Probe.Ping == control.PingNone))
-	send(descRejected, prometheus.CounterValue, float64(st.Rejected))
-	send(descCut, prometheus.CounterValue, float64(st.Cut))
-	send(descConfig, prometheus.GaugeValue, oneIf(st.ConfigError == ""))
+	s.gauge(descProbeNo, oneIf(st.Probe != nil && st.Probe.Ping == control.PingNone))
 }
 
 // saturation returns nil if it is not known how many connections there are. Without a ready worker it counts as one, so
