@@ -2,15 +2,15 @@ package supervisor
 
 import "time"
 
-// arrivals tells how long the connections in an accept queue have waited, from
-// looks at its length alone. The kernel keeps the order and only the head is
+// arrivals reports how long the connections in an accept queue have waited, from
+// samples of its length alone. The kernel keeps the order and only the head is
 // ever taken, so what a queue loses are its oldest.
 type arrivals struct {
 	// since holds, for each that waits, when it was first seen; oldest first.
 	since []time.Time
 }
 
-// observe is one look.
+// observe adds a sample.
 func (a *arrivals) observe(now time.Time, length int) {
 	if lost := len(a.since) - length; lost > 0 {
 		a.since = a.since[lost:]

@@ -104,8 +104,8 @@ func (s *Supervisor) Suspend(ctx context.Context) (Handover, error) {
 	return m, nil
 }
 
-// suspendInstances has every instance say what it is and stand still until it hears the
-// verdict: true ends it, a closed channel has it go on.
+// suspendInstances has every instance describe itself and wait for the
+// verdict: true ends it, a closed channel has it continue.
 func (s *Supervisor) suspendInstances(ctx context.Context, verdict <-chan bool) (Handover, error) {
 	m := Handover{Version: HandoverVersion}
 	for n, i := range s.instances {
@@ -142,7 +142,7 @@ type handedProcess interface {
 	HandOver() (output int, lines []string)
 }
 
-// snapshot is the instance for a successor; its gates are closed again.
+// snapshot returns the instance for a successor, and ends its gates.
 func (i *instance) snapshot(socket *listen.Socket) HandedInstance {
 	i.host.disarm()
 	i.watching = false
@@ -194,7 +194,7 @@ func (m Handover) launch() (worker.Launch, bool) {
 	return worker.Launch{}, false
 }
 
-// CloseOnExec is for an execve(2) that has failed: workers must not inherit what Keep kept.
+// CloseOnExec undoes KeepOpen after an execve(2) that has failed: workers must not inherit the descriptors.
 func (m Handover) CloseOnExec() {
 	for _, fd := range m.descriptors() {
 		unix.CloseOnExec(fd)
@@ -245,7 +245,7 @@ func numbered(instances []fcgisup.Instance, n int) (fcgisup.Instance, bool) {
 	return fcgisup.Instance{}, false
 }
 
-// restore makes a fresh instance what a predecessor remembered. Called before run.
+// restore sets a new instance to what a predecessor has handed over. Called before run.
 func (i *instance) restore(m HandedInstance, h *realHost) {
 	if m.Awake {
 		i.phase = i.phase.after(eventWake)
@@ -268,7 +268,7 @@ func (i *instance) restore(m HandedInstance, h *realHost) {
 	for _, one := range m.Slots {
 		s := &slot{launch: one.Launch, generation: one.Generation, expiresAt: one.Expires}
 		if s.launch.Equal(i.launch) {
-			s.launch = i.launch // which knows its recipe
+			s.launch = i.launch // which knows its inputs
 		}
 		s.m = worker.Machine{
 			State: one.State, Up: one.Up, Cause: one.Cause, Attempt: one.Attempt, Proven: one.Proven,
@@ -283,7 +283,7 @@ func (i *instance) restore(m HandedInstance, h *realHost) {
 	}
 }
 
-// pick up where the predecessor was: what it had under way but could not hand over.
+// resume continues what the predecessor had under way but could not hand over.
 func (i *instance) resume(now time.Time) {
 	i.activeAt = now
 	if i.phase == phaseAwake {

@@ -31,7 +31,7 @@ type starter interface {
 	// Daemonized are the processes that have left their workers' groups, as daemons do, with
 	// the addresses that they listen on.
 	Daemonized() (addresses, names []string)
-	// Program looks at the files that a worker is started from.
+	// Program returns the state of the files that a worker is started from.
 	Program(l worker.Launch) worker.Program
 }
 
@@ -65,7 +65,7 @@ type listener interface {
 
 // observer shows what the kernel says.
 type observer interface {
-	// observe is one look at the listener and at who holds its connections; the
+	// observe samples the listener and which workers hold its connections; the
 	// list of those is made no earlier than since.
 	observe(workers []liveWorker, since time.Time) scoreboard.Sample
 	// pressed reports whether memory is so short that nothing should grow.
@@ -124,8 +124,8 @@ func (h *realHost) observe(workers []liveWorker, since time.Time) scoreboard.Sam
 		members = make([][]int, len(workers))
 	}
 	pids := slices.Concat(members...)
-	s, told := h.own.Look(h.socket.Listener(), pids, len(pids)*h.siblings)
-	if !told {
+	s, complete := h.own.Look(h.socket.Listener(), pids, len(pids)*h.siblings)
+	if !complete {
 		s = h.shared.Look(h.socket.Listener(), since)
 		h.own.Listed(h.shared.Size(), s.Conns)
 	}

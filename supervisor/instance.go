@@ -229,7 +229,7 @@ func (i *instance) mayWatch() bool { return !i.watching && !i.blind && !i.socket
 
 func (i *instance) arrive(a arrival, now time.Time) {
 	i.watching = false
-	if a.err != nil { // without a watch the only safe thing is to be awake, and to look
+	if a.err != nil { // without a watch the instance must stay awake and take samples
 		i.blind = true
 		i.log.Error("cannot wait for connections, staying awake", "error", a.err)
 		i.wake(now)

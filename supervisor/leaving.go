@@ -7,7 +7,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// queuePause is how often the queue is looked at while what waits in it is served before the end.
+// queuePause is how often the queue is read while what waits in it is served before the end.
 const queuePause = 2 * time.Millisecond
 
 // leave begins the end: no new requests where the socket is ours, then no workers.

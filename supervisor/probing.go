@@ -36,7 +36,7 @@ func (i *instance) fromProbe(came time.Time) bool {
 	return !came.Before(i.probeBegin) && (i.probing || came.Sub(i.probeEnd) < probeLag)
 }
 
-// ownProbeConns is how many of the connections that the last look showed are our own
+// ownProbeConns is how many of the connections in the last sample are our own
 // probe's, and so no client's request: one while it is under way, and for a while
 // after it one that came with it and whose client has gone, which its worker, on a
 // busy machine, has not closed yet.
@@ -97,7 +97,7 @@ func (p probePolicy) run(now time.Time) {
 // anyIdle reports whether some ready worker would serve the next request, or should;
 // true where that cannot be known. One whose clients have all gone serves none:
 // if it hangs, only a probe can tell. One that serves a client is asked whether it
-// accepts nevertheless, as those with threads do. While looks are due the last one
+// accepts nevertheless, as those with threads do. While samples are due the last one
 // is new enough, and once they have stopped nothing has come since.
 func (i *instance) anyIdle(now time.Time) bool {
 	if i.sampleAt.IsZero() && !i.watching || i.board.At.IsZero() {

@@ -15,7 +15,7 @@ const (
 	attemptTimeout   = 20 * time.Millisecond
 )
 
-// programEvery is how often the program of a worker that waits is looked at. A
+// programEvery is how often the program of a worker that waits is checked. A
 // shorter wait is over before it could be worth it.
 const programEvery = time.Second
 
@@ -24,7 +24,7 @@ const programEvery = time.Second
 // A program that has changed is another one, and is tried at once. Its
 // predecessor's failures are forgiven later, with a second attempt, when it has
 // held still for a while: a deployment writes more files than those that are
-// looked at, and by then the others are there, or come during the short waits
+// checked, and by then the others are there, or come during the short waits
 // that follow. So that what changes now and then does not have a series of quick
 // attempts each time, every pardon doubles the while, to max_delay.
 //
@@ -34,10 +34,10 @@ const programEvery = time.Second
 // waits for its turn like any other. A pardon ends the gap, and a worker that
 // becomes ready ends all that.
 type changeTracker struct {
-	// seen is the program at the last look, with what it was at the last attempt:
-	// as of a look that began before it. Nil: it is not known, as after a handover.
+	// seen is the program at the last check, attemptedWith what it was at the last attempt:
+	// as of a check that began before it. Nil: it is not known, as after a handover.
 	seen, attemptedWith worker.Program
-	// firstCheck is the look right before the attempt, when there was none earlier.
+	// firstCheck is the check right before the attempt, when there was none earlier.
 	firstCheck *programCheck
 	// changedAt is when it was last seen changed; zero: that is dealt with.
 	changedAt time.Time
@@ -47,17 +47,17 @@ type changeTracker struct {
 	gap time.Duration
 }
 
-// programCheck is a look under way. It has a goroutine of its own, for on a file
+// programCheck is a check of programs under way. It has a goroutine of its own, for on a file
 // system that does not answer it never ends; so there is one at a time.
 type programCheck struct {
 	states []programState
 	// done is closed when it has ended.
 	done chan struct{}
-	// reported: the log has what has changed.
+	// reported is set once the log has what has changed.
 	reported bool
 }
 
-// programState is what there is to see of one launch.
+// programState is the state of the files of one launch.
 type programState struct {
 	launch worker.Launch
 	// seen before, and now.
@@ -67,7 +67,7 @@ type programState struct {
 	err   error
 }
 
-// read looks. What files say is read after their states, so that no change is missed.
+// read reads it. What files say is read after their states, so that no change is missed.
 func (v *programState) read(h host) {
 	v.now = h.Program(v.launch)
 	_, outdated := v.now.ChangedSince(v.now.AsRead(v.launch))
@@ -81,7 +81,7 @@ func (v *programState) read(h host) {
 	}
 }
 
-// of is what was seen of a launch; nil if that was not looked at.
+// of returns what was seen of a launch; nil if that was not checked.
 func (k *programCheck) of(l worker.Launch) *programState {
 	n := slices.IndexFunc(k.states, func(v programState) bool { return v.launch.Equal(l) })
 	if n < 0 {
@@ -90,7 +90,7 @@ func (k *programCheck) of(l worker.Launch) *programState {
 	return &k.states[n]
 }
 
-// checkPrograms begins a look, unless one is under way.
+// checkPrograms begins a check, unless one is under way.
 func (i *instance) checkPrograms(slots ...*slot) {
 	if i.programCheck != nil {
 		return
@@ -118,8 +118,8 @@ func (i *instance) checkPrograms(slots ...*slot) {
 	}()
 }
 
-// noteAttempt has it known what an attempt is made with, right before it is made.
-// After a failure it was looked at while the slot waited.
+// noteAttempt records what an attempt is made with, right before it is made.
+// After a failure it was checked while the slot waited.
 func (i *instance) noteAttempt(s *slot) {
 	s.changes.attemptedWith, s.changes.firstCheck = s.changes.seen, nil
 	if s.m.Attempt > 0 && s.changes.seen != nil {
@@ -142,9 +142,9 @@ func (s *slot) isWaiting() bool { return s.m.State == control.Backoff || s.m.Sta
 // waitsLong reports whether it waits for so long that a change of its program ends that.
 func (s *slot) waitsLong() bool { return s.isWaiting() && s.m.Deadline.Sub(s.m.Since) > programEvery }
 
-// programPolicy looks at the programs of workers that wait: at once, so that the next
+// programPolicy checks the programs of workers that wait: at once, so that the next
 // attempt is made with what the environment file says, and again while they wait.
-// While none waits nothing is looked at.
+// While none waits nothing is checked.
 type programPolicy struct{ *instance }
 
 func (p programPolicy) next() time.Time {
@@ -160,12 +160,12 @@ func (p programPolicy) next() time.Time {
 func (p programPolicy) run(now time.Time) {
 	first := p.programAt.IsZero()
 	p.programAt = now.Add(programEvery)
-	if !first { // else they were looked at before this supervisor took over
+	if !first { // else they were checked before this supervisor took over
 		p.checkPrograms(slices.DeleteFunc(slices.Clone(p.slots), func(s *slot) bool { return !s.isWaiting() })...)
 	}
 }
 
-// applyProgramCheck does what a look calls for.
+// applyProgramCheck acts on what a check has found.
 func (i *instance) applyProgramCheck(k *programCheck, now time.Time) {
 	for _, s := range i.slots {
 		v := k.of(s.launch)
@@ -226,7 +226,7 @@ func (i *instance) applyProgramChange(s *slot, v *programState, k *programCheck,
 	}
 }
 
-// doubled is a wait's successor.
+// doubled returns the next longer wait.
 func (i *instance) doubled(d time.Duration) time.Duration {
 	return min(2*max(d, programEvery), i.app.Restart.MaxDelay)
 }

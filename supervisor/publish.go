@@ -77,7 +77,7 @@ func (i *instance) publish(now time.Time) {
 	}
 }
 
-// headline is what is news of a status when it changes.
+// headline is the part of a status whose change is reported.
 type headline struct {
 	state          control.InstanceState
 	workers, ready int
@@ -161,9 +161,9 @@ func (s *Supervisor) Snapshot() []control.Status {
 	return all
 }
 
-// Look is Snapshot after a fresh look at the kernel, with the workers' memory, of
+// Look is Snapshot with a fresh sample and the workers' memory, of
 // one instance, 0 for all of them. One that does not answer until ctx ends shows
-// its last status. The look that is fresh for one is for all.
+// its last status. The sample that is fresh for one is for all.
 func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 	begun := time.Now()
 	all := make([]control.Status, 0, len(s.instances))
@@ -193,7 +193,7 @@ func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
 	return all
 }
 
-// refresh has an instance publish what is so since then, and returns its processes.
+// refresh has an instance sample and publish its status, and returns its processes.
 func (i *instance) refresh(ctx context.Context, since time.Time) map[int]worker.Process {
 	procs := map[int]worker.Process{}
 	err := i.do(ctx, func(now time.Time) {
@@ -220,7 +220,7 @@ func (i *instance) refresh(ctx context.Context, since time.Time) map[int]worker.
 // through all sockets of the host, for a list of all listeners once.
 const fewListeners = 8
 
-// queues tells the queues of so many listeners.
+// queues returns a function that reads the queue of a listener, cheap for so many of them.
 func queues(listeners int) func(*scoreboard.Listener) (scoreboard.Queue, error) {
 	if listeners <= fewListeners {
 		return (*scoreboard.Listener).Queue

@@ -30,7 +30,7 @@ type queueBound struct {
 	failed bool
 }
 
-// boundQueue limits the queue if it stands. It acts on the last look.
+// boundQueue limits the queue if it stands. It acts on the last sample.
 func (i *instance) boundQueue(now time.Time) {
 	b := &i.bound
 	i.keepBacklog()

@@ -7,7 +7,7 @@ import (
 )
 
 // queueWatch reports whether a connection has left the accept queue since it was first
-// looked at. Its length alone does not: where one was accepted another may wait.
+// listed. Its length alone does not: where one was accepted another may wait.
 type queueWatch struct {
 	listing queueListing
 	found   bool
@@ -21,7 +21,7 @@ type queueListing struct {
 	least, most int
 }
 
-// observe is one look.
+// observe adds a listing.
 func (d *queueWatch) observe(now queueListing) {
 	d.found = d.found || hasLeft(d.listing, now)
 	d.listing = now
@@ -29,7 +29,7 @@ func (d *queueWatch) observe(now queueListing) {
 
 // hasLeft reports whether a connection that waited before does not wait now. On a unix
 // socket only the head ever leaves, a client that has gone stays as an entry
-// without a name, and who is at another place than before has moved up; on TCP the
+// without a name, and a client at another place than before has moved up; on TCP the
 // entries have addresses and no order.
 func hasLeft(before, now queueListing) bool {
 	missing := 0

@@ -7,8 +7,8 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
 
-// cold is the state of a pool that a request has woken: its workers start one after
-// the other, since they would share the cores with the one that the request waits for.
+// cold is the state of a pool that a request has woken. Its workers start one after
+// the other: all at once they would share the cores with the one that the request waits for.
 type cold struct {
 	// on is set from the wake until all workers have been started, or one has failed.
 	on bool
@@ -93,7 +93,7 @@ func (i *instance) noteFirstReady(now time.Time) {
 	i.cold.news = true
 }
 
-// rampUp acts on what the last look said of the first worker.
+// rampUp acts on what the last sample says of the first worker.
 func (i *instance) rampUp(now time.Time) {
 	c := &i.cold
 	if !c.on || c.took == 0 || c.answered {

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// memoryCheckEvery is how often workers are weighed if there is a limit: reading PSS
+	// memoryCheckEvery is how often the memory of workers is read if there is a limit: reading PSS
 	// walks page tables, and memory grows slowly.
 	memoryCheckEvery = 15 * time.Second
-	// recycleLockRetry is the pause before asking for a turn again.
+	// recycleLockRetry is the pause before the lock is tried again.
 	recycleLockRetry = time.Second
-	// recycleLockTimeout is how long others may keep us from recycling.
+	// recycleLockTimeout is how long other instances may delay recycling.
 	recycleLockTimeout = 10 * time.Minute
 )
 
@@ -29,7 +29,7 @@ type recycleLock struct {
 	held  bool
 }
 
-// newRecycleLock makes the own lock of this process, one of paths; empty: it is alone.
+// newRecycleLock makes the lock file of this process, one of paths; empty: it is alone.
 func newRecycleLock(own string, paths []string) *recycleLock {
 	if own != "" {
 		_ = lockfile.Make(own) // without it this process follows the locks of the others
@@ -37,14 +37,14 @@ func newRecycleLock(own string, paths []string) *recycleLock {
 	return &recycleLock{paths: paths}
 }
 
-// take returns true if it is our turn; give it back with done.
+// take returns true if we have the lock; done releases it.
 func (t *recycleLock) take() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held {
 		return false
 	}
-	// The first lock that is there is everybody's. One that cannot be taken for
+	// The first lock file that exists is the one that all use. One that cannot be taken for
 	// another reason than a holder does not make us wait.
 	for _, path := range t.paths {
 		lock, err := lockfile.TryExisting(path)
@@ -103,7 +103,7 @@ func (p recyclePolicy) run(now time.Time) {
 	p.roll = &roll{cause: cause, launch: p.launch, todo: []*slot{s}, reply: make(chan error, 1), locked: took}
 }
 
-// dueForRecycle finds a worker over one of the limits.
+// dueForRecycle returns a worker over one of the limits.
 func (i *instance) dueForRecycle(now time.Time) (*slot, control.Cause) {
 	limit := i.app.Limits.MaxMemory
 	for _, s := range i.slots {
@@ -123,7 +123,7 @@ func (i *instance) dueForRecycle(now time.Time) (*slot, control.Cause) {
 	return nil, control.None
 }
 
-// planRecycle is when to look for the next: zero without limits or workers.
+// planRecycle returns when to search for the next: zero without limits or workers.
 func (i *instance) planRecycle(now time.Time) time.Time {
 	var next time.Time
 	if i.app.Limits.MaxMemory > 0 && i.ready() {

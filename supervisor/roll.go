@@ -25,11 +25,11 @@ type roll struct {
 	reply  chan<- error
 	// renews is set until a first worker of a new generation is ready: before that its template is not to be relied on.
 	renews bool
-	// locked is set if the roll holds the app's turn to recycle.
+	// locked is set if the roll holds the recycle lock.
 	locked bool
 }
 
-// replies are outcomes for those who asked; each channel has room for its own.
+// replies are outcomes for the callers; each channel has room for its own.
 type replies []func()
 
 func (r *replies) add(to chan<- error, err error) {

@@ -8,16 +8,16 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// paces of sampling. While all is still there is none: the next connection tells.
+// Intervals of sampling. While nothing happens there is no sample: the next connection brings one.
 const (
 	busyEvery   = 250 * time.Millisecond
 	queuedEvery = 100 * time.Millisecond
 	// processShare is how much of a core all instances of this process may spend on
-	// looking, as 1/share, and slowest is about as slow as looking gets for that.
+	// sampling, as 1/processShare, and slowest is about as slow as sampling gets for that.
 	processShare = 50
 	slowest      = 4 * time.Second
 	// appShare is how much of a core all instances of an app may spend on it, as
-	// 1/everybody, each in a process of its own.
+	// 1/appShare, each in a process of its own.
 	appShare = 4
 	// quietAfter is how long nothing happens before sampling stops.
 	quietAfter = time.Second
@@ -26,17 +26,17 @@ const (
 	listAge = 100 * time.Millisecond
 )
 
-// sampler is what the kernel has said.
+// sampler holds what the kernel has said, and when to ask again.
 type sampler struct {
 	tracker scoreboard.Tracker
 	board   scoreboard.Board
-	// cost is how long a look takes, about.
+	// cost is how long a sample takes, about.
 	cost time.Duration
-	// sampleAt is when to look next; zero: when a connection comes. Watching tells
-	// that the listener is armed for that.
+	// sampleAt is when to sample next; zero: when a connection comes. watching: the
+	// listener is armed for that.
 	sampleAt time.Time
 	watching bool
-	// blind is set once connections cannot be waited for: then they are looked for.
+	// blind is set once connections cannot be waited for: then samples find them.
 	blind bool
 	// activeAt is when a client was last seen to want something.
 	activeAt time.Time
@@ -50,7 +50,7 @@ type liveWorker struct {
 	proc worker.Process
 }
 
-// samplePolicy looks at the kernel's view and acts on it: what needs a sample to decide has no time of its own.
+// samplePolicy samples what the kernel says and acts on it: what needs a sample to decide has no time of its own.
 type samplePolicy struct{ *instance }
 
 func (p samplePolicy) next() time.Time {
@@ -81,7 +81,7 @@ func (p samplePolicy) run(now time.Time) {
 	p.planSample(now)
 }
 
-// observe is one look, at a list of connections made no earlier than since.
+// observe takes a sample, of a list of connections made no earlier than since.
 func (i *instance) observe(now, since time.Time) {
 	var workers []liveWorker
 	for _, s := range i.slots {
@@ -114,8 +114,8 @@ func (i *instance) lingering() int {
 	return n
 }
 
-// sample measures what it costs. One instance looks at a time, so that none counts
-// another's time for its own; a look that was interrupted counts for a quarter.
+// sample measures what it costs. One instance samples at a time, so that none counts
+// another's time as its own; a sample that was interrupted counts for a quarter.
 func (i *instance) sample(workers []liveWorker, now, since time.Time) scoreboard.Sample {
 	i.opt.sampling.Lock()
 	defer i.opt.sampling.Unlock()
@@ -137,7 +137,7 @@ func (i *instance) queued() int {
 	return 0
 }
 
-// planSample says when to look again: soon, or not until something comes.
+// planSample decides when to sample again: soon, or not until a connection comes.
 func (i *instance) planSample(now time.Time) {
 	switch {
 	case i.queued() > 0:
@@ -152,9 +152,9 @@ func (i *instance) planSample(now time.Time) {
 	}
 }
 
-// nextSample is in every, or more seldom if looking costs too much: with many
+// nextSample is in every, or later if sampling costs too much: with many
 // instances in one process, or many connections on the host. Instances of one
-// process look at the same moments: that wakes it less often, and what they share
+// process sample at the same moments: that wakes it less often, and what they share
 // is new for all.
 func (i *instance) nextSample(now time.Time, every time.Duration) time.Time {
 	step := slowedInterval(every, max(i.cost*time.Duration(i.opt.siblings), i.cost*time.Duration(i.app.Instances)*appShare/processShare))
@@ -164,7 +164,7 @@ func (i *instance) nextSample(now time.Time, every time.Duration) time.Time {
 	return now.Add(step - now.Sub(i.opt.began)%step)
 }
 
-// slowedInterval is every, doubled until what all looks of a round cost is a small enough
+// slowedInterval is every, doubled until what all samples of a round cost is a small enough
 // share of it.
 func slowedInterval(every, cost time.Duration) time.Duration {
 	step := every
@@ -174,7 +174,7 @@ func slowedInterval(every, cost time.Duration) time.Duration {
 	return step
 }
 
-// view is what the last look said of a slot's worker.
+// view returns what the last sample says of a slot's worker.
 func (i *instance) view(s *slot) scoreboard.WorkerView {
 	for _, v := range i.board.Workers {
 		if v.ID == s.id {

@@ -13,7 +13,7 @@ import (
 const (
 	// scaleWindow is how long a number of workers that was needed is kept.
 	scaleWindow = 30 * time.Second
-	// fastest bounds how many workers are added at one look; the rate doubles up to it.
+	// fastest bounds how many workers are added after one sample; the rate doubles up to it.
 	fastest = 16
 )
 
@@ -33,11 +33,11 @@ type pool struct {
 	pressed bool
 	// roll is the restart under way, nil if there is none.
 	roll *roll
-	// recycleAt is when to look for workers over their limits, recycleDueSince is since
+	// recycleAt is when to search for workers over their limits, recycleDueSince is since
 	// when there has been one.
 	recycleAt, recycleDueSince time.Time
-	// programAt is when to look at the programs of workers that wait; zero: none does.
-	// programCheck is the look under way.
+	// programAt is when to check the programs of workers that wait; zero: none does.
+	// programCheck is the check under way.
 	programAt    time.Time
 	programCheck *programCheck
 }
@@ -57,7 +57,7 @@ type peak struct {
 	n  int
 }
 
-// load is what one look says.
+// load is what one sample says.
 type load struct {
 	// busy workers, waiting connections, and workers in all, starting ones included.
 	busy, queue, workers int
@@ -139,8 +139,8 @@ func (i *instance) scaleWorkers(now time.Time) {
 	}
 }
 
-// demand is how many workers serve and how many connections wait, as far as it is
-// others who want something.
+// demand returns how many workers serve and how many connections wait, our own
+// probes aside.
 func (i *instance) demand(now time.Time) (busy, queue int) {
 	busy, _ = i.busy()
 	queue = max(i.board.Queue.Length-i.acceptedDuringSample(), 0)
@@ -152,13 +152,13 @@ func (i *instance) demand(now time.Time) (busy, queue int) {
 		}
 	}
 	if busy+queue == 0 && now.Sub(i.activeAt) < quietAfter {
-		busy = 1 // a request that came and went between two looks needed a worker
+		busy = 1 // a request that came and went between two samples needed a worker
 	}
 	return busy, queue
 }
 
-// acceptedDuringSample counts the connections that left the queue during the last look: it saw
-// them waiting and served.
+// acceptedDuringSample counts the connections that left the queue during the last sample: it has
+// them both waiting and served.
 func (i *instance) acceptedDuringSample() int {
 	if i.board.WaitersErr != nil || i.board.ConnsErr != nil {
 		return 0 // one of the lists is old
@@ -229,7 +229,7 @@ func (i *instance) fill(now time.Time) {
 	}
 }
 
-// retireOne stops a worker that is missed least: one not ready, then the newest idle one, then the newest.
+// retireOne stops the worker that is needed least: one not ready, then the newest idle one, then the newest.
 func (i *instance) retireOne(now time.Time) {
 	var victim *slot
 	best := -1
@@ -264,7 +264,7 @@ func (p idlePolicy) next() time.Time {
 }
 
 func (p idlePolicy) run(now time.Time) {
-	p.observe(now, now) // the last look may be old
+	p.observe(now, now) // the last sample may be old
 	if due(p.next(), now) {
 		p.sleep(now)
 	}

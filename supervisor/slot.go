@@ -11,7 +11,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/worker"
 )
 
-// pauses between looks at a starting worker: an eighth of its age, so that one that
+// Pauses between checks of a starting worker: an eighth of its age, so that one that
 // serves some requests and ends, as php-cgi does, is seen serving before.
 const (
 	firstCheck    = 2 * time.Millisecond
@@ -33,17 +33,17 @@ type slot struct {
 	exit worker.Exit
 	// queue is watched from before the process begins until it is seen accepting.
 	queue queueWatch
-	// checkAt is when a starting worker is looked at next, asked when it was last asked.
+	// checkAt is when a starting worker is checked next, asked when it was last asked.
 	checkAt time.Time
 	asked   time.Time
-	// unsureSince is since when each look at a starting worker found that it waits, or may
+	// unsureSince is since when each check of a starting worker found that it waits, or may
 	// wait, for something that cannot be told; zero: the last one did not.
 	unsureSince time.Time
-	// restingSince is since when each look at a starting worker of a cold pool found it asleep.
+	// restingSince is since when each check of a starting worker of a cold pool found it asleep.
 	restingSince time.Time
 	// spare is set for a replacement whose predecessor has not been told to go.
 	spare bool
-	// endGate stops looking for the moment to signal.
+	// endGate ends the search for a moment to signal.
 	endGate func()
 	// released is set once the gate has let the stop signal through.
 	released bool
@@ -51,7 +51,7 @@ type slot struct {
 	why string
 	// seen is what was seen of the process before it was ready.
 	seen worker.Unready
-	// stoppedSince is since when looks have found it stopped with a request; zero: they have not.
+	// stoppedSince is since when samples have found it stopped with a request; zero: they have not.
 	stoppedSince time.Time
 	// evidence was taken before the process was killed.
 	evidence []string
@@ -72,7 +72,7 @@ func (s *slot) pid() int {
 	return s.proc.PID()
 }
 
-// dispatch feeds an event to a slot and performs what follows.
+// dispatch applies an event to a slot and performs its effects.
 func (i *instance) dispatch(s *slot, ev worker.Event, now time.Time) {
 	before, pid := s.m, s.pid()
 	var effects []worker.Effect
@@ -174,14 +174,14 @@ func (i *instance) started(s *slot, now time.Time) func(worker.Process, error) {
 	}
 }
 
-// onExit is what is called when the process number id, of a slot, has ended.
+// onExit returns the function to call when the process number id of a slot has ended.
 func (i *instance) onExit(s *slot, id int) func(e worker.Exit, left bool) {
 	return func(e worker.Exit, left bool) {
 		i.post(func(now time.Time) { i.handleExit(s, id, e, left, now) })
 	}
 }
 
-// handleExit has a slot hear of the end of its process number id.
+// handleExit gives a slot the end of its process number id.
 func (i *instance) handleExit(s *slot, id int, e worker.Exit, left bool, now time.Time) {
 	if id == s.id {
 		s.exit = e
@@ -202,7 +202,7 @@ func (i *instance) handleExit(s *slot, id int, e worker.Exit, left bool, now tim
 // hasAccepted reports whether a worker that has ended with status 0, before it was seen
 // accepting, had accepted nevertheless: connections have left the queue since it
 // began. A program may well serve one request and end, all in less time than lies
-// between two looks. That a sibling took them is possible, and costs no more than
+// between two checks. That a sibling took them is possible, and costs no more than
 // an attempt at the pace of replacements.
 func (i *instance) hasAccepted(s *slot) bool {
 	if s.m.State != control.Starting {
@@ -231,7 +231,7 @@ func (i *instance) dispatchIfCurrent(s *slot, id int, ev worker.Event, now time.
 	}
 }
 
-// recordExit does the books for a process that is gone, or never was.
+// recordExit updates the counters and the last failure for a process that has ended, or never started.
 func (i *instance) recordExit(s *slot, before worker.Machine, now time.Time) {
 	i.exits[s.m.Cause]++
 	reason := ""
@@ -331,8 +331,8 @@ func (i *instance) checkReadiness(s *slot, now time.Time) {
 	s.checkAt = now.Add(min(max(now.Sub(s.m.Spawned)/checkFraction, firstCheck), slowestCheck))
 }
 
-// ask sends a probe where looking cannot tell. With siblings on the socket the
-// answer would be anybody's, and a program that is not known to answer pings is not
+// ask sends a probe where the kernel does not show readiness. With siblings on the socket
+// any of them could answer, and a program that is not known to answer pings is not
 // asked: then waiting for descriptors must do.
 func (i *instance) ask(s *slot, now time.Time) {
 	if l := len(i.slots); l > 1 || !i.mayAsk(s.launch) {

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// socketEvery is from one look at our socket file to the next, socketRetry from
+	// socketEvery is from one check of our socket file to the next, socketRetry from
 	// one attempt to make it again to the next.
 	socketEvery = 2 * time.Second
 	socketRetry = 10 * time.Second
@@ -20,7 +20,7 @@ const (
 
 // socketState is what is known of the instance's own listener.
 type socketState struct {
-	// at is when to look at it next; zero: when it tells, as one without a file does.
+	// at is when to check it next; zero: when an event calls for it, as for one without a file.
 	at time.Time
 	// broken is why clients are refused, shut that the reason is a shutdown(2).
 	broken string
@@ -29,7 +29,7 @@ type socketState struct {
 	moveAt time.Time
 }
 
-// socketPolicy looks whether clients reach the socket.
+// socketPolicy checks that clients reach the socket.
 type socketPolicy struct{ *instance }
 
 func (p socketPolicy) next() time.Time {
@@ -41,7 +41,7 @@ func (p socketPolicy) next() time.Time {
 
 func (p socketPolicy) run(now time.Time) { p.checkSocket(now) }
 
-// checkSocket looks whether clients reach the socket, and if not makes it again.
+// checkSocket checks that clients reach the socket, and makes it again if they do not.
 func (i *instance) checkSocket(now time.Time) {
 	ours, why := i.host.lost()
 	i.socket.shut = i.host.shut()

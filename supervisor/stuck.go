@@ -68,7 +68,7 @@ func (i *instance) holdsOnlyKept(v scoreboard.WorkerView, limit time.Duration, n
 
 // notAccepting reports whether connections wait although the worker holds none and
 // does not accept. A program may well work on after it has answered, so this
-// takes as long as it takes probes to condemn a worker, counted from when it was ready;
+// takes as long as it takes probes to call a worker unhealthy, counted from when it was ready;
 // and while memory is short it may wait for its own pages, so then it is left to the probes.
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.unresponsiveLimit()
@@ -84,7 +84,7 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 
 // stoppedBySignal reports whether a signal has stopped the worker, and no process wakes it:
 // it holds a request, but serves none. Had it been stopped a moment before it
-// accepted, probes would have condemned it after the same time.
+// accepted, probes would have found it after the same time.
 func (i *instance) stoppedBySignal(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.unresponsiveLimit()
 	if limit == 0 || v.Oldest.IsZero() || now.Sub(v.Oldest) < limit || !s.proc.Suspended() {
@@ -100,7 +100,7 @@ func (i *instance) stoppedBySignal(s *slot, v scoreboard.WorkerView, now time.Ti
 	return fmt.Sprintf("stopped by a signal, with a request, for %s at least", now.Sub(s.stoppedSince).Round(time.Millisecond))
 }
 
-// unresponsiveLimit is how long a worker may look dead before it counts as dead; 0: for ever.
+// unresponsiveLimit is how long a worker may seem dead before it counts as dead; 0: for ever.
 func (i *instance) unresponsiveLimit() time.Duration {
 	return i.app.Health.Interval * time.Duration(i.app.Health.Failures)
 }

@@ -54,7 +54,7 @@ type Options struct {
 	Log   *slog.Logger
 	// Resume is what a predecessor in this process has left; empty for none.
 	Resume Handover
-	// RecycleLockPath is the lock file that this supervisor makes, and TurnPaths are those
+	// RecycleLockPath is the lock file that this supervisor makes, and RecycleLockPaths are those
 	// of all supervisors of the app, in the same order for each: they lock the
 	// first that exists to recycle one worker at a time. Empty: this one is alone.
 	RecycleLockPath  string
@@ -70,12 +70,12 @@ type Options struct {
 	ModuleDir string
 
 	recycleLock *recycleLock
-	// siblings are the instances of this process, which look at the kernel one at a
+	// siblings are the instances of this process, which take samples one at a
 	// time, at moments counted from began.
 	siblings int
 	sampling *sync.Mutex
 	began    time.Time
-	// programChecks has room for as many looks at programs as there may be at the same time.
+	// programChecks has room for as many checks of programs as may run at the same time.
 	programChecks chan struct{}
 	// pings is what is known of the programs and pings.
 	pings *pingBook
@@ -200,7 +200,7 @@ func (s *Supervisor) reportChange() {
 	}
 }
 
-// Alive reports whether every instance's goroutine still takes orders; it waits for ctx at most.
+// Alive reports whether every instance's goroutine still answers; it waits for ctx at most.
 func (s *Supervisor) Alive(ctx context.Context) bool {
 	for _, i := range s.instances {
 		if err := i.do(ctx, func(time.Time) {}); err != nil && !errors.Is(err, errStopped) {

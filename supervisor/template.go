@@ -43,7 +43,7 @@ type loading struct {
 	loaded, kept bool
 }
 
-// start makes the process of a slot: by a fork of the template, as one that may become it, or as ever.
+// start makes the process of a slot: by a fork of the template, as one that may become it, or as usual.
 func (i *instance) start(s *slot, now time.Time) (worker.Process, error) {
 	s.parent, s.mayRetry = nil, true
 	if i.current != nil && i.mayFork(s, now) {
@@ -135,7 +135,7 @@ func (i *instance) change(ev prefork.Event, now time.Time) {
 	i.log.Log(context.Background(), level, "template", args...)
 }
 
-// onTemplateMessage gets what the program of a process says.
+// onTemplateMessage handles a message of the program of a process.
 func (i *instance) onTemplateMessage(c *loading, m prefork.Message, now time.Time) {
 	switch m.Said {
 	case prefork.Loaded:
@@ -148,7 +148,7 @@ func (i *instance) onTemplateMessage(c *loading, m prefork.Message, now time.Tim
 	}
 }
 
-// serveAsWorker has the process be what it was started as, a worker.
+// serveAsWorker makes the process the worker that it was started as.
 func (i *instance) serveAsWorker(c *loading, why string, now time.Time) {
 	c.Serve()
 	if i.coming == c {
@@ -217,7 +217,7 @@ func (i *instance) reportsReady(s *slot) bool {
 	return c != nil && c.slot == s && c.id == s.id && c.loaded
 }
 
-// loadingEnded hears of the end of a process that may have become a template.
+// loadingEnded handles the end of a process that may have become a template.
 func (i *instance) loadingEnded(c *loading, e worker.Exit, left bool, now time.Time) {
 	if !c.kept {
 		if i.coming == c && !left {
@@ -247,7 +247,7 @@ func (i *instance) loadingEnded(c *loading, e worker.Exit, left bool, now time.T
 }
 
 // giveUpTemplate gives up a template whose worker has ended before it was ready, unless it was told to: another one that
-// is started as ever shows who is at fault.
+// is started as usual shows which of them is at fault.
 func (i *instance) giveUpTemplate(s *slot, before worker.Machine, now time.Time) {
 	c := s.parent
 	if c == nil || c != i.current || before.Proven || s.exit.Sent() || s.m.Cause != control.Crash && s.m.Cause != control.StartTimeout {

@@ -34,11 +34,11 @@ func (h *Starter) KillDaemonized() (killed []int) {
 // listening are our children that we have not started and that hold the listener.
 func (h *Starter) listening() []int {
 	inode := h.Socket.Listener().Inode()
-	return scoreboard.Holds(h.daemonized(), []scoreboard.Conn{{Inode: inode}}).By[inode]
+	return scoreboard.Holds(h.escaped(), []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
 
-// daemonized are our children that we have not started.
-func (h *Starter) daemonized() []int {
+// escaped are our children that we have not started.
+func (h *Starter) escaped() []int {
 	if !h.Spawner.everybody {
 		return nil
 	}

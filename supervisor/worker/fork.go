@@ -20,12 +20,12 @@ type Template interface {
 	// Inspect returns why the program of a process, which is at its first accept, must not be forked; empty: nothing is
 	// known to be wrong.
 	Inspect(pid int, allow []string) string
-	// Keep makes it the template: from now on it only forks. serve has it accept as a worker instead.
+	// Keep makes it the template: from now on it only forks. Serve has it accept as a worker instead.
 	Keep() error
 	Serve()
-	// Fork is spawn.
+	// Fork is [Starter.Spawn] by the template.
 	Fork(line func(string), gone func(Exit, bool)) (Process, error)
-	// Changed reports whether the files that it was started from are others now, or cannot be looked at.
+	// Changed reports whether the files that it was started from have changed, or cannot be read.
 	Changed() bool
 	// Close ends the conversation: a template ends, another process serves.
 	Close()

@@ -9,10 +9,10 @@ import (
 )
 
 // settle bounds the wait for a group to stop after SIGSTOP. A process in an
-// uninterruptible wait takes longer; it is looked at again later.
+// uninterruptible wait takes longer; it is checked again later.
 const settle = 100 * time.Millisecond
 
-// A worker that is never free for long is watched from watchAfter looks on: for
+// A worker that is never free for long is watched from watchAfter attempts on: for
 // watchFor after each pause, so that at most half a core goes into it.
 const (
 	gatePause  = 2 * time.Millisecond
@@ -22,7 +22,7 @@ const (
 )
 
 // Release is the gate: a stopped process cannot accept, so a group that is
-// stopped and holds no connection can be told to end without anybody's request
+// stopped and holds no connection can be told to end without a request
 // being cut. The next connection waits in the queue for the next worker.
 // SIGSTOP takes a blocked accept(2) off the wait queue and SIGCONT restarts it,
 // so no wake-up is lost.
@@ -31,12 +31,12 @@ const (
 func (g *group) Release(ctx context.Context, sig syscall.Signal) bool {
 	what, isGo := invocationOf(g.leader, g.launch)
 	end := func(pids []int) syscall.Signal { return g.stopSignal(pids, what, isGo, sig) }
-	for looks := 1; ctx.Err() == nil; looks++ {
+	for attempts := 1; ctx.Err() == nil; attempts++ {
 		if g.tryRelease(ctx, end) {
 			return true
 		}
 		pause := gatePause
-		if looks > watchAfter {
+		if attempts > watchAfter {
 			pause = watchPause
 		}
 		select {
@@ -44,7 +44,7 @@ func (g *group) Release(ctx context.Context, sig syscall.Signal) bool {
 			return false
 		case <-time.After(pause):
 		}
-		if looks > watchAfter {
+		if attempts > watchAfter {
 			g.watchBetweenRequests()
 		}
 	}
@@ -52,7 +52,7 @@ func (g *group) Release(ctx context.Context, sig syscall.Signal) bool {
 }
 
 // watchBetweenRequests returns right after the group has closed a connection,
-// which is before it accepts the next: the best moment to look again.
+// which is before it accepts the next: the best moment to try again.
 func (g *group) watchBetweenRequests() {
 	pids, err := g.groups.Members(g.leader)
 	if err != nil {

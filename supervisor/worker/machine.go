@@ -26,7 +26,7 @@ type Limits struct {
 	Pause time.Duration
 }
 
-// EventKind of event.
+// EventKind is what happened.
 type EventKind string
 
 // The events of a slot.
@@ -65,7 +65,7 @@ type Effect string
 const (
 	// DoSpawn starts a process.
 	DoSpawn Effect = "spawn"
-	// DoGate starts to look for the moment to signal; it ends with released or with the process.
+	// DoGate starts the search for a moment to signal; it ends with released or with the process.
 	DoGate Effect = "gate"
 	// DoSignal sends the stop signal, DoKill SIGKILL.
 	DoSignal Effect = "signal"
@@ -105,7 +105,7 @@ func (m Machine) Alive() bool {
 	return false
 }
 
-// Step is the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
+// Step returns the state after an event, and what to do: the whole behaviour of a slot. It is pure; TestStep searches it exhaustively.
 func Step(m Machine, ev Event, now time.Time, l Limits) (Machine, []Effect) {
 	switch ev.Kind {
 	case Start:

@@ -97,13 +97,13 @@ func (p *pacer) pass(now time.Time, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dropped++; p.dropped == 1 {
-		time.AfterFunc(dropsEvery, p.tell)
+		time.AfterFunc(dropsEvery, p.reportDropped)
 	}
 	return false
 }
 
-// tell passes on how many lines were not.
-func (p *pacer) tell() {
+// reportDropped passes on how many lines were not.
+func (p *pacer) reportDropped() {
 	p.mu.Lock()
 	n := p.dropped
 	p.dropped = 0

@@ -337,7 +337,7 @@ func (g *group) follow(r *os.File, share *OutputShare, line func(string)) {
 	p := share.pacer(g.ended, func(text string) { line(prefix + text) })
 	go func() {
 		defer close(g.silent)
-		defer p.tell()
+		defer p.reportDropped()
 		defer r.Close()
 		follow(r, func(text []byte) {
 			now := time.Now()

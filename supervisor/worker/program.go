@@ -21,7 +21,7 @@ type ProgramFile struct {
 	environment bool
 }
 
-// FileState tells one content of a file from another as far as stat(2) can.
+// FileState distinguishes one content of a file from another as far as stat(2) can.
 type FileState struct {
 	Device, Inode     uint64
 	Size              int64
@@ -29,7 +29,7 @@ type FileState struct {
 	Err               error // an errno: there is no such file, or none that we may see
 }
 
-// ReadProgram looks at what a worker is started from: its directory, every word of
+// ReadProgram returns the state of what a worker is started from: its directory, every word of
 // its command that is a file's name, or may become one, and its environment file,
 // unless systemd alone may read that.
 func ReadProgram(l Launch) Program {

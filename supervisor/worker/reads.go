@@ -25,7 +25,7 @@ func newSlowReads() *slowReads {
 }
 
 const (
-	// readTimeout bounds the wait for what one look needs, evidenceTimeout for what
+	// readTimeout bounds the wait for what one sample needs, evidenceTimeout for what
 	// is read once before a kill.
 	readTimeout     = 50 * time.Millisecond
 	evidenceTimeout = 250 * time.Millisecond

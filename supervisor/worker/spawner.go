@@ -30,12 +30,12 @@ func (e Exit) Sent() bool {
 	switch e.Status.Signal() {
 	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
 		return true
-	default: // Signal is -1 of who was not ended by one
+	default: // Signal is -1 if the process was not ended by one
 		return false
 	}
 }
 
-// String is how people are told.
+// String describes it for people.
 func (e Exit) String() string {
 	switch {
 	case e.Status.Exited():
@@ -48,8 +48,8 @@ func (e Exit) String() string {
 	return fmt.Sprintf("wait status %#x", int(e.Status))
 }
 
-// sweep is how often a process group without its leader is looked at.
-const sweep = 50 * time.Millisecond
+// lingerCheckEvery is how often a process group without its leader is checked.
+const lingerCheckEvery = 50 * time.Millisecond
 
 // Spawner starts workers and is their only waiter.
 //
@@ -58,7 +58,7 @@ const sweep = 50 * time.Millisecond
 type Spawner struct {
 	forks chan func()
 	done  chan struct{}
-	// paused is closed by pause, waited when wait has ended. poke has it look.
+	// paused is closed by pause, waited when wait has ended. poke has it check.
 	paused, waited chan struct{}
 	pausing        *sync.Once
 	poke           chan struct{}
@@ -189,8 +189,8 @@ func (s *Spawner) group(pid int) *group {
 	return nil
 }
 
-// remember keeps the group of a child as long as the child lives.
-func (s *Spawner) remember(g *group) {
+// setGroup keeps the group of a child as long as the child lives.
+func (s *Spawner) setGroup(g *group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.children[g.leader]; c != nil {
@@ -221,7 +221,7 @@ func (s *Spawner) take(g *group, gone func(Exit, bool)) error {
 	stat, err := scoreboard.ReadStat(g.leader)
 	switch {
 	case err != nil:
-		return fmt.Errorf("cannot look at process %d: %w", g.leader, err)
+		return fmt.Errorf("cannot read the state of process %d: %w", g.leader, err)
 	case stat.Parent != os.Getpid() || stat.Group != g.leader || s.children[g.leader] != nil:
 		return fmt.Errorf("process %d is not a new child with a group of its own", g.leader)
 	}
@@ -297,7 +297,7 @@ func (s *Spawner) wait() {
 	var again <-chan time.Time
 	for {
 		if again = nil; s.reap() {
-			again = time.After(sweep)
+			again = time.After(lingerCheckEvery)
 		}
 		select {
 		case <-died:
@@ -309,7 +309,7 @@ func (s *Spawner) wait() {
 	}
 }
 
-// reap collects who has ended; true while a group lives on without its leader.
+// reap collects the processes that have ended; true while a group lives on without its leader.
 func (s *Spawner) reap() bool {
 	var calls []func()
 	s.mu.Lock()

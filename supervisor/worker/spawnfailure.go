@@ -68,7 +68,7 @@ func (l Launch) inexecutable(path, script string, depth int) string {
 	return l.format(path, depth)
 }
 
-// format looks at what is in a file that may be executed.
+// format checks the contents of a file that may be executed.
 func (l Launch) format(path string, depth int) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -70,11 +70,11 @@ func (h *Starter) exec(l Launch, env []string, more []uintptr, line func(string)
 	g := h.group(pid, l)
 	g.sent = how
 	g.follow(r, h.Output, line)
-	h.Spawner.remember(g)
+	h.Spawner.setGroup(g)
 	return g, nil
 }
 
-// Program looks at the files that a worker is started from.
+// Program returns the state of the files that a worker is started from.
 func (h *Starter) Program(l Launch) Program { return ReadProgram(l) }
 
 // group is that of a worker that has the listener as it is now.

@@ -88,5 +88,5 @@ func (g *group) Listening() (addresses, names []string) {
 // Daemonized are the processes that came from our workers and have left their groups,
 // as a daemon does, with the addresses that they listen on.
 func (h *Starter) Daemonized() (addresses, names []string) {
-	return ownListeners(h.daemonized(), h.Socket.Listener().Inode())
+	return ownListeners(h.escaped(), h.Socket.Listener().Inode())
 }
