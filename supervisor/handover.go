@@ -263,7 +263,7 @@ func (i *instance) restore(m HandedInstance, h *realHost) {
 	}
 	i.resumed = true
 	if m.Ping != control.PingUntried {
-		_ = i.opt.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping) // the predecessor has said what failed
+		_ = i.common.pings.conclude(pinged{m.Launch, m.PingAddress}, m.Ping) // the predecessor has said what failed
 	}
 	for _, one := range m.Slots {
 		s := &slot{launch: one.Launch, generation: one.Generation, expiresAt: one.Expires}

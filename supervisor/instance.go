@@ -21,7 +21,9 @@ type instance struct {
 	in   fcgisup.Instance
 	host host
 	opt  *Options
-	log  *slog.Logger
+	// common is shared with the other instances of the process.
+	common *common
+	log    *slog.Logger
 	// wakeAll, if set, is called when the first request comes.
 	wakeAll func()
 	// onChange is called after each step that others may see.
@@ -71,11 +73,12 @@ type instance struct {
 // inboxSize lets news wait while a worker is being forked.
 const inboxSize = 64
 
-func newInstance(in fcgisup.Instance, app fcgisup.App, l worker.Launch, h host, opt *Options) *instance {
+func newInstance(in fcgisup.Instance, app fcgisup.App, l worker.Launch, h host, opt *Options, shared *common) *instance {
 	i := &instance{
 		in:       in,
 		host:     h,
 		opt:      opt,
+		common:   shared,
 		log:      opt.Log.With("app", in.App, "instance", in.Number),
 		inbox:    make(chan func(time.Time), inboxSize),
 		arrivals: make(chan arrival, 1),

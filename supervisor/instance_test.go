@@ -404,6 +404,13 @@ func (b *bench) asked(ctx context.Context) control.ProbeResult {
 	return f(ctx)
 }
 
+// oneInstance is what an instance shares that is alone.
+func oneInstance() *common {
+	c := newCommon(&Options{})
+	c.siblings = 1
+	return c
+}
+
 func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	t.Helper()
 	app := fcgisup.Default("rt")
@@ -415,7 +422,6 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 	}
 	b := &bench{host: h}
 	opt := &Options{
-		pings: &pingBook{}, siblings: 1, sampling: &sync.Mutex{}, programChecks: make(chan struct{}, maxProgramChecks),
 		App: app,
 		Log: slog.New(slog.DiscardHandler),
 		Probe: func(ctx context.Context, _ fcgisup.App, _ fcgisup.Instance) control.ProbeResult {
@@ -423,10 +429,9 @@ func newBench(t *testing.T, change func(*fcgisup.App, *fakeHost)) *bench {
 		},
 		Unavailable: func(context.Context, net.Conn, time.Duration) error { return nil },
 		Output:      func(fcgisup.Instance, string) {},
-		recycleLock: &recycleLock{},
 	}
 	launch := worker.Launch{Argv: app.Command, StopSignal: syscall.SIGTERM}
-	b.instance = newInstance(app.Instance(1), app, launch, h, opt)
+	b.instance = newInstance(app.Instance(1), app, launch, h, opt, oneInstance())
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
 	go b.run(ctx)

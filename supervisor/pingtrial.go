@@ -131,11 +131,11 @@ func (i *instance) pings() bool { return i.app.Health.Path == "" }
 func (i *instance) pinged() pinged { return pinged{i.launch, i.app.Health.Address} }
 
 // pingVerdict is what is known of the program; that of requests is PingAnswers.
-func (i *instance) pingVerdict() control.PingVerdict { return i.opt.pings.verdict(i.pinged()) }
+func (i *instance) pingVerdict() control.PingVerdict { return i.common.pings.verdict(i.pinged()) }
 
 // mayAsk reports whether a worker started like this may be sent a probe.
 func (i *instance) mayAsk(l worker.Launch) bool {
-	return !i.pings() || i.opt.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
+	return !i.pings() || i.common.pings.verdict(pinged{l, i.app.Health.Address}) == control.PingAnswers
 }
 
 // hasOtherPrograms reports whether a worker lives that was started otherwise than new ones
@@ -176,7 +176,7 @@ func (i *instance) planProbe(now time.Time) {
 // tryPing tries a first ping while the instance serves no client.
 func (i *instance) tryPing(now time.Time) {
 	i.probeAt = now.Add(trialDelay)
-	if i.trial != nil || i.roll != nil || i.hasOtherPrograms() || !i.ready() || !i.isQuiet(now) || !i.opt.pings.begin(i.pinged(), i) {
+	if i.trial != nil || i.roll != nil || i.hasOtherPrograms() || !i.ready() || !i.isQuiet(now) || !i.common.pings.begin(i.pinged(), i) {
 		return
 	}
 	t := &pingTrial{of: i.pinged()}
@@ -229,7 +229,7 @@ func (i *instance) blame(s *slot, clean bool, now time.Time) control.Cause {
 	}
 	if i.diedOfLaterPing(s, clean, now) {
 		i.log.Warn("a worker ended at a ping, although the program has answered one: the next is tried as a first one is")
-		_ = i.opt.pings.conclude(i.pinged(), control.PingUntried)
+		_ = i.common.pings.conclude(i.pinged(), control.PingUntried)
 		return control.Pinged
 	}
 	if !i.trial.blames(s.id, clean, now) || !s.launch.Equal(i.trial.of.launch) {
@@ -268,7 +268,7 @@ func (i *instance) endTrial(now time.Time) {
 	if t.died {
 		t.verdict = control.PingNone
 	}
-	if err := i.opt.pings.conclude(t.of, t.verdict); err != nil {
+	if err := i.common.pings.conclude(t.of, t.verdict); err != nil {
 		i.log.Info("cannot record that the program answers no ping; the next supervisor tries another", "error", err)
 	}
 	if t.verdict == control.PingNone {

@@ -286,7 +286,7 @@ func TestVerdictOfPingsIsHandedOver(t *testing.T) {
 		done := make(chan struct{})
 		b.post(func(time.Time) { m = b.snapshot(&listen.Socket{}); close(done) })
 		<-done
-		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log, pings: &pingBook{}})
+		heir := newInstance(b.in, b.app, b.launch, b.host, &Options{Log: b.log}, oneInstance())
 		m.Slots = nil
 		heir.restore(m, nil)
 		if v := heir.pingVerdict(); v != control.PingNone {

@@ -104,8 +104,8 @@ func (i *instance) checkPrograms(slots ...*slot) {
 	i.programCheck = k
 	sights := slices.Clone(k.states)
 	go func() {
-		i.opt.programChecks <- struct{}{}
-		defer func() { <-i.opt.programChecks }()
+		i.common.programChecks <- struct{}{}
+		defer func() { <-i.common.programChecks }()
 		for n := range sights {
 			sights[n].read(i.host)
 		}
@@ -189,8 +189,8 @@ func (i *instance) rebuildLaunch(s *slot, v *programState) {
 	}
 	// The same command with another environment file answers pings as it did.
 	address := i.app.Health.Address
-	if known := i.opt.pings.verdict(pinged{v.launch, address}); known != control.PingUntried {
-		i.opt.pings.conclude(pinged{*v.fresh, address}, known)
+	if known := i.common.pings.verdict(pinged{v.launch, address}); known != control.PingUntried {
+		i.common.pings.conclude(pinged{*v.fresh, address}, known)
 	}
 	if i.launch.Equal(v.launch) {
 		i.launch = *v.fresh

@@ -303,7 +303,7 @@ func TestSuccessorTriesOnceMore(t *testing.T) {
 		next := &bench{host: &fakeHost{}}
 		next.host.version.Store(7)
 		opt := *b.opt
-		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt)
+		next.instance = newInstance(app.Instance(1), app, launch, next.host, &opt, oneInstance())
 		next.restore(handed, nil)
 		files := worker.ReadProgram(next.slots[0].launch)
 		if !slices.ContainsFunc(files, func(f worker.ProgramFile) bool { return f.Path == app.EnvironmentFile }) {

@@ -136,7 +136,7 @@ func idleInstance(t *testing.T, app fcgisup.App, h *fakeHost) *instance {
 	b := newBench(t, func(a *fcgisup.App, fake *fakeHost) { *a = app })
 	b.cancel()
 	<-b.done
-	i := newInstance(b.in, app, b.launch, h, b.opt)
+	i := newInstance(b.in, app, b.launch, h, b.opt, oneInstance())
 	i.inbox = make(chan func(time.Time), 1024) // no loop reads it
 	i.ctx = context.Background()
 	i.board = scoreboard.Board{}

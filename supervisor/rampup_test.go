@@ -327,7 +327,7 @@ func TestColdPool(t *testing.T) {
 // TestLeavesWhileCold: an instance that ends while it holds workers back waits for those it has, and does not spin.
 func TestLeavesWhileCold(t *testing.T) {
 	app := fcgisup.Default("rt")
-	i := newInstance(app.Instance(1), app, worker.Launch{}, nil, &Options{siblings: 1, Log: slog.New(slog.DiscardHandler)})
+	i := newInstance(app.Instance(1), app, worker.Launch{}, nil, &Options{Log: slog.New(slog.DiscardHandler)}, oneInstance())
 	i.phase, i.watching, i.want, i.cold = phaseAwake, true, 2, cold{on: true, took: time.Second, next: time.Unix(2, 0)}
 	i.app.Workers = fcgisup.Workers{Min: 2, Max: 2}
 	i.slots = []*slot{{m: worker.Machine{State: control.Starting, Up: true}}}

@@ -93,7 +93,7 @@ func (p recyclePolicy) run(now time.Time) {
 	if p.recycleDueSince.IsZero() {
 		p.recycleDueSince = now
 	}
-	took := p.opt.recycleLock.take()
+	took := p.common.recycleLock.take()
 	if !took && now.Sub(p.recycleDueSince) < recycleLockTimeout {
 		p.recycleAt = now.Add(recycleLockRetry)
 		return

@@ -94,7 +94,7 @@ func (i *instance) endRoll(err error) {
 		return
 	}
 	if i.roll.locked {
-		i.opt.recycleLock.done()
+		i.common.recycleLock.done()
 	}
 	i.replies.add(i.roll.reply, err)
 	i.roll = nil

@@ -117,8 +117,8 @@ func (i *instance) lingering() int {
 // sample measures what it costs. One instance samples at a time, so that none counts
 // another's time as its own; a sample that was interrupted counts for a quarter.
 func (i *instance) sample(workers []liveWorker, now, since time.Time) scoreboard.Sample {
-	i.opt.sampling.Lock()
-	defer i.opt.sampling.Unlock()
+	i.common.sampling.Lock()
+	defer i.common.sampling.Unlock()
 	begin := time.Now()
 	sample := i.host.observe(workers, since)
 	i.cost = (3*i.cost + time.Since(begin)) / 4
@@ -157,11 +157,11 @@ func (i *instance) planSample(now time.Time) {
 // process sample at the same moments: that wakes it less often, and what they share
 // is new for all.
 func (i *instance) nextSample(now time.Time, every time.Duration) time.Time {
-	step := slowedInterval(every, max(i.cost*time.Duration(i.opt.siblings), i.cost*time.Duration(i.app.Instances)*appShare/processShare))
-	if i.opt.siblings == 1 {
+	step := slowedInterval(every, max(i.cost*time.Duration(i.common.siblings), i.cost*time.Duration(i.app.Instances)*appShare/processShare))
+	if i.common.siblings == 1 {
 		return now.Add(step)
 	}
-	return now.Add(step - now.Sub(i.opt.began)%step)
+	return now.Add(step - now.Sub(i.common.began)%step)
 }
 
 // slowedInterval is every, doubled until what all samples of a round cost is a small enough

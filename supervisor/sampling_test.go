@@ -26,10 +26,10 @@ func TestLooksCostLittle(t *testing.T) {
 		t.Run(fmt.Sprintf("%d instances, %d in the process, %s", c.instances, c.siblings, c.cost), func(t *testing.T) {
 			app := fcgisup.Default("rt")
 			app.Instances = c.instances
-			i := newInstance(fcgisup.Instance{App: "rt", Number: 1}, app, worker.Launch{}, nil, &Options{siblings: c.siblings, Log: slog.New(slog.DiscardHandler)})
+			i := newInstance(fcgisup.Instance{App: "rt", Number: 1}, app, worker.Launch{}, nil, &Options{Log: slog.New(slog.DiscardHandler)}, &common{siblings: c.siblings})
 			i.cost = c.cost
 			now := time.Unix(0, 0)
-			i.opt.began = now
+			i.common.began = now
 			if got := i.nextSample(now, busyEvery).Sub(now); got != c.want {
 				t.Errorf("the next look is in %s, want %s", got, c.want)
 			}

@@ -68,17 +68,6 @@ type Options struct {
 	// ModuleDir is a directory in which the module for workers.prefork may be written; the
 	// workers' user must be able to read there. Empty: one for temporary files is made.
 	ModuleDir string
-
-	recycleLock *recycleLock
-	// siblings are the instances of this process, which take samples one at a
-	// time, at moments counted from began.
-	siblings int
-	sampling *sync.Mutex
-	began    time.Time
-	// programChecks has room for as many checks of programs as may run at the same time.
-	programChecks chan struct{}
-	// pings is what is known of the programs and pings.
-	pings *pingBook
 }
 
 // Supervisor runs the instances of one app.
@@ -112,22 +101,19 @@ func New(opt Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	opt.recycleLock, opt.siblings = newRecycleLock(opt.RecycleLockPath, opt.RecycleLockPaths), len(opt.Sockets)
-	opt.sampling, opt.began = &sync.Mutex{}, time.Now()
-	opt.programChecks = make(chan struct{}, maxProgramChecks)
-	opt.pings = &pingBook{record: pingRecord{opt.PingRecord, opt.PingRecords}}
+	common := newCommon(&opt)
 	s := &Supervisor{opt: opt, read: opt.App, watcher: w, changed: make(chan struct{}, 1)}
 	groups, shared, output := &scoreboard.Groups{}, &scoreboard.Shared{}, worker.NewOutputShare()
 	s.modules = &worker.Modules{Dir: opt.ModuleDir}
 	byNumber := func(a, b fcgisup.Instance) int { return cmp.Compare(a.Number, b.Number) }
 	for _, in := range slices.SortedFunc(maps.Keys(opt.Sockets), byNumber) {
 		socket := opt.Sockets[in]
-		h := &realHost{socket: socket, watcher: w, groups: groups, shared: shared, options: opt.App.Socket, siblings: opt.siblings}
+		h := &realHost{socket: socket, watcher: w, groups: groups, shared: shared, options: opt.App.Socket, siblings: common.siblings}
 		h.Starter = &worker.Starter{Socket: socket, Spawner: opt.Spawner, Groups: groups, Conduct: &h.conduct, Output: output, Modules: s.modules, Mark: worker.MarkOf(in)}
 		if err := h.reopen(); err != nil {
 			opt.Log.Error("cannot set the backlog", "instance", in.String(), "error", err)
 		}
-		i := newInstance(in, opt.App, launch, h, &s.opt)
+		i := newInstance(in, opt.App, launch, h, &s.opt, common)
 		if opt.App.Activation == fcgisup.Fleet {
 			i.wakeAll = s.wakeAll
 		}
