@@ -275,8 +275,19 @@ func TestInverse(t *testing.T) {
 		}
 	}
 	// Noted, but not come so far.
-	tx.undo.written = []Change{{Place: filepath.Join(dir, "never"), Verb: "created", New: []byte("x")}}
+	changed := filepath.Join(dir, "changed")
+	file, err := os.Stat(changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.undo.written = []Change{
+		{Place: filepath.Join(dir, "never"), Verb: "created", New: []byte("x")},
+		{Place: changed, Verb: "changed", Old: []byte("old"), New: []byte("newer"), was: old},
+	}
 	if err := tx.restore(); err != nil {
 		t.Error(err)
+	}
+	if now, err := os.Stat(changed); err != nil || !os.SameFile(file, now) {
+		t.Errorf("a file that was never changed is written again (%v)", err)
 	}
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,6 +141,9 @@ func (t *transaction) restore() error {
 	var failures []error
 	touched := map[string]bool{}
 	for _, c := range reversed(t.undo.written) {
+		if c.pending() { // its write failed, as on a full or read-only file system, where this one would fail too
+			continue
+		}
 		back := c.inverse()
 		// What failed to be created is not there to be removed.
 		if err := back.apply(touched); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -154,6 +158,15 @@ func (t *transaction) restore() error {
 		}
 	}
 	return oneLine(append(failures, syncFolders(touched)))
+}
+
+// pending reports whether the file is still what it was.
+func (c Change) pending() bool {
+	if c.Old == nil || !modified(c.Place).Equal(c.was) {
+		return false
+	}
+	now, err := os.ReadFile(c.Place)
+	return err == nil && bytes.Equal(now, c.Old)
 }
 
 // modified is when a file was written, zero without one.
