@@ -46,7 +46,7 @@ func busyLocation(app fcgisup.App) string { return "@" + app.Name + "_busy" }
 func busy(w *writer, app fcgisup.App) {
 	w.b.WriteByte('\n')
 	w.comment("No server has taken the request: the queues are full (limits.queue_wait, socket.backlog). 503 is what")
-	w.comment("clients and caches know as come again later; a 502 after a connection was made stays one.")
+	w.comment("clients and caches understand as try again later. A 502 after a connection remains a 502.")
 	w.open("location", busyLocation(app))
 	w.open("if", "($upstream_connect_time", "~", "[0-9])")
 	w.put("return", "502")
@@ -67,7 +67,7 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 	w.put("fastcgi_pass", app.Nginx.Upstream)
 	w.comment("Close after each request: a worker that serves one connection at a time must not wait for nginx.")
 	w.put("fastcgi_keep_conn", "off")
-	w.comment("Two servers at most: a request that kills its worker would else kill every worker in turn.")
+	w.comment("At most two servers: otherwise a request that kills its worker would kill every worker in turn.")
 	if len(app.Hosts) > 0 {
 		otherHosts(w, app)
 	} else {
@@ -76,7 +76,7 @@ func content(w *writer, app fcgisup.App, prefix, split string) {
 	}
 	w.put("fastcgi_next_upstream_tries", "2")
 	if fillsUp(app) {
-		w.comment("For nginx's own 502 only: what the program answers is passed on (fastcgi_intercept_errors is off).")
+		w.comment("Only for the 502 of nginx itself: answers of the program pass unchanged (fastcgi_intercept_errors is off).")
 		w.comment("The server block's error_page directives do not apply here: nginx inherits all or none.")
 		w.put("error_page", "502", "=", busyLocation(app))
 	}
@@ -108,9 +108,9 @@ const usualSend = 60 * time.Second
 // timeout while it connects and one while the program works, so the time since the first attempt tells them apart.
 func otherHosts(w *writer, app fcgisup.App) {
 	read := app.ReadTimeout()
-	w.comment("A host without power refuses nothing: connecting to it takes until this.")
+	w.comment("A connect to a host that is off lasts until this timeout.")
 	w.put("fastcgi_connect_timeout", milliseconds(min(3*time.Second, read/2)))
-	w.comment("After a timeout while connecting only: later the first server may still be running the request.")
+	w.comment("Only after a timeout of the connect: later the first server may still be running the request.")
 	w.put("fastcgi_next_upstream", "error", "timeout", "http_503")
 	w.put("fastcgi_next_upstream_timeout", milliseconds(min(read, usualSend)))
 }

@@ -52,15 +52,15 @@ func file(name string, w *writer) fcgisup.File {
 func upstream(app fcgisup.App, o Options) *writer {
 	w := head(o, "Include it in the http block.")
 	w.open("upstream", app.Nginx.Upstream)
-	w.comment("One view of all servers for all of nginx's workers; without it each counts for itself.")
+	w.comment("All workers of nginx share the counts of this zone. Without it each counts for itself.")
 	w.put("zone", app.Nginx.Upstream, zoneSize(app.Instances*max(len(app.Hosts), 1)))
 	balance(w, app.Nginx.Balance)
 	if len(app.Hosts) > 0 {
-		w.comment("A host that does not answer is left out for 5 s after three failures; a request that meets it is sent to another.")
+		w.comment("A host that does not answer is disabled for 5 s after three failures; its requests go to another one.")
 	} else {
-		w.comment("max_fails=0: a full queue is not a failure. By default six of them take five servers out for 10 s.")
+		w.comment("max_fails=0: a full queue is not a failure. By default six full queues disable five servers for 10 s.")
 	}
-	w.comment("No keepalive: a connection kept open parks a worker that serves one at a time.")
+	w.comment("No keepalive: an open connection occupies a worker that serves one at a time.")
 	if len(app.Hosts) > 0 {
 		hostServers(w, app, o)
 	} else {
@@ -118,8 +118,8 @@ const (
 // server blocks without a name of their own, $server_port is empty where nginx listens on a unix socket.
 func variables(w *writer) {
 	w.b.WriteByte('\n')
-	w.comment("SERVER_NAME: the server block's name. Without one, what the client asked for, if that is a host name; else this host's name.")
-	w.comment("Every app's file has these variables, all alike.")
+	w.comment("SERVER_NAME: the name of the server block. Without one, the requested host name; otherwise the name of this host.")
+	w.comment("The file of each app has these variables, with equal values.")
 	w.open("map", "$server_name", nameVariable)
 	w.put("default", "$server_name")
 	w.put("", hostVariable)
@@ -153,7 +153,7 @@ func balance(w *writer, how string) {
 		w.put("hash", key)
 	default:
 		if method == "least_conn" {
-			w.comment("Round robin would queue requests behind busy workers while others idle.")
+			w.comment("Round robin would queue requests behind busy workers while others are idle.")
 		}
 		w.put(method)
 	}

@@ -23,7 +23,7 @@ func Monitor(o Options) fcgisup.File {
 	u.set("Description", "fcgisup monitor: status page, metrics and alerts of all FastCGI instances")
 	u.set("Documentation", "man:fcgisup-monitor(1)")
 	u.set("After", "network.target")
-	u.because("Nothing to watch before there is one. The package starts this service when it is installed, which is then no failure.")
+	u.because("Without a configuration the service does not start, and its start by the package is not a failure.")
 	u.set("ConditionPathExists", literal(cmp.Or(o.Config, fcgisup.SystemConfig)))
 	s := section{name: "Service"}
 	s.set("Type", "notify")
@@ -35,14 +35,14 @@ func Monitor(o Options) fcgisup.File {
 	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")
-	s.because("A message that is on its way at the end has some seconds to arrive.")
+	s.because("At the end, messages that are being sent get some seconds.")
 	s.set("KillMode", "mixed")
 	s.set("Restart", "always")
-	s.because("No request waits for it.")
+	s.because("No request waits for this service.")
 	s.set("RestartSec", "5s")
-	s.because("For the history of 24 hours, and alerts that are yet to be delivered.")
+	s.because("For the history of 24 hours and undelivered alerts.")
 	s.set("StateDirectory", "fcgisup")
-	s.because("For monitor.listen: /run/fcgisup/monitor.sock. The instances' directories are in it as well and must outlive this service.")
+	s.because("For monitor.listen: /run/fcgisup/monitor.sock. It also has the directories of the instances, which must outlive this service.")
 	s.set("RuntimeDirectory", "fcgisup")
 	s.set("RuntimeDirectoryMode", "0755")
 	s.set("RuntimeDirectoryPreserve", "yes")
@@ -54,21 +54,21 @@ func Monitor(o Options) fcgisup.File {
 
 // monitorSandbox leaves of root what the monitor is for.
 func monitorSandbox(s *section) {
-	s.because("Root, but with two capabilities only. Systemd lets no other user restart services without a rule of polkit, and the control",
-		"sockets and FastCGI sockets belong to the users of all apps: CAP_DAC_OVERRIDE connects to them. CAP_SYS_PTRACE reads, of",
-		"a plain service that hangs, what it was doing, before it is restarted.")
+	s.because("Root, with two capabilities. systemd permits other users to restart services only with a rule of polkit, and the control",
+		"sockets and FastCGI sockets belong to the users of all apps: CAP_DAC_OVERRIDE connects to them. CAP_SYS_PTRACE reads what",
+		"a plain service was doing when it hangs, before it is restarted.")
 	s.set("User", "root")
 	s.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE CAP_SYS_PTRACE")
 	s.set("NoNewPrivileges", "yes")
 	s.set("ProtectSystem", "strict")
-	s.because("Sockets of apps may be in there, and in /tmp.")
+	s.because("Sockets of apps can be there and in /tmp.")
 	s.set("ProtectHome", "read-only")
 	s.set("PrivateTmp", "no")
 	s.set("RestrictSUIDSGID", "yes")
 	withoutDevices(s)
 	s.set("ProtectControlGroups", "yes")
 	withoutKernel(s)
-	s.because("AF_NETLINK: the kernel tells through it whether a service is busy or hangs. AF_INET: the page, and alerts.")
+	s.because("AF_NETLINK: socket tables, which show whether a service is busy or hangs. AF_INET: the page and alerts.")
 	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	fewerCalls(s)
 	s.set("SystemCallFilter", "~@privileged @resources")

@@ -103,7 +103,7 @@ func (r renderer) target() unit {
 		u.set("Wants", line)
 	}
 	if r.app.Activation == fcgisup.Eager {
-		u.because("activation: eager. The services start at once instead of with their first request.")
+		u.because("activation: eager. The services start at boot instead of on their first request.")
 		for _, line := range r.list("@%d.service") {
 			u.set("Wants", line)
 		}
@@ -118,12 +118,12 @@ func (r renderer) target() unit {
 func (r renderer) fleet() unit {
 	u := section{name: "Unit"}
 	u.set("Description", r.describe("woken together"))
-	u.because("activation: fleet. Each service wants this target, so the first request to any starts all.")
+	u.because("activation: fleet. Each service wants this target, so the first request to any instance starts all.")
 	for _, line := range r.list("@%d.service") {
 		u.set("Wants", line)
 	}
 	u.set("PartOf", r.name(".target"))
-	u.because("Gone with the last service, so that the next one wakes all again.")
+	u.because("Stops with the last service, so the next request starts all instances again.")
 	u.set("StopWhenUnneeded", "yes")
 	return unit{u}
 }

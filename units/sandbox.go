@@ -28,16 +28,16 @@ func (r renderer) sandbox(s *section) {
 // ProtectHostname=, ProtectKernel*=), systemd.exec(5). Nor may it take capabilities from
 // the bounding set, which helpers that become root need.
 func (r renderer) basic(s *section) {
-	s.because("systemd.sandbox: basic. The programs of the system cannot be changed, also by helpers that become root; all else is writable for whom it was.")
+	s.because("systemd.sandbox: basic. /usr and /boot are read-only, also for helpers that become root. Other files keep their permissions.")
 	s.set("ProtectSystem", "yes")
-	s.because("Programs that come from no package keep their caches and sessions beside them.")
+	s.because("Programs that are not from a package keep their caches and sessions there.")
 	s.set("ReadWritePaths", "-/usr/local")
 	r.temporary(s)
 	s.set("PrivateMounts", "yes")
 	s.set("DevicePolicy", "closed")
 	s.set("ProtectControlGroups", "yes")
 	r.processes(s)
-	s.because("Keys of other services of this user are not this one's.")
+	s.because("The keyring is not shared with other services of this user.")
 	s.set("KeyringMode", "private")
 }
 
@@ -48,23 +48,23 @@ func (r renderer) basic(s *section) {
 // MemoryDenyWriteExecute= (just-in-time compilers), ProcSubset= (the kernel's limits),
 // PrivateUsers= and IPAddressDeny= (databases), RemoveIPC= (the user may have other services).
 func (r renderer) strict(s *section) {
-	s.because("systemd.sandbox: strict. \"fcgisup sandbox APP\" finds what it takes from a program.")
+	s.because("systemd.sandbox: strict. \"fcgisup sandbox APP\" lists what it forbids a program.")
 	s.set("ProtectSystem", "full")
 	r.homes(s)
 	r.temporary(s)
-	s.because("Set-user-ID programs (sendmail, often) get no power by it. The filters below imply it: sandbox: basic has none.")
+	s.because("Set-user-ID programs (often sendmail) get no privileges. The filters below imply it; sandbox: basic has none.")
 	s.set("NoNewPrivileges", "yes")
 	s.set("CapabilityBoundingSet", "")
 	withoutDevices(s)
 	s.set("ProtectControlGroups", "yes")
 	withoutKernel(s)
 	r.processes(s)
-	s.because("AF_NETLINK: the kernel tells through it which worker is busy and how many requests wait.")
+	s.because("AF_NETLINK: socket tables, which show busy workers and waiting requests.")
 	s.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	fewerCalls(s)
 	s.because("A refused call fails, as programs expect, instead of killing the worker.")
 	s.set("SystemCallErrorNumber", "EPERM")
-	s.because("Files of the app are not everybody's.")
+	s.because("New files of the app are not readable by every user.")
 	s.set("UMask", "0027")
 }
 
@@ -101,7 +101,7 @@ func fewerCalls(s *section) {
 // homes closes /home unless the app lives there.
 func (r renderer) homes(s *section) {
 	if r.uses("/home", "/root", "/run/user") {
-		s.because("The app is in there.")
+		s.because("The app is there.")
 		s.set("ProtectHome", "read-only")
 		return
 	}
@@ -111,7 +111,7 @@ func (r renderer) homes(s *section) {
 // temporary gives the service a /tmp of its own unless something it needs is in the real one.
 func (r renderer) temporary(s *section) {
 	if r.uses("/tmp", "/var/tmp") {
-		s.because("A path of the configuration is in /tmp: with a private one the service would look for it in vain.")
+		s.because("A path of the configuration is in /tmp; a private /tmp would hide it.")
 		s.set("PrivateTmp", "no")
 		return
 	}

@@ -31,25 +31,25 @@ func (r renderer) serviceUnit() section {
 	u := section{name: "Unit"}
 	u.set("Description", r.describe("FastCGI instance %i"))
 	u.set("PartOf", r.name(".target"))
-	u.because("Started by hand it needs its socket too, and stops with it.")
+	u.because("If started by hand, it needs its socket, and stops with it.")
 	u.set("Requires", r.name("@%%i.socket"))
 	u.set("After", strings.Join(slices.Concat([]string{r.name("@%%i.socket"), "network.target", "remote-fs.target"}, app.After, r.late()), " "))
 	if len(app.Wants) > 0 {
 		u.set("Wants", strings.Join(app.Wants, " "))
 	}
 	if len(app.Requires) > 0 {
-		u.because("requires: stops with them (PartOf=) and starts them (ExecStartPre=). With Requires= a failing one fails the start",
-			"before it begins, and the waiting request begins it again at once: thousands of times a second.")
+		u.because("requires: stops with these units (PartOf=) and starts them (ExecStartPre=). With Requires= a failing unit fails the start",
+			"before it begins, and the waiting request starts it again at once, thousands of times a second.")
 		u.set("PartOf", strings.Join(app.Requires, " "))
 	}
 	if app.Activation == fcgisup.Fleet {
-		u.because("activation: fleet. The first instance wakes the others.")
+		u.because("activation: fleet. The first instance starts the others.")
 		u.set("Wants", r.name("-fleet.target"))
 	}
 	if app.Systemd.Supervise {
-		u.because("A start limit would fail the socket as well, for good. Fcgisup slows down by itself (restart:).")
+		u.because("A start limit would also fail the socket until an administrator resets it. fcgisup limits restarts itself (restart:).")
 	} else {
-		u.because("A start limit would fail the socket as well, for good.")
+		u.because("A start limit would also fail the socket until an administrator resets it.")
 	}
 	u.set("StartLimitIntervalSec", "0")
 	return u
@@ -65,7 +65,7 @@ func (r renderer) required(s *section) {
 	if len(r.app.Requires) == 0 {
 		return
 	}
-	s.because("requires: the + is root, for the user may not start units.")
+	s.because("requires: + runs it as root, because the user cannot start units.")
 	s.set("ExecStartPre", "+"+execLine(append([]string{"/bin/systemctl", "start", "--"}, r.app.Requires...)))
 }
 
@@ -76,34 +76,34 @@ func (r renderer) supervised(s *section) {
 	s.set("NotifyAccess", "main")
 	r.account(s)
 	if app.EnvironmentFile != "" {
-		s.because("Read by systemd as root; environment: is read by fcgisup, so that a reload applies it.")
+		s.because("systemd reads this file as root. fcgisup reads environment:, so a reload applies that.")
 		s.set("EnvironmentFile", literal(app.EnvironmentFile))
 	}
 	r.required(s)
 	s.set("ExecStart", r.start())
 	s.because("Systemd 252 has no Type=notify-reload.")
 	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
-	s.because("Ready comes with the first worker, or when the first attempt has failed: limits.start_timeout, stop_timeout and a margin.")
+	s.because("Ready with the first worker or after the first failed attempt. This is limits.start_timeout, stop_timeout and a margin.")
 	s.set("TimeoutStartSec", total(app.Limits.StartTimeout, app.Limits.StopTimeout, margin))
-	s.because("Above limits.stop_timeout: fcgisup drains its workers and kills those that do not end.")
+	s.because("Longer than limits.stop_timeout: fcgisup drains its workers and kills those that do not exit.")
 	s.set("TimeoutStopSec", total(app.Limits.DrainDelay, app.Limits.StopTimeout, margin))
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")
 	s.set("Restart", "always")
 	r.restartPause(s)
-	s.because("It ends by itself only to sleep (limits.idle_timeout); its socket wakes it again.")
+	s.because("Exit code 0 is sleep (limits.idle_timeout); the socket starts the service again.")
 	s.set("RestartPreventExitStatus", "0")
-	s.because("Only fcgisup gets the stop signal, since it knows which workers are busy; what remains after it is killed.")
+	s.because("Only fcgisup gets the stop signal, because it knows the busy workers. Processes that remain after it are killed.")
 	s.set("KillMode", "mixed")
-	s.because("A worker out of memory is the supervisor's to replace, not a reason to stop the instance.")
+	s.because("The supervisor replaces a worker that runs out of memory; the instance continues.")
 	s.set("OOMPolicy", "continue")
-	s.because("For the control socket. The FastCGI socket must never be in here: the user of the app can replace what is in it.")
+	s.because("For the control socket. The FastCGI socket must not be here: the user of the app can replace files in it.")
 	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
 	s.set("RuntimeDirectoryMode", "0755")
-	s.because("It also holds the note that the program answers no ping, so that a fresh start does not try one again.")
+	s.because("It also keeps the record that the program answers no ping, so the next start sends none.")
 	s.set("RuntimeDirectoryPreserve", "yes")
 	if !r.o.Inline {
-		s.because("For a copy of the configuration that works, used if the file is invalid at a later start.")
+		s.because("For a copy of the last accepted configuration, used if the file is invalid at a later start.")
 		s.set("StateDirectory", stateName(app.Name))
 	}
 }
@@ -121,9 +121,9 @@ func (r renderer) restartPause(s *section) {
 	case len(r.app.Requires) > 0:
 		s.because("requires: what ExecStartPre= cannot start is asked for once a second.")
 	case r.app.EnvironmentFile != "" && !strings.HasPrefix(r.app.EnvironmentFile, "-"):
-		s.because("environment_file: while it is missing no start gets as far as fcgisup, so there is one a second. With a leading - it may be missing.")
+		s.because("environment_file: while it is missing, systemd cannot start fcgisup, and tries once a second. With a leading - it may be missing.")
 	default:
-		s.because("A killed fcgisup is soon back, and requests wait no longer. One that runs but cannot begin stays for a second before it ends.")
+		s.because("A killed fcgisup restarts soon, so requests wait briefly. One that cannot begin waits a second before it exits.")
 		pause = "100ms"
 	}
 	s.set("RestartSec", pause)
@@ -132,10 +132,10 @@ func (r renderer) restartPause(s *section) {
 // plain is a service whose main process is the program itself.
 func (r renderer) plain(s *section) {
 	app := r.app
-	s.because("systemd.supervise: false. No supervisor: the program itself gets the socket as its standard input, as FastCGI has it.")
+	s.because("systemd.supervise: false. Without a supervisor the program gets the socket as standard input, as FastCGI specifies.")
 	s.set("Type", "exec")
 	s.set("StandardInput", "socket")
-	s.because("Standard output would be the socket as well.")
+	s.because("Otherwise standard output is the socket, too.")
 	s.set("StandardOutput", "journal")
 	s.set("StandardError", "journal")
 	r.account(s)
@@ -150,7 +150,7 @@ func (r renderer) plain(s *section) {
 	}
 	r.required(s)
 	s.set("ExecStart", execLine(app.Command))
-	s.because("FastCGI programs end after some requests as a matter of course.")
+	s.because("FastCGI programs commonly exit after a number of requests.")
 	s.set("Restart", "always")
 	s.set("RestartSec", span(app.Restart.Delay))
 	s.set("KillSignal", unix.SignalName(app.StopSignal))

@@ -32,20 +32,20 @@ func (r renderer) socketSection() section {
 		s.set("SocketUser", app.Socket.User)
 		s.set("SocketGroup", app.SocketGroup())
 		s.set("SocketMode", fmt.Sprintf("%04o", app.Socket.Mode))
-		s.because("Systemd leaves the socket file behind otherwise.")
+		s.because("Without this, systemd leaves the socket file behind.")
 		s.set("RemoveOnStop", "yes")
 	} else {
 		s.because(fmt.Sprintf("ListenStream= is in %s: a template cannot add numbers.", r.name("@N.socket.d/listen.conf")))
 		s.set("Accept", "no")
 		if beyondHost(app.Listen.Host) {
-			s.because("The address may not be up yet when the socket is.")
+			s.because("The socket can start before the address is up.")
 			s.set("FreeBind", "yes")
 		}
 	}
-	s.because("How many requests wait while an instance starts; the kernel caps it at net.core.somaxconn.")
+	s.because("Number of requests that can wait while an instance starts. The kernel's limit is net.core.somaxconn.")
 	s.set("Backlog", fmt.Sprint(app.Socket.Backlog))
 	if app.Systemd.Supervise {
-		s.because("By this name fcgisup knows the socket among several.")
+		s.because("fcgisup finds the socket by this name.")
 	}
 	s.set("FileDescriptorName", app.Name)
 	s.because("Without a limit the socket never fails: requests wait until the service can start.")

@@ -23,7 +23,7 @@ func TestUsageErrors(t *testing.T) {
 		{"help gen bogus", "fcgisup: unknown command \"gen bogus\"\n"},
 		{"completion", "fcgisup: completion needs the name of a shell: "},
 		{"completion csh", "fcgisup: unknown command \"completion csh\""},
-		{"demo --http foo", "fcgisup: --http foo: address foo: missing port"},
+		{"demo --http foo", "fcgisup: --http: \"foo\" is not HOST:PORT\nhint: fcgisup demo --http 127.0.0.1:8080"},
 		{"run --param A=b -- /bin/true", "fcgisup: --param needs --http"},
 	} {
 		got := fcgisupRun(strings.Fields(test.line)...)

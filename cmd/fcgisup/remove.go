@@ -25,7 +25,7 @@ next apply installs it again.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fcgisup.CheckName(args[0]); err != nil {
-				return term.Usage(fmt.Errorf("the app's name %w", err))
+				return term.Usage(fmt.Errorf("remove: APP %w", err))
 			}
 			a.What = "remove " + args[0]
 			return a.Remove(cmd.Context(), args[0])

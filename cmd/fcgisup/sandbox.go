@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/doctor"
@@ -28,12 +26,11 @@ Run as root: other users cannot read all directories.`,
 			if err != nil {
 				return err
 			}
-			for _, app := range cfg.Apps {
-				if app.Name == args[0] {
-					return doctor.ReportNeeds(cmd.Context(), c.Env, app)
-				}
+			app, err := term.PickApp(cfg, args[0])
+			if err != nil {
+				return err
 			}
-			return term.Usage(fmt.Errorf("%s has no app %q", cfg.Path, args[0]))
+			return doctor.ReportNeeds(cmd.Context(), c.Env, app)
 		},
 	}
 }

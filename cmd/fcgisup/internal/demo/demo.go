@@ -51,7 +51,7 @@ type Demo struct {
 // Run shows the tour, and serves until it is interrupted.
 func (d *Demo) Run(ctx context.Context) error {
 	if _, _, err := net.SplitHostPort(d.Address); err != nil {
-		return term.Usage(fmt.Errorf("--http %s: %w", d.Address, err))
+		return &term.ExitError{Code: term.ExitUsage, Hint: "fcgisup demo --http 127.0.0.1:8080", Cause: fmt.Errorf("--http: %q is not HOST:PORT", d.Address)}
 	}
 	ctx, interrupted := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer interrupted()

@@ -35,7 +35,7 @@ func (h *HostFlags) Define(f *pflag.FlagSet, host string) {
 // check refuses names that no app has, and an app without a host that serves; it puts names as the configuration has them.
 func (h *HostFlags) check(apps []fcgisup.App) error {
 	if h.Host != "" && !slices.ContainsFunc(apps, func(a fcgisup.App) bool { return len(a.Hosts) > 0 && a.RunsOn([]string{h.Host}) }) {
-		return term.Usage(fmt.Errorf("--host %s: no app has it under hosts", h.Host))
+		return term.Usage(fmt.Errorf("--host: no app has %q under hosts", h.Host))
 	}
 	for i, name := range h.Down {
 		found := false
@@ -46,7 +46,7 @@ func (h *HostFlags) check(apps []fcgisup.App) error {
 			}
 		}
 		if !found {
-			return term.Usage(fmt.Errorf("--down %s: no app has it under hosts", name))
+			return term.Usage(fmt.Errorf("--down: no app has %q under hosts", name))
 		}
 	}
 	for _, a := range apps {

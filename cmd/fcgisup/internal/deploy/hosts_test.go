@@ -50,9 +50,9 @@ func TestHostFlags(t *testing.T) {
 	}{
 		{HostFlags{}, ""},
 		{HostFlags{Host: "app1"}, ""},
-		{HostFlags{Host: "web9"}, "--host web9: no app has it under hosts"},
+		{HostFlags{Host: "web9"}, `--host: no app has "web9" under hosts`},
 		{HostFlags{Down: []string{"10.0.0.7"}}, ""},
-		{HostFlags{Down: []string{"app9"}}, "--down app9: no app has it under hosts"},
+		{HostFlags{Down: []string{"app9"}}, `--down: no app has "app9" under hosts`},
 		{HostFlags{Down: []string{"app1", "10.0.0.7"}}, "--down app1.example --down 10.0.0.7: no host of web would be left"},
 	} {
 		got := ""

@@ -110,7 +110,7 @@ func dependency(app, key, name string, u units.Unit, hurts string) finding.Findi
 func findNotApplied(f *facts) (found []finding.Finding) {
 	for _, a := range f.apps {
 		if len(a.changes) > 0 && !a.installed() {
-			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, and its units are not installed.", Fix: "fcgisup apply " + a.Name})
+			found = append(found, finding.Finding{Subject: "app " + a.Name, Message: "It is configured, but its units are not installed.", Fix: "fcgisup apply " + a.Name})
 		}
 	}
 	return found

@@ -101,7 +101,7 @@ func Read(files []Source, opt Options) Result {
 	r.scripts(kinds[script])
 	for _, f := range kinds[unknown] {
 		if !r.lent[f.Name] {
-			r.note(place{f.Name, 0}, "", "is neither supervisord's, nor PHP-FPM's, nor systemd's, and runs neither spawn-fcgi nor multiwatch: skipped")
+			r.note(place{f.Name, 0}, "", "not a configuration of supervisord, PHP-FPM or systemd, and not a script with spawn-fcgi or multiwatch: skipped")
 		}
 	}
 	return r.result(files)

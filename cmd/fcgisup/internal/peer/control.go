@@ -26,8 +26,8 @@ func ControlPaths(explicit string) ([]string, error) {
 	}
 	paths := control.Paths(ListenersOf(scoreboard.NewSurvey()))
 	if len(paths) == 0 {
-		return nil, term.Hinted(fmt.Errorf("no supervisor runs here: no control socket under %s", control.Root),
-			"sleeping instances have none until their first request; --control PATH names another socket")
+		return nil, term.Hinted(fmt.Errorf("no supervisor runs on this host: no control socket below %s", control.Root),
+			"sleeping instances have no control socket until their first request; --control PATH names another one")
 	}
 	return paths, nil
 }

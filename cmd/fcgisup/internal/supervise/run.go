@@ -299,7 +299,7 @@ func (r *Runner) sockets(app fcgisup.App, instances []fcgisup.Instance, h handov
 		return nil, false, err
 	}
 	made, err := listen.OnAll(instances, app.Socket)
-	if errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 		err = term.Hinted(err, "--listen PATH or --listen IP:PORT names another address")
 	}
 	if err == nil && len(instances) > 0 && instances[0].Address.Network == "unix" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -41,13 +42,28 @@ func PickApp(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
 		if len(cfg.Apps) == 1 {
 			return cfg.Apps[0], nil
 		}
-		return fcgisup.App{}, Usage(fmt.Errorf("%s has %d apps; --app names one of them", cfg.Path, len(cfg.Apps)))
+		return fcgisup.App{}, &ExitError{Code: ExitUsage, Hint: appsHint(cfg), Cause: fmt.Errorf("%s has %d apps; --app names one of them", cfg.Path, len(cfg.Apps))}
 	}
 	a, ok := cfg.App(name)
 	if !ok {
-		return a, Usage(fmt.Errorf("%s has no app %q", cfg.Path, name))
+		return a, &ExitError{Code: ExitUsage, Hint: appsHint(cfg), Cause: fmt.Errorf("%s has no app %q", cfg.Path, name)}
 	}
 	return a, nil
+}
+
+// appsHint lists the apps of a configuration, the first ten.
+func appsHint(cfg *fcgisup.Config) string {
+	if len(cfg.Apps) == 0 {
+		return "the configuration has no apps"
+	}
+	names := make([]string, 0, len(cfg.Apps))
+	for _, a := range cfg.Apps {
+		names = append(names, a.Name)
+	}
+	if len(names) > 10 {
+		names = append(names[:10], "…")
+	}
+	return "the apps are: " + strings.Join(names, ", ")
 }
 
 // Variables are those that the configuration may use, nil unless that is asked for.

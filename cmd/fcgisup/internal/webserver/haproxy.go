@@ -28,7 +28,7 @@ func haproxy(s *site) {
 	s.put("option http-buffer-request")
 	s.comment("Close after each request: a worker that serves one connection at a time must not wait for HAProxy.")
 	s.put("http-reuse never")
-	s.comment("Two servers at most: a request that kills its worker would else kill every worker in turn.")
+	s.comment("At most two servers: otherwise a request that kills its worker would kill every worker in turn.")
 	s.comment("Not after a timeout: the first server may still be running the request. POST: only if the connection failed.")
 	s.put("retries 1")
 	s.put("option redispatch 1")
