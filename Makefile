@@ -27,7 +27,7 @@ help: ## this list
 build: ## bin/fcgisup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fcgisup ./cmd/fcgisup
 
-test: ## everything, with the race detector; as root also under real systemd (SHORT=1: a minute's worth)
+test: ## everything, with the race detector; as root also under real systemd (SHORT=1: without the end-to-end tests and browsers)
 	testdata/install-deps
 	GO='$(GO)' testdata/run-tests $(if $(SHORT),-short,-race -count=1) -timeout $(TIMEOUT) $(TESTFLAGS)
 

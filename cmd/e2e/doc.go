@@ -22,5 +22,5 @@
 //		}
 //	}
 //
-// Tests that boot a box or take over a second are skipped by -short.
+// All of them are skipped by -short.
 package e2e

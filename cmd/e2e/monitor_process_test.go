@@ -322,7 +322,7 @@ func TestMonitorRefuses(t *testing.T) {
 
 // TestMonitorWithoutItsPort: alerts go on, people hear of it, and the page is there as soon as it can be.
 func TestMonitorWithoutItsPort(t *testing.T) {
-	t.Parallel()
+	inTurn(t, light)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,7 @@ while ($request->Accept() >= 0) {
 // TestSandboxes: a program with a set-group-ID helper, and directories of its own, has all of them in the
 // default sandbox but for those among the system's programs; what is refused is told with the way out, and strict is announced.
 func TestSandboxes(t *testing.T) {
+	inTurn(t, light)
 	needFiles(t, "/usr/bin/perl")
 	b := newBox(t)
 	b.write(t, "/opt/apps/needy.pl", needyProgram, 0o755)

@@ -85,11 +85,11 @@ func (s *scheduler) grant() {
 }
 
 // inTurn makes the test parallel and returns when it is its turn, which ends with the test. It is called once, by a
-// test function and not by its subtests, which share its turn. With -short only light ones run.
+// test function and not by its subtests, which share its turn. With -short none runs.
 func inTurn(t *testing.T, w weight) {
 	t.Helper()
-	if testing.Short() && w != light {
-		t.Skip("takes its time; skipped by -short")
+	if testing.Short() {
+		t.Skip("drives the whole program; skipped by -short")
 	}
 	t.Parallel()
 	s := turns()

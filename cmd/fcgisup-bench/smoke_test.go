@@ -96,6 +96,9 @@ func leftovers(t *testing.T) []string {
 
 // TestSmoke measures two small tables without a box, to the end and to an interrupt, and one in a box.
 func TestSmoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("puts loads on servers and boots systemd; skipped by -short")
+	}
 	o := smokeTask(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Run("measured", func(t *testing.T) { smokeMeasured(t, o) })
@@ -176,9 +179,6 @@ full: *parameters
 func smokeBox(t *testing.T, o options) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, for namespaces and systemd")
-	}
-	if testing.Short() {
-		t.Skip("boots systemd; skipped by -short")
 	}
 	needTools(t, box.Files...)
 	o.noBox, o.tables, o.out = false, "cold", filepath.Join(t.TempDir(), "out")

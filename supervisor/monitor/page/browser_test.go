@@ -88,6 +88,9 @@ func (b *browser) close() {
 // the policy may forbid nothing.
 func tab(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a browser; skipped by -short")
+	}
 	shared.once.Do(shared.start)
 	if shared.err != nil {
 		t.Fatal("cannot start chromium:", shared.err)
