@@ -37,6 +37,7 @@ type Box struct {
 	stdout io.Reader
 	keeper *exec.Cmd
 	stderr *strings.Builder
+	door   door
 }
 
 // Boot returns when systemd in the box is "running", or with an error and nothing left; ctx limits only that. Of units the
@@ -107,11 +108,14 @@ func (b *Box) start(layer func() ([]byte, error)) error {
 	return nil
 }
 
-// settle asks until systemd can be asked, and is then told when it has started.
+// settle waits until systemd can be asked, and is then told when it has started.
 func (b *Box) settle(ctx context.Context) error {
 	for {
-		out, _ := b.Command(ctx, "systemctl", "is-system-running", "--wait").Output()
-		state := strings.TrimSpace(string(out))
+		state := "not listening yet"
+		if _, err := os.Stat(b.Path("/run/systemd/private")); err == nil {
+			out, _ := b.Command(ctx, "systemctl", "is-system-running", "--wait").Output()
+			state = strings.TrimSpace(string(out))
+		}
 		switch {
 		case state == "running":
 			return nil
@@ -126,6 +130,7 @@ func (b *Box) settle(ctx context.Context) error {
 
 // Close kills the box and returns when all of it is gone; what is left after all is an error.
 func (b *Box) Close() error {
+	b.door.close()
 	_ = b.life.Close()
 	_, _ = io.Copy(io.Discard, b.stdout)
 	var errs []error

@@ -1,6 +1,7 @@
 package box
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,28 +13,42 @@ import (
 	"time"
 )
 
+const searchPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
 // Command is a command that will run in the box, in none of its services' cgroups.
 func (b *Box) Command(ctx context.Context, argv ...string) *exec.Cmd {
-	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
-	command := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...)
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+	enter := []string{"nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-C", "-u", "-i", "-n", "--"}
+	return inside(ctx, append(enter, argv...))
+}
+
+func inside(ctx context.Context, argv []string) *exec.Cmd {
+	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.Env = []string{"PATH=" + searchPath, "LANG=C.UTF-8", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
 	command.Env = append(command.Env, strings.Fields(tunables)...)
 	command.Dir = "/"
 	command.WaitDelay = 5 * time.Second
 	return command
 }
 
-// Run runs a command in the box for two minutes at most and gives its output, both streams, and its exit code; -1 if it
-// could not be run.
+// Run runs a command in the box, as Command does, for two minutes at most and gives its output, both streams, and its exit
+// code; -1 if it could not be run, 127 if there is no such program.
 func (b *Box) Run(argv ...string) (string, int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	command := b.Command(ctx, argv...)
-	out, err := command.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return string(out) + err.Error(), -1
+	command := inside(ctx, argv)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	err := b.door.start(b.init, command)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+		return err.Error(), 127
 	}
-	return string(out), command.ProcessState.ExitCode()
+	if err == nil {
+		err = command.Wait()
+	}
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return out.String() + err.Error(), -1
+	}
+	return out.String(), command.ProcessState.ExitCode()
 }
 
 // Path is a file of the box seen from outside. Absolute symbolic links in it would lead outside.
