@@ -18,7 +18,7 @@ func (b *box) doctorUnreadable(t *testing.T) {
 	if _, wrong := found["error configuration-unreadable app plain"]; wrong {
 		t.Error("a plain app does not read it")
 	}
-	if out, code := b.try("fcgisup", "apply"); code != exitFail || !strings.Contains(out, "may not read "+file) || !strings.Contains(out, "fix: chgrp www-data "+file) {
+	if out, code := b.try("fcgisup", "apply"); code != exitFail || !strings.Contains(out, "cannot read "+file) || !strings.Contains(out, "fix: chgrp www-data "+file) {
 		t.Errorf("apply: exit %d\n%s", code, out)
 	}
 	if out, _ := b.try("systemctl", "is-active", "plain-fastcgi@4.socket"); strings.TrimSpace(out) != "inactive" {

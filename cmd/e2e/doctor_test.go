@@ -315,7 +315,7 @@ func (b *box) doctorByHand(t *testing.T) {
 	if out, code := b.try("fcgisup", "check", "/run/script.sock"); code != 0 || !strings.Contains(out, "sleeping") {
 		t.Errorf("a socket that was not used: exit %d, %s", code, out)
 	}
-	if got := found["error web-user-denied "+at+"8"].Message; !strings.Contains(got, "it may not search /run/deep (0700 root:root)") {
+	if got := found["error web-user-denied "+at+"8"].Message; !strings.Contains(got, "it cannot search /run/deep (0700 root:root)") {
 		t.Error(got)
 	}
 	if got := found["note pass-without-unit "+at+"14"].Message; !strings.Contains(got, " of own.service)") {

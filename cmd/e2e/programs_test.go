@@ -221,12 +221,12 @@ func (s *supervised) alive(t *testing.T) {
 }
 
 // listening waits for the unix socket without connecting, which would activate. Its file is there before it listens, and
-// refuses until then.
+// refuses until then. The process's first thread, of which /proc/net is, may be in the network of another test.
 func (s *supervised) listening(t *testing.T) {
 	t.Helper()
 	within(t, 20*time.Second, func() error {
 		s.alive(t)
-		sockets, err := os.ReadFile("/proc/net/unix")
+		sockets, err := os.ReadFile("/proc/thread-self/net/unix")
 		if err != nil {
 			return err
 		}

@@ -19,15 +19,15 @@ while ($request->Accept() >= 0) {
 
 // breakages are the kinds of things that programs do and that sandbox: strict forbids, each with what doctor says of it.
 var breakages = []struct{ app, does, reason, fix string }{
-	{"etc", "echo x >/etc/breaks/file", "the sandbox may forbid this: ProtectSystem=full, /etc/breaks/file", "apps.etc: systemd: {service: {ReadWritePaths: [/etc/breaks]}}"},
-	{"usr", "mkdir /usr/local/breaks/cache", "the sandbox may forbid this: ProtectSystem=full, /usr/local/breaks/cache", "apps.usr: systemd: {service: {ReadWritePaths: [/usr/local/breaks]}}"},
-	{"home", "cat /home/reader/notes", "the sandbox may forbid this: ProtectHome=yes, /home/reader/notes", "apps.home: systemd: {service: {ProtectHome: read-only}}"},
-	{"temporary", "cat /tmp/shared", "the sandbox may forbid this: PrivateTmp=yes, /tmp/shared", `apps.temporary: systemd: {service: {PrivateTmp: "no"}}`},
-	{"device", "cat /dev/extra", "the sandbox may forbid this: PrivateDevices=yes, /dev/extra", `apps.device: systemd: {service: {PrivateDevices: "no", DeviceAllow: /dev/extra}}`},
-	{"namespaces", "unshare --user true", "the sandbox may forbid this: SystemCallFilter=@system-service", "apps.namespaces: systemd: {sandbox: basic}"},
-	{"personality", "setarch -R true", "the sandbox may forbid this: SystemCallFilter=@system-service", "apps.personality: systemd: {sandbox: basic}"},
-	{"family", `perl -MSocket -e 'socket my $s, 38, SOCK_SEQPACKET, 0 or warn "socket: $!"'`, "the sandbox may forbid this: RestrictAddressFamilies=", "apps.family: systemd: {service: {RestrictAddressFamilies: [AF_…]}}"},
-	{"group", "/usr/local/bin/hand-in /var/spool/handed/in", "takes from it set-user-ID and set-group-ID programs (/usr/local/bin/hand-in (set-group-ID mail)", "fcgisup sandbox group prints configuration that permits them"},
+	{"etc", "echo x >/etc/breaks/file", "which may come from the sandbox: ProtectSystem=full, /etc/breaks/file", "apps.etc: systemd: {service: {ReadWritePaths: [/etc/breaks]}}"},
+	{"usr", "mkdir /usr/local/breaks/cache", "which may come from the sandbox: ProtectSystem=full, /usr/local/breaks/cache", "apps.usr: systemd: {service: {ReadWritePaths: [/usr/local/breaks]}}"},
+	{"home", "cat /home/reader/notes", "which may come from the sandbox: ProtectHome=yes, /home/reader/notes", "apps.home: systemd: {service: {ProtectHome: read-only}}"},
+	{"temporary", "cat /tmp/shared", "which may come from the sandbox: PrivateTmp=yes, /tmp/shared", `apps.temporary: systemd: {service: {PrivateTmp: "no"}}`},
+	{"device", "cat /dev/extra", "which may come from the sandbox: PrivateDevices=yes, /dev/extra", `apps.device: systemd: {service: {PrivateDevices: "no", DeviceAllow: /dev/extra}}`},
+	{"namespaces", "unshare --user true", "which may come from the sandbox: SystemCallFilter=@system-service", "apps.namespaces: systemd: {sandbox: basic}"},
+	{"personality", "setarch -R true", "which may come from the sandbox: SystemCallFilter=@system-service", "apps.personality: systemd: {sandbox: basic}"},
+	{"family", `perl -MSocket -e 'socket my $s, 38, SOCK_SEQPACKET, 0 or warn "socket: $!"'`, "which may come from the sandbox: RestrictAddressFamilies=", "apps.family: systemd: {service: {RestrictAddressFamilies: [AF_…]}}"},
+	{"group", "/usr/local/bin/hand-in /var/spool/handed/in", "sandbox: strict forbids it set-user-ID and set-group-ID programs (/usr/local/bin/hand-in (set-group-ID mail)", "fcgisup sandbox group prints configuration that permits them"},
 	{"interpreter", "true", "(ProtectHome=yes) hides /home/tools/perl, which the first line of /opt/apps/interpreter.pl names", `apps.interpreter.systemd: {service: {ProtectHome: "read-only"}}`},
 }
 

@@ -9,14 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // webServer is one that gen has a subcommand for, and what it does that differs from the others.
@@ -266,21 +262,8 @@ func (w *webClient) request(method, target string, body io.Reader, proxy string)
 	return webReply{response.StatusCode, string(text), response.Header}, err
 }
 
-func (w *webClient) dial(ctx context.Context) (conn net.Conn, err error) {
-	var done sync.WaitGroup
-	done.Go(func() {
-		runtime.LockOSThread()
-		var namespace *os.File
-		if namespace, err = os.Open(filepath.Join(filepath.Dir(w.path("")), "ns/net")); err != nil {
-			return
-		}
-		defer namespace.Close()
-		if err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err == nil {
-			conn, err = new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", w.port))
-		}
-	})
-	done.Wait()
-	return conn, err
+func (w *webClient) dial(ctx context.Context) (net.Conn, error) {
+	return w.Dial(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", w.port))
 }
 
 // said is what the server wrote, for a failing test.
