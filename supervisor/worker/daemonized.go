@@ -8,8 +8,8 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// daemonRounds bounds the rounds of KillDaemonized: what a stray has forked becomes
-// ours only when the stray is dead.
+// daemonRounds bounds the rounds of KillDaemonized: what a daemonized process has forked becomes
+// ours only when that is dead.
 const daemonRounds = 5
 
 // KillDaemonized kills the processes that have left their group and yet hold the
@@ -18,11 +18,11 @@ const daemonRounds = 5
 // their subreaper (prctl(2)) we know them as our children.
 func (h *Starter) KillDaemonized() (killed []int) {
 	for range daemonRounds {
-		strays := h.listening()
-		if len(strays) == 0 {
+		daemons := h.listeningDaemons()
+		if len(daemons) == 0 {
 			return killed
 		}
-		for _, pid := range strays {
+		for _, pid := range daemons {
 			if syscall.Kill(pid, syscall.SIGKILL) == nil {
 				killed = append(killed, pid)
 			}
@@ -31,8 +31,8 @@ func (h *Starter) KillDaemonized() (killed []int) {
 	return killed
 }
 
-// listening are our children that we have not started and that hold the listener.
-func (h *Starter) listening() []int {
+// listeningDaemons are our children that we have not started and that hold the listener.
+func (h *Starter) listeningDaemons() []int {
 	inode := h.Socket.Listener().Inode()
 	return scoreboard.Holds(h.escaped(), []scoreboard.Conn{{Inode: inode}}).By[inode]
 }
