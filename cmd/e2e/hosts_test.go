@@ -81,7 +81,7 @@ func (b *box) hostsApplied(t *testing.T) {
 	}
 	b.ok(t, "web", "/")
 	for _, args := range [][]string{{"--down", "10.0.0.9"}, {"--down", "10.0.0.7", "--down", "10.0.0.8"}, {"--host", "10.0.0.9"}} {
-		if out, code := b.try(append([]string{"fcgisup", "apply"}, args...)...); code != exitUsage || !strings.HasPrefix(out, "fcgisup: "+args[0]+" ") {
+		if out, code := b.try(append([]string{"fcgisup", "apply"}, args...)...); code != exitUsage || !strings.HasPrefix(out, "fcgisup: "+args[0]) {
 			t.Errorf("apply %v: exit %d\n%s", args, code, out)
 		}
 	}

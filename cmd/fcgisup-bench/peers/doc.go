@@ -88,7 +88,7 @@ func (p *peer) Start(ctx context.Context, h *Host, spec Spec) (*Service, error) 
 func All() []Peer {
 	return []Peer{
 		fcgisup("fcgisup", shared), fcgisup("fcgisup, a socket each", separate), fcgisup("fcgisup, elastic", elastic),
-		fcgisup("fcgisup, queue_wait 700ms", hurried),
+		fcgisup("fcgisup, queue_wait 700ms", hurried), fcgisup("fcgisup, a socket each, queue_wait 700ms", hurriedApart),
 		fcgisup("fcgisup, no sandbox", unboxed), fcgisup("fcgisup, prefork", forked),
 		spawnFcgi(), multiwatch("multiwatch"), multiwatch("multiwatch again"), supervisor(), uwsgi(), modFcgid(), lighttpd(),
 		systemd(), phpFPM("static"), phpFPM("dynamic"), phpFPM("ondemand"),

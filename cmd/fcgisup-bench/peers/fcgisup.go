@@ -21,12 +21,13 @@ const (
 	elastic               // one socket, and as many as are needed
 	unboxed               // one socket, without systemd's sandbox
 	hurried               // one socket, with a shorter queue_wait
+	hurriedApart          // a socket each, with a shorter queue_wait
 	forked                // one socket, and a template process that the workers are forked from
 )
 
 func (f shape) yaml(workers int) string {
 	switch f {
-	case separate:
+	case separate, hurriedApart:
 		return fmt.Sprintf("instances: %d", workers)
 	case elastic:
 		return fmt.Sprintf("workers: {min: 1, max: %d, spare: 1}", workers)
@@ -80,7 +81,7 @@ type app struct {
 }
 
 func (a *app) instances() int {
-	if a.shape == separate {
+	if a.shape == separate || a.shape == hurriedApart {
 		return a.Spec.Workers
 	}
 	return 1
@@ -111,7 +112,7 @@ func (a *app) configure(workers int) error {
 	if s.RequestTimeout > 0 {
 		limits["request_timeout"] = s.RequestTimeout.String()
 	}
-	if a.shape == hurried {
+	if a.shape == hurried || a.shape == hurriedApart {
 		limits["queue_wait"] = "700ms"
 	}
 	if len(limits) > 0 {
@@ -204,7 +205,7 @@ func (a *app) operate(more ...string) {
 		}
 	}
 	a.ops[Scale] = Action{How: "workers doubled, then halved, and fcgisup reload", Do: resize(2 * a.Spec.Workers), Back: resize(a.Spec.Workers)}
-	if a.shape == separate {
+	if a.instances() > 1 {
 		a.ops[Scale] = Action{Reason: "measured with one socket; with several it is `fcgisup apply`"}
 	}
 	a.ops[Upgrade] = Action{How: "another program file and systemctl reload", Do: a.upgrade}
