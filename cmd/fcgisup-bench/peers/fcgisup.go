@@ -16,13 +16,13 @@ import (
 type shape int
 
 const (
-	shared   shape = iota // one socket
-	separate              // a socket each
-	elastic               // one socket, and as many as are needed
-	unboxed               // one socket, without systemd's sandbox
-	hurried               // one socket, with a shorter queue_wait
-	hurriedApart          // a socket each, with a shorter queue_wait
-	forked                // one socket, and a template process that the workers are forked from
+	shared       shape = iota // one socket
+	separate                  // a socket each
+	elastic                   // one socket, and as many as are needed
+	unboxed                   // one socket, without systemd's sandbox
+	hurried                   // one socket, with a shorter queue_wait
+	hurriedApart              // a socket each, with a shorter queue_wait
+	forked                    // one socket, and a template process that the workers are forked from
 )
 
 func (f shape) yaml(workers int) string {

@@ -39,11 +39,11 @@ type instanceOf struct {
 // undoTimeout bounds the way back, which goes on when apply is interrupted.
 const undoTimeout = 10 * time.Minute
 
-// goBack puts everything back and returns why, with what could not be put
-// back. No request is lost on the way back either, so nginx comes first.
 // errHalfUndone says that a step failed whose effects could not be taken back.
 var errHalfUndone = errors.New("cannot put everything back")
 
+// goBack puts everything back and returns why, with what could not be put
+// back. No request is lost on the way back either, so nginx comes first.
 func (t *transaction) goBack(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
