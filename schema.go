@@ -87,7 +87,7 @@ func appFields(a *App) []field {
 		{"socket", "who may connect, and how many may wait", section(socketFields(&a.Socket))},
 		{"health", "the probe", section(healthFields(&a.Health))},
 		{"limits", "deadlines and bounds of a worker", section(limitFields(&a.Limits))},
-		{"restart", "backoff of a worker that fails before it is ready; one whose files in command, or environment_file, have changed since is tried within a second, unless they change for ever", section(restartFields(&a.Restart))},
+		{"restart", "backoff of a worker that fails before it is ready; after a change of the files in command, or of environment_file, the next try comes within a second", section(restartFields(&a.Restart))},
 		{"stop_signal", "asks a worker to finish; SIGUSR1 is libfcgi's graceful stop", signal(&a.StopSignal)},
 		{"nginx", "the generated upstream and location", section(nginxFields(&a.Nginx))},
 		{"web", "what fcgisup gen apache, caddy, haproxy and lighttpd take beside nginx", section(webFields(&a.Web))},
@@ -168,10 +168,10 @@ func limitFields(l *Limits) []field {
 		{"idle_timeout", "an instance idle for this long goes back to sleep; 0: never", duration(&l.IdleTimeout)},
 		{"template_idle", "how long the template of workers.prefork outlives the workers of an instance that has gone to sleep, so that it wakes in milliseconds; 0: it goes with them", duration(&l.TemplateIdle)},
 		{"queue_timeout", "while no worker can live, how long a request waits for its 503; 0: for ever", duration(&l.QueueTimeout)},
-		{"queue_wait", "in a queue that stands, how long a request that is let in may expect to wait; the others are refused at once, and nginx answers 503. A burst that drains within 10s is not refused. Unix sockets only. 0: off", duration(&l.QueueWait)},
+		{"queue_wait", "longest expected wait under overload: further requests are refused at once, and nginx answers 503. A burst that drains within 10s is not refused. Unix sockets only. 0: off", duration(&l.QueueWait)},
 		{"drain_delay", "for how long after SIGTERM the sockets are still served while /readyz answers 503, before workers are stopped: what a load balancer needs to take notice", duration(&l.DrainDelay)},
 		{"max_age", "recycles a worker, replacement first, jittered once; 0: never", duration(&l.MaxAge)},
-		{"max_memory", "recycles a worker that has grown over this, 512MiB; 0: never", size(&l.MaxMemory)},
+		{"max_memory", "recycles a worker that has grown over this, such as 512MiB; 0: never", size(&l.MaxMemory)},
 	}
 }
 

@@ -46,7 +46,7 @@ func busyLocation(app fcgisup.App) string { return "@" + app.Name + "_busy" }
 func busy(w *writer, app fcgisup.App) {
 	w.b.WriteByte('\n')
 	w.comment("No server has taken the request: the queues are full (limits.queue_wait, socket.backlog). 503 is what")
-	w.comment("clients and caches understand as try again later. A 502 after a connection remains a 502.")
+	w.comment("clients and caches understand as try again later. If a worker took the request and failed, 502 stays.")
 	w.open("location", busyLocation(app))
 	w.open("if", "($upstream_connect_time", "~", "[0-9])")
 	w.put("return", "502")
@@ -199,7 +199,7 @@ func parameters(app fcgisup.App, prefix string) []parameter {
 		all = []parameter{{name: "SCRIPT_NAME", value: "$fastcgi_script_name"}, {name: "PATH_INFO", value: "$fastcgi_path_info"}}
 	}
 	all = append(all, usual...)
-	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable, why: "Made in the upstream's file, and never empty, as is SERVER_PORT."})
+	all = append(all, parameter{name: "SERVER_NAME", value: nameVariable, why: "The upstream's file defines this and the variable of SERVER_PORT; they are never empty."})
 	if findsScripts(app) {
 		all = append(all, parameter{name: "SCRIPT_FILENAME", value: "$document_root$fastcgi_script_name"})
 	}

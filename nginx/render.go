@@ -58,7 +58,7 @@ func upstream(app fcgisup.App, o Options) *writer {
 	if len(app.Hosts) > 0 {
 		w.comment("A host that does not answer is disabled for 5 s after three failures; its requests go to another one.")
 	} else {
-		w.comment("max_fails=0: a full queue is not a failure. By default six full queues disable five servers for 10 s.")
+		w.comment("max_fails=0: a full queue is not a failure. With nginx's default of 1, a server whose queue is full is disabled for 10 s.")
 	}
 	w.comment("No keepalive: an open connection occupies a worker that serves one at a time.")
 	if len(app.Hosts) > 0 {

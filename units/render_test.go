@@ -135,8 +135,8 @@ func TestRestartPause(t *testing.T) {
 		requires        []string
 		want, because   string
 	}{
-		"nothing":           {"", nil, "100ms", "cannot begin"},
-		"may be missing":    {"-/etc/default/rt", nil, "100ms", "cannot begin"},
+		"nothing":           {"", nil, "100ms", "cannot start"},
+		"may be missing":    {"-/etc/default/rt", nil, "100ms", "cannot start"},
 		"must be there":     {"/etc/default/rt", nil, "1s", "environment_file:"},
 		"requires":          {"", []string{"postgresql.service"}, "1s", "requires:"},
 		"requires and file": {"/etc/default/rt", []string{"postgresql.service"}, "1s", "requires:"},

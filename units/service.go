@@ -87,7 +87,7 @@ func (r renderer) supervised(s *section) {
 	s.set("TimeoutStartSec", total(app.Limits.StartTimeout, app.Limits.StopTimeout, margin))
 	s.because("Longer than limits.stop_timeout: fcgisup drains its workers and kills those that do not exit.")
 	s.set("TimeoutStopSec", total(app.Limits.DrainDelay, app.Limits.StopTimeout, margin))
-	s.because("The loop reports only while it makes progress.")
+	s.because("fcgisup reports to the watchdog only while its main loop runs.")
 	s.set("WatchdogSec", "60s")
 	s.set("Restart", "always")
 	r.restartPause(s)
@@ -100,7 +100,7 @@ func (r renderer) supervised(s *section) {
 	s.because("For the control socket. The FastCGI socket must not be here: the user of the app can replace files in it.")
 	s.set("RuntimeDirectory", "fcgisup/"+app.Name+"-%i")
 	s.set("RuntimeDirectoryMode", "0755")
-	s.because("It also keeps the record that the program answers no ping, so the next start sends none.")
+	s.because("The directory also keeps the record that the program answers no ping, so the next start sends none.")
 	s.set("RuntimeDirectoryPreserve", "yes")
 	if !r.o.Inline {
 		s.because("For a copy of the last accepted configuration, used if the file is invalid at a later start.")
@@ -123,7 +123,7 @@ func (r renderer) restartPause(s *section) {
 	case r.app.EnvironmentFile != "" && !strings.HasPrefix(r.app.EnvironmentFile, "-"):
 		s.because("environment_file: while it is missing, systemd cannot start fcgisup, and tries once a second. With a leading - it may be missing.")
 	default:
-		s.because("A killed fcgisup restarts soon, so requests wait briefly. One that cannot begin waits a second before it exits.")
+		s.because("A killed fcgisup restarts soon, so requests wait briefly. If fcgisup cannot start, it waits a second before it exits.")
 		pause = "100ms"
 	}
 	s.set("RestartSec", pause)

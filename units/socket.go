@@ -26,8 +26,11 @@ func (r renderer) socketSection() section {
 		// Only %i, the instance's number, can stand in the path.
 		s.set("ListenStream", app.Listen.Path)
 		if app.Socket.Group == "" {
-			s.because("The web server connects as the owner, fcgisup for its probes by the workers' own group. No worker is in the web",
-				"server's group, so none can connect to the sockets of other apps.")
+			why := "Workers are not in the web server's group, so they cannot connect to the sockets of other users' apps."
+			if app.User == app.Socket.User {
+				why = "Other apps of this user can connect, too; a user of its own prevents that."
+			}
+			s.because("The web server connects as the owner, fcgisup for its probes by the workers' own group.", why)
 		}
 		s.set("SocketUser", app.Socket.User)
 		s.set("SocketGroup", app.SocketGroup())

@@ -25,10 +25,11 @@ compares with the files in DIR, or with the installed files if there is no
 --out. It prints a unified diff and exits 1 if there is one.
 
 APPs are names in the configuration (default all). After -- comes the command of
-an app without a configuration. With neither, gen prints the built-in example.
+an app without a configuration. With neither a configuration nor a command, gen
+prints the built-in example.
 
 The units name the configuration given by --config or $FCGISUP_CONFIG, else
-` + fcgisup.SystemConfig + `; ./fcgisup.yaml counts as a draft of it.`
+` + fcgisup.SystemConfig + `, also when gen reads ./fcgisup.yaml.`
 	gen.Example = `  fcgisup gen --instances 5
   fcgisup gen rt --out build
   fcgisup gen units --check

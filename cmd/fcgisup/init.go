@@ -23,7 +23,7 @@ func (c *cli) initCommand() *cobra.Command {
 		Use:   "init [NAME] [FILE]",
 		Short: "Write a first configuration",
 		Long: `init writes a configuration to FILE: that of a known program NAME, or a
-commented example with every key. --list shows the known programs. FILE is
+commented example. --list shows the known programs. FILE is
 /etc/fcgisup/fcgisup.yaml for root, otherwise ./fcgisup.yaml; - is standard
 output. init never overwrites a file.`,
 		Example: `  fcgisup init --list

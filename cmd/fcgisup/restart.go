@@ -28,8 +28,8 @@ func (c *cli) restartCommand() *cobra.Command {
 		Use:   "restart APP[@N]",
 		Short: "Replace the workers of an app without losing requests",
 		Long: `restart replaces the workers of an app, or of one instance, one after the other.
-A worker is stopped when its replacement is ready and it serves no request.
-Sleeping instances have no workers to replace.
+A worker is stopped when its replacement is ready and it serves no request, or
+at the latest after limits.stop_timeout. Sleeping instances have no workers.
 
 restart stops at the first instance whose replacement does not become ready;
 that instance keeps its workers. If a supervisor cannot be reached, the others

@@ -17,7 +17,8 @@ such as sendmail, the user's home, the user's directories below /etc and /usr,
 sockets in /tmp. It prints the list as configuration to copy into the app. It
 cannot know which of these the program uses.
 
-The default, basic, forbids only writing below /etc and /usr and sharing /tmp.
+The default, basic, lets an app write where its user may, except below /usr
+(without /usr/local) and /boot, and gives it a /tmp of its own.
 Run as root: other users cannot read all directories.`,
 		Example: "  fcgisup sandbox rt\n  fcgisup sandbox rt --config ./fcgisup.yaml",
 		Args:    cobra.ExactArgs(1),
