@@ -29,11 +29,11 @@ func TestASupervisorNeedsItsEnvironmentFile(t *testing.T) {
 }
 
 func TestWorkerSeesItsEnvironmentFolderAndThreeDescriptors(t *testing.T) {
-	folder, err := filepath.EvalSymlinks(t.TempDir())
+	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(folder, "env")
+	file := filepath.Join(dir, "env")
 	if err := os.WriteFile(file, []byte("FROM_FILE=file\nBOTH=file\nLANG=file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestWorkerSeesItsEnvironmentFolderAndThreeDescriptors(t *testing.T) {
 	}
 	defer unix.Close(inherited)
 	b := run(t, "serve", func(a *fcgisup.App) {
-		a.EnvironmentFile, a.Directory = file, folder
+		a.EnvironmentFile, a.Directory = file, dir
 		a.Environment["BOTH"], a.Environment["FROM_YAML"] = "yaml", "yaml"
 	})
 	env := strings.Split(b.ask("env").text, "\n")
@@ -67,8 +67,8 @@ func TestWorkerSeesItsEnvironmentFolderAndThreeDescriptors(t *testing.T) {
 			t.Errorf("the worker's environment has %s", kv)
 		}
 	}
-	if got := b.ask("cwd").text; got != folder {
-		t.Errorf("the worker is in %s, not in %s", got, folder)
+	if got := b.ask("cwd").text; got != dir {
+		t.Errorf("the worker is in %s, not in %s", got, dir)
 	}
 	if got := strings.Fields(b.ask("fds").text); !slices.Equal(got, []string{"0", "1", "2"}) {
 		t.Errorf("the worker has descriptors %v", got)

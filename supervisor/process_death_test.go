@@ -69,8 +69,8 @@ func playSupervisor() int {
 // it comes back when the socket is there.
 func inAnotherProcess(t *testing.T, role, worker string, attr *syscall.SysProcAttr) (*exec.Cmd, fcgisup.Address, *bufio.Reader) {
 	t.Helper()
-	folder := t.TempDir()
-	cmd := inRole(role, workerVariable+"="+worker, folderVariable+"="+folder, "GORACE=atexit_sleep_ms=0")
+	dir := t.TempDir()
+	cmd := inRole(role, workerVariable+"="+worker, folderVariable+"="+dir, "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = attr
 	stderr := &journal{}
 	cmd.Stderr = stderr
@@ -92,7 +92,7 @@ func inAnotherProcess(t *testing.T, role, worker string, attr *syscall.SysProcAt
 	if line, err := in.ReadString('\n'); line != "listening\n" {
 		t.Fatalf("%q, %v: %s", line, err, stderr)
 	}
-	return cmd, fcgisup.Address{Network: "unix", Addr: filepath.Join(folder, "1.sock")}, in
+	return cmd, fcgisup.Address{Network: "unix", Addr: filepath.Join(dir, "1.sock")}, in
 }
 
 func TestWorkerDiesWithAKilledSupervisor(t *testing.T) {

@@ -110,12 +110,12 @@ func (s *counting) count() (requests, told int) {
 }
 
 // countingAt speaks for instances behind a control socket of directory.
-func countingAt(t *testing.T, root, folder string, all []Status) *counting {
+func countingAt(t *testing.T, root, dir string, all []Status) *counting {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("unix", filepath.Join(root, folder, ControlName))
+	l, err := net.Listen("unix", filepath.Join(root, dir, ControlName))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,12 +84,12 @@ func TestStatusAnswer(t *testing.T) {
 func TestDialOwned(t *testing.T) {
 	root := t.TempDir()
 	other := filepath.Join(root, "other.sock")
-	for _, folder := range []string{"rt-1", "linked-1", "file-1", "dead-1"} {
-		if err := os.Mkdir(filepath.Join(root, folder), 0o755); err != nil {
+	for _, dir := range []string{"rt-1", "linked-1", "file-1", "dead-1"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	at := func(folder string) string { return filepath.Join(root, folder, ControlName) }
+	at := func(dir string) string { return filepath.Join(root, dir, ControlName) }
 	for _, path := range []string{other, at("rt-1")} {
 		l, err := net.Listen("unix", path)
 		if err != nil {
@@ -112,15 +112,15 @@ func TestDialOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := descriptors(t)
-	for folder, want := range map[string]string{
+	for dir, want := range map[string]string{
 		"rt-1": "", "linked-1": errNoSocket.Error(), "file-1": errNoSocket.Error(), "directory-1": "not a directory", "none-1": "no such file", "dead-1": "connection refused",
 	} {
-		conn, err := dialOwned(t.Context(), root, folder)
+		conn, err := dialOwned(t.Context(), root, dir)
 		switch {
 		case err == nil && want != "":
-			t.Errorf("%s: connected", folder)
+			t.Errorf("%s: connected", dir)
 		case err != nil && (want == "" || strings.Contains(err.Error(), "/proc/") || !strings.Contains(err.Error(), want)):
-			t.Errorf("%s: %v", folder, err)
+			t.Errorf("%s: %v", dir, err)
 		}
 		if err == nil {
 			_ = conn.Close()
@@ -144,7 +144,7 @@ func descriptors(t *testing.T) int {
 func TestHeard(t *testing.T) {
 	apps := []fcgisup.App{{Name: "rt", Instances: 2}, {Name: "web-2", Instances: 3}, {Name: "web", Instances: 1}, {Name: "rt-1", Instances: 1}}
 	for _, c := range []struct {
-		folder, app string
+		dir, app string
 		number      int
 		want        bool
 	}{
@@ -166,9 +166,9 @@ func TestHeard(t *testing.T) {
 		{"new-1", "rt", 1, false},
 		{"-1", "", 1, false},
 	} {
-		may := speaker(apps, filepath.Join(Root, c.folder, ControlName))
+		may := speaker(apps, filepath.Join(Root, c.dir, ControlName))
 		if may(c.app, c.number) != c.want {
-			t.Errorf("%s speaks for %s@%d: %v", c.folder, c.app, c.number, !c.want)
+			t.Errorf("%s speaks for %s@%d: %v", c.dir, c.app, c.number, !c.want)
 		}
 	}
 	few, got := fewStrangers(apps, speaks(apps, "rt")), 0

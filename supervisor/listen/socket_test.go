@@ -144,10 +144,10 @@ func TestStaleSocketFileIsReplacedAndALiveOneIsNot(t *testing.T) {
 // a connection, and then none is made.
 func TestListenOnAll(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
+	dir := t.TempDir()
 	var all []fcgisup.Instance
 	for n := range 3 {
-		in := fcgisup.Instance{App: "t", Number: n + 1, Address: fcgisup.Address{Network: "unix", Addr: filepath.Join(folder, strconv.Itoa(n+1))}}
+		in := fcgisup.Instance{App: "t", Number: n + 1, Address: fcgisup.Address{Network: "unix", Addr: filepath.Join(dir, strconv.Itoa(n+1))}}
 		all = append(all, in)
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: in.Address.Addr})
 		if err != nil {
@@ -171,7 +171,7 @@ func TestListenOnAll(t *testing.T) {
 	if live.Pending() {
 		t.Error("the question was a connection, which wakes who sleeps")
 	}
-	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
 		t.Errorf("%v are left, %v", files, err)
 	}
 	if err := live.Close(); err != nil {
@@ -310,8 +310,8 @@ func mustDup(t *testing.T, f *os.File) int {
 }
 
 func TestAdoptMatchesByNameAndByAddress(t *testing.T) {
-	folder := t.TempDir()
-	path := func(n int) string { return filepath.Join(folder, fmt.Sprintf("%d.sock", n)) }
+	dir := t.TempDir()
+	path := func(n int) string { return filepath.Join(dir, fmt.Sprintf("%d.sock", n)) }
 	in := func(n int, a fcgisup.Address) fcgisup.Instance {
 		return fcgisup.Instance{App: "t", Number: n, Address: a}
 	}
