@@ -145,8 +145,8 @@ func TestHeard(t *testing.T) {
 	apps := []fcgisup.App{{Name: "rt", Instances: 2}, {Name: "web-2", Instances: 3}, {Name: "web", Instances: 1}, {Name: "rt-1", Instances: 1}}
 	for _, c := range []struct {
 		dir, app string
-		number      int
-		want        bool
+		number   int
+		want     bool
 	}{
 		{"rt-1", "rt", 1, true},
 		{"rt-1", "rt", 2, false},
