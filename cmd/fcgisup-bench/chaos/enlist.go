@@ -43,6 +43,7 @@ func (f *fleet) enlist(ctx context.Context, s spec) error {
 			return err
 		}
 		f.members = append(f.members, m)
+		f.rec.enlisted(m.name, s.most())
 	}
 	return nil
 }

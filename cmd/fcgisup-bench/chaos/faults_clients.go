@@ -57,16 +57,11 @@ func (f *fleet) burst(ctx context.Context, m *member, s Step) (string, error) {
 	return fmt.Sprint(counts), nil
 }
 
-const (
-	// overloads is how many requests an overload asks for, less than a large backlog holds.
-	overloads = 400
-	// queueWait is the default of limits.queue_wait.
-	queueWait = 2 * time.Second
-)
+// overloads is how many requests an overload asks for, less than a large backlog holds.
+const overloads = 400
 
 // overload asks for more than can be served, until the fault is over: the queue stands, and is limited.
 func (f *fleet) overload(ctx context.Context, m *member, s Step) (string, error) {
-	defer f.open(m, Window{Kind: s.Kind, Overload: &Overloaded{QueueWait: queueWait, Workers: len(m.workers())}})()
 	counts := map[Outcome]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -64,18 +65,10 @@ type Window struct {
 	Starves bool `json:"starves,omitempty"`
 	// Floods: the backlog is full.
 	Floods bool `json:"floods,omitempty"`
-	// Overload is the limit on the queue while more is asked for than can be served.
-	Overload *Overloaded `json:"overload,omitempty"`
 	// Condemns: workers may be found stuck, or end by themselves.
 	Condemns bool `json:"condemns,omitempty"`
 	// Serves: workers must go on answering, since only the supervisor is hit.
 	Serves bool `json:"serves,omitempty"`
-}
-
-// Overloaded is a pool that is asked for too much.
-type Overloaded struct {
-	QueueWait time.Duration `json:"queue_wait"`
-	Workers   int           `json:"workers"`
 }
 
 // Verdict is what fcgisup did to workers for a cause, as its status counts it.
@@ -98,6 +91,8 @@ type History struct {
 	Kills    []Kill    `json:"kills"`
 	Windows  []Window  `json:"windows"`
 	Verdicts []Verdict `json:"verdicts"`
+	// Workers is how many each member may have at once.
+	Workers map[string]int `json:"workers"`
 }
 
 // everybody is the member of what the whole machine suffers.
@@ -128,10 +123,17 @@ type flight struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{began: time.Now(), flying: map[int]flight{}}
+	return &recorder{began: time.Now(), h: History{Workers: map[string]int{}}, flying: map[int]flight{}}
 }
 
 func (r *recorder) now() time.Duration { return time.Since(r.began) }
+
+// enlisted notes how many workers a member may have.
+func (r *recorder) enlisted(member string, workers int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Workers[member] = workers
+}
 
 // depart begins a request.
 func (r *recorder) depart(member string) int {
@@ -218,6 +220,6 @@ func (r *recorder) history() History {
 	defer r.mu.Unlock()
 	return History{
 		Requests: slices.Clone(r.h.Requests), Kills: slices.Clone(r.h.Kills),
-		Windows: slices.Clone(r.h.Windows), Verdicts: slices.Clone(r.h.Verdicts),
+		Windows: slices.Clone(r.h.Windows), Verdicts: slices.Clone(r.h.Verdicts), Workers: maps.Clone(r.h.Workers),
 	}
 }

@@ -111,21 +111,9 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 			return RuleRefused, ""
 		}
 	case Full:
-		if during(func(w Window) bool { return w.Floods || w.Refuses }) {
-			break
-		}
-		wait, foreseen := time.Duration(0), false
-		if !during(func(w Window) bool {
-			if w.Overload == nil {
-				return false
-			}
-			wait, foreseen = wouldHaveWaited(h, q, w.Overload.Workers), true
-			return wait >= w.Overload.QueueWait/2
-		}) {
-			if foreseen {
-				return RuleRefused, fmt.Sprintf(", although it would have waited for %v", wait.Round(time.Millisecond))
-			}
-			return RuleRefused, ", although nothing has filled the backlog"
+		wait := wouldHaveWaited(h, q)
+		if wait < queueWait/2 && !during(func(w Window) bool { return w.Floods || w.Refuses }) {
+			return RuleRefused, fmt.Sprintf(", although it would have waited for %v", wait.Round(time.Millisecond))
 		}
 	case Lost:
 		if !excused[q.ID] && !during(func(w Window) bool { return w.Loses }) {
@@ -139,10 +127,14 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 	return "", ""
 }
 
+// queueWait is the default of limits.queue_wait, which all members have.
+const queueWait = 2 * time.Second
+
 // wouldHaveWaited is how long a request that was refused would have waited: until all but as many as there are workers
 // were answered of those that were there before it. The supervisor has to foresee that from what was served in the last
 // second, hence the judge's half.
-func wouldHaveWaited(h History, refused Request, workers int) time.Duration {
+func wouldHaveWaited(h History, refused Request) time.Duration {
+	workers := h.Workers[refused.Member]
 	var ends []time.Duration
 	for _, q := range h.Requests {
 		if q.Member == refused.Member && q.Outcome != Full && q.Begin < refused.Begin && q.End > refused.Begin {

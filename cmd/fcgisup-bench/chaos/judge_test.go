@@ -35,8 +35,8 @@ func TestJudge(t *testing.T) {
 		"refused by a socket that stays": {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, RuleRefused},
 		"full":                           {History{Requests: []Request{ended(1, Full, 0, 5)}}, RuleRefused},
 		"full in a burst":                {History{Requests: []Request{ended(1, Full, 2000, 2005)}, Windows: []Window{window(Window{Floods: true})}}, ""},
-		"full with little before it":     {overloaded(20, 50), RuleRefused},
-		"full behind enough":             {overloaded(30, 50), ""},
+		"full with little before it":     {overloaded(40, 50), RuleRefused},
+		"full behind enough":             {overloaded(50, 50), ""},
 		"full, and only long requests are under way": {overloaded(2, 1200), RuleRefused},
 		"503":                             {History{Requests: []Request{ended(1, Unavailable, 0, 5)}}, RulePatience},
 		"503 while no worker can live":    {History{Requests: []Request{ended(1, Unavailable, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, ""},
@@ -71,7 +71,7 @@ func TestJudge(t *testing.T) {
 
 // overloaded has two workers serve so many requests, each for so many ms, when another is refused.
 func overloaded(queued int, each time.Duration) History {
-	h := History{Windows: []Window{{Member: "perl", To: 3000 * ms, Overload: &Overloaded{QueueWait: 1000 * ms, Workers: 2}}}}
+	h := History{Workers: map[string]int{"perl": 2}}
 	for n := range queued {
 		h.Requests = append(h.Requests, ended(n+2, Answered, 900, 1000+each*time.Duration(n/2+1)))
 	}

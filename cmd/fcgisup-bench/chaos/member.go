@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/fcgisup/fcgisup/supervisor/control"
 )
@@ -97,6 +100,16 @@ func (s spec) suits(k Kind) bool {
 	default:
 		return true
 	}
+}
+
+// most is how many workers the configuration allows.
+func (s spec) most() int {
+	var pool struct{ Max int }
+	if n, err := strconv.Atoi(s.workers); err == nil {
+		return n
+	}
+	_ = yaml.Unmarshal([]byte(s.workers), &pool) // our own text
+	return pool.Max
 }
 
 func (s spec) member(n int) string {
