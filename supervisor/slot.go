@@ -53,6 +53,8 @@ type slot struct {
 	seen worker.Unready
 	// stoppedSince is since when samples have found it stopped with a request; zero: they have not.
 	stoppedSince time.Time
+	// notAccepting counts the samples in a row that found it not accepting for too long.
+	notAccepting int
 	// evidence was taken before the process was killed.
 	evidence []string
 	// expiresAt is when max_age is over for this process, jitter included; zero: never.
@@ -154,7 +156,7 @@ func (i *instance) spawn(s *slot, now time.Time) {
 	s.id = i.spawns
 	s.why, s.exit, s.evidence, s.released = "", worker.Exit{}, nil, false
 	s.seen = worker.Unready{}
-	s.expiresAt, s.stoppedSince = time.Time{}, time.Time{}
+	s.expiresAt, s.stoppedSince, s.notAccepting = time.Time{}, time.Time{}, 0
 	s.queue = queueWatch{}
 	i.watchQueue(s)
 	i.noteAttempt(s)

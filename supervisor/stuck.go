@@ -68,15 +68,21 @@ func (i *instance) holdsOnlyKept(v scoreboard.WorkerView, limit time.Duration, n
 
 // notAccepting reports whether connections wait although the worker holds none and
 // does not accept. A program may well work on after it has answered, so this
-// takes as long as it takes probes to call a worker unhealthy, counted from when it was ready;
+// takes as long as it takes probes to call a worker unhealthy, counted from when it was ready, and as many samples in a row;
 // and while memory is short it may wait for its own pages, so then it is left to the probes.
 func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time) string {
 	limit := i.unresponsiveLimit()
 	waiting := i.board.QueuedSince
 	if limit == 0 || waiting.IsZero() || now.Sub(waiting) < limit || v.Activity != scoreboard.Idle || now.Sub(v.Since) < limit || now.Sub(s.m.Since) < limit {
+		s.notAccepting = 0
 		return ""
 	}
 	if l := s.proc.Observe(); l.Accepting || l.Polling || l.HasAccepted() || l.Unknown != "" || i.host.pressed() {
+		s.notAccepting = 0
+		return ""
+	}
+	// What samples saw long ago is no proof if the supervisor itself has not run since.
+	if s.notAccepting++; s.notAccepting < i.app.Health.Failures {
 		return ""
 	}
 	return fmt.Sprintf("does not accept although connections have waited for %s", now.Sub(waiting).Round(time.Millisecond))

@@ -102,6 +102,25 @@ func TestWorkerThatDoesNotAcceptIsStuck(t *testing.T) {
 	})
 }
 
+// TestStoppedSupervisorCondemnsNobody: a supervisor that was stopped itself sees a queue before and after, and a worker that is on
+// its way from one request to the next; that is not a proof that the worker has done nothing in between.
+func TestStoppedSupervisorCondemnsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, eager)
+		b.after(time.Second)
+		b.host.last().set(worker.Observation{Accepting: true})
+		b.host.connect() // another worker's turn, for all that is known
+		b.after(time.Minute)
+		b.host.last().set(worker.Observation{})
+		b.after(queuedEvery + queuedEvery/2)
+		b.host.last().set(worker.Observation{Accepting: true})
+		if st := b.after(time.Minute); st.Restarts[control.Stuck] != 0 {
+			t.Errorf("stuck by a single sample: %+v", st.LastFailure)
+		}
+		b.end(t)
+	})
+}
+
 // TestSlowStartIsNoStuckWorker: the wait of requests for a start is not held against the worker once it is ready, nor is a
 // worker ready because a busy machine is late to say what it does.
 func TestSlowStartIsNoStuckWorker(t *testing.T) {
