@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -112,7 +113,7 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 		}
 	case Full:
 		wait := wouldHaveWaited(h, q)
-		if wait < queueWait/2 && !during(func(w Window) bool { return w.Floods || w.Refuses }) {
+		if max(wait, foreseenWait(h, q)) < queueWait/2 && !during(func(w Window) bool { return w.Floods || w.Refuses }) {
 			return RuleRefused, fmt.Sprintf(", although it would have waited for %v", wait.Round(time.Millisecond))
 		}
 	case Lost:
@@ -131,8 +132,7 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 const queueWait = 2 * time.Second
 
 // wouldHaveWaited is how long a request that was refused would have waited: until all but as many as there are workers
-// were answered of those that were there before it. The supervisor has to foresee that from what was served in the last
-// second, hence the judge's half.
+// were answered of those that were there before it. The supervisor measures the queue by samples, hence the judge's half.
 func wouldHaveWaited(h History, refused Request) time.Duration {
 	workers := h.Workers[refused.Member]
 	var ends []time.Duration
@@ -146,6 +146,40 @@ func wouldHaveWaited(h History, refused Request) time.Duration {
 	}
 	slices.Sort(ends)
 	return ends[len(ends)-1-workers] - refused.Begin
+}
+
+// foreseenWait is how long a request that was refused would have waited if its member had gone on as it had for queueWait,
+// during all of which a queue has stood: that one long request after another will be followed by short ones, nobody can know.
+func foreseenWait(h History, refused Request) time.Duration {
+	workers, from := h.Workers[refused.Member], refused.Begin-queueWait
+	type change struct {
+		at time.Duration
+		by int
+	}
+	var changes []change
+	served := 0
+	for _, q := range h.Requests {
+		if q.Member != refused.Member || q.Outcome == Full || q.Begin >= refused.Begin || q.End <= from {
+			continue
+		}
+		changes = append(changes, change{max(q.Begin, from), 1})
+		if q.End <= refused.Begin {
+			changes = append(changes, change{q.End, -1})
+			served++
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), b.by-a.by) })
+	underWay := 0
+	for _, c := range changes {
+		underWay += c.by
+		if underWay <= workers && c.at > from {
+			return 0
+		}
+	}
+	if served == 0 {
+		return 0
+	}
+	return time.Duration(underWay-workers) * queueWait / time.Duration(served)
 }
 
 // condemning are the causes that need a fault to explain them.

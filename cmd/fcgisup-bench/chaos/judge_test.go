@@ -24,19 +24,21 @@ func TestJudge(t *testing.T) {
 		h    History
 		want Rule // empty: nothing is wrong
 	}{
-		"answered":                       {History{Requests: []Request{ended(1, Answered, 0, 5)}}, ""},
-		"a wrong answer":                 {History{Requests: []Request{ended(1, Wrong, 0, 5)}}, RuleRight},
-		"a wrong answer in all windows":  {History{Requests: []Request{ended(1, Wrong, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true, Loses: true, Starves: true, Floods: true})}}, RuleRight},
-		"no answer":                      {History{Requests: []Request{ended(1, Late, 0, 40_000)}}, RulePatience},
-		"refused":                        {History{Requests: []Request{ended(1, Refused, 0, 5)}}, RuleRefused},
-		"refused with its supervisor":    {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true})}}, ""},
-		"refused long after":             {History{Requests: []Request{ended(1, Refused, 4500, 4505)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
-		"refused before":                 {History{Requests: []Request{ended(1, Refused, 900, 905)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
-		"refused by a socket that stays": {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, RuleRefused},
-		"full":                           {History{Requests: []Request{ended(1, Full, 0, 5)}}, RuleRefused},
-		"full in a burst":                {History{Requests: []Request{ended(1, Full, 2000, 2005)}, Windows: []Window{window(Window{Floods: true})}}, ""},
-		"full with little before it":     {overloaded(40, 50), RuleRefused},
-		"full behind enough":             {overloaded(50, 50), ""},
+		"answered":                                   {History{Requests: []Request{ended(1, Answered, 0, 5)}}, ""},
+		"a wrong answer":                             {History{Requests: []Request{ended(1, Wrong, 0, 5)}}, RuleRight},
+		"a wrong answer in all windows":              {History{Requests: []Request{ended(1, Wrong, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true, Loses: true, Starves: true, Floods: true})}}, RuleRight},
+		"no answer":                                  {History{Requests: []Request{ended(1, Late, 0, 40_000)}}, RulePatience},
+		"refused":                                    {History{Requests: []Request{ended(1, Refused, 0, 5)}}, RuleRefused},
+		"refused with its supervisor":                {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Refuses: true})}}, ""},
+		"refused long after":                         {History{Requests: []Request{ended(1, Refused, 4500, 4505)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
+		"refused before":                             {History{Requests: []Request{ended(1, Refused, 900, 905)}, Windows: []Window{window(Window{Refuses: true})}}, RuleRefused},
+		"refused by a socket that stays":             {History{Requests: []Request{ended(1, Refused, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, RuleRefused},
+		"full":                                       {History{Requests: []Request{ended(1, Full, 0, 5)}}, RuleRefused},
+		"full in a burst":                            {History{Requests: []Request{ended(1, Full, 2000, 2005)}, Windows: []Window{window(Window{Floods: true})}}, ""},
+		"full with little before it":                 {overloaded(40, 50), RuleRefused},
+		"full behind enough":                         {overloaded(50, 50), ""},
+		"full behind what was slow until now":        {sped(4000), ""},
+		"full behind what has come at once":          {sped(1500), RuleRefused},
 		"full, and only long requests are under way": {overloaded(2, 1200), RuleRefused},
 		"503":                             {History{Requests: []Request{ended(1, Unavailable, 0, 5)}}, RulePatience},
 		"503 while no worker can live":    {History{Requests: []Request{ended(1, Unavailable, 2000, 2005)}, Windows: []Window{window(Window{Starves: true})}}, ""},
@@ -76,6 +78,20 @@ func overloaded(queued int, each time.Duration) History {
 		h.Requests = append(h.Requests, ended(n+2, Answered, 900, 1000+each*time.Duration(n/2+1)))
 	}
 	h.Requests = append(h.Requests, ended(1, Full, 1000, 1000))
+	return h
+}
+
+// sped has two workers serve a request per second of a queue that has stood for so many ms, and then all the rest at once.
+func sped(stood time.Duration) History {
+	h := History{Workers: map[string]int{"perl": 2}}
+	begin := 10_000 - stood
+	for n := range 10 {
+		h.Requests = append(h.Requests, ended(n+2, Answered, begin, 10_010))
+	}
+	for at := begin; at < 10_000; at += 1000 {
+		h.Requests = append(h.Requests, ended(int(at), Answered, begin, at+500))
+	}
+	h.Requests = append(h.Requests, ended(1, Full, 10_000, 10_000))
 	return h
 }
 
