@@ -132,12 +132,12 @@ func judgeRequest(h History, q Request, excused map[int]bool) (Rule, string) {
 const queueWait = 2 * time.Second
 
 // wouldHaveWaited is how long a request that was refused would have waited: until all but as many as there are workers
-// were answered of those that were there before it. The supervisor measures the queue by samples, hence the judge's half.
+// were answered of those that were there before it, through nginx to any instance of its app. The supervisor measures the queue by samples, hence the judge's half.
 func wouldHaveWaited(h History, refused Request) time.Duration {
 	workers := h.Workers[refused.Member]
 	var ends []time.Duration
 	for _, q := range h.Requests {
-		if q.Member == refused.Member && q.Outcome != Full && q.Begin < refused.Begin && q.End > refused.Begin {
+		if concerns(q.Member, refused.Member) && q.Outcome != Full && q.Begin < refused.Begin && q.End > refused.Begin {
 			ends = append(ends, q.End)
 		}
 	}
@@ -159,7 +159,7 @@ func foreseenWait(h History, refused Request) time.Duration {
 	var changes []change
 	served := 0
 	for _, q := range h.Requests {
-		if q.Member != refused.Member || q.Outcome == Full || q.Begin >= refused.Begin || q.End <= from {
+		if !concerns(q.Member, refused.Member) || q.Outcome == Full || q.Begin >= refused.Begin || q.End <= from {
 			continue
 		}
 		changes = append(changes, change{max(q.Begin, from), 1})
