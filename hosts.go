@@ -123,7 +123,7 @@ func (d *decoder) checkHosts(a *App, fail func(sub, format string, args ...any),
 	case a.Listen.Network() == "unix":
 		fail("hosts", "needs a TCP listen, such as 0.0.0.0:9000: other hosts cannot reach the socket %s", a.Listen)
 	case ip.IsLoopback():
-		warn("listen", "is a loopback address, which the web server on another host reaches through a tunnel only; listen on 0.0.0.0:%d, or see TLS in docs/hosts.md", a.Listen.Port)
+		warn("listen", "is a loopback address, which the web server on another host reaches only through a tunnel, such as one for TLS; without one listen on 0.0.0.0:%d", a.Listen.Port)
 	case ip.IsValid() && !ip.IsUnspecified() && len(a.Hosts) > 1:
 		fail("listen", "%s is an address of one host, and %d are in hosts; listen on 0.0.0.0:%d", ip, len(a.Hosts), a.Listen.Port)
 	}

@@ -36,8 +36,8 @@ func (c *cli) importCommand() *cobra.Command {
 		Short: "Convert the configuration of another process manager",
 		Long: `import prints a configuration that replaces the given files: [fcgi-program:x] of
 supervisord, pools of PHP-FPM, systemd services with their sockets and drop-ins,
-scripts that call spawn-fcgi; or, after --, a command line of spawn-fcgi (with
-multiwatch). Nothing on this host is changed.
+scripts and Upstart jobs that call spawn-fcgi; or, after --, a command line of
+spawn-fcgi (with multiwatch). Nothing on this host is changed.
 
 Name files that belong together in one command: php-fpm.conf and its pools, a
 service and its socket, a script and its file in /etc/default.
@@ -52,15 +52,19 @@ used; 2: a file could not be read.`,
   fcgisup import /etc/php/8.2/fpm/php-fpm.conf --out fcgisup.yaml
   fcgisup import /etc/systemd/system/rt-fastcgi@.* --instances 5
   fcgisup import -- spawn-fcgi -s /run/hello.sock -F 4 -- /usr/local/bin/hello`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i.changed = cmd.Flags().Changed
-			if at := cmd.ArgsLenAtDash(); at == 0 {
+			switch at := cmd.ArgsLenAtDash(); {
+			case len(args) == 0:
+				return term.Usage(errors.New("import needs files to read, or a command line after --"))
+			case at == 0:
 				return i.commandLine(args)
-			} else if at > 0 {
-				return term.Usage(errors.New("cannot combine files with -- COMMAND"))
+			case at > 0:
+				return term.Usage(errors.New("import takes files or a command line after --, not both"))
+			default:
+				return i.files(args)
 			}
-			return i.files(args)
 		},
 	}
 	cmd.Flags().StringVar(&i.name, "name", "", "`NAME` of the app, if the files have only one (default their own name)")
@@ -70,9 +74,6 @@ used; 2: a file could not be read.`,
 }
 
 func (i *importer) commandLine(argv []string) error {
-	if len(argv) == 0 {
-		return term.Usage(errors.New("no command after --"))
-	}
 	o, err := i.options()
 	if err != nil {
 		return err
@@ -133,15 +134,15 @@ func readSource(name string) (foreign.Source, error) {
 	// Without O_NONBLOCK, open(2) of a pipe without a writer blocks.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return foreign.Source{}, fmt.Errorf("cannot read what to import: %w", err)
+		return foreign.Source{}, fmt.Errorf("cannot read %s: %w", name, term.CauseOf(err))
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, fcgisup.MaxConfigSize+1))
 	if err != nil {
-		return foreign.Source{}, fmt.Errorf("cannot read what to import: %w", err)
+		return foreign.Source{}, fmt.Errorf("cannot read %s: %w", name, term.CauseOf(err))
 	}
 	if len(data) > fcgisup.MaxConfigSize {
-		return foreign.Source{}, fmt.Errorf("cannot read what to import: %s is larger than 1 MiB", name)
+		return foreign.Source{}, fmt.Errorf("cannot read %s: it is larger than 1 MiB", name)
 	}
 	return foreign.Source{Name: name, Path: path, Data: data}, nil
 }
@@ -152,7 +153,7 @@ func (i *importer) finish(res foreign.Result, from string) error {
 		fmt.Fprintln(i.Err, fcgisup.Printable(n.String())) // it quotes files of others
 	}
 	if len(res.Text) == 0 {
-		return term.Hinted(errors.New("cannot import: no app in the files can be used"), "the lines above name the causes; docs/migrating.md lists what import reads")
+		return term.Hinted(errors.New("cannot import: no app in the files can be used"), "the lines above name the causes; fcgisup import --help lists what it reads")
 	}
 	if i.name != "" && len(res.Apps) > 1 {
 		return term.Usage(fmt.Errorf("--name names one app, got %d: %s", len(res.Apps), strings.Join(res.Apps, ", ")))

@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	if err == nil && out.Err != nil {
 		err = fmt.Errorf("cannot write to standard output: %w", out.Err)
 	}
+	c.Command = cmd.CommandPath()
 	code := c.Report(err)
 	if cmd.Name() == "run" && code != term.ExitDone {
 		c.runner.Stay(ctx)

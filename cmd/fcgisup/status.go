@@ -16,7 +16,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Long: `status asks the supervisors of this host, through their control sockets below
 ` + control.Root + `, and shows a line per instance. Configured instances whose socket
 listens without a supervisor are sleeping until their first request. --json
-prints the instances with the fields of GET /status (docs/control-api.yaml).`,
+prints the instances with the fields of GET /status on the control socket.`,
 		Example: `  fcgisup status
   fcgisup status rt --watch
   fcgisup status rt@3 --json`,

@@ -40,7 +40,7 @@ func findUnforked(f *facts) (found []finding.Finding) {
 		found = append(found, finding.Finding{
 			Subject: st.App + "@" + strconv.Itoa(st.Instance),
 			Message: "Its workers are not forked from a template; each loads the program: " + strings.TrimSuffix(st.Template.Reason, ".") + ".",
-			Fix:     "change the program as in docs/prefork.md and run fcgisup restart " + st.App + ", or remove workers.prefork",
+			Fix:     "fix the cause (fcgisup.yaml(5), workers.prefork) and run fcgisup restart " + st.App + ", or remove workers.prefork",
 		})
 	}
 	return found

@@ -101,7 +101,7 @@ func Read(files []Source, opt Options) Result {
 	r.scripts(kinds[script])
 	for _, f := range kinds[unknown] {
 		if !r.lent[f.Name] {
-			r.note(place{f.Name, 0}, "", "not a configuration of supervisord, PHP-FPM or systemd, and not a script with spawn-fcgi or multiwatch: skipped")
+			r.note(place{f.Name, 0}, "", "not a configuration of supervisord, PHP-FPM or systemd, and not a script or Upstart job with spawn-fcgi or multiwatch: skipped")
 		}
 	}
 	return r.result(files)
@@ -112,7 +112,7 @@ func CommandLine(argv []string, opt Options) Result {
 	r := newReading(opt)
 	const name = "the command line"
 	if r.spawned(place{name, 0}, known(argv), spawning{of: "spawn-fcgi of " + name}) == unrelated {
-		r.note(place{name, 0}, "", "is neither spawn-fcgi's nor multiwatch's")
+		r.note(place{name, 0}, "", "starts neither spawn-fcgi nor multiwatch: give a line such as spawn-fcgi -s SOCKET -- PROGRAM")
 	}
 	return r.result([]Source{{Name: name}})
 }

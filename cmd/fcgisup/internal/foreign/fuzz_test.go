@@ -85,6 +85,14 @@ func FuzzScript(f *testing.F) {
 	})
 }
 
+func FuzzUpstart(f *testing.F) {
+	f.Add("setuid a\nlimit nofile 1 2\nenv A=\"b\nkill timeout x\npre-start script\nend script\nscript\nspawn-fcgi -s /a \\\n-- /b\nend script")
+	f.Add("start on (a\nand b)\ndescription 'x\nnice\noom score 1\nexec spawn-fcgi -s /a -- /b")
+	f.Fuzz(func(t *testing.T, text string) {
+		whole(t, Read([]Source{{Name: "/etc/init/a.conf", Data: []byte("respawn\n# spawn-fcgi\n" + text)}}, machine()))
+	})
+}
+
 func FuzzExecline(f *testing.F) {
 	f.Add("fdmove -c 2 1 if { a { b } } export A \"b\\\"c\"\nspawn-fcgi -s /a -- ${X}")
 	f.Fuzz(func(t *testing.T, text string) {

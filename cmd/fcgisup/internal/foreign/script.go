@@ -21,8 +21,10 @@ func (r *reading) scripts(files []Source) {
 		case name == "execlineb":
 			h.execline(f)
 		case !shell.IsShell(name):
-			r.note(place{f.Name, 1}, "", "is a script of %s, which import does not read: its command line can be given as it is: fcgisup import -- spawn-fcgi …", name)
+			r.note(place{f.Name, 1}, "", "is a script of %s, which which import does not read; give its command line: fcgisup import -- spawn-fcgi …", name)
 			continue
+		case isUpstart(f.Data):
+			h.follow(shell.Script{File: f.Name, Text: []byte(h.upstart(f))})
 		default:
 			h.follow(shell.Script{File: f.Name, Path: r.path(f.Name), Text: f.Data})
 		}
@@ -39,7 +41,7 @@ func (r *reading) scripts(files []Source) {
 	}
 	for _, name := range idle {
 		if !r.lent[name] {
-			r.note(place{name, 0}, "", "no command line of spawn-fcgi with its socket was understood, or the script starts none as it is set up; it can be given as it is: fcgisup import -- spawn-fcgi …")
+			r.note(place{name, 0}, "", "no command line of spawn-fcgi with its socket was understood, or the script starts none as it is set up; give the command line: fcgisup import -- spawn-fcgi …")
 		}
 	}
 }
@@ -48,6 +50,8 @@ func (r *reading) scripts(files []Source) {
 type scriptHost struct {
 	*reading
 	file string
+	// by is what surrounds the script.
+	by spawning
 	// outer is the launch whose shell this is.
 	outer *launch
 	// first is the first of the script's drafts.
@@ -127,7 +131,7 @@ func (h *scriptHost) Command(c *shell.Command) shell.Status {
 		argv = argv[1:]
 	}
 	at := placed(c.At)
-	by := spawning{}
+	by := h.by
 	if h.outer != nil {
 		by = h.outer.by
 	}
@@ -296,3 +300,5 @@ func row(all []*draft) bool {
 }
 
 func placed(p shell.Place) place { return place{p.File, p.Line} }
+
+func shellPlace(p place) shell.Place { return shell.Place{File: p.file, Line: p.line} }

@@ -326,6 +326,30 @@ func TestWrappers(t *testing.T) {
 	}
 }
 
+// TestUpstart: the stanzas of a job are taken over or remarked on, and its user and group are essential.
+func TestUpstart(t *testing.T) {
+	t.Parallel()
+	const start = "\nexec spawn-fcgi -n -s /run/a.sock -M 0600 -- ./a\n"
+	for _, i := range []imports{
+		{
+			name: "exec", text: "# it's \\\ndescription \"a b\"\nstart on (filesystem\n  and net-device-up)\nrespawn\nsetuid web\nsetgid adm\nchdir /srv\numask 027\nnice 5\n" +
+				"kill timeout 20\nkill signal INT\nenv A=\"b c\"\nlimit nofile 4096 unlimited\noom score never\npre-start exec mkdir /run/a" + start,
+			want: []string{"user: web\n", "group: adm\n", "directory: /srv\n", "description: a b\n", "UMask: \"0027\"", "Nice: \"5\"", "stop_timeout: 20s", "stop_signal: SIGINT", "A: b c",
+				"LimitNOFILE: 4096:infinity", "OOMScoreAdjust: \"-1000\"", "command: [/srv/a]"},
+			say: []string{"run:3: start: no counterpart", "run:5: respawn: no counterpart", "run:16: pre-start: is not taken over"},
+			not: []string{"root", "run:4"},
+		}, {
+			name: "script", text: "setuid web\nconsole log\npre-start script\n  spawn-fcgi -s /run/b.sock -- /srv/b\nend script\nscript\n  cd /srv" + start + "end script\n",
+			want: []string{"user: web\n", "command: [/srv/a]", "stop_timeout: 5s"}, say: []string{"run:2: console: no counterpart"}, not: []string{"/srv/b"},
+		},
+		{name: "no user", text: "respawn\nchdir /srv" + start, want: []string{"user: root"}, say: []string{"run:3: -u: is not set"}},
+		{name: "a user that is not one", text: "setuid $X\nchdir /srv" + start, say: []string{"is not a user or group name", "is left out"}},
+		{name: "another root directory", text: "respawn\nchroot /srv\nchdir /" + start, say: []string{"chroot has no counterpart", "is left out"}},
+	} {
+		i.check(t, "run")
+	}
+}
+
 // TestOtherScripts: s6's execline, OpenRC, Debian's init-d-script, and programs that make their sockets themselves.
 func TestOtherScripts(t *testing.T) {
 	for _, i := range []imports{

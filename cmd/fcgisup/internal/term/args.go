@@ -75,7 +75,7 @@ func BadFlag(cmd *cobra.Command, err error) error {
 
 // usageOf marks what was typed wrong for a command, whose help is the next step.
 func usageOf(cmd *cobra.Command, err error) error {
-	return &ExitError{Code: ExitUsage, Hint: cmd.CommandPath() + " --help shows what it takes, and an example", Cause: err}
+	return &ExitError{Code: ExitUsage, Hint: helpHint(cmd.CommandPath()), Cause: err}
 }
 
 // OwnWords has the library's commands, help and completion, refuse what they do

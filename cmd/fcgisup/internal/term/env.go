@@ -12,6 +12,8 @@ type Env struct {
 	Err io.Writer
 	// Args are the command line.
 	Args []string
+	// Command is the command that Args name, such as "fcgisup import"; empty: not known yet.
+	Command string
 	// Config is --config.
 	Config string
 	// ExpandEnv is --expand-env.

@@ -1,8 +1,10 @@
 package term
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/fcgisup/fcgisup"
@@ -21,6 +23,8 @@ type ExitError struct {
 	Code  int
 	Hint  string
 	Cause error
+	// help asks for a hint at the help of the command, which Report knows.
+	help bool
 }
 
 func (e *ExitError) Error() string {
@@ -38,7 +42,24 @@ func Usage(err error) error {
 	if err == nil || errors.As(err, &marked) && marked.Code == ExitUsage {
 		return err
 	}
-	return &ExitError{Code: ExitUsage, Hint: "fcgisup --help shows the commands, fcgisup COMMAND --help an example", Cause: err}
+	return &ExitError{Code: ExitUsage, help: true, Cause: err}
+}
+
+// CauseOf is an error about a file without the name of the file, for messages that have it.
+func CauseOf(err error) error {
+	var about *fs.PathError
+	if errors.As(err, &about) {
+		return about.Err
+	}
+	return err
+}
+
+// helpHint sends to the help of a command, such as "fcgisup import".
+func helpHint(command string) string {
+	if command == "fcgisup" {
+		return "fcgisup --help lists the commands"
+	}
+	return command + " --help shows what it takes, and examples"
 }
 
 // Hinted adds the next step to a failure.
@@ -77,6 +98,9 @@ func (c *Env) Report(err error) int {
 	var better interface{ Hint() string }
 	if hint == "" && errors.As(err, &better) {
 		hint = better.Hint()
+	}
+	if hint == "" && e.help {
+		hint = helpHint(cmp.Or(c.Command, "fcgisup"))
 	}
 	if hint != "" {
 		fmt.Fprintf(c.Err, "hint: %s\n", printableLines(hint))

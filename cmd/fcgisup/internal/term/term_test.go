@@ -150,7 +150,7 @@ func TestReport(t *testing.T) {
 		"none":           {nil, ExitDone, ""},
 		"plain":          {errors.New("cannot go\x1b[2J"), ExitFail, "fcgisup: cannot go\\x1b[2J\n"},
 		"a hint":         {Hinted(errors.New("cannot go"), "wait"), ExitFail, "fcgisup: cannot go\nhint: wait\n"},
-		"usage":          {Usage(errors.New("what")), ExitUsage, "fcgisup: what\nhint: fcgisup --help shows the commands, fcgisup COMMAND --help an example\n"},
+		"usage":          {Usage(errors.New("what")), ExitUsage, "fcgisup: what\nhint: fcgisup --help lists the commands\n"},
 		"an exit code":   {Exit(3), 3, ""},
 		"configurations": {fcgisup.Errors{{Msg: "one"}, {Msg: "two"}}, ExitUsage, ""},
 	} {
