@@ -55,6 +55,7 @@ func TestNoRequestIsLostByRollingRestarts(t *testing.T) {
 		{"serve", 20, nil},
 		{"serve-go", 10, nil},
 		{"fork-grandchild", 10, nil},
+		{"forks-sessions", 5, nil},
 		{"poll-only", 5, []func(*fcgisup.App){onTCP(t), two}},
 	}
 	for _, test := range tests {
@@ -208,7 +209,7 @@ func TestWhatALeaderLeavesFinishesItsRequests(t *testing.T) {
 }
 
 func TestIgnoredSignalsEndInKill(t *testing.T) {
-	for _, role := range []string{"ignore-term", "fork-stubborn"} {
+	for _, role := range []string{"ignore-term", "fork-stubborn", "forks-stubborn-sessions"} {
 		for _, busy := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/busy=%t", role, busy), func(t *testing.T) {
 				t.Parallel()
@@ -236,4 +237,36 @@ func TestIgnoredSignalsEndInKill(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A worker whose processes have left its group, and have lost the one that was its first, is ended at the gate: their
+// requests are answered, and another takes its place.
+func TestWhatALeaderLeavesOutsideOfItsGroupIsEndedWithCare(t *testing.T) {
+	b := run(t, "forks-sessions", atOnce)
+	leader := b.worker(control.Ready).PID
+	members := func() []int {
+		var all []int
+		i := b.sup.instances[0]
+		_ = i.do(t.Context(), func(time.Time) {
+			for _, s := range i.slots {
+				s.proc.Observe()
+			}
+			all, _ = i.host.(*realHost).groups.Members(leader)
+		})
+		return all
+	}
+	eventually(t, "all are members", func() bool { return len(members()) == 4 })
+	long := b.later("sleep 500ms")
+	eventually(t, "one has the request", func() bool { return b.holds(leader) == 1 })
+	left := members()
+	kill9(t, leader)
+	if r := long(); r.pid == leader {
+		t.Error("answered by the leader")
+	}
+	gone(t, left...)
+	eventually(t, "the crash is counted", func() bool { return b.status().Exits[control.Crash] == 1 })
+	b.worker(control.Ready)
+	b.ask("hello")
+	b.stop()
+	gone(t, b.pids...)
 }

@@ -98,7 +98,7 @@ func TestNormalEndIsReplacedAndNoFailure(t *testing.T) {
 }
 
 func TestReadinessIsSeenInTheKernel(t *testing.T) {
-	for _, role := range []string{"serve", "poll-only", "serve-go", "fork-grandchild", "slow-start"} {
+	for _, role := range []string{"serve", "poll-only", "serve-go", "fork-grandchild", "forks-sessions", "slow-start"} {
 		for name, change := range map[string]func(*fcgisup.App){"unix": func(*fcgisup.App) {}, "tcp": onTCP(t)} {
 			t.Run(role+"/"+name, func(t *testing.T) {
 				b := run(t, role, change, atOnce)

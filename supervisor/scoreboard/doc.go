@@ -56,8 +56,9 @@
 //   - Whether the client of a unix connection from another network namespace has
 //     gone: such a connection is its client's namespace's, and only its descriptor
 //     is seen, by [Listener.Foreign].
-//   - Processes that left the group (setsid) or were moved to another. Their
-//     connections show as held by no process asked; [Holds] over [Processes] finds
+//   - Processes that left the group (setsid) and have lost their parent before they were
+//     seen, and those that have closed the listener; [Groups.Track] follows the others.
+//     Their connections show as held by no process asked; [Holds] over [Processes] finds
 //     them. A descriptor in flight (SCM_RIGHTS) or registered with io_uring is
 //     in no fd table.
 //   - What an io_uring user waits for, and what a 32-bit worker does under a 64-bit

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -61,7 +62,7 @@ func aliveIn(pid, pgid int) bool {
 //
 // /proc/PID/task/TID/children would be another way, but it needs
 // CONFIG_PROC_CHILDREN, misses members whose parent has died, and skips entries
-// when children exit while it is read.
+// when children exit while it is read. It shows what has left a group, see [Groups.Track].
 //
 // A group whose last process has ended is forgotten.
 //
@@ -72,6 +73,10 @@ type Groups struct {
 	last    int           // the last pid handed out when we looked
 	at      time.Time     // when that was
 	looks   int           // since the last scan
+	tracked map[int]*outside
+	// strangers counts what may be, or have, a process that has left a group: processes outside of all groups asked for
+	// that have begun, and scans.
+	strangers int
 }
 
 const (
@@ -109,11 +114,16 @@ func (g *Groups) All(pgids []int) ([][]int, error) {
 	}
 	lists := make([][]int, len(pgids))
 	for i, pgid := range pgids {
-		live := slices.DeleteFunc(g.members[pgid], func(pid int) bool { return !aliveIn(pid, pgid) })
-		if g.members[pgid] = live; len(live) == 0 {
+		left := false
+		live := slices.DeleteFunc(g.members[pgid], func(pid int) bool {
+			in := aliveIn(pid, pgid)
+			left = left || !in && exists(pid)
+			return !in
+		})
+		g.members[pgid] = live
+		if lists[i] = g.withOutside(pgid, live, left); len(lists[i]) == 0 {
 			delete(g.members, pgid)
 		}
-		lists[i] = slices.Clone(live)
 	}
 	return lists, nil
 }
@@ -140,6 +150,10 @@ func (g *Groups) recent(pgids []int, since time.Time) [][]int {
 			return nil
 		}
 		lists[i] = slices.Clone(members)
+		if t := g.tracked[pgid]; t != nil && len(t.has) > 0 {
+			lists[i] = slices.AppendSeq(lists[i], maps.Keys(t.has))
+			slices.Sort(lists[i])
+		}
 	}
 	return lists
 }
@@ -183,12 +197,14 @@ func (g *Groups) scan() error {
 	for _, pid := range list {
 		g.admit(pid)
 	}
+	g.strangers++
 	// A group without a process is one that has ended: its number will be another's.
 	for pgid, members := range g.members {
-		if len(members) == 0 {
+		if t := g.tracked[pgid]; len(members) == 0 && (t == nil || len(t.has) == 0) {
 			delete(g.members, pgid)
 		}
 	}
+	maps.DeleteFunc(g.tracked, func(pgid int, t *outside) bool { return len(t.has) == 0 && !exists(pgid) })
 	return nil
 }
 
@@ -199,7 +215,11 @@ func (g *Groups) admit(pid int) {
 		return
 	}
 	list, asked := g.members[pgid]
-	if !asked || !exists(pid) {
+	if !exists(pid) {
+		return
+	}
+	if t := g.tracked[pgid]; !asked || t != nil && t.emptied {
+		g.strangers++
 		return
 	}
 	if i, found := slices.BinarySearch(list, pid); !found {

@@ -42,20 +42,31 @@ func (h *Starter) escaped() []int {
 	if !h.Spawner.everybody {
 		return nil
 	}
-	all, err := scoreboard.Processes()
+	self := os.Getpid()
+	all, err := scoreboard.Children(self)
+	if err != nil {
+		all, err = scoreboard.Processes()
+	}
 	if err != nil {
 		return nil
 	}
-	self := os.Getpid()
 	return slices.DeleteFunc(all, func(pid int) bool {
 		stat, err := scoreboard.ReadStat(pid)
-		return err != nil || stat.Parent != self || !stat.Alive() || h.Spawner.started(stat.Group)
+		return err != nil || stat.Parent != self || !stat.Alive() || h.Spawner.started(stat)
 	})
 }
 
-// started reports whether a process group is one of ours.
-func (s *Spawner) started(group int) bool {
+// started reports whether a process is in a group of ours, or has left one and still belongs to it.
+func (s *Spawner) started(stat scoreboard.Stat) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.children[group] != nil
+	if c := s.children[stat.Group]; c != nil && !c.groupGone {
+		return true
+	}
+	for pid, c := range s.children {
+		if c.group != nil && slices.Contains(c.group.groups.Outside(pid), scoreboard.Outsider{PID: stat.PID, Start: stat.Start}) {
+			return true
+		}
+	}
+	return false
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fcgisup/fcgisup/supervisor/prefork"
 )
 
@@ -123,7 +125,7 @@ func (t *realTemplate) Inspect(pid int, allow []string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if !slices.Contains(members, pid) {
+	if group, err := unix.Getpgid(pid); err != nil || group != t.group.leader || !slices.Contains(members, pid) {
 		return fmt.Sprintf("process %d, which accepts, has left the process group that it was started in", pid)
 	}
 	p, err := t.conn.Inspect(pid, t.group.listener.Inode())

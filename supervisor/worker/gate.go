@@ -64,7 +64,7 @@ func (g *group) watchBetweenRequests() {
 }
 
 func (g *group) tryRelease(ctx context.Context, end func(pids []int) syscall.Signal) bool {
-	defer func() { _ = g.spawner.signal(g.leader, syscall.SIGCONT) }()
+	defer func() { _ = g.signalAll(syscall.SIGCONT) }()
 	if g.spawner.signal(g.leader, syscall.SIGSTOP) != nil {
 		return false
 	}
@@ -76,7 +76,7 @@ func (g *group) tryRelease(ctx context.Context, end func(pids []int) syscall.Sig
 	if err != nil || len(held) > 0 || ctx.Err() != nil || g.mustEmpty() {
 		return false
 	}
-	return g.spawner.signal(g.leader, end(pids)) == nil
+	return g.signalAll(end(pids)) == nil
 }
 
 // mustEmpty reports whether connections wait that no later worker will see: those of
@@ -89,15 +89,20 @@ func (g *group) mustEmpty() bool {
 	return err == nil && q.Length > 0
 }
 
-// stopped waits until no process of the group can run.
+// stopped waits until no process of the group can run, nor one that has left it, which it stops.
 func (g *group) stopped(ctx context.Context) (pids []int, ok bool) {
 	give := time.Now().Add(settle)
+	outside := map[scoreboard.Outsider]bool{}
 	for {
 		pids, err := g.groups.Members(g.leader)
 		if err != nil {
 			return nil, false
 		}
-		running := false
+		known := len(outside)
+		if g.signalOutside(syscall.SIGSTOP, outside) != nil {
+			return nil, false
+		}
+		running := len(outside) > known // it may have forked before it was stopped
 		for _, pid := range pids {
 			if ok, err := scoreboard.Stopped(pid); err == nil && !ok {
 				running = true

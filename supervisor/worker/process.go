@@ -18,7 +18,7 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
-// Process is a worker as its instance sees it: a process group.
+// Process is a worker as its instance sees it: a process group, and what has left it with the listener.
 type Process interface {
 	// PID is the leader's, and the group's.
 	PID() int
@@ -110,11 +110,14 @@ func (g *group) Lines() []string {
 }
 
 func (g *group) Signal(sig syscall.Signal) error {
-	err := g.spawner.signal(g.leader, sig)
+	if sig == syscall.SIGKILL {
+		g.stopOutside()
+	}
+	err := g.signalAll(sig)
 	if sig == syscall.SIGKILL || sig == syscall.SIGSTOP {
 		return err
 	}
-	return errors.Join(err, g.spawner.signal(g.leader, syscall.SIGCONT))
+	return errors.Join(err, g.signalAll(syscall.SIGCONT))
 }
 
 func (g *group) Observe() Observation {

@@ -73,12 +73,14 @@ type Spawner struct {
 
 // child is a process group that we started.
 type child struct {
-	// gone is told twice at most: when the leader has ended but others of its
-	// group live on (left), and when the group is empty.
+	// gone is told when the leader has ended but others of its group, or such that have
+	// left it, live on (left), and once when nothing is left.
 	gone       func(e Exit, left bool)
 	leaderGone bool
-	exit       Exit
-	group      *group
+	// groupGone: its number may be another group's; the worker goes on in processes that have left it.
+	groupGone bool
+	exit      Exit
+	group     *group
 }
 
 // NewSpawner starts a goroutine that forks and one that waits; Close ends both.
@@ -280,7 +282,7 @@ func (s *Spawner) Command(ctx context.Context, argv, env []string, out *os.File)
 func (s *Spawner) signal(pid int, sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.children[pid] == nil {
+	if c := s.children[pid]; c == nil || c.groupGone {
 		return nil
 	}
 	if err := syscall.Kill(-pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -329,7 +331,7 @@ func (s *Spawner) reap() bool {
 		if !c.leaderGone {
 			continue
 		}
-		left := groupHasLiveProcess(pid)
+		left := c.lives(pid)
 		if !left {
 			delete(s.children, pid)
 		}
@@ -342,6 +344,12 @@ func (s *Spawner) reap() bool {
 		call()
 	}
 	return lingering
+}
+
+// lives reports whether something is left of a worker whose leader has ended.
+func (c *child) lives(pid int) bool {
+	c.groupGone = c.groupGone || !groupHasLiveProcess(pid)
+	return !c.groupGone || c.group != nil && len(c.group.groups.Outside(pid)) > 0
 }
 
 // groupHasLiveProcess reports whether a group has a process that can still do anything.

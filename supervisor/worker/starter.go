@@ -79,6 +79,7 @@ func (h *Starter) Program(l Launch) Program { return ReadProgram(l) }
 
 // group is that of a worker that has the listener as it is now.
 func (h *Starter) group(leader int, l Launch) *group {
+	h.Groups.Track(leader, h.Socket.Listener().Inode())
 	return &group{leader: leader, spawner: h.Spawner, groups: h.Groups, socket: h.Socket, listener: h.Socket.Listener(), conduct: h.Conduct, tail: &tail{}, ended: make(chan struct{}), reads: newSlowReads(), launch: l, fatal: &h.fatal, sent: &sentSignal{}}
 }
 

@@ -91,9 +91,11 @@ func roles() map[string]func() int {
 			_ = unix.Close(0)
 			return hang()
 		},
-		"fork-grandchild": func() int { return forkGrandchild("serve") },
-		"fork-stubborn":   func() int { return forkGrandchild("ignore-term") },
-		"leader-leaves":   func() int { return leave("slow-start", &syscall.SysProcAttr{}) },
+		"fork-grandchild":         func() int { return forkGrandchild("serve") },
+		"forks-sessions":          func() int { return forkSessions("serve") },
+		"forks-stubborn-sessions": func() int { return forkSessions("ignore-term") },
+		"fork-stubborn":           func() int { return forkGrandchild("ignore-term") },
+		"leader-leaves":           func() int { return leave("slow-start", &syscall.SysProcAttr{}) },
 		"leader-leaves-late": func() int {
 			defer time.Sleep(300 * time.Millisecond)
 			return leave("serve", &syscall.SysProcAttr{})
@@ -195,6 +197,24 @@ func forkGrandchild(role string) int {
 		return complain()
 	}
 	_ = child.Wait()
+	return 0
+}
+
+// forkSessions has three children, each in a session of its own, and waits for them, as su(1) does for one.
+func forkSessions(role string) int {
+	var children []*exec.Cmd
+	for range 3 {
+		child := again(role)
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := child.Start(); err != nil {
+			return complain()
+		}
+		children = append(children, child)
+	}
+	_ = unix.Close(0) // it accepts nothing itself
+	for _, child := range children {
+		_ = child.Wait()
+	}
 	return 0
 }
 
