@@ -224,7 +224,7 @@ func (i *instance) noteTrialHolder() {
 
 // blame returns the cause of the end of a worker that a ping has ended.
 func (i *instance) blame(s *slot, clean bool, now time.Time) control.Cause {
-	if s.m.State != control.Ready {
+	if s.m.State != control.Ready || i.diedElsewhere(s, now) {
 		return control.None
 	}
 	if i.diedOfLaterPing(s, clean, now) {
@@ -237,6 +237,23 @@ func (i *instance) blame(s *slot, clean bool, now time.Time) control.Cause {
 	}
 	i.trial.died = true
 	return control.Pinged
+}
+
+// diedElsewhere reports whether a worker that has ended cannot have had the ping: it served a client's request that came
+// before, or the ping still waits, for that worker's connections have ended with it.
+func (i *instance) diedElsewhere(s *slot, now time.Time) bool {
+	if !i.probing || !i.app.Health.Address.IsZero() {
+		return false
+	}
+	served := func(r scoreboard.Request) bool {
+		return !r.Gone && r.Since.Before(i.probeBegin) && slices.Contains(r.Workers, s.id)
+	}
+	if slices.ContainsFunc(i.board.Requests, served) {
+		return true
+	}
+	i.observe(now, now)
+	return slices.ContainsFunc(i.board.Requests, func(r scoreboard.Request) bool { return !r.Gone && i.fromProbe(r.Since) }) ||
+		slices.ContainsFunc(i.board.Waiting, func(w scoreboard.Waiting) bool { return !w.Gone && i.fromProbe(w.Since) })
 }
 
 // diedOfLaterPing reports whether a worker ends at a ping that is not answered, of a

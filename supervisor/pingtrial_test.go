@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +47,13 @@ func TestTrialBlamesOneDeath(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// queue makes so many connections wait.
+func (h *fakeHost) queue(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiting = n
 }
 
 // counted makes pings find a result, and counts them.
@@ -154,6 +162,57 @@ func TestCrashBesideAPingIsACrash(t *testing.T) {
 		}
 		b.end(t)
 	})
+}
+
+// While a ping is under way another worker ends, for a reason of its own: the ping waits at a worker, or in the queue, or
+// the one that ends was busy before.
+func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
+	for _, at := range []int{1, 3} {
+		for _, where := range []string{"worker", "queue", "busy"} {
+			if at == 1 && where == "busy" {
+				continue // there is no first ping then
+			}
+			t.Run(fmt.Sprintf("ping %d, %s", at, where), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t, func(a *fcgisup.App, _ *fakeHost) {
+						a.Activation = fcgisup.Eager
+						a.Workers = fcgisup.Workers{Min: 2, Max: 2}
+					})
+					pings := 0
+					b.answer(func(context.Context) control.ProbeResult {
+						if pings++; pings != at {
+							return control.ProbeResult{}
+						}
+						first, second := b.host.procs[0], b.host.procs[1]
+						switch where {
+						case "worker":
+							first.set(worker.Observation{Held: 1})
+						case "queue":
+							b.host.queue(1)
+						}
+						second.die(1)
+						time.Sleep(500 * time.Millisecond)
+						first.set(worker.Observation{Accepting: true})
+						b.host.queue(0)
+						return control.ProbeResult{}
+					})
+					if where == "busy" {
+						for pings < at-1 {
+							b.after(100 * time.Millisecond)
+						}
+						b.after(time.Second)
+						b.host.procs[1].set(worker.Observation{Held: 1})
+						b.host.connected()
+					}
+					st := b.after(time.Minute)
+					if st.Exits[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 || st.Probe == nil || st.Probe.Ping != control.PingAnswers {
+						t.Errorf("%d pings, exits %v, restarts %v, %+v", pings, st.Exits, st.Restarts, st.Probe)
+					}
+					b.end(t)
+				})
+			})
+		}
+	}
 }
 
 func TestOnlyOneOfSeveralDeathsIsThePings(t *testing.T) {
