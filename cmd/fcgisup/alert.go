@@ -46,7 +46,7 @@ func (c *cli) alertSendCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
-			if code := alert.Speak(c.In, c.Out); code != term.ExitDone {
+			if code := alert.SendOne(c.In, c.Out); code != term.ExitDone {
 				return term.Exit(code)
 			}
 			return nil

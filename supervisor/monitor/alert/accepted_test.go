@@ -19,8 +19,8 @@ func TestRefusedConfiguration(t *testing.T) {
 		for end := now.Add(d); now.Before(end); now = now.Add(5 * time.Second) {
 			r := frame("U", now)
 			r.Accepted = accepted
-			m.observe(look(r), now)
-			for _, n := range m.tell(rules{hold: time.Minute}, now) {
+			m.observe(takeSnapshot(r), now)
+			for _, n := range m.notifications(rules{hold: time.Minute}, now) {
 				sent = append(sent, n.Title)
 				if n.Event == Down && !strings.Contains(n.Text, "fcgisup.yaml:7:5: unknown key") {
 					t.Errorf("the alert does not say why: %s", n.Text)

@@ -16,24 +16,24 @@ import (
 // Options are what an [Alerter] works with.
 type Options struct {
 	Alerts fcgisup.Alerts
-	// Unread tells that there is no configuration, so that Alerts says nothing of
-	// who is to be told: until Configure, what waits is kept and no report is looked at.
-	Unread bool
-	// Dir is the state directory, made if missing; empty: nothing outlives the process.
+	// NoConfig means that no configuration could be read, so the receivers are not known: until Configure, waiting
+	// messages are kept and reports are ignored.
+	NoConfig bool
+	// Dir is the state directory, created if missing; empty: nothing outlives the process.
 	Dir string
 	Log *slog.Logger
-	// Deliver sends a message to one of the targets, once: [Courier.Deliver]. It
-	// is called in a goroutine of its own, and must heed ctx.
+	// Deliver sends a message to one of the targets, once: [Sender.Deliver]. It
+	// is called in its own goroutine, and must end with ctx.
 	Deliver func(ctx context.Context, all []fcgisup.Target, to fcgisup.Target, n Notification) error
 }
 
-// Alerter tells people what reports mean to them. One goroutine owns all it
-// knows; deliveries have theirs.
+// Alerter turns reports into messages and delivers them. One goroutine owns its
+// state; each delivery has its own.
 type Alerter struct {
 	log     *slog.Logger
 	deliver func(context.Context, []fcgisup.Target, fcgisup.Target, Notification) error
 	store   *store
-	box     mailbox
+	inbox   inbox
 	configs chan fcgisup.Alerts
 	results chan outcome
 	closing chan context.Context
@@ -44,24 +44,23 @@ type Alerter struct {
 	once sync.Once // Close
 }
 
-// mailbox holds the newest report that has not been looked at.
-type mailbox struct {
-	mu   sync.Mutex // what follows but wake
-	seen *sight
-	at   time.Time
-	wake chan struct{}
+// inbox holds the newest report that the loop has not read.
+type inbox struct {
+	mu     sync.Mutex // guards all but wake
+	newest *snapshot
+	at     time.Time
+	wake   chan struct{}
 }
 
-// outcome is how an attempt ended.
+// outcome is the result of a delivery attempt.
 type outcome struct {
 	target string
 	queue  *queue
 	err    error
 }
 
-// New begins to tell people, with what the last monitor knew and had not
-// delivered. It fails only if the directory cannot be had; a state that cannot be
-// read is logged and put aside.
+// New starts an alerter with the saved state of the previous monitor. It fails
+// only if the directory cannot be locked; a state that cannot be read is logged and moved aside.
 func New(o Options) (*Alerter, error) {
 	st, err := openStore(o.Dir)
 	if err != nil {
@@ -71,7 +70,7 @@ func New(o Options) (*Alerter, error) {
 		log:     o.Log,
 		deliver: o.Deliver,
 		store:   st,
-		box:     mailbox{wake: make(chan struct{}, 1)},
+		inbox:   inbox{wake: make(chan struct{}, 1)},
 		configs: make(chan fcgisup.Alerts),
 		results: make(chan outcome),
 		closing: make(chan context.Context, 1),
@@ -81,8 +80,8 @@ func New(o Options) (*Alerter, error) {
 	if err != nil {
 		o.Log.Error("cannot read saved alert state, starting empty", "error", err)
 	}
-	l := &loop{Alerter: a, state: kept, unread: o.Unread}
-	if !o.Unread {
+	l := &loop{Alerter: a, state: kept, noConfig: o.NoConfig}
+	if !o.NoConfig {
 		l.configure(o.Alerts)
 	}
 	l.publish()
@@ -90,24 +89,24 @@ func New(o Options) (*Alerter, error) {
 	return a, nil
 }
 
-// Observe takes in a report. It never blocks and keeps nothing of r; if several
-// come while the disk is slow, the newest counts. One of a monitor that found no
-// configuration is passed over: it was not stopped by what it does not know.
+// Observe passes a report to the loop. It never blocks and keeps no reference to r; if several
+// arrive while the disk is slow, the newest counts. The report of a monitor that found no
+// configuration is ignored: a missing instance in it was not stopped.
 func (a *Alerter) Observe(r *monitor.Report, now time.Time) {
-	s := look(r)
+	s := takeSnapshot(r)
 	if r.ConfigError != "" && s.empty() {
 		return
 	}
-	a.box.mu.Lock()
-	a.box.seen, a.box.at = &s, now
-	a.box.mu.Unlock()
+	a.inbox.mu.Lock()
+	a.inbox.newest, a.inbox.at = &s, now
+	a.inbox.mu.Unlock()
 	select {
-	case a.box.wake <- struct{}{}:
+	case a.inbox.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Configure changes the rules and targets. What waits for a target that is gone is dropped.
+// Configure changes the rules and targets. Messages for a removed target are dropped.
 func (a *Alerter) Configure(alerts fcgisup.Alerts) {
 	select {
 	case a.configs <- alerts:
@@ -115,15 +114,15 @@ func (a *Alerter) Configure(alerts fcgisup.Alerts) {
 	}
 }
 
-// Close tries what has not been tried yet until ctx ends, saves the rest for the
-// next monitor, and tells if that failed.
+// Close attempts the messages that have not been attempted until ctx ends, saves the rest for the
+// next monitor, and returns the error of that.
 func (a *Alerter) Close(ctx context.Context) error {
 	a.once.Do(func() { a.closing <- ctx })
 	<-a.closed
 	return a.failed
 }
 
-// newID is one that no other message has, even if the count could not be saved.
+// newID returns a unique ID, even if the count could not be saved.
 func newID(host string, now time.Time, count uint64) string {
 	return fmt.Sprintf("%s-%s-%d", host, strconv.FormatInt(now.UnixMilli(), 36), count)
 }

@@ -274,7 +274,7 @@ func TestTwoAtOnce(t *testing.T) {
 // FuzzState: whatever is on disk, alerts begin, and work.
 func FuzzState(f *testing.F) {
 	good := newState()
-	good.Machine.observe(look(frame("DU", epoch)), epoch)
+	good.Machine.observe(takeSnapshot(frame("DU", epoch)), epoch)
 	good.Queues["mail"] = newQueue()
 	good.Queues["mail"].push(Notification{Event: Down}, epoch)
 	dir := f.TempDir()
@@ -300,14 +300,14 @@ func FuzzState(f *testing.F) {
 		}
 		now := epoch
 		for range 30 {
-			st.Machine.observe(look(frame("DU", now)), now)
-			st.Machine.tell(rules{hold: time.Minute, repeat: time.Minute}, now)
+			st.Machine.observe(takeSnapshot(frame("DU", now)), now)
+			st.Machine.notifications(rules{hold: time.Minute, repeat: time.Minute}, now)
 			now = now.Add(5 * time.Second)
 		}
 		for _, q := range st.Queues {
 			q.push(Notification{}, now)
 			if _, ok := q.take(now); ok {
-				q.done("no", now)
+				q.finish("no", now)
 			}
 		}
 		if err := s.save(st); err != nil {

@@ -4,109 +4,106 @@ import (
 	"time"
 )
 
-// rules are when people hear of what.
+// rules are the timing of messages.
 type rules struct {
 	// hold is alerts.for.
 	hold   time.Duration
 	repeat time.Duration
 }
 
-// steady is for how long what was down must be fine to be called up: as long as
-// it may be down unheard, but good news need not wait longer than this.
-func (r rules) steady() time.Duration { return min(r.hold, time.Minute) }
+// recoveryHold is how long an instance must be up before a message says so: alerts.for, at most a minute.
+func (r rules) recoveryHold() time.Duration { return min(r.hold, time.Minute) }
 
 const (
-	// together is how near two changes are to be told in one message.
-	together = 10 * time.Second
-	// maxHold is the longest that one change waits for others.
-	maxHold = 3 * together
+	// batchWindow is how close two changes must be to share a message.
+	batchWindow = 10 * time.Second
+	// maxBatchWait bounds how long a change waits for others.
+	maxBatchWait = 3 * batchWindow
 )
 
-// machine decides who is told what. It has no clock and no effects; two with
-// the same history say the same.
+// machine decides what to send and when. It has no clock and no effects: the same
+// history gives the same messages.
 type machine struct {
-	// Troubles are by instance, "rt@3".
-	Troubles map[string]*trouble `json:"troubles"`
-	// DownOpen and UpOpen are since when there is something to tell that waits
-	// for more of its kind; zero: there is nothing.
+	// Incidents are keyed by instance, "rt@3".
+	Incidents map[string]*incident `json:"troubles"`
+	// DownOpen and UpOpen are when the open batch of each kind began; zero: there is none.
 	DownOpen time.Time `json:"down_open,omitzero"`
 	UpOpen   time.Time `json:"up_open,omitzero"`
 
-	// seen is the last report; nil: none has come yet, so nothing can be said of anything.
-	seen *sight
+	// last is the last report; nil: none has come yet, so nothing is sent.
+	last *snapshot
 }
 
-func newMachine() *machine { return &machine{Troubles: map[string]*trouble{}} }
+func newMachine() *machine { return &machine{Incidents: map[string]*incident{}} }
 
-// observe takes in a report. What is no longer in it ends quietly.
-func (m *machine) observe(s sight, now time.Time) {
-	m.seen = &s
-	known := make(map[string]*trouble, len(m.Troubles))
+// observe updates the incidents from a report. Those of instances that it does not list end without a message.
+func (m *machine) observe(s snapshot, now time.Time) {
+	m.last = &s
+	known := make(map[string]*incident, len(m.Incidents))
 	for _, app := range s.apps {
 		for _, in := range app.instances {
 			name := instanceName(app.name, in.number)
-			t := m.Troubles[name]
+			t := m.Incidents[name]
 			if t != nil && !t.observe(in, now) {
 				t = nil
-			} else if t == nil && in.class == bad {
-				t = begun(in, now)
+			} else if t == nil && in.class == down {
+				t = newIncident(in, now)
 			}
 			if t != nil {
 				known[name] = t
 			}
 		}
 	}
-	m.Troubles = known
+	m.Incidents = known
 }
 
-// tell is what people should hear now. It is called after each report, and at
-// the time that next says.
-func (m *machine) tell(r rules, now time.Time) []Notification {
-	if m.seen == nil {
+// notifications returns the messages that are due. It is called after each report, and at
+// the time that next returns.
+func (m *machine) notifications(r rules, now time.Time) []Notification {
+	if m.last == nil {
 		return nil
 	}
 	var all []Notification
-	if m.due(&m.UpOpen, r.steady(), now, (*trouble).waitUp) {
-		all = append(all, m.news(Up, now, func(t *trouble) bool {
-			left, ok := t.waitUp(r.steady(), now)
+	if m.batchDue(&m.UpOpen, r.recoveryHold(), now, (*incident).untilUpDue) {
+		all = append(all, m.compose(Up, now, func(t *incident) bool {
+			left, ok := t.untilUpDue(r.recoveryHold(), now)
 			return ok && left <= 0
 		}))
 	}
-	if m.due(&m.DownOpen, r.hold, now, (*trouble).waitDown) {
-		told := map[*trouble]bool{}
-		for _, t := range m.Troubles {
-			if left, ok := t.waitDown(r.hold, now); ok && left <= 0 {
-				t.Told, told[t] = now, true
+	if m.batchDue(&m.DownOpen, r.hold, now, (*incident).untilDownDue) {
+		due := map[*incident]bool{}
+		for _, t := range m.Incidents {
+			if left, ok := t.untilDownDue(r.hold, now); ok && left <= 0 {
+				t.NotifiedAt, due[t] = now, true
 			}
 		}
-		all = append(all, m.news(Down, now, func(t *trouble) bool { return told[t] }))
+		all = append(all, m.compose(Down, now, func(t *incident) bool { return due[t] }))
 	}
-	if m.overdue(r, now) {
-		all = append(all, m.remind(now))
+	if m.reminderDue(r, now) {
+		all = append(all, m.reminder(now))
 	}
 	return all
 }
 
-// waitDown is how long until people must hear that it is down; false: they
-// know, or there is nothing to hear at present.
-func (t *trouble) waitDown(hold time.Duration, _ time.Time) (time.Duration, bool) {
-	return hold - t.Bad, !t.firing() && !t.seen.IsZero()
+// untilDownDue returns the time left until a message must say that it is down; false: one
+// has, or the instance was not seen down in the last report.
+func (t *incident) untilDownDue(hold time.Duration, _ time.Time) (time.Duration, bool) {
+	return hold - t.DownFor, !t.firing() && !t.lastDown.IsZero()
 }
 
-// waitUp is how long until people must hear that it is up.
-func (t *trouble) waitUp(steady time.Duration, now time.Time) (time.Duration, bool) {
-	return steady - now.Sub(t.Well), !t.Well.IsZero()
+// untilUpDue returns the time left until a message must say that it is up.
+func (t *incident) untilUpDue(steady time.Duration, now time.Time) (time.Duration, bool) {
+	return steady - now.Sub(t.RecoveredAt), !t.RecoveredAt.IsZero()
 }
 
-// due reports whether it is time for a message about what has been in its state
-// for long enough: at once if nothing else is about to be, which is known for
-// as far ahead as the wait is long; else when that has come, within maxHold.
-func (m *machine) due(open *time.Time, wait time.Duration, now time.Time, left func(*trouble, time.Duration, time.Time) (time.Duration, bool)) bool {
+// batchDue reports whether to send the incidents that have waited long enough: at once if no other
+// becomes due within batchWindow, which is known wait ahead; else when that one is, within maxBatchWait.
+func (m *machine) batchDue(open *time.Time, wait time.Duration, now time.Time, left func(*incident, time.Duration, time.Time) (time.Duration, bool)) bool {
 	ripe, soon := false, false
-	for _, t := range m.Troubles {
+	for _, t := range m.Incidents {
 		if l, ok := left(t, wait, now); ok {
 			ripe = ripe || l <= 0
-			soon = soon || l > 0 && l <= together
+			soon = soon || l > 0 && l <= batchWindow
 		}
 	}
 	if !ripe {
@@ -117,29 +114,29 @@ func (m *machine) due(open *time.Time, wait time.Duration, now time.Time, left f
 		*open = now
 	}
 	waited := now.Sub(*open)
-	if waited < maxHold && (soon || waited < together-wait) {
+	if waited < maxBatchWait && (soon || waited < batchWindow-wait) {
 		return false
 	}
 	*open = time.Time{}
 	return true
 }
 
-// next is when to call tell again if no report comes before; zero: no need.
+// next returns when to call notifications again if no report comes before; zero: no need.
 func (m *machine) next(r rules, now time.Time) time.Time {
-	if m.seen == nil {
+	if m.last == nil {
 		return time.Time{}
 	}
 	var first time.Time
 	for _, w := range []struct {
 		open time.Time
 		wait time.Duration
-	}{{m.DownOpen, r.hold}, {m.UpOpen, r.steady()}} {
+	}{{m.DownOpen, r.hold}, {m.UpOpen, r.recoveryHold()}} {
 		if w.open.IsZero() {
 			continue
 		}
-		at := w.open.Add(together - w.wait)
+		at := w.open.Add(batchWindow - w.wait)
 		if !at.After(now) {
-			at = w.open.Add(maxHold)
+			at = w.open.Add(maxBatchWait)
 		}
 		if first.IsZero() || at.Before(first) {
 			first = at
@@ -148,45 +145,45 @@ func (m *machine) next(r rules, now time.Time) time.Time {
 	return first
 }
 
-// overdue reports whether people must be reminded of anything.
-func (m *machine) overdue(r rules, now time.Time) bool {
+// reminderDue reports whether an incident needs a reminder.
+func (m *machine) reminderDue(r rules, now time.Time) bool {
 	if r.repeat <= 0 {
 		return false
 	}
 	due := false
-	for _, t := range m.Troubles {
-		if !t.firing() || t.muted() {
+	for _, t := range m.Incidents {
+		if !t.firing() || t.silenced() {
 			continue
 		}
-		if t.Told.After(now) { // the clock was set back
-			t.Told = now
+		if t.NotifiedAt.After(now) { // the clock was set back
+			t.NotifiedAt = now
 		}
-		due = due || now.Sub(t.Told) >= r.repeat
+		due = due || now.Sub(t.NotifiedAt) >= r.repeat
 	}
 	return due
 }
 
-// remind is one message of all that is still down, but for what was told just now.
-func (m *machine) remind(now time.Time) Notification {
-	still := map[*trouble]bool{}
-	for _, t := range m.Troubles {
-		if t.firing() && !t.muted() && t.Told.Before(now) {
-			t.Told, still[t] = now, true
+// reminder returns one message about all that is still down, without what was sent just now.
+func (m *machine) reminder(now time.Time) Notification {
+	still := map[*incident]bool{}
+	for _, t := range m.Incidents {
+		if t.firing() && !t.silenced() && t.NotifiedAt.Before(now) {
+			t.NotifiedAt, still[t] = now, true
 		}
 	}
-	return m.news(StillDown, now, func(t *trouble) bool { return still[t] })
+	return m.compose(StillDown, now, func(t *incident) bool { return still[t] })
 }
 
-// news is a message about the troubles chosen; those that are over are forgotten.
-func (m *machine) news(event Event, now time.Time, chosen func(*trouble) bool) Notification {
-	n := Notification{Event: event, Host: m.seen.host, At: now}
+// compose returns a message about the chosen incidents, and deletes those that are over.
+func (m *machine) compose(event Event, now time.Time, chosen func(*incident) bool) Notification {
+	n := Notification{Event: event, Host: m.last.host, At: now}
 	over := map[string]bool{}
-	for _, app := range m.seen.apps {
+	for _, app := range m.last.apps {
 		a := AppNews{App: app.name, Description: app.description, Instances: len(app.instances)}
 		known := 0
 		for _, in := range app.instances {
 			name := instanceName(app.name, in.number)
-			t := m.Troubles[name]
+			t := m.Incidents[name]
 			switch {
 			case t == nil && in.class == stopped:
 				known++
@@ -195,7 +192,7 @@ func (m *machine) news(event Event, now time.Time, chosen func(*trouble) bool) N
 				a.add(in, t, event, now)
 				over[name] = event == Up
 			}
-			if t != nil && t.firing() && t.Well.IsZero() {
+			if t != nil && t.firing() && t.RecoveredAt.IsZero() {
 				a.Down++
 				known++
 			}
@@ -210,7 +207,7 @@ func (m *machine) news(event Event, now time.Time, chosen func(*trouble) bool) N
 	}
 	for name, gone := range over {
 		if gone {
-			delete(m.Troubles, name)
+			delete(m.Incidents, name)
 		}
 	}
 	n.Title, n.Text = n.title(), n.text()

@@ -71,9 +71,9 @@ func story(r rules, frames ...string) []string {
 			fmt.Sscan(times, &looks)
 		}
 		for range looks {
-			m.observe(look(frame(words, now)), now)
-			for _, n := range m.tell(r, now) {
-				told = append(told, fmt.Sprintf("%s %s %s", brief(now.Sub(epoch)), n.Event, strings.Join(n.instances(), " ")))
+			m.observe(takeSnapshot(frame(words, now)), now)
+			for _, n := range m.notifications(r, now) {
+				told = append(told, fmt.Sprintf("%s %s %s", formatDuration(now.Sub(epoch)), n.Event, strings.Join(n.instances(), " ")))
 			}
 			now = now.Add(5 * time.Second)
 		}
@@ -143,18 +143,18 @@ func (w *witness) see(c class, there bool, now time.Time, step time.Duration) {
 		*w = witness{}
 		return
 	}
-	if c != fine {
+	if c != up {
 		w.fineFor, w.started = 0, false
 	}
 	switch c {
-	case bad:
+	case down:
 		if w.lastBad {
 			w.badFor += step
 		}
 		w.lastBad, w.away = true, time.Time{}
 		return
 	case unknown:
-	case fine:
+	case up:
 		if w.started {
 			w.fineFor = wasFine + step
 		}
@@ -164,7 +164,7 @@ func (w *witness) see(c class, there bool, now time.Time, step time.Duration) {
 		if w.away.IsZero() {
 			w.away = now
 		}
-		if now.Sub(w.away) >= absence {
+		if now.Sub(w.away) >= stoppedTimeout {
 			w.known = false
 		}
 	}
@@ -185,7 +185,7 @@ func newTrial(r rules, step time.Duration) *trial {
 }
 
 func (tr *trial) look(words string) error {
-	s := look(frame(words, tr.now))
+	s := takeSnapshot(frame(words, tr.now))
 	classes := map[string]class{}
 	for _, app := range s.apps {
 		for _, in := range app.instances {
@@ -202,15 +202,15 @@ func (tr *trial) look(words string) error {
 		w.see(c, there, tr.now, tr.step)
 	}
 	tr.m.observe(s, tr.now)
-	for _, n := range tr.m.tell(tr.r, tr.now) {
+	for _, n := range tr.m.notifications(tr.r, tr.now) {
 		if err := tr.check(n, classes); err != nil {
 			return fmt.Errorf("%s: %w", n.Title, err)
 		}
 	}
 	for name, w := range tr.witnesses {
-		if c := classes[name]; c == bad && !w.known && w.badFor >= tr.r.hold+maxHold+tr.step {
+		if c := classes[name]; c == down && !w.known && w.badFor >= tr.r.hold+maxBatchWait+tr.step {
 			return fmt.Errorf("no receiver was told that %s is down", name)
-		} else if c == fine && w.known && w.fineFor >= tr.r.steady()+maxHold+tr.step {
+		} else if c == up && w.known && w.fineFor >= tr.r.recoveryHold()+maxBatchWait+tr.step {
 			return fmt.Errorf("no receiver was told that %s is up", name)
 		}
 	}
@@ -228,17 +228,17 @@ func (tr *trial) check(n Notification, classes map[string]class) error {
 		due = due || tr.now.Sub(w.heard) >= tr.r.repeat
 		switch n.Event {
 		case Down:
-			if w.known || c != bad || w.badFor < tr.r.hold {
+			if w.known || c != down || w.badFor < tr.r.hold {
 				return fmt.Errorf("%s: known %v, class %d, bad for %s", name, w.known, c, w.badFor)
 			}
 			w.known = true
 		case Up:
-			if !w.known || c != fine || w.fineFor < tr.r.steady() {
+			if !w.known || c != up || w.fineFor < tr.r.recoveryHold() {
 				return fmt.Errorf("%s: known %v, class %d, fine for %s", name, w.known, c, w.fineFor)
 			}
 			w.known = false
 		case StillDown:
-			if !w.known || c != bad && c != unknown || w.heard.Equal(tr.now) {
+			if !w.known || c != down && c != unknown || w.heard.Equal(tr.now) {
 				return fmt.Errorf("%s: known %v, class %d, told %s", name, w.known, c, w.heard)
 			}
 		case Test:
@@ -326,8 +326,8 @@ func (tr *trial) reborn(t *testing.T) {
 	if err := json.Unmarshal(data, next); err != nil {
 		t.Fatal(err)
 	}
-	if len(next.Troubles) != len(tr.m.Troubles) {
-		t.Fatalf("%d troubles became %d", len(tr.m.Troubles), len(next.Troubles))
+	if len(next.Incidents) != len(tr.m.Incidents) {
+		t.Fatalf("%d troubles became %d", len(tr.m.Incidents), len(next.Incidents))
 	}
 	tr.m = next
 	for _, w := range tr.witnesses {
@@ -353,8 +353,8 @@ func TestOneOutageOneMessage(t *testing.T) {
 				}
 			}
 			now := epoch.Add(time.Duration(second) * time.Second)
-			m.observe(look(frame(string(state), now)), now)
-			for _, n := range m.tell(r, now) {
+			m.observe(takeSnapshot(frame(string(state), now)), now)
+			for _, n := range m.notifications(r, now) {
 				events[n.Event]++
 			}
 		}
@@ -369,8 +369,8 @@ func TestTellBetweenReports(t *testing.T) {
 	m, r, now := newMachine(), rules{hold: time.Minute}, epoch
 	step := func(words string, d time.Duration) []Notification {
 		now = now.Add(d)
-		m.observe(look(frame(words, now)), now)
-		return m.tell(r, now)
+		m.observe(takeSnapshot(frame(words, now)), now)
+		return m.notifications(r, now)
 	}
 	step("DU", 0)
 	step("DD", 5*time.Second)
@@ -378,10 +378,10 @@ func TestTellBetweenReports(t *testing.T) {
 		t.Fatalf("did not wait for the second: %s", n[0].Title)
 	}
 	next := m.next(r, now)
-	if !next.Equal(now.Add(maxHold)) {
-		t.Fatalf("next is %s after, want %s", next.Sub(now), maxHold)
+	if !next.Equal(now.Add(maxBatchWait)) {
+		t.Fatalf("next is %s after, want %s", next.Sub(now), maxBatchWait)
 	}
-	if n := m.tell(r, next); len(n) != 1 || n[0].Title != "DOWN: a@1 on web1" {
+	if n := m.notifications(r, next); len(n) != 1 || n[0].Title != "DOWN: a@1 on web1" {
 		t.Errorf("told %v", n)
 	}
 	if next := m.next(r, next); !next.IsZero() {
@@ -404,8 +404,8 @@ func TestClockSetBackWhileWaiting(t *testing.T) {
 		} else if i > 12 {
 			words = "D?" // the second never comes
 		}
-		m.observe(look(frame(words, now)), now)
-		for _, n := range m.tell(r, now) {
+		m.observe(takeSnapshot(frame(words, now)), now)
+		for _, n := range m.notifications(r, now) {
 			got = append(got, n.Title)
 		}
 	}
@@ -423,8 +423,8 @@ func TestClockSetBack(t *testing.T) {
 		if i > 20 {
 			now = now.Add(-24 * time.Hour)
 		}
-		m.observe(look(frame("D", now)), now)
-		for _, n := range m.tell(r, now) {
+		m.observe(takeSnapshot(frame("D", now)), now)
+		for _, n := range m.notifications(r, now) {
 			got = append(got, n.Event)
 		}
 	}

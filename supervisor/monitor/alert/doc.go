@@ -1,19 +1,22 @@
-// Package alert tells people what changes for the worse, and when it is well
-// again, from the reports of the host's monitor.
+// Package alert sends messages about instances that go down and come up, from the
+// reports of the host's monitor.
 //
-// It promises that no alert is sent for what lasted shorter than alerts.for, of what
-// the operator did or of what could not be learned; that receivers who heard of a
-// trouble hears of its end, and again every alerts.repeat until then, unless the
-// operator ends it: what is no longer configured, or in the operator's hands for
-// ten minutes, is over without a word, for the operator who did that knows; that one
-// cause makes one message, however many instances it takes down; and that what
-// was firing and what was still to be delivered outlive the monitor's death: a
-// message is delivered twice only if the monitor dies between the moment a
-// target has taken it and the moment that is on disk. A monitor that finds no
-// configuration keeps all of it for when there is one.
+// No alert is sent for shorter outages than alerts.for, operator actions, or unknown
+// states. Receivers of a message about an incident also get one about its end, and
+// reminders every alerts.repeat until then. An incident ends without a message if its
+// instance is no longer configured, or stopped for ten minutes: the operator who did
+// that knows. One cause makes one message, however many instances it takes down.
+// Incidents and undelivered messages outlive the monitor: a message is delivered
+// twice only if the monitor dies after a target accepted it and before that is on
+// disk. A monitor that finds no configuration keeps them until there is one.
 //
 // A target that hangs or is gone delays neither the monitor nor other targets:
-// each message is delivered by a process of its own, which has a deadline.
+// each message is delivered by its own process, which has a deadline.
+//
+// The package owns incidents (decide.go, incident.go: pure), the queue of each target
+// (queue.go: pure), the loop around both, the state file, delivery, and the redaction
+// of notification URLs. It imports the root package, supervisor/monitor and its
+// durable, and supervisor/lockfile.
 //
 // It refuses to read a notification URL that others may read, and never shows
 // any part of one.

@@ -17,14 +17,14 @@ type loop struct {
 	*Alerter
 	*state
 	alerts fcgisup.Alerts
-	// unread tells that alerts are not known yet: news would have no receiver.
-	unread bool
-	// saved is what of the machine is on disk, by its fingerprint, and since when.
+	// noConfig means that alerts are not known yet: a message would have no receiver.
+	noConfig bool
+	// saved is the fingerprint of the machine on disk, savedAt when it was written.
 	saved   string
 	savedAt time.Time
-	// unsaved tells that the last save failed; why is said once.
+	// unsaved means that the last save failed; the reason is logged once.
 	unsaved bool
-	// changed tells that the queues differ from those on disk.
+	// changed means that the queues differ from those on disk.
 	changed bool
 	running int
 }
@@ -43,26 +43,26 @@ func (l *loop) run() {
 		l.publish()
 		timer.Reset(l.wait(time.Now()))
 		select {
-		case <-l.box.wake:
+		case <-l.inbox.wake:
 			l.observe()
 		case <-timer.C:
-			l.turn(time.Now())
+			l.evaluate(time.Now())
 		case alerts := <-l.configs:
 			l.configure(alerts)
-			l.turn(time.Now())
+			l.evaluate(time.Now())
 		case r := <-l.results:
-			l.finished(r, time.Now())
+			l.recordOutcome(r, time.Now())
 		case until := <-l.closing:
-			l.finish(ctx, until, cancel)
+			l.drain(ctx, until, cancel)
 			return
 		}
 	}
 }
 
-// idle is how long nothing need happen.
-const idle = time.Hour
+// maxWait bounds the loop's timer.
+const maxWait = time.Hour
 
-// wait is until the next thing that has a time.
+// wait returns the time until the next timed event.
 func (l *loop) wait(now time.Time) time.Duration {
 	next := l.Machine.next(l.rules(), now)
 	for _, t := range l.alerts.To {
@@ -71,26 +71,26 @@ func (l *loop) wait(now time.Time) time.Duration {
 		}
 	}
 	if next.IsZero() {
-		return idle
+		return maxWait
 	}
-	return min(max(0, next.Sub(now)), idle)
+	return min(max(0, next.Sub(now)), maxWait)
 }
 
 func (l *loop) observe() {
-	l.box.mu.Lock()
-	seen, now := l.box.seen, l.box.at
-	l.box.seen = nil
-	l.box.mu.Unlock()
-	if seen == nil || l.unread {
+	l.inbox.mu.Lock()
+	newest, now := l.inbox.newest, l.inbox.at
+	l.inbox.newest = nil
+	l.inbox.mu.Unlock()
+	if newest == nil || l.noConfig {
 		return
 	}
-	l.Machine.observe(*seen, now)
-	l.turn(now)
+	l.Machine.observe(*newest, now)
+	l.evaluate(now)
 }
 
-// turn passes on what people should hear. It is on disk before anything is sent.
-func (l *loop) turn(now time.Time) {
-	for _, n := range l.Machine.tell(l.rules(), now) {
+// evaluate queues the messages that are due. They are on disk before any is sent.
+func (l *loop) evaluate(now time.Time) {
+	for _, n := range l.Machine.notifications(l.rules(), now) {
 		l.Count++
 		n.ID = newID(n.Host, now, l.Count)
 		level := slog.LevelWarn
@@ -112,9 +112,9 @@ func (l *loop) push(target string, n Notification, now time.Time) {
 	l.changed = true
 }
 
-// configure makes the queues those of the targets.
+// configure adds and removes queues so that each target has one.
 func (l *loop) configure(alerts fcgisup.Alerts) {
-	l.alerts, l.unread = alerts, false
+	l.alerts, l.noConfig = alerts, false
 	known := map[string]bool{}
 	for _, t := range alerts.To {
 		known[t.Name] = true
@@ -148,8 +148,8 @@ func (l *loop) begin(ctx context.Context, now time.Time) {
 	}
 }
 
-// finished takes in how an attempt ended. Its target may have been removed meanwhile.
-func (l *loop) finished(r outcome, now time.Time) {
+// recordOutcome records the result of an attempt. Its target may have been removed meanwhile.
+func (l *loop) recordOutcome(r outcome, now time.Time) {
 	l.running--
 	q := r.queue
 	if l.Queues[r.target] != q {
@@ -160,7 +160,7 @@ func (l *loop) finished(r outcome, now time.Time) {
 		why = r.err.Error()
 	}
 	n := q.Items[0].Notification
-	switch q.done(why, now) {
+	switch q.finish(why, now) {
 	case Delivered:
 		if q.failing {
 			l.log.Info("alerts are delivered again", "target", r.target)
@@ -179,19 +179,19 @@ func (l *loop) finished(r outcome, now time.Time) {
 	l.save(now)
 }
 
-// finish tries what has not been tried, as long as it may, and saves the rest.
-func (l *loop) finish(ctx, until context.Context, cancel context.CancelFunc) {
+// drain attempts what has not been attempted until the context until ends, and saves the rest.
+func (l *loop) drain(ctx, until context.Context, cancel context.CancelFunc) {
 	l.observe()
 	for l.begin(ctx, time.Now()); l.running > 0; l.begin(ctx, time.Now()) {
 		select {
 		case r := <-l.results:
-			l.finished(r, time.Now())
+			l.recordOutcome(r, time.Now())
 			continue
 		case <-until.Done():
 		}
 		cancel()
 		for ; l.running > 0; l.running-- {
-			l.interrupted(<-l.results)
+			l.recordInterrupted(<-l.results)
 		}
 		break
 	}
@@ -200,24 +200,24 @@ func (l *loop) finish(ctx, until context.Context, cancel context.CancelFunc) {
 	l.publish()
 }
 
-// interrupted takes in an attempt that Close cut short: if it got through anyway, it counts.
-func (l *loop) interrupted(r outcome) {
+// recordInterrupted records an attempt that Close cancelled: a success still counts.
+func (l *loop) recordInterrupted(r outcome) {
 	if r.err == nil {
-		r.queue.done("", time.Now())
+		r.queue.finish("", time.Now())
 	} else {
-		r.queue.give()
+		r.queue.release()
 	}
 }
 
-// progress is how old the state on disk may be while a trouble is pending: so
-// much of alerts.for is lost if the monitor is killed.
-func (r rules) progress() time.Duration {
+// saveInterval bounds the age of the state on disk while an incident is pending: a
+// killed monitor loses at most that much of alerts.for.
+func (r rules) saveInterval() time.Duration {
 	return min(max(r.hold/10, 5*time.Second), time.Minute)
 }
 
-// pending reports whether anything is on its way to be told.
-func (m *machine) pending() bool {
-	for _, t := range m.Troubles {
+// hasPending reports whether an incident has no message yet.
+func (m *machine) hasPending() bool {
+	for _, t := range m.Incidents {
 		if !t.firing() {
 			return true
 		}
@@ -227,7 +227,7 @@ func (m *machine) pending() bool {
 
 func (l *loop) save(now time.Time) {
 	print := l.Machine.fingerprint()
-	if stale := l.Machine.pending() && now.Sub(l.savedAt).Abs() >= l.rules().progress(); print == l.saved && !l.changed && !stale {
+	if stale := l.Machine.hasPending() && now.Sub(l.savedAt).Abs() >= l.rules().saveInterval(); print == l.saved && !l.changed && !stale {
 		return
 	}
 	l.failed = l.store.save(l.state)
@@ -244,12 +244,12 @@ func (l *loop) save(now time.Time) {
 	}
 }
 
-// fingerprint changes when the machine knows something that it must not forget.
+// fingerprint changes with what the machine must not forget.
 func (m *machine) fingerprint() string {
 	var out strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(m.Troubles)) {
-		t := m.Troubles[name]
-		fmt.Fprintln(&out, name, t.Told.UnixNano(), t.Well.IsZero(), t.Away.IsZero())
+	for _, name := range slices.Sorted(maps.Keys(m.Incidents)) {
+		t := m.Incidents[name]
+		fmt.Fprintln(&out, name, t.NotifiedAt.UnixNano(), t.RecoveredAt.IsZero(), t.StoppedAt.IsZero())
 	}
 	return out.String()
 }

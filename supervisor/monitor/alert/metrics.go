@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TargetStatus is how one target does.
+// TargetStatus is the delivery status of one target.
 type TargetStatus struct {
 	Target string `json:"target"`
 	// Kind is the key that configures it: url_file, url_env, exec.
@@ -21,7 +21,7 @@ type TargetStatus struct {
 	results map[Result]uint64
 }
 
-// view is what others may see of the loop's state.
+// view is the copy of the loop's state for other goroutines.
 type view struct {
 	targets []TargetStatus
 	firing  int
@@ -31,13 +31,13 @@ func (l *loop) publish() {
 	v := &view{}
 	for _, t := range l.alerts.To {
 		q := l.Queues[t.Name]
-		st := TargetStatus{Target: t.Name, Kind: t.Kind(), Pending: len(q.Items), Sent: q.sent, Error: q.why, results: map[Result]uint64{}}
+		st := TargetStatus{Target: t.Name, Kind: t.Kind(), Pending: len(q.Items), Sent: q.sent, Error: q.lastError, results: map[Result]uint64{}}
 		for _, r := range Results {
 			st.results[r] = q.counts[r]
 		}
 		v.targets = append(v.targets, st)
 	}
-	for _, t := range l.Machine.Troubles {
+	for _, t := range l.Machine.Incidents {
 		if t.firing() {
 			v.firing++
 		}
@@ -45,13 +45,13 @@ func (l *loop) publish() {
 	l.view.Store(v)
 }
 
-// Targets are how the targets do, in the order of the configuration.
+// Targets returns the status of each target, in the order of the configuration.
 func (a *Alerter) Targets() []TargetStatus { return a.view.Load().targets }
 
 var (
 	descSent    = prometheus.NewDesc("fcgisup_alerts_sent_total", "Messages by target and result: ok, expired and dropped are final, failed is an attempt that another follows.", []string{"target", "result"}, nil)
 	descPending = prometheus.NewDesc("fcgisup_alerts_pending", "Messages that a target has yet to take.", []string{"target"}, nil)
-	descFiring  = prometheus.NewDesc("fcgisup_alerts_firing", "Instances that people were told are down.", nil, nil)
+	descFiring  = prometheus.NewDesc("fcgisup_alerts_firing", "Instances for which a down message was sent.", nil, nil)
 )
 
 // Describe is prometheus.Collector's.

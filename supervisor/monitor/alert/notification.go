@@ -11,11 +11,11 @@ type Event string
 
 // The events.
 const (
-	// Down is the first message about a trouble.
+	// Down is the first message about an incident.
 	Down Event = "down"
 	// StillDown repeats it.
 	StillDown Event = "still_down"
-	// Up is the last message about a trouble.
+	// Up is the last message about an incident.
 	Up Event = "up"
 	// Test is sent by "fcgisup alert test".
 	Test Event = "test"
@@ -43,7 +43,7 @@ type AppNews struct {
 	Instances int `json:"instances"`
 	Down      int `json:"down"`
 	Changed   int `json:"changed"`
-	// Whole tells that no instance is left that could serve.
+	// Whole means that no instance is left that could serve.
 	Whole bool `json:"whole"`
 	// News are the changed ones, the first [MaxNews] of them.
 	News []InstanceNews `json:"news"`
@@ -72,7 +72,7 @@ func (i InstanceNews) down() time.Duration {
 	return time.Duration(i.DownSeconds * float64(time.Second))
 }
 
-func (a *AppNews) add(in instanceSight, t *trouble, event Event, now time.Time) {
+func (a *AppNews) add(in instanceSnapshot, t *incident, event Event, now time.Time) {
 	a.Changed++
 	if len(a.News) == MaxNews {
 		return
@@ -80,7 +80,7 @@ func (a *AppNews) add(in instanceSight, t *trouble, event Event, now time.Time) 
 	until := now
 	n := InstanceNews{Instance: in.number, Health: in.health, DownSince: t.Since, Error: t.Error}
 	if event == Up {
-		until = t.Well
+		until = t.RecoveredAt
 		n.UpSince = &until
 	}
 	n.DownSeconds = max(0, until.Sub(t.Since)).Seconds()
@@ -91,7 +91,7 @@ func (a *AppNews) add(in instanceSight, t *trouble, event Event, now time.Time) 
 func TestMessage(host string, now time.Time) Notification {
 	return Notification{
 		ID: newID(host, now, 0), Event: Test, Host: host, At: now, Apps: []AppNews{},
-		Title: words[Test] + ": alerts of fcgisup on " + host,
+		Title: eventWords[Test] + ": alerts of fcgisup on " + host,
 		Text:  "This is a test. Its receiver will get an alert when something goes down on " + host + ".\n",
 	}
 }

@@ -8,24 +8,23 @@ const (
 	// firstRetry is the wait after the first failure; it doubles up to lastRetry.
 	firstRetry = 5 * time.Second
 	lastRetry  = 5 * time.Minute
-	// lifetime is how long a message is tried: until the next morning.
-	lifetime = 24 * time.Hour
+	// maxMessageAge is how long delivery is attempted: until the next morning.
+	maxMessageAge = 24 * time.Hour
 )
 
-// queue are the messages that one target has yet to take, oldest first. Only
-// the first is tried, since its end must not come before a trouble. It has no
-// clock and no effects.
+// queue holds the undelivered messages of one target, oldest first. Only the first is attempted, since
+// the end of an incident must not arrive before its beginning. It has no clock and no effects.
 type queue struct {
 	Items []item `json:"items"`
 
-	// busy tells that the first is being tried.
+	// busy means that the first is being attempted.
 	busy bool
-	// failing tells that the last attempt has failed; why is said once.
+	// failing means that the last attempt failed; the reason is logged once.
 	failing bool
 	counts  map[Result]uint64
-	// why is the reason of the last failure, empty after a success.
-	why  string
-	sent time.Time
+	// lastError is the reason of the last failure, empty after a success.
+	lastError string
+	sent      time.Time
 }
 
 type item struct {
@@ -41,11 +40,11 @@ type Result string
 
 // The results.
 const (
-	// Delivered was taken by the target.
+	// Delivered was accepted by the target.
 	Delivered Result = "ok"
 	// Failed is one attempt; another follows.
 	Failed Result = "failed"
-	// Expired has failed for a day, and is given up.
+	// Expired has failed for a day, and is not attempted again.
 	Expired Result = "expired"
 	// Dropped had to make room for newer ones, or its target is no longer configured.
 	Dropped Result = "dropped"
@@ -56,7 +55,7 @@ var Results = []Result{Delivered, Failed, Expired, Dropped}
 
 func newQueue() *queue { return &queue{counts: map[Result]uint64{}} }
 
-// push adds a message, and tells which one was dropped for it.
+// push adds a message, and returns the one that was dropped for it.
 func (q *queue) push(n Notification, now time.Time) (dropped *Notification) {
 	if len(q.Items) >= maxQueue {
 		oldest := 0
@@ -95,16 +94,16 @@ func (q *queue) take(now time.Time) (Notification, bool) {
 	return head.Notification, true
 }
 
-// done ends an attempt.
-func (q *queue) done(why string, now time.Time) Result {
-	q.busy, q.why = false, why
+// finish ends an attempt.
+func (q *queue) finish(why string, now time.Time) Result {
+	q.busy, q.lastError = false, why
 	head := &q.Items[0]
 	head.Attempts++
 	result := Failed
 	switch {
 	case why == "":
 		result, q.sent = Delivered, now
-	case now.Sub(head.Queued) >= lifetime:
+	case now.Sub(head.Queued) >= maxMessageAge:
 		result = Expired
 	}
 	q.counts[result]++
@@ -116,8 +115,8 @@ func (q *queue) done(why string, now time.Time) Result {
 	return result
 }
 
-// give ends an attempt that was interrupted: its outcome is unknown, so it does not count.
-func (q *queue) give() { q.busy = false }
+// release ends an attempt that was interrupted: its outcome is unknown, so it does not count.
+func (q *queue) release() { q.busy = false }
 
 func backoff(attempts int) time.Duration {
 	d := firstRetry

@@ -23,13 +23,13 @@ func TestQueueBackoff(t *testing.T) {
 		if _, ok := q.take(now); ok {
 			t.Fatal("two attempts at once")
 		}
-		q.done("it is gone", now)
+		q.finish("it is gone", now)
 	}
 	want := []time.Duration{0, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute}
 	if fmt.Sprint(gaps[:len(want)]) != fmt.Sprint(want) {
 		t.Errorf("waits %s, want %s", gaps[:len(want)], want)
 	}
-	if life := now.Sub(epoch); life < lifetime || life > lifetime+lastRetry {
+	if life := now.Sub(epoch); life < maxMessageAge || life > maxMessageAge+lastRetry {
 		t.Errorf("given up after %s", life)
 	}
 	if q.counts[Expired] != 1 || q.counts[Failed] != uint64(len(gaps)-1) {
@@ -62,7 +62,7 @@ func TestQueueFull(t *testing.T) {
 			t.Errorf("the newest is %q", last)
 		}
 		if busy {
-			if q.done("", epoch); q.Items[0].Notification.ID != "2" {
+			if q.finish("", epoch); q.Items[0].Notification.ID != "2" {
 				t.Errorf("the next is %q", q.Items[0].Notification.ID)
 			}
 		}

@@ -14,23 +14,23 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
-// hidden stands for what is not shown.
-const hidden = "…"
+// redacted replaces what is not shown.
+const redacted = "…"
 
-// redactor takes the parts of a notification URL out of foreign text. All of
+// redactor removes the parts of a notification URL from foreign text. All of
 // them count as secret: which of them are differs from service to service.
 type redactor struct {
 	// parts matches any of them; nil: there are none.
 	parts *regexp.Regexp
-	// mute tells that a part is too short to be found without tearing the text apart.
-	mute bool
+	// tooShort means that a part is too short to be found without damage to the text.
+	tooShort bool
 }
 
 const (
-	// shortest is the least length of a part that is looked for, in bytes.
-	shortest = 4
-	// shortestPiece is that of a piece of one, as services take tokens apart.
-	shortestPiece = 6
+	// minPartLen is the least length of a part that is looked for, in bytes.
+	minPartLen = 4
+	// minPieceLen is that of a piece of one, as services split tokens.
+	minPieceLen = 6
 )
 
 func newRedactor(raw string) redactor {
@@ -40,11 +40,11 @@ func newRedactor(raw string) redactor {
 	}
 	parts := map[string]bool{}
 	add := func(s string) {
-		if len(s) >= shortest && !public(raw, s) {
+		if len(s) >= minPartLen && !isPublic(raw, s) {
 			parts[s] = true
 		}
 	}
-	for _, part := range urlParts(raw, &r.mute) {
+	for _, part := range urlParts(raw, &r.tooShort) {
 		add(part)
 		add(fcgisup.Printable(part))
 		add(strings.Trim(strconv.Quote(part), `"`))
@@ -52,7 +52,7 @@ func newRedactor(raw string) redactor {
 		add(url.PathEscape(part))
 		add(base64.StdEncoding.EncodeToString([]byte(part)))
 		for _, piece := range pieces(part) {
-			if len(piece) >= shortestPiece {
+			if len(piece) >= minPieceLen {
 				add(piece)
 			}
 		}
@@ -64,7 +64,7 @@ func newRedactor(raw string) redactor {
 	slices.SortFunc(quoted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	re, err := regexp.Compile("(?i)(" + strings.Join(quoted, "|") + ")")
 	if err != nil || len(quoted) == 0 {
-		r.mute = true
+		r.tooShort = true
 		return r
 	}
 	r.parts = re
@@ -78,7 +78,7 @@ func urlParts(raw string, mute *bool) []string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host+u.Opaque+u.Path == "" {
 		for _, piece := range pieces(raw) {
-			if len(piece) >= shortest {
+			if len(piece) >= minPartLen {
 				all = append(all, piece)
 			}
 		}
@@ -87,10 +87,10 @@ func urlParts(raw string, mute *bool) []string {
 	all = append(all, u.Opaque, u.Fragment, u.RawQuery, u.EscapedPath(), u.Path)
 	if u.User != nil {
 		password, _ := u.User.Password()
-		*mute = len(password) > 0 && len(password) < shortest
+		*mute = len(password) > 0 && len(password) < minPartLen
 		all = append(all, u.User.String(), u.User.Username(), password, u.User.Username()+":"+password)
 	}
-	if !networkName(u.Hostname()) {
+	if !isNetworkName(u.Hostname()) {
 		all = append(all, u.Hostname(), u.Port(), u.Host)
 	}
 	for _, path := range []string{u.Path, u.EscapedPath()} {
@@ -105,19 +105,19 @@ func urlParts(raw string, mute *bool) []string {
 	return all
 }
 
-// harmless are words of notification URLs that tell nothing, but stand in many errors.
-var harmless = map[string]bool{
+// harmlessWords are words of notification URLs that hold no secret and occur in many errors.
+var harmlessWords = map[string]bool{
 	"http": true, "https": true, "hook": true, "webhook": true, "telegram": true, "discord": true, "shoutrrr": true, "json": true, "true": true, "false": true,
 }
 
-// public tells that a part of a URL may be shown: it is such a word, or names the service.
-func public(raw, part string) bool {
+// isPublic reports whether a part of a URL may be shown: it is such a word, or names the service.
+func isPublic(raw, part string) bool {
 	scheme, _, isURL := strings.Cut(raw, "://")
-	return harmless[strings.ToLower(part)] || isURL && strings.EqualFold(part, scheme)
+	return harmlessWords[strings.ToLower(part)] || isURL && strings.EqualFold(part, scheme)
 }
 
-// networkName tells a host that is one from a token that stands in its place.
-func networkName(host string) bool {
+// isNetworkName reports whether the host part of a URL is a host, and not a token.
+func isNetworkName(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || host == "localhost" || strings.Contains(host, ".")
 }
@@ -130,29 +130,29 @@ func pieces(s string) []string {
 
 var (
 	urlRule = pattern(`([A-Za-z][A-Za-z0-9+.-]*)://([^\s"'<>/?#]*)[^\s"'<>]*`)
-	// tokenRule is what keys look like, whosever they are.
+	// tokenRule matches what looks like a key, of any service.
 	tokenRule = pattern(`[A-Za-z0-9_%+=-]{20,}`)
 )
 
-// clean is one line of s with nothing of the URL in it.
+// clean returns one line of s without any part of the URL.
 func (r redactor) clean(s string) string {
-	if r.mute {
+	if r.tooShort {
 		return "the reason is not shown, since it might show the URL"
 	}
 	// Cut to length at the end only, lest the cut leave half a token that nothing finds.
 	s = urlRule().ReplaceAllStringFunc(fcgisup.Printable(strings.TrimSpace(s)), func(m string) string {
 		parts := urlRule().FindStringSubmatch(m)
-		if strings.Contains(parts[2], "@") || !networkName(strings.Split(parts[2], ":")[0]) {
-			return parts[1] + "://" + hidden
+		if strings.Contains(parts[2], "@") || !isNetworkName(strings.Split(parts[2], ":")[0]) {
+			return parts[1] + "://" + redacted
 		}
-		return parts[1] + "://" + parts[2] + "/" + hidden
+		return parts[1] + "://" + parts[2] + "/" + redacted
 	})
 	if r.parts != nil {
-		s = r.parts.ReplaceAllLiteralString(s, hidden)
+		s = r.parts.ReplaceAllLiteralString(s, redacted)
 	}
 	s = tokenRule().ReplaceAllStringFunc(s, func(m string) string {
 		if strings.ContainsAny(m, "0123456789") {
-			return hidden
+			return redacted
 		}
 		return m
 	})

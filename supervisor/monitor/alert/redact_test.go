@@ -98,7 +98,7 @@ func TestEveryServiceTakesAMessage(t *testing.T) {
 					t.Errorf("%s: %v", name, p)
 				}
 			}()
-			text, params := order{Title: "the title", Text: "the text\n"}.message(service)
+			text, params := sendRequest{Title: "the title", Text: "the text\n"}.message(service)
 			if title, ok := params.Title(); title != "the title" && !strings.HasPrefix(text, "the title\n\nthe text") {
 				t.Errorf("%s: title %q %v, text %q", name, title, ok, text)
 			}
@@ -119,12 +119,12 @@ func FuzzRedact(f *testing.F) {
 		if strings.ContainsAny(got, "\n\x1b\x00") || len(got) > monitor.ForeignLimit {
 			t.Errorf("not one line: %q", got)
 		}
-		if len(raw) >= shortest && !public(raw, raw) && strings.Contains(got, raw) {
+		if len(raw) >= minPartLen && !isPublic(raw, raw) && strings.Contains(got, raw) {
 			t.Errorf("%q shows the URL: %q", raw, got)
 		}
 		mute := false
 		for _, part := range urlParts(raw, &mute) {
-			if len(part) >= shortest && !public(raw, part) && strings.Contains(got, part) && !mute {
+			if len(part) >= minPartLen && !isPublic(raw, part) && strings.Contains(got, part) && !mute {
 				t.Errorf("%q shows %q: %q", raw, part, got)
 			}
 		}

@@ -210,7 +210,7 @@ func TestNoConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &ring{}
-		a = start(t, Options{Unread: true, Dir: o.Dir}, r)
+		a = start(t, Options{NoConfig: true, Dir: o.Dir}, r)
 		for range 200 {
 			stranger := frame("x", time.Now())
 			stranger.ConfigError = "there is no configuration"

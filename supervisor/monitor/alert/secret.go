@@ -16,8 +16,8 @@ import (
 // maxURL bounds a notification URL and the file around it, in bytes.
 const maxURL = 8 << 10
 
-// secretURL is the notification URL of a target, read again each time: who
-// changes the file need not tell the monitor.
+// secretURL returns the notification URL of a target. It reads the file each time, so
+// that a change needs no reload.
 func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
 	if t.URLEnv != "" {
 		v := getenv(t.URLEnv)
@@ -41,8 +41,8 @@ func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
 	return url, nil
 }
 
-// CheckFile tells why a target's file cannot be used by who asks: nil if it
-// can. The error names the file and never what is in it.
+// CheckFile returns why this process cannot use a target's file, nil if it
+// can. The error names the file and quotes nothing of it.
 func CheckFile(path string) error {
 	_, err := secretURL(fcgisup.Target{URLFile: path}, nil)
 	return err

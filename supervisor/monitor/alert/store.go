@@ -22,8 +22,8 @@ const (
 // stateVersion is that of the file's format.
 const stateVersion = 1
 
-// state is what outlives the monitor: who is known to be down, and what is yet
-// to be delivered, in one file, so that neither is ever without the other.
+// state is what outlives the monitor: incidents and undelivered messages, in one file, so that
+// they always agree.
 type state struct {
 	Version int `json:"version"`
 	// Count numbers the messages.
@@ -42,7 +42,7 @@ type store struct {
 	lock *lockfile.Lock
 }
 
-// open takes the directory for this process alone: two would tell everything twice.
+// openStore locks the directory for this process: two monitors would send everything twice.
 func openStore(dir string) (*store, error) {
 	if dir == "" {
 		return &store{}, nil
@@ -64,8 +64,8 @@ func (s *store) close() {
 	}
 }
 
-// load reads the state; what cannot be read is put aside, and told in the error
-// beside a state to begin with.
+// load reads the state. A file that cannot be read is moved aside; load then returns an empty state
+// and the error.
 func (s *store) load() (*state, error) {
 	if s.dir == "" {
 		return newState(), nil
@@ -90,7 +90,7 @@ func (s *store) load() (*state, error) {
 	return st, nil
 }
 
-// readRegular does not wait for the other end of a pipe that stands in the file's place.
+// readRegular reads a file, and does not block if it is a pipe.
 func readRegular(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -100,17 +100,17 @@ func readRegular(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// check refuses what could not be worked with.
+// check rejects a state that could not be used.
 func (st *state) check() error {
 	if st.Version != stateVersion {
 		return fmt.Errorf("it has version %d, not %d", st.Version, stateVersion)
 	}
-	if st.Machine == nil || st.Machine.Troubles == nil || st.Queues == nil {
+	if st.Machine == nil || st.Machine.Incidents == nil || st.Queues == nil {
 		return errors.New("it is incomplete")
 	}
-	for name, t := range st.Machine.Troubles {
+	for name, t := range st.Machine.Incidents {
 		if t == nil {
-			return fmt.Errorf("it has no trouble of %q", name)
+			return fmt.Errorf("it has no incident of %q", name)
 		}
 	}
 	for name, q := range st.Queues {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var words = map[Event]string{Down: "DOWN", StillDown: "STILL DOWN", Up: "UP", Test: "TEST"}
+var eventWords = map[Event]string{Down: "DOWN", StillDown: "STILL DOWN", Up: "UP", Test: "TEST"}
 
 // maxNamed is how many names a line may hold before they are counted instead.
 const maxNamed = 4
@@ -22,7 +22,7 @@ func (n Notification) title() string {
 		}
 		apps = append(apps, a.subject(n.Event))
 	}
-	return fmt.Sprintf("%s: %s on %s", words[n.Event], strings.Join(apps, ", "), n.Host)
+	return fmt.Sprintf("%s: %s on %s", eventWords[n.Event], strings.Join(apps, ", "), n.Host)
 }
 
 // subject names what of the app has changed, as short as it can.
@@ -38,7 +38,7 @@ func (a AppNews) subject(event Event) string {
 	return a.names(a.News)
 }
 
-// all tells that the message is about every instance that is not stopped.
+// all reports whether the message is about every instance that is not stopped.
 func (a AppNews) all(event Event) bool {
 	if event == Up {
 		return a.Changed == a.Instances
@@ -57,7 +57,7 @@ func (a AppNews) names(news []InstanceNews) string {
 // maxText bounds a text, in bytes: several services refuse more than 4096, title included.
 const maxText = 3000
 
-// shorten ends a text at a line that fits.
+// shorten cuts a text after the last line that fits.
 func shorten(s string, most int) string {
 	const rest = "  …\n"
 	if len(s) <= most {
@@ -67,7 +67,7 @@ func shorten(s string, most int) string {
 	return s[:strings.LastIndexByte(s, '\n')+1] + rest
 }
 
-// text is a paragraph per app: how many, then what went wrong, like with like.
+// text has a paragraph per app: how many, then what went wrong, grouped by error.
 func (n Notification) text() string {
 	var out strings.Builder
 	for _, a := range n.Apps {
@@ -76,8 +76,8 @@ func (n Notification) text() string {
 			fmt.Fprintf(&out, " (%s)", a.Description)
 		}
 		fmt.Fprintf(&out, ": %s\n", a.summary(n.Event))
-		for _, group := range alike(a.News) {
-			fmt.Fprintf(&out, "  %s %s\n", a.names(group), fate(n.Event, group, n.At.Location()))
+		for _, group := range groupByError(a.News) {
+			fmt.Fprintf(&out, "  %s %s\n", a.names(group), describeOutage(n.Event, group, n.At.Location()))
 		}
 		if more := a.Changed - len(a.News); more > 0 {
 			fmt.Fprintf(&out, "  and %d more\n", more)
@@ -111,8 +111,8 @@ func count(n int) string {
 	return fmt.Sprintf("%d instances", n)
 }
 
-// alike groups instances by what went wrong, in the order of the first of each.
-func alike(news []InstanceNews) [][]InstanceNews {
+// groupByError groups instances by error, in the order of the first of each.
+func groupByError(news []InstanceNews) [][]InstanceNews {
 	var groups [][]InstanceNews
 	for _, in := range news {
 		i := slices.IndexFunc(groups, func(g []InstanceNews) bool { return g[0].Error == in.Error })
@@ -125,14 +125,14 @@ func alike(news []InstanceNews) [][]InstanceNews {
 	return groups
 }
 
-// fate is since when a group is or was down, how long, and why; of several, the longest.
-func fate(event Event, group []InstanceNews, zone *time.Location) string {
+// describeOutage returns since when a group is or was down, how long, and why; of several, the longest.
+func describeOutage(event Event, group []InstanceNews, zone *time.Location) string {
 	worst := slices.MaxFunc(group, func(a, b InstanceNews) int { return int(a.down() - b.down()) })
 	why := worst.Error
 	if why != "" {
 		why = ": " + why
 	}
-	since, long := worst.DownSince.In(zone).Format(clock), brief(worst.down())
+	since, long := worst.DownSince.In(zone).Format(clock), formatDuration(worst.down())
 	if event == Up {
 		return fmt.Sprintf("down from %s to %s, for %s%s", since, worst.UpSince.In(zone).Format(clock), long, why)
 	}
@@ -141,8 +141,8 @@ func fate(event Event, group []InstanceNews, zone *time.Location) string {
 
 const clock = "2006-01-02 15:04:05 MST"
 
-// brief is a duration without what is not needed to know: 1h2m, 40s.
-func brief(d time.Duration) string {
+// formatDuration rounds to minutes from an hour on, else to seconds: 1h2m, 40s.
+func formatDuration(d time.Duration) string {
 	if d >= time.Hour {
 		d = d.Round(time.Minute)
 	} else {

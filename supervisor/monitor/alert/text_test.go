@@ -17,8 +17,8 @@ func told(t *testing.T, event Event, edit func(*monitor.Report), frames ...strin
 		for range 14 {
 			r := frame(f, now)
 			edit(r)
-			m.observe(look(r), now)
-			for _, n := range m.tell(rules{hold: time.Minute}, now) {
+			m.observe(takeSnapshot(r), now)
+			for _, n := range m.notifications(rules{hold: time.Minute}, now) {
 				if n.Event == event {
 					return n
 				}
@@ -128,7 +128,7 @@ func TestBrief(t *testing.T) {
 		0: "0s", 400 * time.Millisecond: "0s", 40 * time.Second: "40s", time.Minute: "1m", 70 * time.Second: "1m10s",
 		10 * time.Minute: "10m", time.Hour: "1h", 2*time.Hour + 10*time.Minute + 29*time.Second: "2h10m", 100 * time.Hour: "100h",
 	} {
-		if got := brief(d); got != want {
+		if got := formatDuration(d); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
 		}
 	}

@@ -19,13 +19,13 @@ import (
 const SendCommand = "send"
 
 // courier delivers by way of this very program, also after an upgrade has replaced its file.
-func courier() alert.Courier {
-	return alert.Courier{Self: []string{"/proc/self/exe", "alert", SendCommand}, Environ: os.Environ()}
+func courier() alert.Sender {
+	return alert.Sender{Self: []string{"/proc/self/exe", "alert", SendCommand}, Environ: os.Environ()}
 }
 
 // newAlerter tells the targets of the configuration, if it could be read, what the monitor reports.
 func newAlerter(alerts fcgisup.Alerts, unread bool, dir string, log *slog.Logger) (*alert.Alerter, error) {
-	return alert.New(alert.Options{Alerts: alerts, Unread: unread, Dir: dir, Log: log, Deliver: courier().Deliver})
+	return alert.New(alert.Options{Alerts: alerts, NoConfig: unread, Dir: dir, Log: log, Deliver: courier().Deliver})
 }
 
 // TestAlerts sends a test to every target, or to the one with a name.

@@ -24,13 +24,13 @@ import (
 // TestMain lets this binary be the process that speaks to a service.
 func TestMain(m *testing.M) {
 	if os.Getenv("ALERT_TEST_ROLE") == "speak" {
-		os.Exit(Speak(os.Stdin, os.Stdout))
+		os.Exit(SendOne(os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
 }
 
-func courier(env ...string) Courier {
-	return Courier{Self: []string{"/proc/self/exe"}, Environ: append([]string{"PATH=/usr/bin:/bin", "ALERT_TEST_ROLE=speak"}, env...)}
+func courier(env ...string) Sender {
+	return Sender{Self: []string{"/proc/self/exe"}, Environ: append([]string{"PATH=/usr/bin:/bin", "ALERT_TEST_ROLE=speak"}, env...)}
 }
 
 // message is one with all there can be.

@@ -15,30 +15,30 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
-// order is what [Speak] reads: the only way on which a URL travels.
-type order struct {
+// sendRequest is what [SendOne] reads: a URL is passed in no other way.
+type sendRequest struct {
 	URL   string `json:"url"`
 	Title string `json:"title"`
 	Text  string `json:"text"`
 }
 
-// answer is what [Speak] writes.
-type answer struct {
+// sendReply is what [SendOne] writes.
+type sendReply struct {
 	Error string `json:"error"`
 }
 
-// Speak sends one message through shoutrrr: the whole life of a process of its
-// own, since libraries of so many services may hang, or panic with a URL in the
-// trace. It reads an order and writes an answer; the result is the exit code.
-func Speak(in io.Reader, out io.Writer) int {
-	var o order
+// SendOne sends one message through shoutrrr. It is all that its process does, since libraries of so
+// many services may hang, or panic with a URL in the trace. It reads a request and writes a reply; the
+// result is the exit code.
+func SendOne(in io.Reader, out io.Writer) int {
+	var o sendRequest
 	err := json.NewDecoder(io.LimitReader(in, 1<<20)).Decode(&o)
 	if err != nil {
 		err = errors.New("cannot read what to send")
 	} else {
 		err = o.send()
 	}
-	a := answer{}
+	a := sendReply{}
 	if err != nil {
 		a.Error = newRedactor(o.URL).clean(err.Error())
 	}
@@ -52,14 +52,14 @@ func Speak(in io.Reader, out io.Writer) int {
 // their own. It is shorter than that of the process, so that there is a reason to show.
 const httpTimeout = 20 * time.Second
 
-func (o order) send() (err error) {
+func (o sendRequest) send() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the library panicked: %v", p)
 		}
 	}()
-	heard := &listener{next: http.DefaultTransport}
-	http.DefaultClient.Transport, http.DefaultClient.Timeout = heard, httpTimeout
+	result := &httpResult{next: http.DefaultTransport}
+	http.DefaultClient.Transport, http.DefaultClient.Timeout = result, httpTimeout
 	service, err := o.service()
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func (o order) send() (err error) {
 	if err := service.Send(message, params); err != nil {
 		return err
 	}
-	return heard.failure()
+	return result.failure()
 }
 
-// service is the one that the URL names, ready to send.
-func (o order) service() (types.Service, error) {
+// service returns the one that the URL names, ready to send.
+func (o sendRequest) service() (types.Service, error) {
 	services := &router.ServiceRouter{}
 	service, err := services.Locate(o.URL)
 	switch {
@@ -97,11 +97,11 @@ func (o order) service() (types.Service, error) {
 	return nil, err
 }
 
-// briefest bounds a text for the services that refuse more than 1024 characters.
-const briefest = 900
+// shortTextLimit bounds a text for the services that refuse more than 1024 characters.
+const shortTextLimit = 900
 
 // message puts the title where the service has a place for it, else into the text.
-func (o order) message(service types.Service) (string, *types.Params) {
+func (o sendRequest) message(service types.Service) (string, *types.Params) {
 	params, text := types.Params{}, o.Text
 	config := format.NewPropKeyResolver(format.GetServiceConfig(service))
 	_, err := config.Get(types.TitleKey)
@@ -113,7 +113,7 @@ func (o order) message(service types.Service) (string, *types.Params) {
 	case "zulip":
 		titled = false // it is a topic there, of at most 60 characters
 	case "pushover", "pagerduty":
-		text = shorten(text, briefest)
+		text = shorten(text, shortTextLimit)
 	}
 	if titled {
 		params.SetTitle(o.Title)
@@ -122,16 +122,16 @@ func (o order) message(service types.Service) (string, *types.Params) {
 	return o.Title + "\n\n" + text, &params
 }
 
-// listener remembers how HTTP went. Some services lose errors: telegram's calls
+// httpResult records the result of the last HTTP exchange. Some services lose errors: telegram's calls
 // a message delivered when there was no connection.
-type listener struct {
+type httpResult struct {
 	next http.RoundTripper
-	mu   sync.Mutex // err
+	mu   sync.Mutex // guards err
 	err  error
 }
 
 // RoundTrip is http.RoundTripper's.
-func (l *listener) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l *httpResult) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.next.RoundTrip(req)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *listener) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (l *listener) failure() error {
+func (l *httpResult) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err

@@ -17,9 +17,9 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-// Courier delivers messages, each by a process of its own.
-type Courier struct {
-	// Self is the argv that ends in [Speak].
+// Sender delivers messages, each by its own process.
+type Sender struct {
+	// Self is the argv that ends in [SendOne].
 	Self []string
 	// Environ is what the processes inherit, but for the variables that hold URLs.
 	Environ []string
@@ -30,8 +30,8 @@ type Courier struct {
 // outputCap is how much of what a process prints is kept, in bytes.
 const outputCap = 4 << 10
 
-// Deliver sends n to t, once. Its errors say nothing of a URL.
-func (c Courier) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Target, n Notification) error {
+// Deliver sends n to t, once. Its errors quote no part of a URL.
+func (c Sender) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Target, n Notification) error {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = 30 * time.Second
@@ -46,25 +46,25 @@ func (c Courier) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Tar
 	if err != nil {
 		return err
 	}
-	in, err := json.Marshal(order{URL: url, Title: n.Title, Text: n.Text})
+	in, err := json.Marshal(sendRequest{URL: url, Title: n.Title, Text: n.Text})
 	if err != nil {
 		return errors.New("internal error: cannot encode a message")
 	}
-	said, err := launch(ctx, c.Self, in, env)
-	var a answer
-	if json.Unmarshal(said.out, &a) == nil && a.Error != "" {
+	printed, err := runProgram(ctx, c.Self, in, env)
+	var a sendReply
+	if json.Unmarshal(printed.out, &a) == nil && a.Error != "" {
 		err = errors.New(newRedactor(url).clean(a.Error))
 	}
-	return err // without an answer of its own: how the process ended
+	return err // without a reply: how the process ended
 }
 
-func (c Courier) exec(ctx context.Context, t fcgisup.Target, n Notification, env []string) error {
+func (c Sender) exec(ctx context.Context, t fcgisup.Target, n Notification, env []string) error {
 	in, err := json.Marshal(n)
 	if err != nil {
 		return errors.New("internal error: cannot encode a message")
 	}
-	said, err := launch(ctx, t.Exec, append(in, '\n'), append(env, n.environment()...))
-	if last := (redactor{}).clean(lastLine(said.err)); err != nil && last != "" {
+	printed, err := runProgram(ctx, t.Exec, append(in, '\n'), append(env, n.environment()...))
+	if last := (redactor{}).clean(lastLine(printed.err)); err != nil && last != "" {
 		err = fmt.Errorf("%w: %s", err, last)
 	}
 	return err
@@ -86,15 +86,15 @@ func (n Notification) environment() []string {
 	}
 }
 
-// environment keeps the URLs of all targets from every process.
-func (c Courier) environment(to []fcgisup.Target) []string {
+// environment removes the variables that hold the URLs of targets.
+func (c Sender) environment(to []fcgisup.Target) []string {
 	return slices.DeleteFunc(slices.Clone(c.Environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		return fcgisup.ManagerVariable(name) || slices.ContainsFunc(to, func(t fcgisup.Target) bool { return t.URLEnv == name })
 	})
 }
 
-func (c Courier) getenv(name string) string {
+func (c Sender) getenv(name string) string {
 	for _, pair := range c.Environ {
 		if v, ok := strings.CutPrefix(pair, name+"="); ok {
 			return v
@@ -103,15 +103,15 @@ func (c Courier) getenv(name string) string {
 	return ""
 }
 
-// said is the end of what a process printed.
-type said struct{ out, err []byte }
+// output is the end of what a process printed.
+type output struct{ out, err []byte }
 
-// drain is how long what a process has left behind may hold its output open.
-const drain = 2 * time.Second
+// outputWait is how long processes that it left behind may hold its output open.
+const outputWait = 2 * time.Second
 
-// launch runs a program in a process group of its own, which ends with ctx, or
-// with us: the signal comes when the thread that forked ends, so that is kept.
-func launch(ctx context.Context, argv []string, in []byte, env []string) (said, error) {
+// runProgram runs a program in its own process group, which ends with ctx, or
+// with us: the signal comes when the thread that forked ends, so the thread is kept.
+func runProgram(ctx context.Context, argv []string, in []byte, env []string) (output, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var out, err capped
@@ -120,18 +120,18 @@ func launch(ctx context.Context, argv []string, in []byte, env []string) (said, 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &err
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = drain
+	cmd.WaitDelay = outputWait
 	failed := cmd.Run()
 	if errors.Is(failed, exec.ErrWaitDelay) {
 		// It has ended well, but not all of its group: that still holds the output.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		failed = nil
 	}
-	return said{out.bytes(), err.bytes()}, ending(ctx, failed)
+	return output{out.bytes(), err.bytes()}, exitReason(ctx, failed)
 }
 
-// ending says how a process ended, without its argv.
-func ending(ctx context.Context, err error) error {
+// exitReason returns how a process ended, without its argv.
+func exitReason(ctx context.Context, err error) error {
 	var (
 		exit *exec.ExitError
 		path *os.PathError
