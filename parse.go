@@ -109,7 +109,25 @@ func (d *decoder) syntaxError(data []byte, err error) {
 			at, msg = &yaml.Node{Line: line, Column: column}, what
 		}
 	}
+	if strings.Contains(msg, "tab character") || strings.Contains(msg, "cannot start any token") {
+		if line, column := indentedByTab(data, at.Line); line > 0 {
+			at, msg = &yaml.Node{Line: line, Column: column}, "a tab in the indentation; indent with spaces"
+		}
+	}
 	d.errorAt(at, "", "not YAML: %s", msg)
+}
+
+// indentedByTab returns the place of the first tab in the indentation from a line on; 0: there is none. yaml.v3 names
+// the line before it, or only the character.
+func indentedByTab(data []byte, from int) (line, column int) {
+	for text := range strings.Lines(string(data)) {
+		line++
+		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+		if at := strings.IndexByte(indent, '\t'); at >= 0 && line >= from {
+			return line, at + 1
+		}
+	}
+	return 0, 0
 }
 
 // foreignText returns the place of the first character that YAML does not allow in a file of UTF-8, and what it

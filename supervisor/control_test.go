@@ -172,7 +172,7 @@ func TestControlRestartsAndReloads(t *testing.T) {
 	}
 
 	code, body := call("POST", "/reload")
-	if code != http.StatusConflict || !strings.Contains(body, "cannot reload, going on as before: fcgisup.yaml:3:5: unknown key") {
+	if code != http.StatusConflict || !strings.Contains(body, "the previous configuration stays: fcgisup.yaml:3:5: unknown key") {
 		t.Errorf("a bad reload: %d %s", code, body)
 	}
 	eventually(t, "the status tells why", func() bool {

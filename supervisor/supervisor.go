@@ -240,7 +240,7 @@ func (s *Supervisor) Reload(ctx context.Context) (note string, err error) {
 	}
 	if err != nil {
 		s.noteConfig(ctx, err.Error())
-		return "", fmt.Errorf("cannot reload, going on as before: %w", err)
+		return "", fmt.Errorf("the previous configuration stays: %w", err)
 	}
 	s.noteConfig(ctx, "")
 	if note = s.unapplied(app); note != "" {

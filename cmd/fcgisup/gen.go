@@ -20,9 +20,9 @@ upstream (http block) and an nginx location (server block), each under a line
 "# ==> PATH <==".
 
 --out DIR writes DIR/systemd/* and DIR/nginx/* instead. It changes only files
-that differ and removes those of instances that no longer exist. --check
-compares with the files in DIR, or with the installed files if there is no
---out. It prints a unified diff and exits 1 if there is one.
+that differ, and removes those that it wrote for removed instances and apps.
+--check compares with the files in DIR, or with the installed files if there is
+no --out. It prints a unified diff and exits 1 if there is one.
 
 APPs are names in the configuration (default all). After -- comes the command of
 an app without a configuration. With neither a configuration nor a command, gen

@@ -112,7 +112,7 @@ func TestGenErrors(t *testing.T) {
 		}
 	}
 	got := fcgisupRun("gen", "--", "no-such-program")
-	if want := `fcgisup: cannot find the command: exec: "no-such-program": executable file not found in $PATH` + "\n"; got.code != term.ExitUsage || !strings.HasPrefix(got.err, want) {
+	if want := "fcgisup: cannot find the command no-such-program: it is not in $PATH\nhint: "; got.code != term.ExitUsage || !strings.HasPrefix(got.err, want) {
 		t.Errorf("exit %d, stderr %q", got.code, got.err)
 	}
 }

@@ -179,3 +179,43 @@ func TestReplaceFile(t *testing.T) {
 		t.Errorf("left behind: %v", files)
 	}
 }
+
+// TestGenRemovedApps: files of an app that the configuration has no more are a difference, and go. Others' stay: of another
+// configuration, of a command line, and what gen did not write. A run for some apps says nothing about others.
+func TestGenRemovedApps(t *testing.T) {
+	emptyDirectory(t)
+	dir := t.TempDir()
+	writeFile(t, "f.yaml", "apps: {a: {command: /x}, b: {command: /x, listen: '127.0.0.1:9000', instances: 2}}\n")
+	writeFile(t, "other.yaml", "apps: {c: {command: /x}}\n")
+	gen(t, "--config", "f.yaml", "--out", dir)
+	gen(t, "--config", "other.yaml", "--out", dir)
+	gen(t, "d", "--out", dir, "--", "/bin/true")
+	writeFile(t, filepath.Join(dir, "nginx/b-own-location.conf"), "# mine\n")
+	writeFile(t, "f.yaml", "apps: {a: {command: /x}}\n")
+	check := []string{"gen", "--check", "--out", dir, "--config", "f.yaml"}
+	if got := fcgisupRun(append(check, "a")...); got.code != term.ExitDone || got.out != "" {
+		t.Errorf("gen --check a: exit code %d\n%s", got.code, got.out)
+	}
+	got := fcgisupRun(check...)
+	if got.code != term.ExitFail || !strings.Contains(got.out, "--- "+dir+"/systemd/b-fastcgi@.service\n+++ /dev/null\n") || !strings.Contains(got.out, "--- "+dir+"/nginx/b-upstream.conf\n") {
+		t.Errorf("gen --check: exit code %d\n%s", got.code, got.out)
+	}
+	gen(t, "--config", "f.yaml", "--out", dir)
+	for path := range tree(t, dir) {
+		if strings.Contains(path, "b-") && path != "nginx/b-own-location.conf" {
+			t.Errorf("%s is still there", path)
+		}
+	}
+	for _, path := range []string{"systemd/a-fastcgi@.service", "systemd/c-fastcgi@.service", "systemd/d-fastcgi@.service", "nginx/b-own-location.conf"} {
+		if tree(t, dir)[path] == "" {
+			t.Errorf("%s is gone", path)
+		}
+	}
+	if got := fcgisupRun(check...); got.code != term.ExitDone {
+		t.Errorf("afterwards: exit code %d\n%s", got.code, got.out)
+	}
+	file := filepath.Join(dir, "nginx/a-upstream.conf")
+	if got := fcgisupRun("gen", "--config", "f.yaml", "--out", file); got.code != term.ExitUsage || !strings.HasPrefix(got.err, "fcgisup: --out: "+file+" is not a directory\nhint: ") {
+		t.Errorf("--out FILE: exit code %d, %s", got.code, got.err)
+	}
+}

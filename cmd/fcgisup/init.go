@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,9 +24,9 @@ func (c *cli) initCommand() *cobra.Command {
 		Use:   "init [NAME] [FILE]",
 		Short: "Write a first configuration",
 		Long: `init writes a configuration to FILE: that of a known program NAME, or a
-commented example. --list shows the known programs. FILE is
-/etc/fcgisup/fcgisup.yaml for root, otherwise ./fcgisup.yaml; - is standard
-output. init never overwrites a file.`,
+commented example. --list shows the known programs. Without FILE it writes the
+file of --config or $FCGISUP_CONFIG, else /etc/fcgisup/fcgisup.yaml for root and
+./fcgisup.yaml for others; - is standard output. init never overwrites a file.`,
 		Example: `  fcgisup init --list
   fcgisup init rt
   fcgisup init ./fcgisup.yaml`,
@@ -34,9 +35,12 @@ output. init never overwrites a file.`,
 			if list {
 				return listRecipes(c.Out)
 			}
-			content, path, err := initFile(args, os.Geteuid() == 0)
+			content, path, err := initFile(args, os.Geteuid() == 0, cmp.Or(c.Config, c.Getenv(fcgisup.EnvConfig)))
 			if err != nil {
 				return err
+			}
+			if c.Config != "" && path != c.Config {
+				return term.Usage(fmt.Errorf("init writes one file: --config names %s, the argument %s", c.Config, path))
 			}
 			if path == "-" {
 				_, err := c.Out.Write(content)
@@ -60,9 +64,10 @@ output. init never overwrites a file.`,
 }
 
 // initFile returns what init writes and where. A word with a slash, a dot or nothing but "-" is a file, any other a program.
-func initFile(args []string, root bool) (content []byte, path string, err error) {
-	content, path = fcgisup.Example, fcgisup.LocalConfig
-	if root {
+// Without a file it is the configuration that was named, else the usual one.
+func initFile(args []string, root bool, named string) (content []byte, path string, err error) {
+	content, path = fcgisup.Example, cmp.Or(named, fcgisup.LocalConfig)
+	if root && named == "" {
 		path = fcgisup.SystemConfig
 	}
 	if len(args) > 0 && !isFile(args[0]) {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -73,11 +74,11 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 	if err != nil {
 		return term.Usage(err)
 	}
+	apps := c.configured()
 	paths, err := peer.ControlPaths(path)
 	if err != nil {
-		return err
+		return notRunning(which, target, apps)
 	}
-	apps := c.configured()
 	app := control.AppNamed(apps, which.App)
 	if path == "" {
 		paths = slices.DeleteFunc(paths, func(p string) bool { return !which.MayBe(filepath.Base(filepath.Dir(p))) })
@@ -115,9 +116,25 @@ func (c *cli) each(ctx context.Context, path, arg, target, done string) error {
 		}
 	}
 	if !found {
-		return term.Hinted(fmt.Errorf("no supervisor on this host runs %s", which), "fcgisup status shows running instances; sleeping ones have no workers to restart")
+		return notRunning(which, target, apps)
 	}
 	return nil
+}
+
+// notRunning is the error of a selection without a supervisor: an app that sleeps, or none.
+func notRunning(which control.Selection, target string, apps []fcgisup.App) error {
+	err := fmt.Errorf("no supervisor on this host runs %s", which)
+	app := control.AppNamed(apps, which.App)
+	switch {
+	case app == nil && len(apps) > 0:
+		return term.Hinted(fmt.Errorf("%w, and the configuration has no such app", err), cmp.Or(term.DidYouMean(which.App, term.AppNames(apps)), "fcgisup status shows the instances of this host"))
+	case app != nil && which.Instance > app.Instances:
+		return term.Hinted(fmt.Errorf("there is no instance %s: the configuration has %s", which, term.Plural(app.Instances, "instance")), "fcgisup status "+which.App+" shows them")
+	case target == control.ReloadTarget:
+		return term.Hinted(err, "a sleeping app needs no reload, since its next start reads the configuration; fcgisup apply starts an app that is not installed")
+	default:
+		return term.Hinted(err, "a sleeping app has no workers to restart; fcgisup status shows the instances of this host")
+	}
 }
 
 // besides reports errors, and returns the last one.
@@ -168,13 +185,27 @@ func (c *cli) post(ctx context.Context, path, target string, in control.Selectio
 		return term.Hinted(fmt.Errorf("interrupted; the supervisor of %s continues", in), fmt.Sprintf("fcgisup status %s shows the result", in.App))
 	}
 	if err != nil {
-		return term.Hinted(fmt.Errorf("cannot finish %s: %w", in, err), fmt.Sprintf("fcgisup status %s --json shows its last lines", in))
+		return c.refused(target, in, err)
 	}
 	fmt.Fprintf(c.Out, "%s %s\n", in, done)
 	if answer.Note != "" {
 		fmt.Fprintf(c.Err, "fcgisup: %s\n", fcgisup.PrintableAtMost(answer.Note, control.MaxConfigError))
 	}
 	return nil
+}
+
+// refused is the error of a supervisor that could not be asked, or could not do it.
+func (c *cli) refused(target string, in control.Selection, err error) error {
+	var unreachable *control.UnreachableError
+	cause := strings.TrimPrefix(err.Error(), in.String()+": ")
+	switch {
+	case errors.As(err, &unreachable):
+		return err
+	case target == control.ReloadTarget:
+		return term.Hinted(fmt.Errorf("cannot reload %s: %s", in.App, cause), "fcgisup validate shows errors of the configuration, fcgisup status "+in.App+" those of its workers")
+	default:
+		return term.Hinted(fmt.Errorf("cannot restart %s: %s", in, cause), fmt.Sprintf("fcgisup status %s --json shows what its workers printed last", in))
+	}
 }
 
 // inOrder sorts .../rt-10/... behind .../rt-9/....

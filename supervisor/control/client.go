@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -164,27 +162,4 @@ func exchange(ctx context.Context, path, method, target string, read func(io.Rea
 // refusal makes an error that another process has sent printable, in one line.
 func refusal(s string) string {
 	return fcgisup.PrintableAtMost(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "), longestRefusal)
-}
-
-// unreachable drops the made-up URL from a client error.
-func unreachable(path string, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	err = fmt.Errorf("cannot reach the supervisor at %s: %w", path, err)
-	if errors.Is(err, fs.ErrPermission) {
-		return &permissionError{err}
-	}
-	return err
-}
-
-// permissionError is a control socket that its caller may not use.
-type permissionError struct{ error }
-
-func (e *permissionError) Unwrap() error { return e.error }
-
-// Hint is the next step.
-func (e *permissionError) Hint() string {
-	return "the control socket is its supervisor's user's; try as root"
 }

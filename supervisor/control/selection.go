@@ -24,8 +24,11 @@ func ParseSelection(s string) (Selection, error) {
 		return Selection{App: name}, nil
 	}
 	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 {
-		return Selection{}, fmt.Errorf("%q is neither APP nor APP@N", s)
+	switch {
+	case err != nil:
+		return Selection{}, fmt.Errorf("%q is neither APP nor APP@N: %q is not a number", s, number)
+	case n < 1:
+		return Selection{}, fmt.Errorf("there is no instance %s: instances are numbered from 1, as in %s@1", s, name)
 	}
 	return Selection{name, n}, nil
 }

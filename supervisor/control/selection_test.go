@@ -24,3 +24,22 @@ func TestMayBe(t *testing.T) {
 		}
 	}
 }
+
+// TestParseSelection: an error says which part of the argument is wrong.
+func TestParseSelection(t *testing.T) {
+	for arg, want := range map[string]string{
+		"rt": "", "rt@3": "",
+		"rt@0": "there is no instance rt@0: instances are numbered from 1, as in rt@1",
+		"rt@x": `"rt@x" is neither APP nor APP@N: "x" is not a number`,
+		"rt@":  `"rt@" is neither APP nor APP@N: "" is not a number`,
+	} {
+		which, err := ParseSelection(arg)
+		if text := ""; err != nil {
+			if text = err.Error(); text != want {
+				t.Errorf("%s: %s", arg, text)
+			}
+		} else if want != "" || which.String() != arg {
+			t.Errorf("%s: %v", arg, which)
+		}
+	}
+}

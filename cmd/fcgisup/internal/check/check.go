@@ -74,11 +74,14 @@ type checked struct {
 	Answer   string `json:"answer,omitempty"`
 	Sleeping bool   `json:"sleeping,omitempty"`
 	// Note says what was not asked, and why.
-	Note            string  `json:"note,omitempty"`
+	Note string `json:"note,omitempty"`
+	// Hint is the next step after an error.
+	Hint            string  `json:"hint,omitempty"`
 	DurationSeconds float64 `json:"duration_seconds"`
 
-	code int
-	err  error
+	network string
+	code    int
+	err     error
 }
 
 // New asks the supervisors of this host.
@@ -88,8 +91,8 @@ func New(env *term.Env) *Checker {
 
 // Define adds the flags of "fcgisup check".
 func (k *Checker) Define(f *pflag.FlagSet) {
-	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of an additional control socket, beside those below "+control.Root)
-	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all)")
+	f.StringVar(&k.supervisors.Extra, "control", "", "`PATH` of an additional control socket, beside those below "+control.Root+"; not with ADDRESS")
+	f.StringVar(&k.app, "app", "", "`NAME` of the app (default all); not with ADDRESS")
 	f.BoolVar(&k.json, "json", false, "JSON array of objects with address, result, status, error and others")
 	f.DurationVar(&k.timeout, "timeout", 5*time.Second, "`DURATION` of each request at most")
 	f.StringVar(&k.request.Path, "path", "", "`PATH` of the request (default: a ping)")
@@ -160,7 +163,7 @@ func (k *Checker) Run(ctx context.Context, args []string, changed func(flag stri
 }
 
 func (t target) ask(ctx context.Context) checked {
-	r := checked{Instance: t.name, Address: t.request.Address}
+	r := checked{Instance: t.name, Address: t.request.Address, network: t.request.Network}
 	before, st, known := t.look(ctx, false)
 	switch {
 	case st != nil && st.State == control.Sleeping:
@@ -182,6 +185,7 @@ func (t target) ask(ctx context.Context) checked {
 		}
 		r.explain(st)
 	}
+	r.advise()
 	r.Result = nagiosWords[r.code]
 	return r
 }
@@ -225,10 +229,10 @@ func (k *Checker) targets(ctx context.Context, args []string) ([]target, error) 
 		return k.configured(ctx)
 	}
 	if k.supervisors.Extra != "" {
-		return nil, term.Usage(errors.New("cannot combine --control with ADDRESS"))
+		return nil, term.Usage(errors.New("--control and ADDRESS exclude each other: --control is for the instances of the configuration"))
 	}
 	if k.app != "" {
-		return nil, term.Usage(errors.New("cannot combine --app with ADDRESS"))
+		return nil, term.Usage(errors.New("--app and ADDRESS exclude each other: --app is for the instances of the configuration"))
 	}
 	r := k.request
 	r.Params = k.params
@@ -366,6 +370,10 @@ func (k *Checker) print(results []checked) error {
 }
 
 func (r checked) text() string {
+	hint := ""
+	if r.Hint != "" {
+		hint = "; " + r.Hint
+	}
 	took := time.Duration(r.DurationSeconds * float64(time.Second)).Round(10 * time.Microsecond)
 	switch {
 	case r.Sleeping:
@@ -375,7 +383,7 @@ func (r checked) text() string {
 	case r.Error != "" && r.Answer != "":
 		return fmt.Sprintf("%s: %s; the answer begins: %s", r.Class, fcgisup.Printable(r.Error), r.Answer)
 	case r.Error != "":
-		return fmt.Sprintf("%s: %s", r.Class, fcgisup.Printable(r.Error))
+		return fmt.Sprintf("%s: %s%s", r.Class, fcgisup.Printable(r.Error), hint)
 	case r.Status != 0:
 		return fmt.Sprintf("status %d in %s", r.Status, took)
 	}

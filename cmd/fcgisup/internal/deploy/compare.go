@@ -82,7 +82,7 @@ func compareFile(place string, f fcgisup.File) (Change, error) {
 		return c, nil
 	}
 	if err != nil {
-		return c, fmt.Errorf("cannot compare %s: %w", f.Path, err)
+		return c, fmt.Errorf("cannot read %s: %w", place, term.CauseOf(err))
 	}
 	c.Old = old
 	if !bytes.Equal(old, f.Data) {
@@ -160,6 +160,11 @@ func (g *Generation) drift(src *Source, files []fcgisup.File) error {
 	if err != nil {
 		return err
 	}
+	orphans, err := g.orphans(src)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, orphans...)
 	same := true
 	for _, c := range changes {
 		if c.Verb == "unchanged" {
@@ -169,6 +174,9 @@ func (g *Generation) drift(src *Source, files []fcgisup.File) error {
 		if _, err := fmt.Fprint(g.Env.Out, c.diff()); err != nil {
 			return fmt.Errorf("cannot print the difference: %w", err)
 		}
+	}
+	if len(orphans) > 0 && g.Dir == "" {
+		fmt.Fprintln(g.Err, "hint: fcgisup remove APP takes an app that the configuration does not have any more from this host")
 	}
 	if !same {
 		return term.Exit(term.ExitFail)

@@ -3,6 +3,7 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -125,12 +126,40 @@ func AbsoluteProgram(program string) (string, error) {
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return "", fmt.Errorf("cannot find the command: %w", err)
+		return "", noProgram(program, err)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return "", fmt.Errorf("cannot find the command: %w", err)
 	}
 	return path, nil
+}
+
+// noProgram is the error of a command line whose program cannot be executed, with the cause alone.
+func noProgram(program string, err error) error {
+	hint := "name the program by its path, or install it"
+	why := term.CauseOf(err)
+	var about *exec.Error
+	if errors.As(why, &about) {
+		why = about.Err
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return &term.ExitError{Code: term.ExitUsage, Hint: hint, Cause: fmt.Errorf("cannot find the command %s: it is not in $PATH", term.ShellWord(program))}
+	case errors.Is(err, fs.ErrPermission):
+		hint = "name a program that may be executed; chmod +x makes one of a script"
+		fallthrough
+	default:
+		return &term.ExitError{Code: term.ExitUsage, Hint: hint, Cause: fmt.Errorf("cannot execute the command %s: %w", term.ShellWord(program), why)}
+	}
+}
+
+// Runnable refuses a program that is missing or cannot be executed now: what waits for a program that comes later has a
+// configuration.
+func Runnable(program string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return noProgram(program, err)
+	}
+	return nil
 }
 
 // AppName makes a name of a program's: rt-server for /usr/share/rt/rt-server.fcgi.

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/fcgisup/fcgisup"
@@ -30,6 +31,9 @@ type Generation struct {
 
 // Run renders what is configured of these apps, or the command, which changed flags describe.
 func (g *Generation) Run(names, command []string, changed func(flag string) bool) error {
+	if info, err := os.Stat(g.Dir); err == nil && !info.IsDir() {
+		return &term.ExitError{Code: term.ExitUsage, Hint: "name a directory; without --out gen prints the files", Cause: fmt.Errorf("--out: %s is not a directory", g.Dir)}
+	}
 	src, err := g.source(names, command, changed)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type Source struct {
 	Config string
 	// inline is an app without a configuration file.
 	inline bool
+	// complete is set if these are all apps of the configuration.
+	complete bool
 	// exposed is why units of these apps would show secrets, nil if they would not.
 	exposed error
 	// flags follow the app's name in the command that renders its files again.
@@ -65,6 +67,7 @@ func (g *Generation) Choose(src *Source, cfg *fcgisup.Config, names []string, sc
 			return err
 		}
 	}
+	src.complete = len(names) == 0
 	wanted := func(a fcgisup.App) bool { return len(names) == 0 || slices.Contains(names, a.Name) }
 	if scale {
 		var scaled []string

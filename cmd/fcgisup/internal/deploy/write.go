@@ -19,6 +19,11 @@ func (g *Generation) write(src *Source, files []fcgisup.File) error {
 	if err != nil {
 		return err
 	}
+	orphans, err := g.orphans(src)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, orphans...)
 	touched := map[string]bool{}
 	var report strings.Builder
 	for _, c := range changes {

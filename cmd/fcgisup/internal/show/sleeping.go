@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -75,5 +76,6 @@ func (s *View) noneSelected() error {
 			}
 		}
 	}
-	return term.Hinted(fmt.Errorf("%w, and the configuration has no such app", err), "fcgisup status shows the instances of this host")
+	hint := cmp.Or(term.DidYouMean(s.which.App, term.AppNames(apps)), "fcgisup status shows the instances of this host")
+	return term.Hinted(fmt.Errorf("%w, and the configuration has no such app", err), hint)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/deploy"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/service"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
@@ -113,6 +114,12 @@ func (r *Runner) supervise(ctx context.Context, spawner *worker.Spawner) error {
 	}
 	if h.only {
 		return r.couldTakeOver(app)
+	}
+	// Under systemd the requests that wait are answered 503 until the program is there.
+	if r.source.command != nil && !h.resumes() && r.Getenv("LISTEN_FDS") == "" {
+		if err := deploy.Runnable(app.Command[0]); err != nil {
+			return err
+		}
 	}
 	if h.resumes() {
 		instances = h.instances(app)

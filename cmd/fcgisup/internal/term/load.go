@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -46,9 +47,18 @@ func PickApp(cfg *fcgisup.Config, name string) (fcgisup.App, error) {
 	}
 	a, ok := cfg.App(name)
 	if !ok {
-		return a, &ExitError{Code: ExitUsage, Hint: appsHint(cfg), Cause: fmt.Errorf("%s has no app %q", cfg.Path, name)}
+		return a, &ExitError{Code: ExitUsage, Hint: cmp.Or(DidYouMean(name, AppNames(cfg.Apps)), appsHint(cfg)), Cause: fmt.Errorf("%s has no app %q", cfg.Path, name)}
 	}
 	return a, nil
+}
+
+// AppNames are the names of apps.
+func AppNames(apps []fcgisup.App) []string {
+	names := make([]string, len(apps))
+	for i, a := range apps {
+		names[i] = a.Name
+	}
+	return names
 }
 
 // appsHint lists the apps of a configuration, the first ten.
@@ -56,10 +66,7 @@ func appsHint(cfg *fcgisup.Config) string {
 	if len(cfg.Apps) == 0 {
 		return "the configuration has no apps"
 	}
-	names := make([]string, 0, len(cfg.Apps))
-	for _, a := range cfg.Apps {
-		names = append(names, a.Name)
-	}
+	names := AppNames(cfg.Apps)
 	if len(names) > 10 {
 		names = append(names[:10], "…")
 	}

@@ -163,6 +163,11 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s: %q", name, out.String())
 		}
 	}
+	var out bytes.Buffer
+	(&Env{Err: &out, Command: "fcgisup check"}).Report(Usage(errors.New("what")))
+	if out.String() != "fcgisup: what\nhint: fcgisup check --help shows what it takes, and examples\n" {
+		t.Errorf("with its command: %q", out.String())
+	}
 	if !Said(Exit(1)) || Said(errors.New("x")) {
 		t.Error("only an exit code has nothing more to say")
 	}
@@ -175,5 +180,21 @@ func TestShellWords(t *testing.T) {
 	}
 	if got := Plural(1, "worker") + " " + Plural(2, "worker"); got != "1 worker 2 workers" {
 		t.Error(got)
+	}
+}
+
+// TestDidYouMean: the closest name is suggested, none that shares hardly a letter.
+func TestDidYouMean(t *testing.T) {
+	t.Parallel()
+	names := []string{"hello", "help", "rt", "qgis"}
+	for name, want := range map[string]string{
+		"helo": "hello", "hell": "hello", "hellp": "hello", "qigs": "qgis", "r": "", "rtt": "rt", "x": "", "xy": "", "something": "", "": "",
+	} {
+		if want != "" {
+			want = "did you mean " + want + "?"
+		}
+		if got := DidYouMean(name, names); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
