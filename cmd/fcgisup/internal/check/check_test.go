@@ -39,7 +39,7 @@ func TestCheckControl(t *testing.T) {
 	}{
 		{[]string{"--config", config, "--control", socket}, nagiosOK, "many@2  " + filepath.Join(dir, "a2.sock") + "  sleeping, not asked"},
 		{[]string{"--config", config, "--control", socket + ".none"}, NagiosUnknown, "cannot reach the supervisor at " + socket + ".none: "},
-		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, NagiosUnknown, "--control and ADDRESS exclude each other with ADDRESS"},
+		{[]string{"--control", socket, filepath.Join(dir, "a1.sock")}, NagiosUnknown, "--control and ADDRESS exclude each other"},
 	} {
 		if text, code := checkLine(t, test.args...); code != test.code || !strings.Contains(text, test.says) {
 			t.Errorf("%v: exit %d, %s", test.args, code, text)
