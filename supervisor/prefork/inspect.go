@@ -1,13 +1,8 @@
 package prefork
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -41,13 +36,13 @@ func inspect(pid int, known ...scoreboard.Inode) (Process, error) {
 	if err != nil {
 		return p, err
 	}
-	net, err := connections(dir)
+	net, err := connections(pid)
 	if err != nil {
 		return p, err
 	}
 	for _, entry := range fds {
 		fd, _ := strconv.Atoi(entry.Name())
-		f, err := file(dir, fd, net, known)
+		f, err := file(pid, fd, net, known)
 		if err != nil {
 			return p, err
 		}
@@ -75,13 +70,17 @@ func children(dir string, tasks []fs.DirEntry) []string {
 }
 
 // file is an open file; nameless if it is known to be harmless.
-func file(dir string, fd int, net map[scoreboard.Inode]endpoints, known []scoreboard.Inode) (File, error) {
-	path := fmt.Sprintf("%s/fd/%d", dir, fd)
+func file(pid, fd int, net map[scoreboard.Inode]endpoints, known []scoreboard.Inode) (File, error) {
+	path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
 	name, err := os.Readlink(path)
 	if err != nil {
 		return File{}, err
 	}
-	f := File{FD: fd, Name: name, Flags: flags(dir, fd)}
+	flags, err := scoreboard.FileFlags(pid, fd)
+	if err != nil {
+		flags = unix.O_RDWR // unknown is doubtful
+	}
+	f := File{FD: fd, Name: name, Flags: flags}
 	if number, ok := strings.CutPrefix(name, "socket:["); ok {
 		n, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
 		inode := scoreboard.Inode(n)
@@ -115,80 +114,21 @@ func (f *File) connection(inode scoreboard.Inode, net map[scoreboard.Inode]endpo
 	return err
 }
 
-// flags are those of open(2), as an octal number in /proc/PID/fdinfo/FD.
-func flags(dir string, fd int) int {
-	b, _ := os.ReadFile(fmt.Sprintf("%s/fdinfo/%d", dir, fd))
-	for line := range bytes.Lines(b) {
-		if text, ok := bytes.CutPrefix(line, []byte("flags:")); ok {
-			n, _ := strconv.ParseInt(string(bytes.TrimSpace(text)), 8, 64)
-			return int(n)
-		}
-	}
-	return unix.O_RDWR // unknown is doubtful
-}
-
 // endpoints are the addresses of an inet socket: peer of one that is connected, local of one that listens.
 type endpoints struct{ peer, local string }
 
 // connections are the inet sockets of a process's network namespace that have a peer or listen.
-func connections(dir string) (map[scoreboard.Inode]endpoints, error) {
+func connections(pid int) (map[scoreboard.Inode]endpoints, error) {
+	sockets, err := scoreboard.InetSockets(pid, "tcp", "tcp6", "udp", "udp6")
 	all := map[scoreboard.Inode]endpoints{}
-	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		b, err := os.ReadFile(dir + "/net/" + protocol)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		for line := range bytes.Lines(b) {
-			if inode, e, ok := parseConnection(string(line)); ok {
-				all[inode] = e
-			}
+	for _, s := range sockets {
+		switch {
+		case s.Inode == 0:
+		case s.State == unix.BPF_TCP_LISTEN:
+			all[s.Inode] = endpoints{local: s.Local.String()}
+		case s.Peer.Port() != 0:
+			all[s.Inode] = endpoints{peer: s.Peer.String()}
 		}
 	}
-	return all, nil
-}
-
-// parseConnection reads a line of /proc/net/tcp or udp, proc(5).
-func parseConnection(line string) (scoreboard.Inode, endpoints, bool) {
-	const listening = "0A"
-	fields := strings.Fields(line)
-	if len(fields) < 10 {
-		return 0, endpoints{}, false
-	}
-	inode, err := strconv.ParseUint(fields[9], 10, 64)
-	local, errLocal := parseAddress(fields[1])
-	peer, errPeer := parseAddress(fields[2])
-	if errors.Join(err, errLocal, errPeer) != nil || inode == 0 {
-		return 0, endpoints{}, false
-	}
-	var e endpoints
-	if fields[3] == listening {
-		e.local = local.String()
-	} else if peer.Port() != 0 {
-		e.peer = peer.String()
-	}
-	return scoreboard.Inode(inode), e, true
-}
-
-// parseAddress reads an address as the kernel prints it: words of 32 bits in the host's order, in hexadecimal.
-func parseAddress(text string) (netip.AddrPort, error) {
-	host, port, _ := strings.Cut(text, ":")
-	n, err := strconv.ParseUint(port, 16, 16)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	b, err := hex.DecodeString(host)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	for at := 0; at+4 <= len(b); at += 4 {
-		binary.NativeEndian.PutUint32(b[at:], binary.BigEndian.Uint32(b[at:]))
-	}
-	addr, ok := netip.AddrFromSlice(b)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q is not an address", text)
-	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(n)), nil
+	return all, err
 }

@@ -49,23 +49,6 @@ func TestObstacle(t *testing.T) {
 	}
 }
 
-func TestParseConnection(t *testing.T) {
-	t.Parallel()
-	for line, want := range map[string]endpoints{
-		"0: 0100007F:1538 0200A8C0:9C40 01 00000000:00000000 00:00000000 00000000 0 0 4711 1":                                                 {peer: "192.168.0.2:40000"},
-		"0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1":                                                 {local: "0.0.0.0:80"},
-		"0: 00000000000000000000000001000000:1538 00000000000000000000000001000000:1539 01 00000000:00000000 00:00000000 00000000 0 0 4711 1": {peer: "[::1]:5433"},
-		"0: 0000000000000000FFFF00000100007F:1538 0000000000000000FFFF00000100007F:1539 01 00000000:00000000 00:00000000 00000000 0 0 4711 1": {peer: "127.0.0.1:5433"},
-	} {
-		if inode, got, ok := parseConnection(line); !ok || inode != 4711 || got != want {
-			t.Errorf("%s: %d %v %t, want %v", line, inode, got, ok, want)
-		}
-	}
-	if _, _, ok := parseConnection("sl local_address rem_address st"); ok {
-		t.Error("the heading is a connection")
-	}
-}
-
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	for options, want := range map[string]string{

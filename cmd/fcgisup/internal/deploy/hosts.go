@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // HostFlags are about apps that run on several hosts.
@@ -174,13 +174,25 @@ func resolved(ctx context.Context, servers []fcgisup.Address) (map[netip.AddrPor
 func (t *transaction) connectedTo(peers map[netip.AddrPort]bool) (int, error) {
 	n := 0
 	for _, master := range t.web.masters {
-		for _, table := range []string{"tcp", "tcp6"} {
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", master, table))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) { // there may be no IPv6
-				return 0, fmt.Errorf("cannot look for connections of nginx: %w", err)
-			}
-			n += countPeers(string(text), peers)
+		sockets, err := scoreboard.InetSockets(master, "tcp", "tcp6")
+		if err != nil {
+			return 0, fmt.Errorf("cannot look for connections of nginx: %w", err)
 		}
+		n += countPeers(sockets, peers)
 	}
 	return n, nil
+}
+
+// countPeers counts the connections to peers that a request may be on.
+func countPeers(sockets []scoreboard.InetSocket, peers map[netip.AddrPort]bool) int {
+	n := 0
+	for _, s := range sockets {
+		switch s.State {
+		case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_SYN_SENT, unix.BPF_TCP_CLOSE_WAIT:
+			if peers[s.Peer] {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -3,9 +3,11 @@ package deploy
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 const hostsConfig = `apps:
@@ -34,8 +36,14 @@ func TestCountPeers(t *testing.T) {
    6: 0000000000000000FFFF00000500000A:C006 0000000000000000FFFF00000700000A:2328 01 00000000:00000000 00:00000000 00000000    33        0 6 1 0
 garbage
 `
+	var sockets []scoreboard.InetSocket
+	for line := range strings.Lines(table) {
+		if s, ok := scoreboard.ParseInetSocket(line); ok {
+			sockets = append(sockets, s)
+		}
+	}
 	for peer, want := range map[string]int{"10.0.0.7:9000": 2, "10.0.0.7:9001": 1, "10.0.0.8:9000": 1, "[fd00::7]:9000": 1, "10.0.0.7:9002": 0, "0.0.0.0:0": 0} {
-		if got := countPeers(table, map[netip.AddrPort]bool{netip.MustParseAddrPort(peer): true}); got != want {
+		if got := countPeers(sockets, map[netip.AddrPort]bool{netip.MustParseAddrPort(peer): true}); got != want {
 			t.Errorf("%s: %d connections, want %d", peer, got, want)
 		}
 	}

@@ -116,7 +116,7 @@ func (d *Doctor) gather(ctx context.Context, cfg *fcgisup.Config) (*facts, error
 	f.gatherFailing(ctx)
 	f.gatherAccess()
 	f.gatherHosts(ctx)
-	f.unowned = gatherUnowned("/proc", f.withoutUnit())
+	f.unowned = gatherUnowned(f.withoutUnit())
 	return f, nil
 }
 

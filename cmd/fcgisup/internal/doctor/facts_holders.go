@@ -1,15 +1,16 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/peer"
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
+	"github.com/fcgisup/fcgisup/supervisor/scoreboard"
 )
 
 // unowned is a backend that a process listens on by itself.
@@ -23,12 +24,12 @@ type unowned struct {
 
 // withoutUnit are the backends where something listens that no socket unit has
 // opened, by the listener's inode.
-func (f *facts) withoutUnit() map[uint64]backend {
+func (f *facts) withoutUnit() map[scoreboard.Inode]backend {
 	if !f.systemd {
 		return nil
 	}
 	_, hasUnit := f.index()
-	byPath, others := map[string]uint64{}, []listener{}
+	byPath, others := map[string]scoreboard.Inode{}, []listener{}
 	for _, l := range f.listeners {
 		if l.address.Network == "unix" {
 			byPath[l.address.Addr] = l.inode
@@ -36,7 +37,7 @@ func (f *facts) withoutUnit() map[uint64]backend {
 			others = append(others, l)
 		}
 	}
-	all := map[uint64]backend{}
+	all := map[scoreboard.Inode]backend{}
 	for _, b := range f.backends() {
 		if hasUnit(b.address) {
 			continue
@@ -55,54 +56,23 @@ func (f *facts) withoutUnit() map[uint64]backend {
 
 // gatherUnowned finds one process for each listener, the one that was first to
 // have it as far as numbers tell. Processes that may not be looked into are left out.
-func gatherUnowned(proc string, at map[uint64]backend) []unowned {
+func gatherUnowned(at map[scoreboard.Inode]backend) []unowned {
 	if len(at) == 0 {
 		return nil
 	}
+	first := map[backend]int{}
+	holders, _ := scoreboard.Sockets(processes())
+	for inode, b := range at {
+		if pids := holders[inode]; len(pids) > 0 && (first[b] == 0 || pids[0] < first[b]) {
+			first[b] = pids[0]
+		}
+	}
 	var all []unowned
-	seen := map[backend]bool{}
-	for _, pid := range processIDs(proc) {
-		folder := filepath.Join(proc, strconv.Itoa(pid))
-		for _, inode := range socketsOf(folder) {
-			b, ok := at[inode]
-			if !ok || seen[b] {
-				continue
-			}
-			seen[b] = true
-			name, _ := os.ReadFile(filepath.Join(folder, "comm"))
-			all = append(all, unowned{b, pid, strings.TrimSpace(string(name)), serviceOf(folder)})
-		}
+	for b, pid := range first {
+		stat, _ := scoreboard.ReadStat(pid)
+		all = append(all, unowned{b, pid, stat.Command, serviceOf(fmt.Sprintf("/proc/%d", pid))})
 	}
-	return all
-}
-
-// processIDs are all but the first process, which holds sockets for systemd.
-func processIDs(proc string) []int {
-	folders, _ := filepath.Glob(filepath.Join(proc, "[0-9]*"))
-	var all []int
-	for _, folder := range folders {
-		if pid, err := strconv.Atoi(filepath.Base(folder)); err == nil && pid != 1 {
-			all = append(all, pid)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// socketsOf are the inodes of a process's sockets.
-func socketsOf(folder string) []uint64 {
-	entries, err := os.ReadDir(filepath.Join(folder, "fd"))
-	if err != nil {
-		return nil
-	}
-	var all []uint64
-	for _, e := range entries {
-		link, err := os.Readlink(filepath.Join(folder, "fd", e.Name()))
-		var inode uint64
-		if n, _ := fmt.Sscanf(link, "socket:[%d]", &inode); err == nil && n == 1 {
-			all = append(all, inode)
-		}
-	}
+	slices.SortFunc(all, func(a, b unowned) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.address.Addr, b.address.Addr)) })
 	return all
 }
 

@@ -9,27 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
 )
-
-func TestUnixListeners(t *testing.T) {
-	const text = `Num       RefCount Protocol Flags    Type St Inode Path
-ffff8880: 00000002 00000000 00010000 0001 01 123 /run/a b.sock
-ffff8880: 00000002 00000000 00000000 0001 03 124 /run/connected.sock
-ffff8880: 00000002 00000000 00010000 0005 01 125 /run/packets.sock
-ffff8880: 00000002 00000000 00010000 0001 01 126 @abstract
-ffff8880: 00000002 00000000 00010000 0001 01 127
-ffff8880: 00000002 00000000 zz 0001 01 128 /run/x
-/run/newline
-`
-	want := []listener{{address: unixAt("/run/a b.sock"), inode: 123}}
-	if diff := cmp.Diff(want, unixListeners(text), cmp.AllowUnexported(listener{}, acceptor{})); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
 
 // TestListeners: the kernel's tables are read right, of every family, and who holds a socket as standard input is found.
 func TestListeners(t *testing.T) {
@@ -63,28 +46,15 @@ func TestListeners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := listeners("/proc")
+	got, err := listeners()
 	if err != nil {
 		t.Fatal(err)
 	}
-	findAcceptors("/proc", got)
+	findAcceptors(got)
 	for _, a := range want {
 		at := slices.IndexFunc(got, func(l listener) bool { return l.address == a })
 		if at < 0 || len(got[at].acceptors) != 1 || got[at].acceptors[0].name != "sleep" || !got[at].acceptors[0].nonblocking {
 			t.Errorf("%v is not among %+v", a, got)
 		}
-	}
-}
-
-func TestTCPListeners(t *testing.T) {
-	const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:2328 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5 1 0 100 0 0 10 0
-   1: 0100007F:2329 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 6 1 0 100 0 0 10 0
-   2: 0100:2329 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7 1 0 100 0 0 10 0
-   3: xx
-`
-	want := []listener{{address: tcpAt("0.0.0.0:9000"), inode: 5}}
-	if diff := cmp.Diff(want, tcpListeners(text), cmp.AllowUnexported(listener{}, acceptor{})); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
 	}
 }
