@@ -1,11 +1,11 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"unsafe"
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
 // Credentials are whom the kernel takes a thread for.
@@ -21,11 +22,11 @@ type Credentials struct {
 	Groups   []int
 }
 
-// As runs a function with other credentials. In Linux a thread has its own:
+// as runs a function with other credentials. In Linux a thread has its own:
 // the C library alone makes those of a process one. So this takes a thread that
 // no other code runs on and that ends with it, and needs neither a second
 // process nor that the user may execute this program. Root alone may.
-func As(who Credentials, do func()) error {
+func as(who Credentials, do func()) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: it ends the thread
@@ -57,9 +58,10 @@ func (c Credentials) become() error {
 	return nil
 }
 
-// Lookup finds a user's credentials as initgroups(3) does; an empty group is the user's own.
-func Lookup(name, group string) (Credentials, error) {
-	u, err := user.Lookup(name)
+// Lookup finds a user's credentials as initgroups(3) does; an empty group is the user's own. Numbers are accepted as names.
+// more are supplementary groups; those that do not exist are left out.
+func Lookup(name, group string, more ...string) (Credentials, error) {
+	u, err := fcgisup.FindUser(name)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -67,17 +69,8 @@ func Lookup(name, group string) (Credentials, error) {
 	if c.UID, err = fcgisup.ParseID(u.Uid); err != nil {
 		return c, err
 	}
-	if c.GID, err = fcgisup.ParseID(u.Gid); err != nil {
+	if c.GID, err = fcgisup.LookupGroup(cmp.Or(group, u.Gid)); err != nil {
 		return c, err
-	}
-	if group != "" {
-		g, err := user.LookupGroup(group)
-		if err != nil {
-			return c, err
-		}
-		if c.GID, err = fcgisup.ParseID(g.Gid); err != nil {
-			return c, err
-		}
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
@@ -89,6 +82,11 @@ func Lookup(name, group string) (Credentials, error) {
 			return c, err
 		}
 		c.Groups = append(c.Groups, n)
+	}
+	for _, name := range more {
+		if id, err := fcgisup.LookupGroup(name); err == nil {
+			c.Groups = append(c.Groups, id)
+		}
 	}
 	return c, nil
 }
@@ -105,15 +103,46 @@ type Result struct {
 	Hidden bool
 }
 
-// TryConnect asks what connect(2) asks of a unix socket, unix(7) "Pathname
-// socket ownership and permissions", without connecting: search permission on
-// the directories and write permission on the file. The root is that of the process
-// whose mount namespace counts.
-func TryConnect(root int, path string) (Result, error) { return Try(root, path, unix.W_OK) }
+// TryAs asks for a permission on files with other credentials, in the mount namespace of a process (0: this one's), up to
+// the first error. Only root can have other credentials than its own, or enter another namespace.
+func TryAs(who Credentials, pid int, permission uint32, paths ...string) (map[string]Result, error) {
+	if !term.IsRoot() {
+		if pid = 0; who.UID != os.Geteuid() {
+			return nil, errors.New("only root can become " + fcgisup.UserName(who.UID))
+		}
+	}
+	root, err := openRoot(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all := map[string]Result{}
+	var failed error
+	each := func() {
+		for _, path := range paths {
+			if all[path], failed = try(int(root.Fd()), path, permission); failed != nil {
+				return
+			}
+		}
+	}
+	if term.IsRoot() {
+		err = as(who, each)
+	} else {
+		each()
+	}
+	for path, x := range all {
+		if info, err := os.Stat(x.Denied); err == nil {
+			x.Mode = fcgisup.Permissions(info)
+			all[path] = x
+		}
+	}
+	return all, cmp.Or(err, failed)
+}
 
-// Try asks for a permission on a file, access(2), and for search
-// permission on its directories.
-func Try(root int, path string, permission uint32) (Result, error) {
+// try asks for a permission on a file, access(2), and for search permission on its directories: connect(2) asks for write
+// permission on a socket, unix(7) "Pathname socket ownership and permissions". The root is that of the process whose mount
+// namespace counts.
+func try(root int, path string, permission uint32) (Result, error) {
 	fd, err := openIn(root, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
@@ -156,8 +185,8 @@ func firstClosed(root int, folder string) string {
 	return ""
 }
 
-// Root opens the root directory of a process, or of this one for 0.
-func Root(pid int) (*os.File, error) {
+// openRoot opens the root directory of a process, or of this one for 0.
+func openRoot(pid int) (*os.File, error) {
 	path := "/"
 	if pid != 0 {
 		path = fmt.Sprintf("/proc/%d/root", pid)

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 )
 
@@ -20,7 +22,7 @@ func TestAs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	root, err := Root(0)
+	root, err := openRoot(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +35,10 @@ func TestAs(t *testing.T) {
 		t.Fatal(err)
 	}
 	who := Credentials{UID: 12345, GID: 12345, Groups: []int{777}}
-	try := func(name string, want Result) {
+	expect := func(name string, want Result) {
 		t.Helper()
 		var got Result
-		if err := As(who, func() { got, err = TryConnect(int(root.Fd()), file) }); err != nil || got != want {
+		if err := as(who, func() { got, err = try(int(root.Fd()), file, unix.W_OK) }); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
 		}
 	}
@@ -47,14 +49,14 @@ func TestAs(t *testing.T) {
 		}
 	}
 	check(os.Chmod(file, 0o660))
-	try("another's file", Result{Denied: file})
+	expect("another's file", Result{Denied: file})
 	check(os.Chown(file, 0, 777))
-	try("a supplementary group's file", Result{})
+	expect("a supplementary group's file", Result{})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o700))
-	try("a closed directory", Result{Denied: filepath.Join(dir, "a")})
+	expect("a closed directory", Result{Denied: filepath.Join(dir, "a")})
 	check(os.Chmod(filepath.Join(dir, "a"), 0o711))
 	check(os.Remove(file))
-	try("no file", Result{Missing: true})
+	expect("no file", Result{Missing: true})
 	if os.Geteuid() != 0 {
 		t.Error("the process is another user")
 	}

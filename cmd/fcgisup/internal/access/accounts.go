@@ -8,22 +8,23 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fcgisup/fcgisup"
 )
 
-// UserExists reports whether the user database has a user of this name.
+// UserExists reports whether the user database has a user of this name. No name, and a number, need no entry.
 func UserExists(name string) bool {
-	_, err := user.Lookup(name)
-	return err == nil || inDirectory("passwd", name)
+	_, err := fcgisup.LookupUser(name)
+	return name == "" || err == nil || inDirectory("passwd", name)
 }
 
-// GroupExists reports whether the group database has a group of this name.
+// GroupExists is UserExists for a group.
 func GroupExists(name string) bool {
-	_, err := user.LookupGroup(name)
-	return err == nil || inDirectory("group", name)
+	_, err := fcgisup.LookupGroup(name)
+	return name == "" || err == nil || inDirectory("group", name)
 }
 
 // inDirectory asks the C library for an account that is not in a file but in a
@@ -45,9 +46,6 @@ const (
 	// notInDirectory is getent(1)'s exit code for a name that it does not know.
 	notInDirectory = 2
 )
-
-// IsNumber reports whether a name is the number of an account.
-func IsNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // SocketMode is who owns a socket file, and who may connect to it.
 type SocketMode struct {

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"os/user"
-	"strconv"
 
 	"github.com/fcgisup/fcgisup"
 )
@@ -23,10 +22,7 @@ func WithOwnGroup(a fcgisup.App) fcgisup.App {
 
 // PrimaryGroup returns the name of the primary group of a user, who is named or a number.
 func PrimaryGroup(name string) (string, bool) {
-	u, err := user.Lookup(name)
-	if _, isNumber := strconv.Atoi(name); isNumber == nil {
-		u, err = user.LookupId(name)
-	}
+	u, err := fcgisup.FindUser(name)
 	if err != nil {
 		return "", false
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -128,12 +127,12 @@ func (a *appFacts) gatherAccounts() {
 		groups = append(groups, configured{"socket.group", a.Socket.Group})
 	}
 	for _, u := range users {
-		if u.value != "" && !access.IsNumber(u.value) && !access.UserExists(u.value) {
+		if !access.UserExists(u.value) {
 			a.noUsers = append(a.noUsers, u)
 		}
 	}
 	for _, g := range groups {
-		if g.value != "" && !access.IsNumber(g.value) && !access.GroupExists(g.value) {
+		if !access.GroupExists(g.value) {
 			a.noGroups = append(a.noGroups, g)
 		}
 	}
@@ -202,18 +201,8 @@ func (a *appFacts) gatherSocket() {
 		}
 	}
 	var err, bad error
-	if s.UID, err = strconv.Atoi(s.User); err != nil {
-		var c access.Credentials
-		c, err = access.Lookup(s.User, "")
-		s.UID = c.UID
-	}
-	if s.GID, bad = strconv.Atoi(s.Group); bad != nil {
-		var g *user.Group
-		if g, bad = user.LookupGroup(s.Group); bad == nil {
-			s.GID, bad = strconv.Atoi(g.Gid)
-		}
-	}
-	if err == nil && bad == nil {
+	s.UID, err = fcgisup.LookupUser(s.User)
+	if s.GID, bad = fcgisup.LookupGroup(s.Group); err == nil && bad == nil {
 		a.socket = &s
 	}
 }

@@ -72,7 +72,9 @@ func gatherUnowned(at map[scoreboard.Inode]backend) []unowned {
 		stat, _ := scoreboard.ReadStat(pid)
 		all = append(all, unowned{b, pid, stat.Command, serviceOf(fmt.Sprintf("/proc/%d", pid))})
 	}
-	slices.SortFunc(all, func(a, b unowned) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.address.Addr, b.address.Addr)) })
+	slices.SortFunc(all, func(a, b unowned) int {
+		return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.address.Addr, b.address.Addr))
+	})
 	return all
 }
 

@@ -98,10 +98,10 @@ func (f *facts) gatherAccess() {
 	if err == nil {
 		f.web.who = &who
 	}
-	var paths []fcgisup.Address
+	var paths []string
 	for _, b := range f.backends() {
 		if b.address.Network == "unix" {
-			paths = append(paths, b.address)
+			paths = append(paths, b.address.Addr)
 		}
 	}
 	if len(paths) == 0 {
@@ -208,42 +208,14 @@ func (f *facts) gatherHosts(ctx context.Context) {
 	}
 }
 
-func tryAll(who access.Credentials, pid int, paths []fcgisup.Address) (map[fcgisup.Address]access.Result, error) {
-	if !term.IsRoot() && who.UID != os.Geteuid() {
-		return nil, errors.New("only root can become " + fcgisup.UserName(who.UID))
-	}
-	if !term.IsRoot() {
-		pid = 0 // and none other's root can be entered
-	}
-	root, err := access.Root(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
+// tryAll tries to connect to the sockets as the web server, in the mount namespace of a process.
+func tryAll(who access.Credentials, pid int, paths []string) (map[fcgisup.Address]access.Result, error) {
+	tried, err := access.TryAs(who, pid, unix.W_OK, paths...)
 	all := map[fcgisup.Address]access.Result{}
-	var failed error
-	try := func() {
-		for _, a := range paths {
-			if all[a], failed = access.TryConnect(int(root.Fd()), a.Addr); failed != nil {
-				return
-			}
-		}
-	}
-	if term.IsRoot() {
-		err = access.As(who, try)
-	} else {
-		try()
-	}
-	if err == nil {
-		err = failed
-	}
-	for a, x := range all {
-		_, here := os.Stat(a.Addr)
+	for path, x := range tried {
+		_, here := os.Stat(path)
 		x.Hidden = x.Missing && here == nil
-		if info, err := os.Stat(x.Denied); err == nil {
-			x.Mode = fcgisup.Permissions(info)
-		}
-		all[a] = x
+		all[fcgisup.Address{Network: "unix", Addr: path}] = x
 	}
 	return all, err
 }

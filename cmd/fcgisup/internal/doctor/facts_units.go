@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 
@@ -89,10 +88,10 @@ func everybodyReaches(path string) bool {
 // missingOf are the accounts, files and directories of a service that do not exist.
 func missingOf(u units.ServiceUnit) []configured {
 	var all []configured
-	if u.User != "" && !access.IsNumber(u.User) && !access.UserExists(u.User) {
+	if !access.UserExists(u.User) {
 		all = append(all, configured{"User", u.User})
 	}
-	if u.Group != "" && !access.IsNumber(u.Group) && !access.GroupExists(u.Group) {
+	if !access.GroupExists(u.Group) {
 		all = append(all, configured{"Group", u.Group})
 	}
 	for _, n := range u.Needs {
@@ -153,18 +152,9 @@ func launchOf(s socketFacts) launch {
 	if s.app == "" {
 		l.argv = append(l.argv, u.Args...)
 	}
-	if u.User == "" || access.IsNumber(u.User) || access.IsNumber(u.Group) && u.Group != "" {
-		return l
+	if u.User != "" {
+		l.as(access.Lookup(u.User, u.Group, u.Groups...))
 	}
-	who, err := access.Lookup(u.User, u.Group)
-	for _, name := range u.Groups {
-		if g, err := user.LookupGroup(name); err == nil {
-			if id, err := fcgisup.ParseID(g.Gid); err == nil {
-				who.Groups = append(who.Groups, id)
-			}
-		}
-	}
-	l.as(who, err)
 	return l
 }
 

@@ -336,32 +336,15 @@ func (l launch) denied(path string, x access.Result, verb string) *finding.Findi
 
 // try asks for permission as the user, by the path and by where that leads.
 func (l launch) try(path string, permission uint32) (got access.Result) {
-	root, err := access.Root(0)
-	if err != nil {
-		return access.Result{}
-	}
-	defer root.Close()
 	paths := []string{path}
 	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
 		paths = append(paths, real)
 	}
-	try := func() {
-		for _, p := range paths {
-			// What cannot be tried is not a finding.
-			if got, err = access.Try(int(root.Fd()), p, permission); err != nil || got.Denied != "" {
-				return
-			}
+	all, _ := access.TryAs(*l.who, 0, permission, paths...) // what cannot be tried is not a finding
+	for _, p := range paths {
+		if got = all[p]; got.Denied != "" {
+			break
 		}
-	}
-	if term.IsRoot() {
-		if access.As(*l.who, try) != nil {
-			return access.Result{}
-		}
-	} else {
-		try()
-	}
-	if info, err := os.Stat(got.Denied); err == nil {
-		got.Mode = fcgisup.Permissions(info)
 	}
 	if got.Denied == paths[len(paths)-1] {
 		got.Denied = path // the file itself, whichever way

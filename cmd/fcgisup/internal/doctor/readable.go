@@ -2,13 +2,9 @@ package doctor
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -54,39 +50,13 @@ func whoReads(app fcgisup.App, service []byte) (access.Credentials, error) {
 	if app.User == "" {
 		return access.Credentials{}, nil
 	}
-	name, group := app.User, app.Group
-	if access.IsNumber(name) {
-		u, err := user.LookupId(name)
-		if err != nil {
-			return access.Credentials{}, err
-		}
-		name = u.Username
-	}
-	if access.IsNumber(group) {
-		group = ""
-	}
-	who, err := access.Lookup(name, group)
-	if err != nil {
-		return who, err
-	}
-	if access.IsNumber(app.Group) && app.Group != "" {
-		who.GID, err = strconv.Atoi(app.Group)
-	}
+	var groups []string
 	for line := range strings.Lines(deploy.Directives(service, "Service")) {
-		names, ok := strings.CutPrefix(strings.TrimSpace(line), "SupplementaryGroups=")
-		if !ok {
-			continue
-		}
-		for _, name := range strings.Fields(names) {
-			if g, err := user.LookupGroup(name); err == nil {
-				name = g.Gid
-			}
-			if id, err := strconv.Atoi(name); err == nil {
-				who.Groups = append(who.Groups, id)
-			}
+		if names, ok := strings.CutPrefix(strings.TrimSpace(line), "SupplementaryGroups="); ok {
+			groups = append(groups, strings.Fields(names)...)
 		}
 	}
-	return who, err
+	return access.Lookup(app.User, app.Group, groups...)
 }
 
 // unreadable tries to read a file as the user of the units of an app; nil if
@@ -96,33 +66,14 @@ func unreadable(app fcgisup.App, service []byte, file string) (*closedConfig, er
 	if err != nil || who.UID == 0 {
 		return nil, err
 	}
-	root, err := access.Root(0)
-	if err != nil {
+	tried, err := access.TryAs(who, 0, unix.R_OK, file)
+	got := tried[file]
+	if err != nil || got.Denied == "" {
 		return nil, err
 	}
-	defer root.Close()
-	var got access.Result
-	var failed error
-	try := func() { got, failed = access.Try(int(root.Fd()), file, unix.R_OK) }
-	switch {
-	case term.IsRoot():
-		err = access.As(who, try)
-	case who.UID == os.Geteuid():
-		try()
-	default:
-		err = errors.New("only root can become " + fcgisup.UserName(who.UID))
-	}
-	if err = cmp.Or(err, failed); err != nil || got.Denied == "" {
-		return nil, err
-	}
-	c := &closedConfig{file: file, denied: got.Denied, user: fcgisup.UserName(who.UID), group: strconv.Itoa(who.GID), mode: "gone"}
-	if g, err := user.LookupGroupId(c.group); err == nil {
-		c.group = g.Name
-	}
-	if info, err := os.Stat(c.denied); err == nil {
-		c.mode = fcgisup.Permissions(info)
-	}
-	return c, nil
+	return &closedConfig{
+		file: file, denied: got.Denied, mode: cmp.Or(got.Mode, "gone"), user: fcgisup.UserName(who.UID), group: fcgisup.GroupName(who.GID),
+	}, nil
 }
 
 // readsConfig is the service of an app as rendered, and whether its main process reads the configuration.
