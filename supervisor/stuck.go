@@ -81,7 +81,7 @@ func (i *instance) notAccepting(s *slot, v scoreboard.WorkerView, now time.Time)
 		s.notAccepting = 0
 		return ""
 	}
-	// What samples saw long ago is no proof if the supervisor itself has not run since.
+	// What samples saw long ago proves nothing if the supervisor itself has not run since.
 	if s.notAccepting++; s.notAccepting < i.app.Health.Failures {
 		return ""
 	}

@@ -149,7 +149,7 @@ func wouldHaveWaited(h History, refused Request) time.Duration {
 }
 
 // foreseenWait is how long a request that was refused would have waited if its member had gone on as it had for queueWait,
-// during all of which a queue has stood: that one long request after another will be followed by short ones, nobody can know.
+// during all of which a queue has stood: that one long request after another will be followed by short ones, cannot be known.
 func foreseenWait(h History, refused Request) time.Duration {
 	workers, from := h.Workers[refused.Member], refused.Begin-queueWait
 	type change struct {
