@@ -40,6 +40,13 @@ func (b *box) remove(t *testing.T, name string) {
 	}
 }
 
+func (b *box) rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(b.path(from), b.path(to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (b *box) exists(name string) bool {
 	_, err := os.Lstat(b.path(name))
 	return err == nil
@@ -54,11 +61,9 @@ func (b *box) read(name string) string {
 // copyFrom puts a file of this machine into the box.
 func (b *box) copyFrom(t *testing.T, source, name string, mode os.FileMode) {
 	t.Helper()
-	data, err := os.ReadFile(source)
-	if err != nil {
+	if err := b.Copy(source, name, mode); err != nil {
 		t.Fatal(err)
 	}
-	b.write(t, name, string(data), mode)
 }
 
 func (b *box) journal(unit string) string {

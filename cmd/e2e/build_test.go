@@ -29,8 +29,9 @@ func built(build func(output string) error) func() (*os.File, error) {
 }
 
 var (
-	builtFcgisup = built(func(output string) error { return goBuild(output, "../fcgisup") })
-	builtGo      = built(func(output string) error { return goBuild(output, filepath.Join(appsDir, "hello-go")) })
+	// Its version is that of the package to which TestPackage upgrades, and which has this program.
+	builtFcgisup = built(func(output string) error { return goBuild(output, "../fcgisup", "-X main.version="+packageAfter) })
+	builtGo      = built(func(output string) error { return goBuild(output, filepath.Join(appsDir, "hello-go"), "") })
 	builtC       = built(func(output string) error {
 		cc := exec.Command("cc", "-Wall", "-Werror", "-O1", "-o", output, filepath.Join(appsDir, "hello.c"), "-lfcgi")
 		cc.Stderr = os.Stderr
@@ -59,8 +60,8 @@ func copyBuilt(t *testing.T, program func() (*os.File, error), path string) {
 
 // goBuild builds as make build does, so that both share what is compiled, but for the revision: git refuses to tell it when
 // the checkout belongs to another user.
-func goBuild(output, pkg string) error {
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output, pkg)
+func goBuild(output, pkg, ldflags string) error {
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+ldflags, "-o", output, pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	return build.Run()

@@ -48,7 +48,7 @@ func (b *box) configure(t *testing.T, config string) {
 // installPrograms gives every app a copy of hello.pl under its own name, so that a process names its app.
 func (b *box) installPrograms(t *testing.T, apps ...string) {
 	t.Helper()
-	b.copyFrom(t, fcgisupBinary(t), "/usr/bin/fcgisup", 0o755)
+	b.copyFrom(t, procPath(t, builtFcgisup), "/usr/bin/fcgisup", 0o755)
 	for _, app := range apps {
 		b.copyFrom(t, appPath(t, "hello.pl"), programPath(app), 0o755)
 	}

@@ -28,7 +28,7 @@ func TestReadmeSteps(t *testing.T) {
 	}
 	readme := string(text)
 	b := newBox(t)
-	b.copyFrom(t, fcgisupBinary(t), "/usr/bin/fcgisup", 0o755)
+	b.copyFrom(t, procPath(t, builtFcgisup), "/usr/bin/fcgisup", 0o755)
 	b.copyFrom(t, appPath(t, "hello.pl"), "/usr/local/bin/hello.fcgi", 0o755)
 	b.startNginx(t)
 	for _, file := range []struct{ path, language string }{{"/etc/fcgisup/fcgisup.yaml", "yaml"}, {"/etc/nginx/conf.d/hello.conf", "nginx"}} {

@@ -352,8 +352,8 @@ func (b *box) strays(t *testing.T) {
 // install replaces the program as a package manager does: by a rename.
 func (b *box) install(t *testing.T) {
 	t.Helper()
-	copyFcgisup(t, b.path("/usr/bin/fcgisup.new"))
-	b.run(t, "mv", "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
+	b.copyFrom(t, procPath(t, builtFcgisup), "/usr/bin/fcgisup.new", 0o755)
+	b.rename(t, "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
 }
 
 // reloads is `systemctl reload`, and waits for the words in the journal.
@@ -410,7 +410,7 @@ func (b *box) swapRefused(t *testing.T) {
 	broken := func(text string, mode os.FileMode) {
 		t.Helper()
 		b.write(t, "/usr/bin/fcgisup.new", text, mode)
-		b.run(t, "mv", "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
+		b.rename(t, "/usr/bin/fcgisup.new", "/usr/bin/fcgisup")
 		b.reloads(t, "cannot hand over")
 	}
 	broken("#!/bin/sh\nexit 1\n", 0o755)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,26 @@ func (b *Box) Path(name string) string {
 }
 
 // Write makes a file of the box, and its directories. Neither the umask nor the mode of an older file decides.
-func (b *Box) Write(name string, content []byte, mode os.FileMode) (err error) {
+func (b *Box) Write(name string, content []byte, mode os.FileMode) error {
+	return b.fill(name, bytes.NewReader(content), int64(len(content)), mode)
+}
+
+// Copy is Write of a file of this machine, whose content it does not hold in memory: pages that a process touches first are dear
+// in a virtual machine, and a program has thousands.
+func (b *Box) Copy(source, name string, mode os.FileMode) error {
+	file, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return b.fill(name, file, info.Size(), mode)
+}
+
+func (b *Box) fill(name string, content io.Reader, size int64, mode os.FileMode) (err error) {
 	path := b.Path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -68,10 +88,10 @@ func (b *Box) Write(name string, content []byte, mode os.FileMode) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	// The size first: tmpfs has huge pages within it only.
-	if err := file.Truncate(int64(len(content))); err != nil {
+	if err := file.Truncate(size); err != nil {
 		return err
 	}
-	if _, err := file.Write(content); err != nil {
+	if _, err := io.Copy(file, content); err != nil {
 		return err
 	}
 	return file.Chmod(mode)
