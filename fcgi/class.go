@@ -57,6 +57,13 @@ func failf(class Class, format string, args ...any) error {
 	return &Error{Class: class, Err: fmt.Errorf(format, args...)}
 }
 
+// lateError is context.DeadlineExceeded in words that an operator knows.
+type lateError string
+
+func (e lateError) Error() string { return string(e) }
+
+func (e lateError) Unwrap() error { return context.DeadlineExceeded }
+
 func isTimeout(err error) bool {
 	// EAGAIN calls itself a timeout, and so does the net error around it.
 	if errors.Is(err, syscall.EAGAIN) {
@@ -86,6 +93,8 @@ func dialError(address string, err error) error {
 		class, cause, advice = Full, syscall.EAGAIN, ": the accept queue is full"
 	case errors.Is(err, syscall.ENOENT):
 		class = Missing
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Class: Timeout, Err: lateError("cannot connect to " + address + " in time")}
 	case errors.Is(err, syscall.ETIMEDOUT), isTimeout(err):
 		class = Timeout
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

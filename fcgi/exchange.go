@@ -119,10 +119,10 @@ func (x *exchange) explain(ctx context.Context, t *tap, err error) error {
 	default:
 	}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		return failf(Timeout, "no complete answer: %w", context.Cause(ctx))
-	case isTimeout(err):
-		return failf(Timeout, "no complete answer in time: %w", context.DeadlineExceeded)
+	case ctx.Err() != nil, isTimeout(err):
+		return &Error{Class: Timeout, Err: lateError("no complete answer in time")}
 	default:
 		return &Error{Class: Protocol, Err: err}
 	}

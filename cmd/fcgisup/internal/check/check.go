@@ -138,12 +138,12 @@ func (k *Checker) Run(ctx context.Context, args []string, changed func(flag stri
 	results := make([]checked, len(targets))
 	var group errgroup.Group
 	group.SetLimit(checkAtOnce)
-	waiting := k.Progress("0 of %d backends checked", len(targets))
+	waiting := k.Progress("backends checked: 0 of %d", len(targets))
 	var asked atomic.Int64
 	for i, t := range targets {
 		group.Go(func() error {
 			results[i] = t.ask(ctx)
-			waiting.Set("%d of %d backends checked", asked.Add(1), len(targets))
+			waiting.Set("backends checked: %d of %d", asked.Add(1), len(targets))
 			return nil
 		})
 	}

@@ -215,6 +215,8 @@ func (d *Demo) killWorker(ctx context.Context, pid int) error {
 func (d *Demo) get(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
+	waiting := d.Progress("waiting for the answer")
+	defer waiting.Done()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
 		return 0, fmt.Errorf("internal error: %w", err)
@@ -233,6 +235,7 @@ func (d *Demo) get(ctx context.Context) (int, error) {
 	if _, err := fmt.Sscanf(resp.Header.Get(demoPIDHeader), "%d", &pid); err != nil || resp.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("cannot get the page: status %s", resp.Status)
 	}
+	waiting.Done()
 	fmt.Fprintf(d.Out, "  GET /  %s in %s: %s\n", resp.Status, time.Since(begin).Round(time.Millisecond), strings.TrimSpace(string(page)))
 	return pid, nil
 }
