@@ -70,7 +70,9 @@ func (r *reading) fpm(files []Source) {
 		global = append(global, f.own[""]...)
 		global = append(global, f.own["global"]...)
 	}
-	r.fpmGlobal(global)
+	for _, e := range global {
+		r.remarkOn(globalRemarks, e, "not a setting of [global]: skipped")
+	}
 	global = slices.DeleteFunc(global, func(e entry) bool { return !inheritable[e.key] })
 	for _, f := range read {
 		for _, name := range f.found.names {
@@ -81,23 +83,13 @@ func (r *reading) fpm(files []Source) {
 	}
 }
 
-// fpmGlobal notes what of [global] does not reach the pools.
-func (r *reading) fpmGlobal(global []entry) {
-	for _, e := range global {
-		switch e.key {
-		case "process_control_timeout", "process.priority", "rlimit_files", "rlimit_core", "prefix", "include": // read before, or by fpmPool
-		case "pid", "daemonize", "systemd_interval", "events.mechanism":
-			r.note(e.at, e.key, "is about php-fpm's master, which there is not")
-		case "error_log", "log_level", "log_limit", "log_buffering", "syslog.facility", "syslog.ident":
-			r.note(e.at, e.key, "what workers and fcgisup say is in the journal")
-		case "emergency_restart_threshold", "emergency_restart_interval":
-			r.note(e.at, e.key, "no counterpart: a worker that crashes is replaced by itself, later each time (restart:)")
-		case "process.max":
-			r.note(e.at, e.key, "no counterpart: workers.max of each app; systemd's TasksMax= for each instance")
-		default:
-			r.note(e.at, e.key, "not a setting of [global]: skipped")
-		}
-	}
+// globalRemarks are settings of [global]; those without a text are read before, or by fpmPool.
+var globalRemarks = []remark{
+	{"process_control_timeout process.priority rlimit_files rlimit_core prefix include", "", ""},
+	{"pid daemonize systemd_interval events.mechanism", "", "is about php-fpm's master, which there is not"},
+	{"error_log log_level log_limit log_buffering syslog.facility syslog.ident", "", "what workers and fcgisup say is in the journal"},
+	{"emergency_restart_threshold emergency_restart_interval", "", "no counterpart: a worker that crashes is replaced by itself, later each time (restart:)"},
+	{"process.max", "", "no counterpart: workers.max of each app; systemd's TasksMax= for each instance"},
 }
 
 // pool is one under way.
@@ -295,13 +287,16 @@ func (p *pool) take(e entry) {
 		p.draft.only("service", "LimitNOFILE", e.value, e.at)
 	case "rlimit_core":
 		p.draft.only("service", "LimitCORE", strings.Replace(e.value, "unlimited", "infinity", 1), e.at)
+	case "chroot":
+		p.ok = false
+		p.note(e.at, e.key, "no counterpart, and all paths would mean others: %s is left out", p.draft.of)
 	case "env":
 		p.env(e)
 	case "php_value", "php_flag", "php_admin_value", "php_admin_flag":
 		p.phpSetting(e)
 	default:
 		if !p.managed(e) {
-			p.remark(e)
+			p.remarkOn(poolRemarks, e, "not a setting of a pool: skipped")
 		}
 	}
 }
@@ -363,42 +358,19 @@ func (p *pool) phpSetting(e entry) {
 	}
 }
 
-// remark tells of a setting that has no key.
-func (p *pool) remark(e entry) {
-	text := ""
-	switch e.key {
-	case "listen.acl_users", "listen.acl_groups":
-		text = "no counterpart: socket.user, socket.group and socket.mode say who may connect"
-	case "listen.allowed_clients":
-		text = "no counterpart: let a firewall do it, or systemd: {socket: {IPAddressDeny: any, IPAddressAllow: …}}"
-	case "pm.status_path", "pm.status_listen":
-		text = "no counterpart: fcgisup status, or /metrics, tells of every worker, also when all are busy"
-	case "ping.path", "ping.response":
-		text = "no counterpart: fcgisup pings every 10 s by itself (health:), and fcgisup check does it once"
-	case "access.log", "access.format", "access.suppress_path":
-		text = "no counterpart: nginx's access_log"
-	case "slowlog", "request_slowlog_timeout", "request_slowlog_trace_depth":
-		text = "no counterpart: fcgisup top shows the age of each request, and what a stuck worker was doing is kept; no PHP backtrace"
-	case "request_terminate_timeout_track_finished":
-		text = "no counterpart: a request ends when its connection is closed; what PHP does after that is not watched"
-	case "catch_workers_output", "decorate_workers_output":
-		text = "what workers print is in the journal, as it is"
-	case "clear_env":
-		if yes(e.value) {
-			return // the service's environment is systemd's, which holds next to nothing
-		}
-		text = "workers get systemd's environment, not php-fpm's: environment: and environment_file: add to it"
-	case "security.limit_extensions":
-		text = "no counterpart: php-cgi runs whatever nginx names; let nginx pass only " + e.value + " (location ~ \\.php$)"
-	case "apparmor_hat":
-		text = "no counterpart: systemd: {service: {AppArmorProfile: …}} confines the whole service"
-	case "process.dumpable":
-		text = "no counterpart"
-	case "chroot":
-		p.ok = false
-		text = "no counterpart, and all paths would mean others: " + p.draft.of + " is left out"
-	default:
-		text = "not a setting of a pool: skipped"
-	}
-	p.note(e.at, e.key, "%s", text)
+// poolRemarks are settings of a pool that have no key.
+var poolRemarks = []remark{
+	{"listen.acl_users listen.acl_groups", "", "no counterpart: socket.user, socket.group and socket.mode say who may connect"},
+	{"listen.allowed_clients", "", "no counterpart: let a firewall do it, or systemd: {socket: {IPAddressDeny: any, IPAddressAllow: …}}"},
+	{"pm.status_path pm.status_listen", "", "no counterpart: fcgisup status, or /metrics, tells of every worker, also when all are busy"},
+	{"ping.path ping.response", "", "no counterpart: fcgisup pings every 10 s by itself (health:), and fcgisup check does it once"},
+	{"access.log access.format access.suppress_path", "", "no counterpart: nginx's access_log"},
+	{"slowlog request_slowlog_timeout request_slowlog_trace_depth", "", "no counterpart: fcgisup top shows the age of each request, and what a stuck worker was doing is kept; no PHP backtrace"},
+	{"request_terminate_timeout_track_finished", "", "no counterpart: a request ends when its connection is closed; what PHP does after that is not watched"},
+	{"catch_workers_output decorate_workers_output", "", "what workers print is in the journal, as it is"},
+	// The environment of the service is systemd's, which holds little.
+	{"clear_env", affirmative, "workers get systemd's environment, not php-fpm's: environment: and environment_file: add to it"},
+	{"security.limit_extensions", "", `no counterpart: php-cgi runs whatever nginx names; let nginx pass only {} (location ~ \.php$)`},
+	{"apparmor_hat", "", "no counterpart: systemd: {service: {AppArmorProfile: …}} confines the whole service"},
+	{"process.dumpable", "", "no counterpart"},
 }

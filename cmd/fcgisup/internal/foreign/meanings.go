@@ -123,26 +123,6 @@ func (l *launch) meanMore(name, meaning, v string) {
 		}
 	case "pidfile":
 		l.later("-P", "no counterpart: fcgisup status has the pids")
-	case "retry":
-		l.later(name, "fcgisup never gives up: it waits longer each time, restart: says how long")
-	case "output":
-		l.later(name, "what workers print is in the journal, not in "+v)
-	case "note":
-		l.later(name, quoted(v)+" has no counterpart: left out")
-	case "envdir":
-		l.later(name, "the variables in "+v+" are not read: put them into environment: or environment_file:")
-	case "envuser":
-		l.later(name, "the variables UID and GID of "+v+" have no counterpart: left out")
-	case "home", "login":
-		l.later(name, "the login environment of the user has no counterpart: systemd sets HOME, USER, LOGNAME and SHELL")
-	case "nogroups":
-		l.later(name, "--clear-groups has no counterpart: a worker gets the groups of its user")
-	case "lock":
-		l.later(name, "the lock "+v+" has no counterpart: systemd starts a service once")
-	case "argv0":
-		l.later(name, "the name "+quoted(v)+" of the process has no counterpart: left out")
-	case "fds":
-		l.later(name, "a worker's standard input is the socket, its output goes to the journal: nothing is closed")
 	case "refuse":
 		l.wrong = name + " has no counterpart, and all paths would mean others"
 	case "clear":
@@ -165,8 +145,26 @@ func (l *launch) meanMore(name, meaning, v string) {
 	case "cpus":
 		l.cpuList = true
 	default:
+		if text, known := remarkFor(meaningRemarks, meaning, v); known {
+			l.later(name, text)
+			return
+		}
 		l.schedule(name, meaning, v)
 	}
+}
+
+// meaningRemarks are meanings that have no counterpart.
+var meaningRemarks = []remark{
+	{"retry", "", "fcgisup never gives up: it waits longer each time, restart: says how long"},
+	{"output", "", "what workers print is in the journal, not in {}"},
+	{"note", "", "{{}} has no counterpart: left out"},
+	{"envdir", "", "the variables in {} are not read: put them into environment: or environment_file:"},
+	{"envuser", "", "the variables UID and GID of {} have no counterpart: left out"},
+	{"home login", "", "the login environment of the user has no counterpart: systemd sets HOME, USER, LOGNAME and SHELL"},
+	{"nogroups", "", "--clear-groups has no counterpart: a worker gets the groups of its user"},
+	{"lock", "", "the lock {} has no counterpart: systemd starts a service once"},
+	{"argv0", "", "the name {{}} of the process has no counterpart: left out"},
+	{"fds", "", "a worker's standard input is the socket, its output goes to the journal: nothing is closed"},
 }
 
 func (l *launch) setUmask(v string) {

@@ -271,39 +271,26 @@ func (p *program) take(e entry) {
 	}
 }
 
+// programRemarks are settings of a program that have no key.
+var programRemarks = []remark{
+	{"process_name", "%(program_name)s", "no counterpart: an instance is called APP@N, its workers go by their pids"},
+	{"priority", "", "no counterpart: after: and requires: name units to wait for"},
+	{"autorestart", affirmative, "a worker that ends is always replaced, whatever its exit code"},
+	{"exitcodes", "", "a worker that ends is always replaced, whatever its exit code"},
+	{"startsecs", "", "a worker is up when it accepts or answers, not after a time; limits.start_timeout is the most it may take"},
+	{"startretries", "", "fcgisup never gives up: it waits longer each time, restart: says how long"},
+	{"stopasgroup killasgroup", affirmative, "signals always go to the worker's whole process group"},
+	{"redirect_stderr", "", ""},
+	{"serverurl", "", "there is no supervisord to reach"},
+}
+
 // remark tells of a setting that has no key.
 func (p *program) remark(e entry) {
-	switch e.key {
-	case "process_name":
-		if e.value != "%(program_name)s" {
-			p.note(e.at, e.key, "no counterpart: an instance is called APP@N, its workers go by their pids")
-		}
-	case "priority":
-		p.note(e.at, e.key, "no counterpart: after: and requires: name units to wait for")
-	case "autorestart":
-		if !yes(e.value) {
-			p.note(e.at, e.key, "a worker that ends is always replaced, whatever its exit code")
-		}
-	case "exitcodes":
-		p.note(e.at, e.key, "a worker that ends is always replaced, whatever its exit code")
-	case "startsecs":
-		p.note(e.at, e.key, "a worker is up when it accepts or answers, not after a time; limits.start_timeout is the most it may take")
-	case "startretries":
-		p.note(e.at, e.key, "fcgisup never gives up: it waits longer each time, restart: says how long")
-	case "stopasgroup", "killasgroup":
-		if !yes(e.value) {
-			p.note(e.at, e.key, "signals always go to the worker's whole process group")
-		}
-	case "redirect_stderr":
-	case "serverurl":
-		p.note(e.at, e.key, "there is no supervisord to reach")
-	default:
-		if strings.HasPrefix(e.key, "stdout_") || strings.HasPrefix(e.key, "stderr_") {
-			p.note(e.at, e.key, "what workers print is in the journal: journalctl -u '%s'", units.Names(p.draft.name).Any())
-			return
-		}
-		p.note(e.at, e.key, "not a setting of [fcgi-program:x]: skipped")
+	if strings.HasPrefix(e.key, "stdout_") || strings.HasPrefix(e.key, "stderr_") {
+		p.note(e.at, e.key, "what workers print is in the journal: journalctl -u '%s'", units.Names(p.draft.name).Any())
+		return
 	}
+	p.remarkOn(programRemarks, e, "not a setting of [fcgi-program:x]: skipped")
 }
 
 // essential takes a setting without which there is no app.

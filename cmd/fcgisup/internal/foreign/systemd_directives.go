@@ -44,7 +44,7 @@ func (s *service) serviceDirective(d *draft, key string) {
 			s.note(last.at, key, "%q is not a signal", last.Value)
 		}
 	default:
-		if why, ours := ownDirective(key, last.Value); ours {
+		if why, ours := remarkFor(ownDirectives, key, last.Value); ours {
 			if why != "" {
 				s.note(last.at, key, "%s", why)
 			}
@@ -60,49 +60,21 @@ func (s *service) serviceDirective(d *draft, key string) {
 	}
 }
 
-// ownDirective tells a directive that the generated unit sets by itself; why is
-// empty where that comes to the same.
-func ownDirective(key, value string) (why string, ours bool) {
-	switch key {
-	case "Type":
-		if value == "simple" || value == "exec" || value == "notify" || value == "forking" || value == "idle" {
-			return "", true
-		}
-		return "becomes notify: fcgisup tells systemd when the first worker is up", true
-	case "Restart":
-		if value == "always" {
-			return "", true
-		}
-		return "a worker that ends is always replaced, whatever its exit code", true
-	case "KillMode":
-		if value == "control-group" || value == "mixed" {
-			return "", true
-		}
-		return "becomes mixed: fcgisup stops its workers one by one, what is left is killed", true
-	case "StandardOutput", "StandardError":
-		if value == "journal" || value == "inherit" {
-			return "", true
-		}
-		return "what workers print is in the journal", true
-	case "PIDFile", "GuessMainPID", "NotifyAccess", "RemainAfterExit", "BusName":
-		return "no counterpart: fcgisup itself is the main process, and knows its workers", true
-	case "ExecReload":
-		return "becomes a reload of fcgisup's configuration, which loses no request", true
-	case "ExecStop":
-		return "no counterpart: stop_signal: asks a worker to finish", true
-	case "WatchdogSec":
-		return "is fcgisup's own from now on; limits.request_timeout and health: watch the workers", true
-	case "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve":
-		return "belongs to fcgisup's control socket; a directory for the program can be made by tmpfiles.d(5)", true
-	case "StartLimitInterval", "StartLimitIntervalSec", "StartLimitBurst", "StartLimitAction":
-		return "there is no limit from now on: it would fail the socket, too", true
-	case "OOMPolicy":
-		return "becomes continue: a worker out of memory is replaced", true
-	case "Delegate", "NonBlocking", "Sockets", "FileDescriptorStoreMax", "RestartForceExitStatus", "RestartPreventExitStatus",
-		"RestartSteps", "RestartMaxDelaySec", "SuccessExitStatus":
-		return "no counterpart", true
-	}
-	return "", false
+// ownDirectives are those that the generated unit sets by itself.
+var ownDirectives = []remark{
+	{"Type", "simple exec notify forking idle", "becomes notify: fcgisup tells systemd when the first worker is up"},
+	{"Restart", "always", "a worker that ends is always replaced, whatever its exit code"},
+	{"KillMode", "control-group mixed", "becomes mixed: fcgisup stops its workers one by one, what is left is killed"},
+	{"StandardOutput StandardError", "journal inherit", "what workers print is in the journal"},
+	{"PIDFile GuessMainPID NotifyAccess RemainAfterExit BusName", "", "no counterpart: fcgisup itself is the main process, and knows its workers"},
+	{"ExecReload", "", "becomes a reload of fcgisup's configuration, which loses no request"},
+	{"ExecStop", "", "no counterpart: stop_signal: asks a worker to finish"},
+	{"WatchdogSec", "", "is fcgisup's own from now on; limits.request_timeout and health: watch the workers"},
+	{"RuntimeDirectory RuntimeDirectoryMode RuntimeDirectoryPreserve", "", "belongs to fcgisup's control socket; a directory for the program can be made by tmpfiles.d(5)"},
+	{"StartLimitInterval StartLimitIntervalSec StartLimitBurst StartLimitAction", "", "there is no limit from now on: it would fail the socket, too"},
+	{"OOMPolicy", "", "becomes continue: a worker out of memory is replaced"},
+	{"Delegate NonBlocking Sockets FileDescriptorStoreMax RestartForceExitStatus RestartPreventExitStatus " +
+		"RestartSteps RestartMaxDelaySec SuccessExitStatus", "", "no counterpart"},
 }
 
 // beside takes commands that run before and after the program, less those that meet its socket: systemd holds it from
