@@ -10,20 +10,20 @@ import (
 )
 
 func TestUnifiedDiff(t *testing.T) {
-	many := strings.Repeat("x\n", 20)
+	const many = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n"
 	tests := []struct{ name, old, new, want string }{
 		{"same", "a\n", "a\n", ""},
 		{"created", "", "a\nb\n", "--- o\n+++ n\n@@ -0,0 +1,2 @@\n+a\n+b\n"},
-		{"removed", "a\n", "", "--- o\n+++ n\n@@ -1 +0,0 @@\n-a\n"},
+		{"removed", "a\n", "", "--- o\n+++ n\n@@ -1,1 +0,0 @@\n-a\n"},
 		{"one line", "a\nb\nc\n", "a\nB\nc\n", "--- o\n+++ n\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"},
-		{"no newline", "a", "a\n", "--- o\n+++ n\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"},
+		{"no newline", "a", "a\n", "--- o\n+++ n\n@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"},
 		{
 			"two hunks", "a\n" + many + "b\n", "A\n" + many + "B\n",
-			"--- o\n+++ n\n@@ -1,4 +1,4 @@\n-a\n+A\n x\n x\n x\n@@ -19,4 +19,4 @@\n x\n x\n x\n-b\n+B\n",
+			"--- o\n+++ n\n@@ -1,4 +1,4 @@\n-a\n+A\n 1\n 2\n 3\n@@ -19,4 +19,4 @@\n 18\n 19\n 20\n-b\n+B\n",
 		},
 		{
-			"one hunk", "a\n" + many[:12] + "b\n", "A\n" + many[:12] + "B\n",
-			"--- o\n+++ n\n@@ -1,8 +1,8 @@\n-a\n+A\n x\n x\n x\n x\n x\n x\n-b\n+B\n",
+			"one hunk", "a\n" + many[:10] + "b\n", "A\n" + many[:10] + "B\n",
+			"--- o\n+++ n\n@@ -1,7 +1,7 @@\n-a\n+A\n 1\n 2\n 3\n 4\n 5\n-b\n+B\n",
 		},
 	}
 	for _, test := range tests {
@@ -78,20 +78,12 @@ func TestDiffIsShort(t *testing.T) {
 			fmt.Fprintln(&new, i)
 		}
 	}
-	edits := diffLines(splitLines(old.String()), splitLines(new.String()))
-	if n := strings.Count(opsOf(edits), "-"); n != 4 || strings.Contains(opsOf(edits), "+") {
-		t.Errorf("%d lines removed, want 4", n)
+	short := unifiedDiff("o", "n", old.String(), new.String())
+	if removed, added := strings.Count(short, "\n-"), strings.Count(short, "\n+"); removed != 4 || added != 1 { // one is "+++ n"
+		t.Errorf("%d lines removed, want 4; %d added, want none", removed, added-1)
 	}
-	edits = diffLines(splitLines(old.String()), splitLines(other.String()))
-	if ops := opsOf(edits); strings.Count(ops, "-") != 20_000 || strings.Count(ops, "+") != 20_000 {
-		t.Errorf("all different: %d edits", len(edits))
+	all := unifiedDiff("o", "n", old.String(), other.String())
+	if removed, added := strings.Count(all, "\n-"), strings.Count(all, "\n+"); removed != 20_000 || added != 20_001 {
+		t.Errorf("all different: %d removed, %d added", removed, added-1)
 	}
-}
-
-func opsOf(edits []edit) string {
-	ops := make([]byte, len(edits))
-	for i, e := range edits {
-		ops[i] = e.op
-	}
-	return string(ops)
 }
