@@ -113,7 +113,7 @@ func TestEveryKey(t *testing.T) {
 	if diff := cmp.Diff(monitor, cfg.Monitor); diff != "" {
 		t.Error(diff)
 	}
-	alerts := Alerts{For: 0, Repeat: time.Hour, To: []Target{
+	alerts := Alerts{For: 0, Repeat: time.Hour, To: []Receiver{
 		{Name: "telegram", URLFile: "/etc/fcgisup/Telegram.url"},
 		{Name: "mail-url", URLEnv: "MAIL_URL"},
 		{Name: "page", Exec: []string{"/usr/local/bin/page", "--loud"}},

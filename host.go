@@ -24,12 +24,12 @@ type Alerts struct {
 	// Repeat is from one message about what is still down to the next; 0: never.
 	Repeat time.Duration
 	// To are the receivers, each with a name of its own; without any, no alert is sent.
-	To []Target
+	To []Receiver
 }
 
-// Target is one way to tell people. Exactly one of URLFile, URLEnv and Exec is
+// Receiver is one way to tell people. Exactly one of URLFile, URLEnv and Exec is
 // set: a secret is never in the configuration, which many may read.
-type Target struct {
+type Receiver struct {
 	// Name stands for the target in logs, metrics and "alert test"; absent, it is
 	// made of the file's, the variable's or the program's name.
 	Name string
@@ -42,7 +42,7 @@ type Target struct {
 }
 
 // Kind is the key that says how the target is reached.
-func (t Target) Kind() string {
+func (t Receiver) Kind() string {
 	switch {
 	case t.URLFile != "":
 		return "url_file"
@@ -53,7 +53,7 @@ func (t Target) Kind() string {
 }
 
 // ownName is the target's name when the file gives none.
-func (t Target) ownName() string {
+func (t Receiver) ownName() string {
 	name := t.URLFile + t.URLEnv
 	if name == "" && len(t.Exec) > 0 {
 		name = t.Exec[0]

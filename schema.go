@@ -54,13 +54,13 @@ func alertFields(a *Alerts) []field {
 	return []field{
 		{"for", "how long an instance is down before anybody hears of it", duration(&a.For)},
 		{"repeat", "from one message about what is still down to the next; 0: never", duration(&a.Repeat)},
-		{"to", "the targets, a list", targets(&a.To)},
+		{"to", "the receivers, a list", receivers(&a.To)},
 	}
 }
 
-func targetFields(t *Target) []field {
+func receiverFields(t *Receiver) []field {
 	return []field{
-		{"name", "stands for the target in logs, metrics and alert test; absent: made of what follows", targetName(&t.Name)},
+		{"name", "stands for the receiver in logs, metrics and alert test; absent: made of what follows", receiverName(&t.Name)},
 		{"url_file", "file with a shoutrrr URL, such as telegram://TOKEN@telegram?chats=ID, readable by its owner only", secretFile(&t.URLFile)},
 		{"url_env", "environment variable of fcgisup monitor that holds a shoutrrr URL", secretVariable(&t.URLEnv)},
 		{"exec", "argv of a program that gets the message as JSON on standard input", command(&t.Exec)},

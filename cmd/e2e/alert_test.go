@@ -108,8 +108,8 @@ func TestAlerts(t *testing.T) {
 	// The page comes although another target hangs and one refuses.
 	within(t, 20*time.Second, func() error { return equal(s.paged(t), []string{down}) })
 	within(t, 10*time.Second, func() error {
-		return mon.alertMetrics(t, `fcgisup_alerts_sent_total{result="ok",target="hook"} 1`, `fcgisup_alerts_sent_total{result="ok",target="page"} 1`,
-			`fcgisup_alerts_pending{target="hangs"} 1`, `fcgisup_alerts_pending{target="refuses"} 1`, `fcgisup_alerts_firing 2`)
+		return mon.alertMetrics(t, `fcgisup_alerts_sent_total{receiver="hook",result="ok"} 1`, `fcgisup_alerts_sent_total{receiver="page",result="ok"} 1`,
+			`fcgisup_alerts_pending{receiver="hangs"} 1`, `fcgisup_alerts_pending{receiver="refuses"} 1`, `fcgisup_alerts_firing 2`)
 	})
 
 	if err := mon.command.Process.Kill(); err != nil {
@@ -259,14 +259,14 @@ alerts:
 	if code != exitFail || strings.Contains(out, "toPsEcReT") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
-	if out, code := s.alertTest(t, "--config", config, "--target", "hook"); code != exitDone || out != "hook  ok\n" {
+	if out, code := s.alertTest(t, "--config", config, "--receiver", "hook"); code != exitDone || out != "hook  ok\n" {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	want := "TEST: alerts of fcgisup on " + hostname(t)
 	if err := equal(hook.heard(), []string{want, want}); err != nil {
 		t.Error(err)
 	}
-	if out, code := s.alertTest(t, "--config", config, "--target", "none"); code != exitUsage || !strings.Contains(out, `no target is called "none"; there are hook, open`) {
+	if out, code := s.alertTest(t, "--config", config, "--receiver", "none"); code != exitUsage || !strings.Contains(out, `no receiver is called "none"; there are hook, open`) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	writeFile(t, config, "apps: {a: {command: /bin/true}}\n")
@@ -309,12 +309,12 @@ func (b *box) monitorAlerts(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		var targets []alert.TargetStatus
-		if err := json.Unmarshal([]byte(said), &targets); err != nil || len(targets) != 2 {
+		var receivers []alert.ReceiverStatus
+		if err := json.Unmarshal([]byte(said), &receivers); err != nil || len(receivers) != 2 {
 			return fmt.Errorf("%w: %s", err, said)
 		}
-		if targets[0].Error != "" || targets[0].Sent.IsZero() || targets[1].Pending == 0 || !strings.Contains(targets[1].Error, "status code: 4") {
-			return fmt.Errorf("targets %s", said)
+		if receivers[0].Error != "" || receivers[0].Sent.IsZero() || receivers[1].Pending == 0 || !strings.Contains(receivers[1].Error, "status code: 4") {
+			return fmt.Errorf("receivers %s", said)
 		}
 		return nil
 	})

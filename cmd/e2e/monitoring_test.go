@@ -238,7 +238,7 @@ func rendered(text string) error {
 	if err != nil {
 		return err
 	}
-	return parsed.Execute(io.Discard, map[string]any{"Labels": map[string]string{"app": "rt", "instance": "1", "target": "pager"}, "Value": 1.0})
+	return parsed.Execute(io.Discard, map[string]any{"Labels": map[string]string{"app": "rt", "instance": "1", "receiver": "pager"}, "Value": 1.0})
 }
 
 // TestPromtool has the rules checked, and their own tests run, by Prometheus itself where it is installed.

@@ -12,11 +12,11 @@ func (c *cli) alertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alert",
 		Short: "Describe and test the alerts of the monitor",
-		Long: `The monitor sends a message to each target under alerts.to when an app is down
+		Long: `The monitor sends a message to each receiver under alerts.to when an app is down
 for longer than alerts.for, again every alerts.repeat, and when it is up again.
 No alert is sent for shorter outages, operator actions, or unknown states.
 
-A target is one of:
+A receiver is one of:
   url_file  a file with a URL of shoutrrr: telegram://TOKEN@telegram?chats=ID,
             smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS, ntfy://...,
             slack://..., generic://HOST/PATH?template=json. It belongs to root
@@ -27,7 +27,7 @@ A target is one of:
 
 Undelivered messages are sent again for a day, also by a restarted monitor.`,
 		Example: `  fcgisup alert test
-  fcgisup alert test --target telegram`,
+  fcgisup alert test --receiver telegram`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
@@ -55,30 +55,30 @@ func (c *cli) alertSendCommand() *cobra.Command {
 }
 
 func (c *cli) alertTestCommand() *cobra.Command {
-	var target string
+	var receiver string
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Send a test message to every target",
-		Long: `test sends a message to every target under alerts.to and prints the result of
-each, after 30 seconds at most. Exit code 1: a target failed.
+		Short: "Send a test message to every receiver",
+		Long: `test sends a message to every receiver under alerts.to and prints the result of
+each, after 30 seconds at most. Exit code 1: a receiver failed.
 
 It runs as the calling user, with that user's environment: a variable under
 url_env must be set here as well, and the sandbox of the service does not apply.`,
 		Example: `  fcgisup alert test
-  fcgisup alert test --target telegram`,
+  fcgisup alert test --receiver telegram`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return watch.TestAlerts(cmd.Context(), c.Env, target)
+			return watch.TestAlerts(cmd.Context(), c.Env, receiver)
 		},
 	}
-	cmd.Flags().StringVar(&target, "target", "", "`NAME` of one target (default all)")
-	_ = cmd.RegisterFlagCompletionFunc("target", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return c.targetNames(), cobra.ShellCompDirectiveNoFileComp
+	cmd.Flags().StringVar(&receiver, "receiver", "", "`NAME` of one receiver (default all)")
+	_ = cmd.RegisterFlagCompletionFunc("receiver", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.receiverNames(), cobra.ShellCompDirectiveNoFileComp
 	}) // fails for a missing flag only
 	return cmd
 }
 
-func (c *cli) targetNames() []cobra.Completion {
+func (c *cli) receiverNames() []cobra.Completion {
 	cfg, err := c.Load()
 	if err != nil {
 		return nil

@@ -38,7 +38,7 @@ nginx only the units are applied.`,
 	}
 	a.Define(cmd.Flags())
 	a.Hosts.Define(cmd.Flags(), "default the one that has this machine's name or address")
-	cmd.Flags().BoolVar(&a.RestartSockets, "restart-sockets", false, "changed sockets: close those still in use after --drain")
+	cmd.Flags().BoolVar(&a.RestartSockets, "restart-sockets", false, "closing of changed sockets that are still in use after --drain")
 	cmd.Flags().StringVar(&a.Binary, "binary", units.Binary, "`PATH` of fcgisup in the units")
 	return cmd
 }

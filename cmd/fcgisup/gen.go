@@ -57,7 +57,7 @@ func genCommandOf(g *deploy.Generation, name, short string, wantUnits, wantNginx
 	return &cobra.Command{
 		Use:     name + " [APP...] [-- COMMAND...]",
 		Short:   short,
-		Long:    "gen " + name + " prints only these files, with the configuration and the flags of gen.",
+		Long:    short + ", with the configuration and the flags of gen.",
 		Example: "  fcgisup gen " + name + " rt --instances 5\n  fcgisup gen " + name + " --check",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -22,16 +22,16 @@ type Options struct {
 	// Dir is the state directory, created if missing; empty: nothing outlives the process.
 	Dir string
 	Log *slog.Logger
-	// Deliver sends a message to one of the targets, once: [Sender.Deliver]. It
+	// Deliver sends a message to one of the receivers, once: [Sender.Deliver]. It
 	// is called in its own goroutine, and must end with ctx.
-	Deliver func(ctx context.Context, all []fcgisup.Target, to fcgisup.Target, n Notification) error
+	Deliver func(ctx context.Context, all []fcgisup.Receiver, to fcgisup.Receiver, n Notification) error
 }
 
 // Alerter turns reports into messages and delivers them. One goroutine owns its
 // state; each delivery has its own.
 type Alerter struct {
 	log     *slog.Logger
-	deliver func(context.Context, []fcgisup.Target, fcgisup.Target, Notification) error
+	deliver func(context.Context, []fcgisup.Receiver, fcgisup.Receiver, Notification) error
 	store   *store
 	inbox   inbox
 	configs chan fcgisup.Alerts
@@ -54,9 +54,9 @@ type inbox struct {
 
 // outcome is the result of a delivery attempt.
 type outcome struct {
-	target string
-	queue  *queue
-	err    error
+	receiver string
+	queue    *queue
+	err      error
 }
 
 // New starts an alerter with the saved state of the previous monitor. It fails
@@ -106,7 +106,7 @@ func (a *Alerter) Observe(r *monitor.Report, now time.Time) {
 	}
 }
 
-// Configure changes the rules and targets. Messages for a removed target are dropped.
+// Configure changes the rules and receivers. Messages for a removed receiver are dropped.
 func (a *Alerter) Configure(alerts fcgisup.Alerts) {
 	select {
 	case a.configs <- alerts:

@@ -22,16 +22,16 @@ import (
 	"github.com/fcgisup/fcgisup/supervisor/monitor"
 )
 
-// ring is a bell for tests: targets by name, and what becomes of what they are sent.
+// ring is a bell for tests: receivers by name, and what becomes of what they are sent.
 type ring struct {
 	mu    sync.Mutex // heard
 	heard map[string][]Notification
-	// answer says how a target takes a message; nil takes all.
-	answer func(ctx context.Context, target string) error
+	// answer says how a receiver takes a message; nil takes all.
+	answer func(ctx context.Context, receiver string) error
 	dead   bool
 }
 
-func (r *ring) deliver(ctx context.Context, _ []fcgisup.Target, to fcgisup.Target, n Notification) error {
+func (r *ring) deliver(ctx context.Context, _ []fcgisup.Receiver, to fcgisup.Receiver, n Notification) error {
 	if r.dead {
 		return errors.New("killed")
 	}
@@ -49,9 +49,9 @@ func (r *ring) deliver(ctx context.Context, _ []fcgisup.Target, to fcgisup.Targe
 	return nil
 }
 
-func (r *ring) titles(target string) []string {
+func (r *ring) titles(receiver string) []string {
 	var all []string
-	for _, n := range r.heard[target] {
+	for _, n := range r.heard[receiver] {
 		all = append(all, n.Title)
 	}
 	return all
@@ -60,7 +60,7 @@ func (r *ring) titles(target string) []string {
 func alerts(names ...string) fcgisup.Alerts {
 	a := fcgisup.Alerts{For: time.Minute}
 	for _, name := range names {
-		a.To = append(a.To, fcgisup.Target{Name: name, Exec: []string{"/bin/" + name}})
+		a.To = append(a.To, fcgisup.Receiver{Name: name, Exec: []string{"/bin/" + name}})
 	}
 	return a
 }
@@ -94,10 +94,10 @@ func TestAlerter(t *testing.T) {
 		watch(a, "UU", time.Minute)
 		watch(a, "DD", 2*time.Minute)
 		watch(a, "UU", 2*time.Minute)
-		for _, target := range []string{"mail", "page"} {
+		for _, receiver := range []string{"mail", "page"} {
 			want := []string{"DOWN: a (all 2 instances) on web1", "UP: a (all 2 instances) on web1"}
-			if got := r.titles(target); !slices.Equal(got, want) {
-				t.Errorf("%s heard %q", target, got)
+			if got := r.titles(receiver); !slices.Equal(got, want) {
+				t.Errorf("%s heard %q", receiver, got)
 			}
 		}
 		if first := r.heard["mail"][0].ID; first != r.heard["page"][0].ID || first == r.heard["mail"][1].ID {
@@ -106,13 +106,13 @@ func TestAlerter(t *testing.T) {
 	})
 }
 
-// TestHangingTarget: one target hangs and another refuses; the third hears at once, and the loop goes on.
-func TestHangingTarget(t *testing.T) {
+// TestHangingReceiver: one receiver hangs and another refuses; the third hears at once, and the loop goes on.
+func TestHangingReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var at time.Duration
-		r := &ring{answer: func(ctx context.Context, target string) error {
-			switch target {
+		r := &ring{answer: func(ctx context.Context, receiver string) error {
+			switch receiver {
 			case "hangs":
 				<-ctx.Done()
 				return ctx.Err()
@@ -129,21 +129,21 @@ func TestHangingTarget(t *testing.T) {
 			t.Errorf("heard after %s", at)
 		}
 		if n := strings.Count(log.String(), "alert not delivered"); n != 1 {
-			t.Errorf("a failing target is logged %d times:\n%s", n, &log)
+			t.Errorf("a failing receiver is logged %d times:\n%s", n, &log)
 		}
 		for metric, want := range map[string]float64{
-			`fcgisup_alerts_pending{target="hangs"}`: 1, `fcgisup_alerts_pending{target="works"}`: 0,
-			`fcgisup_alerts_sent_total{result="ok",target="works"}`: 1, `fcgisup_alerts_sent_total{result="ok",target="refuses"}`: 0,
+			`fcgisup_alerts_pending{receiver="hangs"}`: 1, `fcgisup_alerts_pending{receiver="works"}`: 0,
+			`fcgisup_alerts_sent_total{receiver="works",result="ok"}`: 1, `fcgisup_alerts_sent_total{receiver="refuses",result="ok"}`: 0,
 			`fcgisup_alerts_firing`: 1,
 		} {
 			if got := gather(t, a)[metric]; got != want {
 				t.Errorf("%s is %v, want %v", metric, got, want)
 			}
 		}
-		if got := gather(t, a)[`fcgisup_alerts_sent_total{result="failed",target="refuses"}`]; got < 5 {
+		if got := gather(t, a)[`fcgisup_alerts_sent_total{receiver="refuses",result="failed"}`]; got < 5 {
 			t.Errorf("only %v attempts in 9 minutes", got)
 		}
-		if st := a.Targets(); st[1].Error != "no" || st[1].Pending != 1 || st[2].Sent.IsZero() || st[2].Kind != "exec" {
+		if st := a.Receivers(); st[1].Error != "no" || st[1].Pending != 1 || st[2].Sent.IsZero() || st[2].Kind != "exec" {
 			t.Errorf("status %+v", st)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -206,8 +206,8 @@ func TestDeliveredLate(t *testing.T) {
 
 func TestConfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &ring{answer: func(_ context.Context, target string) error {
-			if target == "old" {
+		r := &ring{answer: func(_ context.Context, receiver string) error {
+			if receiver == "old" {
 				return errors.New("away")
 			}
 			return nil

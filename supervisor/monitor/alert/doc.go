@@ -7,13 +7,13 @@
 // instance is no longer configured, or stopped for ten minutes: the operator who did
 // that knows. One cause makes one message, however many instances it takes down.
 // Incidents and undelivered messages outlive the monitor: a message is delivered
-// twice only if the monitor dies after a target accepted it and before that is on
+// twice only if the monitor dies after a receiver accepted it and before that is on
 // disk. A monitor that finds no configuration keeps them until there is one.
 //
-// A target that hangs or is gone delays neither the monitor nor other targets:
+// A receiver that hangs or is gone delays neither the monitor nor other receivers:
 // each message is delivered by its own process, which has a deadline.
 //
-// The package owns incidents (decide.go, incident.go: pure), the queue of each target
+// The package owns incidents (decide.go, incident.go: pure), the queue of each receiver
 // (queue.go: pure), the loop around both, the state file, delivery, and the redaction
 // of notification URLs. It imports the root package, supervisor/monitor and its
 // durable, and supervisor/lockfile.

@@ -105,14 +105,14 @@ func (l *loop) evaluate(now time.Time) {
 	l.save(now)
 }
 
-func (l *loop) push(target string, n Notification, now time.Time) {
-	if dropped := l.Queues[target].push(n, now); dropped != nil {
-		l.log.Error("alert dropped, too many wait", "target", target, "title", dropped.Title, "id", dropped.ID)
+func (l *loop) push(receiver string, n Notification, now time.Time) {
+	if dropped := l.Queues[receiver].push(n, now); dropped != nil {
+		l.log.Error("alert dropped, too many wait", "receiver", receiver, "title", dropped.Title, "id", dropped.ID)
 	}
 	l.changed = true
 }
 
-// configure adds and removes queues so that each target has one.
+// configure adds and removes queues so that each receiver has one.
 func (l *loop) configure(alerts fcgisup.Alerts) {
 	l.alerts, l.noConfig = alerts, false
 	known := map[string]bool{}
@@ -127,7 +127,7 @@ func (l *loop) configure(alerts fcgisup.Alerts) {
 			continue
 		}
 		if n := len(q.Items); n > 0 {
-			l.log.Warn("alerts dropped, the target is no longer configured", "target", name, "alerts", n)
+			l.log.Warn("alerts dropped, the receiver is no longer configured", "receiver", name, "alerts", n)
 		}
 		delete(l.Queues, name)
 		l.changed = true
@@ -148,11 +148,11 @@ func (l *loop) begin(ctx context.Context, now time.Time) {
 	}
 }
 
-// recordOutcome records the result of an attempt. Its target may have been removed meanwhile.
+// recordOutcome records the result of an attempt. Its receiver may have been removed meanwhile.
 func (l *loop) recordOutcome(r outcome, now time.Time) {
 	l.running--
 	q := r.queue
-	if l.Queues[r.target] != q {
+	if l.Queues[r.receiver] != q {
 		return
 	}
 	why := ""
@@ -163,16 +163,16 @@ func (l *loop) recordOutcome(r outcome, now time.Time) {
 	switch q.finish(why, now) {
 	case Delivered:
 		if q.failing {
-			l.log.Info("alerts are delivered again", "target", r.target)
+			l.log.Info("alerts are delivered again", "receiver", r.receiver)
 		}
 		q.failing = false
 	case Failed:
 		if !q.failing {
-			l.log.Warn("alert not delivered, trying again", "target", r.target, "error", why, "id", n.ID)
+			l.log.Warn("alert not delivered, trying again", "receiver", r.receiver, "error", why, "id", n.ID)
 		}
 		q.failing = true
 	case Expired:
-		l.log.Error("alert given up", "target", r.target, "error", why, "title", n.Title, "id", n.ID)
+		l.log.Error("alert given up", "receiver", r.receiver, "error", why, "title", n.Title, "id", n.ID)
 	case Dropped:
 	}
 	l.changed = true

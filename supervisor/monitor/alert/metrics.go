@@ -6,9 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TargetStatus is the delivery status of one target.
-type TargetStatus struct {
-	Target string `json:"target"`
+// ReceiverStatus is the delivery status of one receiver.
+type ReceiverStatus struct {
+	Receiver string `json:"receiver"`
 	// Kind is the key that configures it: url_file, url_env, exec.
 	Kind string `json:"kind"`
 	// Pending messages have yet to be delivered.
@@ -23,19 +23,19 @@ type TargetStatus struct {
 
 // view is the copy of the loop's state for other goroutines.
 type view struct {
-	targets []TargetStatus
-	firing  int
+	receivers []ReceiverStatus
+	firing    int
 }
 
 func (l *loop) publish() {
 	v := &view{}
 	for _, t := range l.alerts.To {
 		q := l.Queues[t.Name]
-		st := TargetStatus{Target: t.Name, Kind: t.Kind(), Pending: len(q.Items), Sent: q.sent, Error: q.lastError, results: map[Result]uint64{}}
+		st := ReceiverStatus{Receiver: t.Name, Kind: t.Kind(), Pending: len(q.Items), Sent: q.sent, Error: q.lastError, results: map[Result]uint64{}}
 		for _, r := range Results {
 			st.results[r] = q.counts[r]
 		}
-		v.targets = append(v.targets, st)
+		v.receivers = append(v.receivers, st)
 	}
 	for _, t := range l.Machine.Incidents {
 		if t.firing() {
@@ -45,12 +45,12 @@ func (l *loop) publish() {
 	l.view.Store(v)
 }
 
-// Targets returns the status of each target, in the order of the configuration.
-func (a *Alerter) Targets() []TargetStatus { return a.view.Load().targets }
+// Receivers returns the status of each receiver, in the order of the configuration.
+func (a *Alerter) Receivers() []ReceiverStatus { return a.view.Load().receivers }
 
 var (
-	descSent    = prometheus.NewDesc("fcgisup_alerts_sent_total", "Messages by target and result: ok, expired and dropped are final, failed is an attempt that another follows.", []string{"target", "result"}, nil)
-	descPending = prometheus.NewDesc("fcgisup_alerts_pending", "Messages that a target has yet to take.", []string{"target"}, nil)
+	descSent    = prometheus.NewDesc("fcgisup_alerts_sent_total", "Messages by receiver and result: ok, expired and dropped are final, failed is an attempt that another follows.", []string{"receiver", "result"}, nil)
+	descPending = prometheus.NewDesc("fcgisup_alerts_pending", "Messages that a receiver has yet to take.", []string{"receiver"}, nil)
 	descFiring  = prometheus.NewDesc("fcgisup_alerts_firing", "Instances for which a down message was sent.", nil, nil)
 )
 
@@ -65,10 +65,10 @@ func (a *Alerter) Describe(ch chan<- *prometheus.Desc) {
 func (a *Alerter) Collect(ch chan<- prometheus.Metric) {
 	v := a.view.Load()
 	ch <- prometheus.MustNewConstMetric(descFiring, prometheus.GaugeValue, float64(v.firing))
-	for _, t := range v.targets {
-		ch <- prometheus.MustNewConstMetric(descPending, prometheus.GaugeValue, float64(t.Pending), t.Target)
+	for _, t := range v.receivers {
+		ch <- prometheus.MustNewConstMetric(descPending, prometheus.GaugeValue, float64(t.Pending), t.Receiver)
 		for _, r := range Results {
-			ch <- prometheus.MustNewConstMetric(descSent, prometheus.CounterValue, float64(t.results[r]), t.Target, string(r))
+			ch <- prometheus.MustNewConstMetric(descSent, prometheus.CounterValue, float64(t.results[r]), t.Receiver, string(r))
 		}
 	}
 }

@@ -16,7 +16,7 @@ func TestOpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := openapi.Types{}
-	for _, err := range types.Compare(d, "GET /api/v1/alerts", http.StatusOK, reflect.TypeFor[[]TargetStatus]()) {
+	for _, err := range types.Compare(d, "GET /api/v1/alerts", http.StatusOK, reflect.TypeFor[[]ReceiverStatus]()) {
 		t.Error(err)
 	}
 }

@@ -3,7 +3,7 @@ package alert
 import "time"
 
 const (
-	// maxQueue is how many messages wait for one target.
+	// maxQueue is how many messages wait for one receiver.
 	maxQueue = 100
 	// firstRetry is the wait after the first failure; it doubles up to lastRetry.
 	firstRetry = 5 * time.Second
@@ -12,7 +12,7 @@ const (
 	maxMessageAge = 24 * time.Hour
 )
 
-// queue holds the undelivered messages of one target, oldest first. Only the first is attempted, since
+// queue holds the undelivered messages of one receiver, oldest first. Only the first is attempted, since
 // the end of an incident must not arrive before its beginning. It has no clock and no effects.
 type queue struct {
 	Items []item `json:"items"`
@@ -40,13 +40,13 @@ type Result string
 
 // The results.
 const (
-	// Delivered was accepted by the target.
+	// Delivered was accepted by the receiver.
 	Delivered Result = "ok"
 	// Failed is one attempt; another follows.
 	Failed Result = "failed"
 	// Expired has failed for a day, and is not attempted again.
 	Expired Result = "expired"
-	// Dropped had to make room for newer ones, or its target is no longer configured.
+	// Dropped had to make room for newer ones, or its receiver is no longer configured.
 	Dropped Result = "dropped"
 )
 

@@ -43,8 +43,8 @@ func TestKilled(t *testing.T) {
 			}
 			watch(a, "UUU UU", 10*time.Minute)
 			heard.add(r)
-			for _, target := range []string{"mail", "page"} {
-				heard.check(t, seed, target)
+			for _, receiver := range []string{"mail", "page"} {
+				heard.check(t, seed, receiver)
 			}
 		})
 	}
@@ -54,23 +54,23 @@ func (r *ring) add(other *ring) {
 	if r.heard == nil {
 		r.heard = map[string][]Notification{}
 	}
-	for target, more := range other.heard {
-		r.heard[target] = append(r.heard[target], more...)
+	for receiver, more := range other.heard {
+		r.heard[receiver] = append(r.heard[receiver], more...)
 	}
 }
 
 // check: each message once, down and up in turn, at the end all are up.
-func (r *ring) check(t *testing.T, seed uint64, target string) {
+func (r *ring) check(t *testing.T, seed uint64, receiver string) {
 	t.Helper()
 	ids, downs, down := map[string]bool{}, map[string]int{}, map[string]bool{}
-	for _, n := range r.heard[target] {
+	for _, n := range r.heard[receiver] {
 		if ids[n.ID] {
-			t.Errorf("seed %d: %s heard %q twice", seed, target, n.Title)
+			t.Errorf("seed %d: %s heard %q twice", seed, receiver, n.Title)
 		}
 		ids[n.ID] = true
 		for _, name := range n.instances() {
 			if down[name] == (n.Event == Down) {
-				t.Errorf("seed %d: %s heard %q although it knew", seed, target, n.Title)
+				t.Errorf("seed %d: %s heard %q although it knew", seed, receiver, n.Title)
 			}
 			if down[name] = n.Event == Down; down[name] {
 				downs[name]++
@@ -79,11 +79,11 @@ func (r *ring) check(t *testing.T, seed uint64, target string) {
 	}
 	for name, still := range down {
 		if still {
-			t.Errorf("seed %d: %s never heard that %s is up", seed, target, name)
+			t.Errorf("seed %d: %s never heard that %s is up", seed, receiver, name)
 		}
 	}
 	if want := map[string]int{"a@1": 2, "a@2": 1, "a@3": 1, "b@1": 1, "b@2": 1}; !maps.Equal(downs, want) {
-		t.Errorf("seed %d: %s heard of %v, want %v", seed, target, downs, want)
+		t.Errorf("seed %d: %s heard of %v, want %v", seed, receiver, downs, want)
 	}
 }
 
@@ -91,8 +91,8 @@ func (r *ring) check(t *testing.T, seed uint64, target string) {
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		r := &ring{answer: func(ctx context.Context, target string) error {
-			if target == "page" {
+		r := &ring{answer: func(ctx context.Context, receiver string) error {
+			if receiver == "page" {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -198,8 +198,8 @@ func TestReloadedBeforeTheFirstReport(t *testing.T) {
 func TestNoConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{Alerts: alerts("mail", "page"), Dir: t.TempDir()}
-		first := &ring{answer: func(_ context.Context, target string) error {
-			if target == "page" {
+		first := &ring{answer: func(_ context.Context, receiver string) error {
+			if receiver == "page" {
 				return errors.New("away")
 			}
 			return nil

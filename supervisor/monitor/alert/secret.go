@@ -16,9 +16,9 @@ import (
 // maxURL bounds a notification URL and the file around it, in bytes.
 const maxURL = 8 << 10
 
-// secretURL returns the notification URL of a target. It reads the file each time, so
+// secretURL returns the notification URL of a receiver. It reads the file each time, so
 // that a change needs no reload.
-func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
+func secretURL(t fcgisup.Receiver, getenv func(string) string) (string, error) {
 	if t.URLEnv != "" {
 		v := getenv(t.URLEnv)
 		if v == "" {
@@ -41,10 +41,10 @@ func secretURL(t fcgisup.Target, getenv func(string) string) (string, error) {
 	return url, nil
 }
 
-// CheckFile returns why this process cannot use a target's file, nil if it
+// CheckFile returns why this process cannot use a receiver's file, nil if it
 // can. The error names the file and quotes nothing of it.
 func CheckFile(path string) error {
-	_, err := secretURL(fcgisup.Target{URLFile: path}, nil)
+	_, err := secretURL(fcgisup.Receiver{URLFile: path}, nil)
 	return err
 }
 
@@ -90,7 +90,7 @@ func onlyURL(text string) (string, error) {
 			continue
 		}
 		if url != "" {
-			return "", errors.New("holds more than one line; each target has one URL")
+			return "", errors.New("holds more than one line; each receiver has one URL")
 		}
 		url = line
 	}

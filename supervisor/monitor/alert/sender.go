@@ -31,7 +31,7 @@ type Sender struct {
 const outputCap = 4 << 10
 
 // Deliver sends n to t, once. Its errors quote no part of a URL.
-func (c Sender) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Target, n Notification) error {
+func (c Sender) Deliver(ctx context.Context, to []fcgisup.Receiver, t fcgisup.Receiver, n Notification) error {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = 30 * time.Second
@@ -58,7 +58,7 @@ func (c Sender) Deliver(ctx context.Context, to []fcgisup.Target, t fcgisup.Targ
 	return err // without a reply: how the process ended
 }
 
-func (c Sender) exec(ctx context.Context, t fcgisup.Target, n Notification, env []string) error {
+func (c Sender) exec(ctx context.Context, t fcgisup.Receiver, n Notification, env []string) error {
 	in, err := json.Marshal(n)
 	if err != nil {
 		return errors.New("internal error: cannot encode a message")
@@ -86,11 +86,11 @@ func (n Notification) environment() []string {
 	}
 }
 
-// environment removes the variables that hold the URLs of targets.
-func (c Sender) environment(to []fcgisup.Target) []string {
+// environment removes the variables that hold the URLs of receivers.
+func (c Sender) environment(to []fcgisup.Receiver) []string {
 	return slices.DeleteFunc(slices.Clone(c.Environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
-		return fcgisup.ManagerVariable(name) || slices.ContainsFunc(to, func(t fcgisup.Target) bool { return t.URLEnv == name })
+		return fcgisup.ManagerVariable(name) || slices.ContainsFunc(to, func(t fcgisup.Receiver) bool { return t.URLEnv == name })
 	})
 }
 

@@ -42,23 +42,23 @@ func message() Notification {
 	return n
 }
 
-func urlFile(t *testing.T, url string) fcgisup.Target {
+func urlFile(t *testing.T, url string) fcgisup.Receiver {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "url")
 	if err := os.WriteFile(path, []byte("# for the tests\n"+url+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return fcgisup.Target{Name: "url", URLFile: path}
+	return fcgisup.Receiver{Name: "url", URLFile: path}
 }
 
-// script is a target that runs a shell script.
-func script(t *testing.T, text string) fcgisup.Target {
+// script is a receiver that runs a shell script.
+func script(t *testing.T, text string) fcgisup.Receiver {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "page")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return fcgisup.Target{Name: "page", Exec: []string{path, "one word", "$HOME"}}
+	return fcgisup.Receiver{Name: "page", Exec: []string{path, "one word", "$HOME"}}
 }
 
 // closedPort is a loopback address that refuses.
@@ -77,7 +77,7 @@ func TestExec(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("SECRET_URL", "x")
 	to := script(t, `cat >`+dir+`/in; env >`+dir+`/env; printf '%s\n' "$@" >`+dir+`/argv; pwd >`+dir+`/pwd`)
-	all := []fcgisup.Target{to, {Name: "mail", URLEnv: "MAIL_URL"}}
+	all := []fcgisup.Receiver{to, {Name: "mail", URLEnv: "MAIL_URL"}}
 	c := courier("MAIL_URL=smtp://user:secret@mail.example", "NOTIFY_SOCKET=/run/notify", "LANG=C.UTF-8")
 	n := message()
 	if err := c.Deliver(t.Context(), all, to, n); err != nil {
@@ -139,7 +139,7 @@ func TestExecFails(t *testing.T) {
 			}
 		})
 	}
-	if err := courier().Deliver(t.Context(), nil, fcgisup.Target{Exec: []string{"/no/such/program", "arg"}}, message()); err == nil || err.Error() != "cannot run /no/such/program: no such file or directory" {
+	if err := courier().Deliver(t.Context(), nil, fcgisup.Receiver{Exec: []string{"/no/such/program", "arg"}}, message()); err == nil || err.Error() != "cannot run /no/such/program: no such file or directory" {
 		t.Errorf("a missing program: %v", err)
 	}
 }
@@ -226,8 +226,8 @@ func TestGeneric(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 	c := courier("HOOK=generic://" + address + "/json?disabletls=yes&template=json")
-	to := fcgisup.Target{URLEnv: "HOOK"}
-	if err := c.Deliver(t.Context(), []fcgisup.Target{to}, to, n); err != nil {
+	to := fcgisup.Receiver{URLEnv: "HOOK"}
+	if err := c.Deliver(t.Context(), []fcgisup.Receiver{to}, to, n); err != nil {
 		t.Fatal(err)
 	}
 	body := <-got
@@ -272,7 +272,7 @@ func TestSpeakerDies(t *testing.T) {
 		to := urlFile(t, url)
 		deliver := func(timeout time.Duration) error {
 			c.Timeout = timeout
-			return c.Deliver(t.Context(), []fcgisup.Target{to, {URLEnv: "OTHER_URL"}}, to, message())
+			return c.Deliver(t.Context(), []fcgisup.Receiver{to, {URLEnv: "OTHER_URL"}}, to, message())
 		}
 		var got string
 		if want == hangs {
@@ -316,7 +316,7 @@ func TestSecretFile(t *testing.T) {
 		"readable":     {write("ntfy://h/t", 0o644, me), path + " has mode 0644: others can use the secret in it (chmod 600 " + path + ")"},
 		"group writes": {write("ntfy://h/t", 0o660, me), path + " has mode 0660: others can use the secret in it (chmod 600 " + path + ")"},
 		"empty":        {write("# nothing\n", 0o600, me), "cannot use " + path + ": holds no URL"},
-		"two":          {write("ntfy://h/t\nntfy://h/u\n", 0o600, me), "cannot use " + path + ": holds more than one line; each target has one URL"},
+		"two":          {write("ntfy://h/t\nntfy://h/u\n", 0o600, me), "cannot use " + path + ": holds more than one line; each receiver has one URL"},
 		"control":      {write("ntfy://h/\x00t", 0o600, me), "cannot use " + path + ": holds a control character or is not UTF-8"},
 		"large":        {write(strings.Repeat("x", maxURL+1), 0o600, me), "cannot use " + path + ": holds more than 8 KiB"},
 		"missing":      {func() { os.Remove(path) }, "cannot read the URL: open " + path + ": no such file or directory"},
@@ -334,7 +334,7 @@ func TestSecretFile(t *testing.T) {
 	}
 	for name, test := range tests {
 		test.make()
-		url, err := secretURL(fcgisup.Target{URLFile: path}, nil)
+		url, err := secretURL(fcgisup.Receiver{URLFile: path}, nil)
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -345,7 +345,7 @@ func TestSecretFile(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
-	if _, err := secretURL(fcgisup.Target{URLEnv: "NO_SUCH"}, func(string) string { return "" }); err == nil || err.Error() != "the environment has no NO_SUCH" {
+	if _, err := secretURL(fcgisup.Receiver{URLEnv: "NO_SUCH"}, func(string) string { return "" }); err == nil || err.Error() != "the environment has no NO_SUCH" {
 		t.Errorf("no variable: %v", err)
 	}
 }

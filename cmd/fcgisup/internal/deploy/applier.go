@@ -53,7 +53,7 @@ func (a *Applier) Apply(ctx context.Context, names []string) error {
 // Define adds the flags that apply and remove share.
 func (a *Applier) Define(f *pflag.FlagSet) {
 	f.BoolVar(&a.dryRun, "dry-run", false, "plan and differences on standard output, without changes")
-	f.BoolVar(&a.force, "force", false, "edited files: overwrite and remove them; doctor's errors: go on")
+	f.BoolVar(&a.force, "force", false, "overwriting and removal of edited files; no stop at errors that doctor reports")
 	f.DurationVar(&a.drain, "drain", time.Minute, "`DURATION` of the wait for requests on removed instances; 0 does not wait")
 }
 

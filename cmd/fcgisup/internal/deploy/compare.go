@@ -176,7 +176,7 @@ func (g *Generation) drift(src *Source, files []fcgisup.File) error {
 		}
 	}
 	if len(orphans) > 0 && g.Dir == "" {
-		fmt.Fprintln(g.Err, "hint: fcgisup remove APP takes an app that the configuration does not have any more from this host")
+		fmt.Fprintln(g.Err, "hint: fcgisup apply removes apps that the configuration does not have any more")
 	}
 	if !same {
 		return term.Exit(term.ExitFail)

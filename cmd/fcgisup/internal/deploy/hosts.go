@@ -29,7 +29,7 @@ type HostFlags struct {
 // Define adds the flags; host says what happens without --host.
 func (h *HostFlags) Define(f *pflag.FlagSet, host string) {
 	f.StringVar(&h.Host, "host", "", "`NAME` of this machine among the app's hosts ("+host+")")
-	f.StringArrayVar(&h.Down, "down", nil, "`HOST` among the app's hosts that nginx sends nothing; repeatable")
+	f.StringArrayVar(&h.Down, "down", nil, "`HOST` of the app that nginx sends no requests to; repeatable")
 }
 
 // check refuses names that no app has, and an app without a host that serves; it puts names as the configuration has them.

@@ -84,7 +84,7 @@ func (f *facts) gatherMonitor(cfg *fcgisup.Config, file string) {
 }
 
 // receiverProblem says why a target cannot be told, nil if it seems to be able to hear.
-func (f *facts) receiverProblem(t fcgisup.Target) *unreachableReceiver {
+func (f *facts) receiverProblem(t fcgisup.Receiver) *unreachableReceiver {
 	switch t.Kind() {
 	case "url_file":
 		err := alert.CheckFile(t.URLFile)

@@ -44,6 +44,6 @@ func PrintUsage(cmd *cobra.Command) error {
 
 func flags(w io.Writer, title string, set *pflag.FlagSet) {
 	if set.HasAvailableFlags() {
-		fmt.Fprintf(w, "\n\n%s:\n%s", title, strings.TrimRight(set.FlagUsagesWrapped(helpWidth), " \n"))
+		fmt.Fprintf(w, "\n\n%s:\n%s", title, strings.TrimRight(strings.ReplaceAll(set.FlagUsagesWrapped(helpWidth), " (default [])", ""), " \n"))
 	}
 }

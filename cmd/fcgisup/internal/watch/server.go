@@ -56,7 +56,7 @@ func (m *Monitor) serve(s fcgisup.Monitor) *monitorServer {
 	server.handler = web.Handler(web.Options{
 		Feed: m.mon.Feed(), Page: m.page, Style: m.page.Stylesheet(), Metrics: m.metrics(),
 		Token: m.token.get, Loopback: s.Listen.Network == "tcp" && s.Listen.Local(),
-		Alerts:  func() any { return m.alerts.Targets() },
+		Alerts:  func() any { return m.alerts.Receivers() },
 		Restart: m.mon.Restart, Fresh: fresh(s),
 	})
 	l, err := listenMonitor(s.Listen)

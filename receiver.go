@@ -15,13 +15,13 @@ import (
 // and so may be what stands where the name of its file belongs.
 var errLiteralURL = errors.New("a notification URL holds a secret, and many may read this file: put it into a file of its own, url_file: /PATH")
 
-func targets(p *[]Target) set {
+func receivers(p *[]Receiver) set {
 	return kindly("list of mappings", func(d *decoder, n *yaml.Node, key string) {
 		*p = nil
 		names := map[string]string{}
 		d.sequence(n, key, func(n *yaml.Node, at string) {
-			var t Target
-			if !d.target(&t, n, at) {
+			var t Receiver
+			if !d.receiver(&t, n, at) {
 				return
 			}
 			if other := names[t.Name]; other != "" {
@@ -34,8 +34,8 @@ func targets(p *[]Target) set {
 	})
 }
 
-// target reports whether it read a whole one.
-func (d *decoder) target(t *Target, n *yaml.Node, key string) bool {
+// receiver reports whether it read a whole one.
+func (d *decoder) receiver(t *Receiver, n *yaml.Node, key string) bool {
 	r := d.resolve(n, key)
 	if r == nil {
 		return false
@@ -57,15 +57,15 @@ func (d *decoder) target(t *Target, n *yaml.Node, key string) bool {
 			d.errorAt(k, key, "%v", errLiteralURL)
 			return
 		}
-		d.choose(targetFields(t), key, k, v, at)
+		d.choose(receiverFields(t), key, k, v, at)
 	})
 	if len(d.errs) > before {
 		return false
 	}
-	return d.checkTarget(t, n, key)
+	return d.checkReceiver(t, n, key)
 }
 
-func (d *decoder) checkTarget(t *Target, n *yaml.Node, key string) bool {
+func (d *decoder) checkReceiver(t *Receiver, n *yaml.Node, key string) bool {
 	ways := 0
 	for _, way := range []string{"url_file", "url_env", "exec"} {
 		if d.nodes[key+"."+way] != nil {
@@ -88,7 +88,7 @@ func (d *decoder) checkTarget(t *Target, n *yaml.Node, key string) bool {
 	return false
 }
 
-func targetName(p *string) set {
+func receiverName(p *string) set {
 	return value(p, func(s string) (string, error) { return s, CheckName(s) })
 }
 
