@@ -269,15 +269,15 @@ func (a *Applier) planAll(ctx context.Context, wishes []wanted, records map[stri
 			return nil, fmt.Errorf("cannot %s: %w", a.What, err)
 		}
 		plans[i] = planApp(w, is)
-		if err := a.whereabouts(ctx, &plans[i], is); err != nil {
+		if err := a.recordAddresses(ctx, &plans[i], is); err != nil {
 			return nil, fmt.Errorf("cannot %s: %w", a.What, err)
 		}
 	}
 	return plans, nil
 }
 
-// whereabouts asks where the sockets that will be closed listen, while systemd has not read new unit files.
-func (a *Applier) whereabouts(ctx context.Context, p *Plan, is present) error {
+// recordAddresses asks where the sockets that will be closed listen, while systemd has not read new unit files.
+func (a *Applier) recordAddresses(ctx context.Context, p *Plan, is present) error {
 	p.listening = map[int][]fcgisup.Address{}
 	for _, n := range slices.Concat(p.reopen, p.restart, p.stop) {
 		if _, ok := is.sockets[n]; !ok {
@@ -312,7 +312,7 @@ func (a *Applier) look(ctx context.Context, w wanted, r *record) (present, error
 		if is.started[n], err = a.systemd.Began(ctx, s.Name); err != nil {
 			return is, err
 		}
-		if is.doubtful(w.saved, n) {
+		if is.mayHaveStaleConfig(w.saved, n) {
 			is.reads[n] = control.ConfigSum(asking, ControlOf(w.Name, n))
 		}
 	}

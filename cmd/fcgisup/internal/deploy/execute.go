@@ -19,7 +19,7 @@ import (
 func (t *transaction) writeFiles(context.Context) error {
 	for _, p := range t.plans {
 		t.undo.records = append(t.undo.records, p)
-		if err := p.ahead().save(recordRoot, p.Name); err != nil {
+		if err := p.pendingRecord().save(recordRoot, p.Name); err != nil {
 			return err
 		}
 	}

@@ -3,11 +3,11 @@ package deploy
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fcgisup/fcgisup"
+	"github.com/fcgisup/fcgisup/cmd/fcgisup/internal/term"
 	"github.com/fcgisup/fcgisup/units"
 )
 
@@ -203,11 +203,11 @@ func (p *Plan) outdated(is present, i int) bool {
 	if is.record != nil && is.record.Marks.Config != p.marks.Config {
 		return true
 	}
-	return is.doubtful(p.saved, i) && is.reads[i] != p.marks.Config
+	return is.mayHaveStaleConfig(p.saved, i) && is.reads[i] != p.marks.Config
 }
 
-// doubtful tells that a supervisor may have read a version of the file that was never applied.
-func (is present) doubtful(saved time.Time, i int) bool {
+// mayHaveStaleConfig reports whether a supervisor may have read a version of the file that was never applied.
+func (is present) mayHaveStaleConfig(saved time.Time, i int) bool {
 	began := is.started[i]
 	return !began.IsZero() && saved.After(began) && (is.record == nil || began.After(is.record.At))
 }
@@ -223,7 +223,7 @@ func (p *Plan) edited() []string {
 	var all []string
 	for _, c := range slices.Concat(p.write, p.erase) {
 		switch {
-		case c.Verb == "created" || c.unedited || p.record.knows(c.Place, c.Old):
+		case c.Verb == "created" || c.unedited || p.record.wroteThis(c.Place, c.Old):
 		case !generatedFor(c.Old, p.Name):
 			all = append(all, c.Place+" is not of fcgisup")
 		case p.record == nil || p.record.Files[c.Place] == nil:
@@ -267,20 +267,7 @@ func (is *present) sortUnits(app string, states []units.State) {
 
 // byNumber names units in short: rt-fastcgi@{1..5}.socket.
 func byNumber(app, kind string, numbers []int) string {
-	numbers = slices.Sorted(slices.Values(numbers))
-	var parts []string
-	for i := 0; i < len(numbers); {
-		j := i
-		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(numbers[i])
-		if j > i {
-			part += ".." + strconv.Itoa(numbers[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
+	parts := term.Ranges(numbers)
 	text := strings.Join(parts, ",")
 	if len(numbers) > 1 {
 		text = "{" + text + "}"

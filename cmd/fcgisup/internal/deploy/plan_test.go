@@ -298,9 +298,9 @@ func TestPlanEdited(t *testing.T) {
 func TestRecordAhead(t *testing.T) {
 	s := newStage(t, applyConfig(2), applyConfig(3, "systemd: {service: {TasksMax: 9}}"))
 	p := planApp(s.wanted, s.is)
-	ahead := p.ahead()
+	ahead := p.pendingRecord()
 	for _, c := range p.Changes {
-		if !ahead.knows(c.Place, c.New) || c.Old != nil && !ahead.knows(c.Place, c.Old) {
+		if !ahead.wroteThis(c.Place, c.New) || c.Old != nil && !ahead.wroteThis(c.Place, c.Old) {
 			t.Errorf("%s: a version is not known", c.Place)
 		}
 	}

@@ -105,8 +105,8 @@ func Directives(data []byte, section string) string {
 	return b.String()
 }
 
-// knows reports whether apply wrote this.
-func (r *record) knows(place string, data []byte) bool {
+// wroteThis reports whether apply wrote this.
+func (r *record) wroteThis(place string, data []byte) bool {
 	return r != nil && slices.Contains(r.Files[place], sum(data))
 }
 

@@ -66,14 +66,14 @@ func (t *transaction) reopenSocket(ctx context.Context, p Plan, n int) error {
 // other, where that can be had; without, there has to be a moment of rest. The
 // last half is left out until the next reload.
 func (t *transaction) atRest(ctx context.Context, p Plan, numbers []int, upstream []byte, do func(n int) error) error {
-	apart := t.canLeaveOut(p, numbers, upstream)
+	apart := t.canMarkDown(p, numbers, upstream)
 	size := 1
 	if apart {
 		size = (len(numbers) + 1) / 2
 	}
 	for some := range slices.Chunk(numbers, max(size, 1)) {
 		if apart {
-			if err := t.leaveOut(ctx, p, some, upstream); err != nil {
+			if err := t.markDown(ctx, p, some, upstream); err != nil {
 				return err
 			}
 		}
@@ -103,10 +103,10 @@ func (t *transaction) rest(ctx context.Context, p Plan, numbers []int) error {
 		"a quieter hour, a longer --drain, or --restart-sockets, which cuts them")
 }
 
-// canLeaveOut reports whether nginx has another instance to send requests to
+// canMarkDown reports whether nginx has another instance to send requests to
 // meanwhile, and instances where it looks for them: those that move have no
 // place that its old and its new configuration agree on.
-func (t *transaction) canLeaveOut(p Plan, numbers []int, upstream []byte) bool {
+func (t *transaction) canMarkDown(p Plan, numbers []int, upstream []byte) bool {
 	if !t.web.running() || len(numbers) == 0 || bytes.Count(upstream, []byte("\tserver ")) < 2 {
 		return false
 	}
@@ -125,8 +125,8 @@ func (p *Plan) upstream() (Change, bool) {
 	return p.Changes[i], true
 }
 
-// leaveOut has nginx send nothing to some instances, and waits until its workers agree.
-func (t *transaction) leaveOut(ctx context.Context, p Plan, out []int, upstream []byte) error {
+// markDown has nginx send nothing to some instances, and waits until its workers agree.
+func (t *transaction) markDown(ctx context.Context, p Plan, out []int, upstream []byte) error {
 	var addresses []fcgisup.Address
 	for _, n := range out {
 		addresses = append(addresses, p.App.Instance(n).Address)
@@ -152,7 +152,7 @@ func (t *transaction) leaveOut(ctx context.Context, p Plan, out []int, upstream 
 // put writes a version of the upstream that an interrupted apply must know for its own.
 func (t *transaction) put(p Plan, data []byte) error {
 	c, _ := p.upstream()
-	r := p.ahead()
+	r := p.pendingRecord()
 	r.Files[c.Place] = append(r.Files[c.Place], sum(data))
 	if err := r.save(recordRoot, p.Name); err != nil {
 		return err

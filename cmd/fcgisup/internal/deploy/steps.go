@@ -49,10 +49,10 @@ func (t *transaction) steps() []step {
 		{name: "enable", lines: t.lines(func(p Plan) []line { return when(p.enable, line{"enabled", units.Names(p.Name).Target()}) }), do: t.enable},
 		{name: "reload systemd", lines: when(t.any(func(p Plan) bool { return p.daemonReload || p.enable }), line{"reloaded", "systemd"}), do: t.daemonReload},
 		{name: "start", lines: t.lines(startLines), do: t.start},
-		{name: "restart sockets", lines: t.lines(func(p Plan) []line { return restarted(p, "socket", p.reopen) }), do: t.reopen},
-		{name: "restart services", lines: t.lines(func(p Plan) []line { return restarted(p, "service", p.restart) }), do: t.restart},
-		{name: "reload supervisors", lines: t.lines(rereadLines), do: t.reread},
-		{name: "probe eager instances", lines: t.lines(probeLines), do: t.probe},
+		{name: "restart sockets", lines: t.lines(func(p Plan) []line { return numbered(p, "restarted", "socket", p.reopen) }), do: t.reopen},
+		{name: "restart services", lines: t.lines(func(p Plan) []line { return numbered(p, "restarted", "service", p.restart) }), do: t.restart},
+		{name: "reload supervisors", lines: t.lines(func(p Plan) []line { return numbered(p, "reloaded", "", p.reread) }), do: t.reread},
+		{name: "probe eager instances", lines: t.lines(func(p Plan) []line { return numbered(p, "probed", "", p.probed()) }), do: t.probe},
 		{name: "reload nginx", lines: when(t.reloadsNginx(), line{"reloaded", "nginx"}), do: t.swapNginx},
 		{name: "drain hosts", lines: t.lines(drainLines), do: t.drainHosts, final: true},
 		{name: "stop", lines: t.lines(stopLines), do: t.stop, final: true},
@@ -109,9 +109,7 @@ func startLines(p Plan) []line {
 		byKind[kind] = append(byKind[kind], n)
 	}
 	for _, kind := range []string{"socket", "service"} {
-		if numbers := byKind[kind]; len(numbers) > 0 {
-			all = append(all, line{"started", byNumber(p.Name, kind, numbers)})
-		}
+		all = append(all, numbered(p, "started", kind, byKind[kind])...)
 	}
 	return append(all, when(p.startTarget, line{"started", units.Names(p.Name).Target()})...)
 }
@@ -121,33 +119,16 @@ func scaleLine(p Plan, so bool) []line {
 	return when(so && p.from > 0 && to > 0, line{"scaled", fmt.Sprintf("%s: %d -> %s", p.Name, p.from, term.Plural(to, "instance"))})
 }
 
-func restarted(p Plan, kind string, numbers []int) []line {
+// numbered is what a step does to instances; kind is a unit's, empty for instances as such.
+func numbered(p Plan, verb, kind string, numbers []int) []line {
 	if len(numbers) == 0 {
 		return nil
 	}
-	return []line{{"restarted", byNumber(p.Name, kind, numbers)}}
-}
-
-func rereadLines(p Plan) []line {
-	if len(p.reread) == 0 {
-		return nil
-	}
-	return []line{{"reloaded", byNumber(p.Name, "", p.reread)}}
-}
-
-func probeLines(p Plan) []line {
-	numbers := p.probed()
-	if len(numbers) == 0 {
-		return nil
-	}
-	return []line{{"probed", byNumber(p.Name, "", numbers)}}
+	return []line{{verb, byNumber(p.Name, kind, numbers)}}
 }
 
 func stopLines(p Plan) []line {
-	all := scaleLine(p, p.from > p.instances())
-	if len(p.stop) > 0 {
-		all = append(all, line{"stopped", byNumber(p.Name, "socket", p.stop)})
-	}
+	all := append(scaleLine(p, p.from > p.instances()), numbered(p, "stopped", "socket", p.stop)...)
 	return append(all, when(p.stopTarget, line{"stopped", units.Names(p.Name).Target()})...)
 }
 
@@ -331,9 +312,9 @@ func (p *Plan) next(pending bool) *record {
 	return r
 }
 
-// ahead is the record for while the plan is carried out: both versions of each
+// pendingRecord is the record for while the plan is carried out: both versions of each
 // file are known, and what is yet to be started again is marked as it was.
-func (p *Plan) ahead() *record {
+func (p *Plan) pendingRecord() *record {
 	r := p.next(true)
 	var before marks
 	if p.record != nil {
@@ -343,7 +324,7 @@ func (p *Plan) ahead() *record {
 		r.At = time.Time{}
 	}
 	for _, c := range p.Changes {
-		if c.Old != nil && (p.record.knows(c.Place, c.Old) || c.unedited || c.Verb == "unchanged") {
+		if c.Old != nil && (p.record.wroteThis(c.Place, c.Old) || c.unedited || c.Verb == "unchanged") {
 			r.Files[c.Place] = append(r.Files[c.Place], sum(c.Old))
 		}
 	}

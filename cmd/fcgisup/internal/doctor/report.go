@@ -72,19 +72,11 @@ func merge(found []finding.Finding) []finding.Finding {
 
 // braces are numbers as a shell expands them: 3, {1..5}, {{1..3},7}.
 func braces(numbers []int) string {
-	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
-	var parts []string
-	for i := 0; i < len(numbers); {
-		j := i
-		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
-			j++
+	parts := term.Ranges(numbers)
+	for i, part := range parts {
+		if strings.Contains(part, "..") {
+			parts[i] = "{" + part + "}"
 		}
-		part := strconv.Itoa(numbers[i])
-		if j > i {
-			part = fmt.Sprintf("{%d..%d}", numbers[i], numbers[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
 	}
 	if len(parts) == 1 {
 		return parts[0]

@@ -258,7 +258,7 @@ func (r *reading) agree(drafts []*draft) ([]*draft, []byte) {
 		}
 		seen := map[*draft]bool{}
 		for _, w := range wrong {
-			drafts = r.leaveOut(drafts, w, seen)
+			drafts = r.removeRefused(drafts, w, seen)
 		}
 	}
 	return nil, nil
@@ -267,8 +267,8 @@ func (r *reading) agree(drafts []*draft) ([]*draft, []byte) {
 // essential is what an app is nothing without.
 var essential = []string{"command", "listen", "instances", "workers", "user", "group", "socket.user", "socket.group", "socket.mode"}
 
-// leaveOut takes the value that an error is about out, or the app; one error of each app counts in a round.
-func (r *reading) leaveOut(drafts []*draft, wrong *fcgisup.Error, seen map[*draft]bool) []*draft {
+// removeRefused takes the value that an error is about out, or the app; one error of each app counts in a round.
+func (r *reading) removeRefused(drafts []*draft, wrong *fcgisup.Error, seen map[*draft]bool) []*draft {
 	rest, _ := strings.CutPrefix(wrong.Key, "apps.")
 	name, key, _ := strings.Cut(rest, ".")
 	i := slices.IndexFunc(drafts, func(d *draft) bool { return d.name == name })
