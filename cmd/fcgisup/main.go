@@ -1,8 +1,3 @@
-// Command fcgisup supervises FastCGI programs: it renders their systemd units
-// and nginx upstream, runs them behind inherited sockets and tells how they are.
-//
-// It is the only place that knows every package: it turns arguments into calls
-// and results into text. Each command has a file of its own.
 package main
 
 import (

@@ -1,4 +1,3 @@
-// Package capacity reads how much of the machine this process may use: the CPUs and the memory of its control groups.
 package capacity
 
 import (

@@ -1,8 +1,3 @@
-// Package monitor is the vocabulary of the host's monitor: what is known of all
-// instances at one time, asleep and plain ones included.
-//
-// It promises that a [Report] never holds a guess: what could not be learned is
-// absent, with the reason beside it. It has no effects.
 package monitor
 
 import (

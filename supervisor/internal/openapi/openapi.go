@@ -1,5 +1,3 @@
-// Package openapi holds the descriptions of the HTTP interfaces in docs to the code, in tests: it knows the part of OpenAPI 3.1
-// that they use.
 package openapi
 
 import (

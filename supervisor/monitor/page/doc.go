@@ -9,4 +9,6 @@
 // its next write fails, and delays no other reader.
 //
 // It refuses to act: there is no POST, and nothing here starts or stops anything.
+//
+// It imports supervisor/{control, monitor} and the root package.
 package page

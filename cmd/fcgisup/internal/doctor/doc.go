@@ -5,6 +5,10 @@
 // "fcgisup sandbox" prints what an app may need (sandbox_report.go).
 //
 // It changes nothing and starts nothing. It imports internal/{access, deploy, finding, peer,
-// startup, term}, supervisor/control, nginx, units and the root package, and no command imports
+// startup, term}, supervisor/{control, scoreboard, monitor/alert}, nginx, units and the root package, and no command imports
 // into it: deploy never imports doctor.
+//
+// It is over its budget because a rule is only as good as its fact: whether a program can be executed, through links,
+// interpreters, mounts and permissions (program*.go, 700 lines), what a sandbox takes away (sandbox*.go, 470) and what
+// nginx's user may connect to are each found without executing anything.
 package doctor
