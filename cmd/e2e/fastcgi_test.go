@@ -10,6 +10,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // The smallest FastCGI client that tells the truth: written here, not taken from package fcgi, so that the two
@@ -35,24 +37,40 @@ func fcgiPair(name, value string) []byte {
 	return append(append(pair, name...), value...)
 }
 
+// fcgilibWaits is how long a program with the FastCGI library leaves a connection to its unix socket open on which nothing arrives
+// (READABLE_UNIX_FD_DROP_DEAD_TIMEVAL in its os_unix.c).
+const fcgilibWaits = 2 * time.Second
+
 // fcgiAsk sends one request for path?query, with the body, and gives the answer's whole standard output. What
-// has no END_REQUEST is an error. extra are further parameters.
+// has no END_REQUEST is an error. extra are further parameters. If this process did not get to write while the library waits,
+// which happens on a busy machine, it asks again: that was no request.
 func fcgiAsk(network, address, target string, body []byte, extra map[string]string) (string, error) {
+	for {
+		begin := time.Now()
+		answer, sent, err := fcgiTry(network, address, target, body, extra)
+		if sent || !errors.Is(err, syscall.EPIPE) || time.Since(begin) < fcgilibWaits {
+			return answer, err
+		}
+	}
+}
+
+func fcgiTry(network, address, target string, body []byte, extra map[string]string) (answer string, sent bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		return "", err
+		return "", false, err
 	}
-	if _, err := conn.Write(fcgiRequest(target, body, extra)); err != nil {
-		return "", err
+	if n, err := conn.Write(fcgiRequest(target, body, extra)); err != nil {
+		return "", n > 0, err
 	}
-	return fcgiAnswer(conn)
+	answer, err = fcgiAnswer(conn)
+	return answer, true, err
 }
 
 func fcgiRequest(target string, body []byte, extra map[string]string) []byte {
