@@ -64,7 +64,9 @@ func (b *browser) start() {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.UserDataDir(profile), chromedp.Env("HOME="+profile), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(time.Minute), chromedp.Flag("force-color-profile", "srgb"))
+		chromedp.WSURLReadTimeout(time.Minute), chromedp.Flag("force-color-profile", "srgb"),
+		// All tabs in one process: to start another takes longer than most of these tests.
+		chromedp.Flag("renderer-process-limit", "1"), chromedp.Flag("process-per-site", true), chromedp.Flag("in-process-gpu", true))
 	allocator, endAll := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, endOne := chromedp.NewContext(allocator)
 	b.ctx = ctx
