@@ -31,7 +31,7 @@ func Monitor(o Options) fcgisup.File {
 	s.because("For alerts.to: url_env.")
 	s.set("EnvironmentFile", "-/etc/default/fcgisup-monitor")
 	s.set("ExecStart", execLine(argv))
-	s.because("Systemd 252 has no Type=notify-reload.")
+	s.because("A signal, because systemd 252 has no Type=notify-reload.")
 	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
 	s.because("The loop reports only while it makes progress.")
 	s.set("WatchdogSec", "60s")

@@ -81,9 +81,9 @@ func (r renderer) supervised(s *section) {
 	}
 	r.required(s)
 	s.set("ExecStart", r.start())
-	s.because("Systemd 252 has no Type=notify-reload.")
+	s.because("A signal, because systemd 252 has no Type=notify-reload.")
 	s.set("ExecReload", "/bin/kill -HUP $MAINPID")
-	s.because("Ready with the first worker or after the first failed attempt. This is limits.start_timeout, stop_timeout and a margin.")
+	s.because("Ready with the first worker or after the first failed attempt. The value is limits.start_timeout, limits.stop_timeout and a margin.")
 	s.set("TimeoutStartSec", total(app.Limits.StartTimeout, app.Limits.StopTimeout, margin))
 	s.because("Longer than limits.stop_timeout: fcgisup drains its workers and kills those that do not exit.")
 	s.set("TimeoutStopSec", total(app.Limits.DrainDelay, app.Limits.StopTimeout, margin))

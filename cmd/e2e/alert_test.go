@@ -275,7 +275,7 @@ alerts:
 	}
 }
 
-// alertTest runs the program itself, which is what it runs for each target.
+// alertTest runs the program itself, which is what it runs for each receiver.
 func (s *supervised) alertTest(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"alert", "test"}, args...)...)

@@ -73,7 +73,7 @@ func (r *Runner) Run(ctx context.Context, command []string, changed func(flag st
 	if r.http != "" || r.metrics != "" {
 		for flag, address := range map[string]string{"http": r.http, "metrics": r.metrics} {
 			if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
-				return term.Usage(fmt.Errorf("--%s %s: %w", flag, address, err))
+				return term.Usage(fmt.Errorf("--%s: %q is not HOST:PORT", flag, address))
 			}
 		}
 	}
