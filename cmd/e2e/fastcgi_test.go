@@ -43,7 +43,7 @@ const fcgilibWaits = 2 * time.Second
 
 // fcgiAsk sends one request for path?query, with the body, and gives the answer's whole standard output. What
 // has no END_REQUEST is an error. extra are further parameters. If this process did not get to write while the library waits,
-// which happens on a busy machine, it asks again: that was no request.
+// which happens on a busy machine, it asks again: nothing was asked.
 func fcgiAsk(network, address, target string, body []byte, extra map[string]string) (string, error) {
 	for {
 		begin := time.Now()
