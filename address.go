@@ -23,6 +23,15 @@ type Address struct {
 
 func (a Address) String() string { return a.Addr }
 
+// Canonical returns the address in the form in which two are compared: /var/run is a link to /run, file-hierarchy(7), and
+// systemd listens at the latter whichever a unit names.
+func (a Address) Canonical() Address {
+	if rest, ok := strings.CutPrefix(a.Addr, "/var/run/"); ok && a.Network == "unix" {
+		a.Addr = "/run/" + rest
+	}
+	return a
+}
+
 // ParseAddress reads an address as the command line takes it: a socket path,
 // "unix:PATH" or HOST:PORT.
 func ParseAddress(s string) (Address, error) {

@@ -137,12 +137,12 @@ func (d *decoder) checkApart(c *Config) {
 	}
 }
 
-// claims knows which instance holds which address: by path for unix, by port
+// claims knows which instance holds which address: by canonical path for unix, by port
 // for TCP, where a wildcard host conflicts with every other.
 type claims map[string][]Instance
 
 func (c claims) claim(i Instance) (Instance, bool) {
-	key := i.Address.Addr
+	key := i.Address.Canonical().Addr
 	if i.Address.Network == "tcp" {
 		key = key[strings.LastIndexByte(key, ':'):]
 	}

@@ -167,6 +167,9 @@ func signal(p *syscall.Signal) set {
 		if n == 0 {
 			return 0, fmt.Errorf("%q is not a signal such as SIGTERM or SIGUSR1", s)
 		}
+		if n == syscall.SIGSTOP || n == syscall.SIGCONT {
+			return 0, fmt.Errorf("%s does not end a worker: each is stopped and continued around its stop signal; use SIGTERM", name)
+		}
 		return n, nil
 	})
 }

@@ -178,9 +178,9 @@ func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
 						a.Activation = fcgisup.Eager
 						a.Workers = fcgisup.Workers{Min: 2, Max: 2}
 					})
-					pings := 0
+					var pings atomic.Int32
 					b.answer(func(context.Context) control.ProbeResult {
-						if pings++; pings != at {
+						if int(pings.Add(1)) != at {
 							return control.ProbeResult{}
 						}
 						first, second := b.host.procs[0], b.host.procs[1]
@@ -197,7 +197,7 @@ func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
 						return control.ProbeResult{}
 					})
 					if where == "busy" {
-						for pings < at-1 {
+						for int(pings.Load()) < at-1 {
 							b.after(100 * time.Millisecond)
 						}
 						b.after(time.Second)
@@ -206,7 +206,7 @@ func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
 					}
 					st := b.after(time.Minute)
 					if st.Exits[control.Pinged] != 0 || st.Restarts[control.Crash] != 1 || st.Probe == nil || st.Probe.Ping != control.PingAnswers {
-						t.Errorf("%d pings, exits %v, restarts %v, %+v", pings, st.Exits, st.Restarts, st.Probe)
+						t.Errorf("%d pings, exits %v, restarts %v, %+v", pings.Load(), st.Exits, st.Restarts, st.Probe)
 					}
 					b.end(t)
 				})

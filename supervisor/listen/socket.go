@@ -154,7 +154,7 @@ func owner(address, name string, want []fcgisup.Instance, files int) (fcgisup.In
 
 // SameAddress reports whether a socket that is bound to an address is the configured one.
 func SameAddress(want fcgisup.Address, bound string) bool {
-	if want.Addr == bound {
+	if want.Addr == bound || want.Network == "unix" && want.Canonical() == (fcgisup.Address{Network: "unix", Addr: bound}).Canonical() {
 		return true
 	}
 	if want.Network != "tcp" {

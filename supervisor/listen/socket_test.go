@@ -437,6 +437,8 @@ func TestSameAddress(t *testing.T) {
 	}{
 		{"unix", "/run/a.sock", "/run/a.sock", true},
 		{"unix", "/run/a.sock", "/run/b.sock", false},
+		{"unix", "/var/run/a.sock", "/run/a.sock", true},
+		{"unix", "/run/a.sock", "/var/run/a.sock", true},
 		{"tcp", "127.0.0.1:80", "127.0.0.1:80", true},
 		{"tcp", ":80", "[::]:80", true},
 		{"tcp", ":80", "0.0.0.0:80", true},
