@@ -14,6 +14,7 @@ my %numbers = (
 );
 my ($PR_SET_PDEATHSIG, $SIGKILL, $MSG_NOSIGNAL, $MSG_CMSG_CLOEXEC, $O_CLOEXEC, $EINTR) = (1, 9, 0x4000, 0x40000000, 02000000, 4);
 my ($control, $call, $loader, $output);
+my $quiet = 0.1; # seconds without an order after which a template forks in advance
 
 sub load {
     my $fd = delete $ENV{FCGISUP_PREFORK};
@@ -72,12 +73,16 @@ sub at_first_accept {
     say_to_supervisor("ready $$") or return undef $control;
     my $template = 0;
     while (1) {
+        if ($template && !waits($control, $quiet)) {
+            return if spare();
+            next;
+        }
         my ($order, @fds) = receive();
         if ($order eq 'template') {
             $template = 1;
         }
         elsif ($order =~ /^fork (\d+)$/ && @fds == 2) {
-            return if bear($1, @fds);
+            return if fork_away() && begin($1, @fds);
         }
         elsif ($template) { # the supervisor has closed its end: it needs the template no longer
             end();
@@ -103,18 +108,50 @@ sub receive {
     return (substr($text, 0, $n), @fds ? @fds[0 .. ($size - 16) / 4 - 1] : ());
 }
 
-# bear forks twice, so that the worker becomes a child of the supervisor, and is true in the worker.
-sub bear {
-    my ($supervisor, @fds) = @_;
-    open my $out,   '>&=',  $fds[0] or return 0;
-    open my $birth, '+<&=', $fds[1] or return 0;
-    my $middle = fork // return 0; # the end of the socket that nobody holds now tells the supervisor
+# waits reports whether a file has something to read, or is at its end, within some seconds.
+sub waits {
+    my ($file, $seconds) = @_;
+    vec(my $set = '', fileno $file, 1) = 1;
+    return select $set, undef, undef, $seconds;
+}
+
+# spare keeps a process in store, so that the next order need not wait for a fork of all that memory: it takes that order,
+# and is then true. In the template it returns when the process has taken an order, or has ended.
+sub spare {
+    pipe my $store, my $stored or return 0;
+    if (!fork_away()) {
+        close $stored;
+        undef $quiet unless sysread $store, my $taken, 1; # it has died of something, as the next one would
+        return 0;
+    }
+    close $store;
+    my ($order, @fds) = receive();
+    end() unless $order =~ /^fork (\d+)$/ && @fds == 2;
+    my $supervisor = $1;
+    local $SIG{PIPE} = 'IGNORE';
+    syswrite $stored, '.';
+    close $stored;
+    return begin($supervisor, @fds);
+}
+
+# fork_away forks twice, so that the new process becomes a child of the supervisor, and is true there. One that cannot be
+# made is noticed by the supervisor: no process holds the end of the socket that came with the order.
+sub fork_away {
+    my $middle = fork // return 0;
     if ($middle) {
         waitpid $middle, 0;
         return 0;
     }
     my $worker = fork;
     end() if !defined $worker || $worker;
+    return 1;
+}
+
+# begin makes it a worker that writes to the first descriptor and reports on the second.
+sub begin {
+    my ($supervisor, @fds) = @_;
+    open my $out,   '>&=',  $fds[0] or end();
+    open my $birth, '+<&=', $fds[1] or end();
     live($supervisor, $out, $birth) or end();
     return 1;
 }

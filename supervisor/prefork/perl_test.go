@@ -206,6 +206,49 @@ func TestATemplateForksWorkersThatAreOurChildren(t *testing.T) {
 	}
 }
 
+// A template without orders forks in advance; that process takes the next order, or ends with the conversation.
+func TestAnIdleTemplateForksInAdvance(t *testing.T) {
+	t.Parallel()
+	p := perl(t, serves)
+	p.keep()
+	spare := func(but int) (pid int) {
+		t.Helper()
+		for end := time.Now().Add(enough); pid == 0; time.Sleep(time.Millisecond) {
+			children, err := scoreboard.Children(os.Getpid())
+			if err != nil || time.Now().After(end) {
+				t.Fatal("no process was forked in advance: ", err)
+			}
+			for _, child := range children {
+				if group, _ := unix.Getpgid(child); group == p.cmd.Process.Pid && child != group && child != but {
+					pid = child
+				}
+			}
+		}
+		return pid
+	}
+	first := spare(0)
+	if pid, _ := p.worker(); pid != first {
+		t.Errorf("worker %d is not process %d, which was forked in advance", pid, first)
+	}
+	if answer := p.ask(); answer[0] != strconv.Itoa(first) {
+		t.Errorf("process %s has answered", answer[0])
+	}
+	second := spare(first)
+	burst := map[int]bool{}
+	for range 3 {
+		pid, _ := p.worker()
+		burst[pid] = true
+	}
+	if len(burst) != 3 || !burst[second] {
+		t.Errorf("three orders at once made %v", burst)
+	}
+	third := spare(second)
+	_ = p.conn.Close()
+	if _, err := syscall.Wait4(third, nil, 0, nil); err != nil {
+		t.Error("the process in store has not ended with its template: ", err)
+	}
+}
+
 func TestAWorkerHasItsOwnOutputAndNothingOfTheTemplates(t *testing.T) {
 	t.Parallel()
 	p := perl(t, `use FCGI; open my $dup, '>&', \*STDERR; $dup->autoflush; my $r = FCGI::Request(); $r->Accept; print $dup "$$ speaks, options <", $ENV{PERL5OPT} // '', ">\n"; sleep 60`)

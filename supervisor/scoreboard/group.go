@@ -175,7 +175,9 @@ func (g *Groups) look() error {
 			return nil
 		default:
 			for pid := g.last + 1; pid <= last; pid++ {
-				g.admit(pid)
+				if !g.admit(pid) && exists(pid) {
+					g.strangers++
+				}
 			}
 			g.last = last
 		}
@@ -208,23 +210,23 @@ func (g *Groups) scan() error {
 	return nil
 }
 
-// admit enters pid where it belongs, in order.
-func (g *Groups) admit(pid int) {
+// admit enters pid where it belongs, in order; false if that is in no group asked for.
+func (g *Groups) admit(pid int) bool {
 	pgid, err := unix.Getpgid(pid)
 	if err != nil {
-		return
+		return true // it has ended
 	}
 	list, asked := g.members[pgid]
-	if !exists(pid) {
-		return
-	}
 	if t := g.tracked[pgid]; !asked || t != nil && t.emptied {
-		g.strangers++
-		return
+		return false
+	}
+	if !exists(pid) {
+		return true
 	}
 	if i, found := slices.BinarySearch(list, pid); !found {
 		g.members[pgid] = slices.Insert(list, i, pid)
 	}
+	return true
 }
 
 var errNoLastPID = errors.New("no last pid in /proc/loadavg")

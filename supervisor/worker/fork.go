@@ -17,6 +17,9 @@ import (
 // no use.
 const birthTimeout = 3 * time.Second
 
+// maxMessages bounds what is read of a program: it has two to say, and each of its children that accepts has one.
+const maxMessages = 64
+
 // Template is a process that may become, or is, the one that workers are forked from.
 type Template interface {
 	// Inspect returns why the program of a process, which is at its first accept, must not be forked; empty: nothing is
@@ -109,7 +112,7 @@ func (h *Starter) Load(l Launch, line func(string), gone func(Exit, bool), said 
 		return nil, nil, errors.Join(err, ours.Close())
 	}
 	go func() {
-		for {
+		for range maxMessages {
 			m, err := ours.Receive()
 			if err != nil {
 				return
