@@ -41,7 +41,7 @@ type HandedInstance struct {
 	Scaled      map[control.Direction]uint64
 	LastFailure *control.Failure
 	Cut         uint64
-	Refused     uint64
+	Rejected    uint64
 	// QueueLimited is 0 from a program that did not limit queues.
 	QueueLimited uint64
 	// Ping is what is known of pings and the program that Launch starts, asked at PingAddress.
@@ -151,7 +151,7 @@ func (i *instance) snapshot(socket *listen.Socket) HandedInstance {
 		Number: i.in.Number, Socket: socket.FD(), Bound: socket.Bound(),
 		Awake: i.phase == phaseAwake, Slept: i.slept, Want: i.want, Generation: i.generation,
 		Restarts: i.exits, ProbeFails: i.probeFail, Scaled: i.scaled,
-		LastFailure: i.failure, Cut: i.cut, Refused: i.rejected, QueueLimited: i.limited,
+		LastFailure: i.failure, Cut: i.cut, Rejected: i.rejected, QueueLimited: i.limited,
 		Ping: i.pingVerdict(), Launch: i.launch, PingAddress: i.app.Health.Address,
 	}
 	for _, s := range i.slots {
@@ -251,7 +251,7 @@ func (i *instance) restore(m HandedInstance, h *realHost) {
 		i.phase = i.phase.after(eventWake)
 	}
 	i.slept, i.want, i.generation = m.Slept, m.Want, m.Generation
-	i.failure, i.cut, i.rejected, i.limited = m.LastFailure, m.Cut, m.Refused, m.QueueLimited
+	i.failure, i.cut, i.rejected, i.limited = m.LastFailure, m.Cut, m.Rejected, m.QueueLimited
 	for c, n := range m.Restarts {
 		i.exits[c] = n
 	}

@@ -23,7 +23,7 @@ func TestMemoryThatCannotBeReadIsMissing(t *testing.T) {
 	b.worker(control.Ready)
 	i := b.sup.instances[0]
 	_ = i.do(t.Context(), func(time.Time) { i.slots[0].proc = lockedProcess{i.slots[0].proc} })
-	st := b.sup.Look(t.Context(), 0)[0]
+	st := b.sup.FreshStatus(t.Context(), 0)[0]
 	if len(st.Workers) != 1 || st.Workers[0].MemoryBytes != nil || !strings.Contains(strings.Join(st.Missing, " "), "memory_bytes") {
 		t.Errorf("%+v", st)
 	}

@@ -14,9 +14,9 @@ import (
 // closed sets, written at zero, so that a rate never begins in the middle.
 func (s *Supervisor) Collector() prometheus.Collector {
 	return NewCollector(func() []control.Status {
-		ctx, cancel := context.WithTimeout(context.Background(), control.LookTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), control.StatusTimeout)
 		defer cancel()
-		return s.Look(ctx, 0)
+		return s.FreshStatus(ctx, 0)
 	})
 }
 

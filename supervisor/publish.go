@@ -161,10 +161,10 @@ func (s *Supervisor) Snapshot() []control.Status {
 	return all
 }
 
-// Look is Snapshot with a fresh sample and the workers' memory, of
+// FreshStatus is Snapshot with a fresh sample and the workers' memory, of
 // one instance, 0 for all of them. One that does not answer until ctx ends shows
 // its last status. The sample that is fresh for one is for all.
-func (s *Supervisor) Look(ctx context.Context, number int) []control.Status {
+func (s *Supervisor) FreshStatus(ctx context.Context, number int) []control.Status {
 	begun := time.Now()
 	all := make([]control.Status, 0, len(s.instances))
 	queue := queues(len(s.instances))

@@ -13,14 +13,14 @@ import (
 // ControlName is the control socket's name inside an instance's runtime directory.
 const ControlName = "control.sock"
 
-// LookTimeout bounds the wait for the instances' loops: a status that is a
+// StatusTimeout bounds the wait for the instances' loops: a status that is a
 // little old is better than none.
-const LookTimeout = time.Second
+const StatusTimeout = time.Second
 
 // Supervised is what a control socket controls. Instances are numbers of the app; 0 is all of them.
 type Supervised interface {
-	// Look returns the status of instances after a fresh look at the kernel.
-	Look(ctx context.Context, instance int) []Status
+	// FreshStatus returns the status of instances after a fresh sample of what the kernel knows.
+	FreshStatus(ctx context.Context, instance int) []Status
 	Restart(ctx context.Context, instance int) error
 	Scale(ctx context.Context, instance, workers int) error
 	// Reload reads the configuration again; note says what of it is not applied.
@@ -91,9 +91,9 @@ func (c commands) status(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, outcome{Error: err.Error()})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), StatusTimeout)
 	defer cancel()
-	all := c.Look(ctx, instance)
+	all := c.FreshStatus(ctx, instance)
 	if instance == 0 {
 		fitAll(all)
 	}

@@ -83,7 +83,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 // everything is supervised, and has every field.
 type everything struct{}
 
-func (everything) Look(context.Context, int) []Status {
+func (everything) FreshStatus(context.Context, int) []Status {
 	var st Status
 	fill(reflect.ValueOf(&st).Elem())
 	return []Status{st, {Workers: []WorkerStatus{}, Restarts: map[Cause]uint64{}, Exits: map[Cause]uint64{}, ProbeFailures: map[fcgisup.ProbeClass]uint64{}, Scaled: map[Direction]uint64{}, State: Up}}

@@ -82,8 +82,8 @@ func (st Status) name() string { return fmt.Sprintf("%s@%d", st.App, st.Instance
 // Pod is what the verdicts for an orchestrator are made of.
 type Pod struct {
 	// Look returns the status of all instances, as [Supervised] does; Alive reports whether their loops run.
-	Look  func(ctx context.Context, instance int) []Status
-	Alive func(ctx context.Context) bool
+	Status func(ctx context.Context, instance int) []Status
+	Alive  func(ctx context.Context) bool
 	// Draining reports whether a signal to stop has come.
 	Draining func() bool
 	Limits   func() HealthLimits
@@ -94,7 +94,7 @@ func (p Pod) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, verdict := range p.verdicts() {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), LookTimeout)
+			ctx, cancel := context.WithTimeout(r.Context(), StatusTimeout)
 			defer cancel()
 			ok, why := verdict(ctx)
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -116,14 +116,14 @@ func (p Pod) verdicts() map[string]func(ctx context.Context) (bool, string) {
 			if !p.Alive(ctx) {
 				return false, "the loop of an instance does not answer"
 			}
-			return PodLive(p.Look(ctx, 0), time.Now(), p.Limits())
+			return PodLive(p.Status(ctx, 0), time.Now(), p.Limits())
 		},
 		"/readyz": func(ctx context.Context) (bool, string) {
 			if p.Draining() {
 				return false, "stopping"
 			}
-			return PodReady(p.Look(ctx, 0), p.Limits())
+			return PodReady(p.Status(ctx, 0), p.Limits())
 		},
-		"/startupz": func(ctx context.Context) (bool, string) { return PodStarted(p.Look(ctx, 0)) },
+		"/startupz": func(ctx context.Context) (bool, string) { return PodStarted(p.Status(ctx, 0)) },
 	}
 }

@@ -63,8 +63,8 @@ func TestPodHandler(t *testing.T) {
 	t.Parallel()
 	alive, draining := true, false
 	p := Pod{
-		Look:  func(context.Context, int) []Status { return []Status{{State: Sleeping}} },
-		Alive: func(context.Context) bool { return alive }, Draining: func() bool { return draining },
+		Status: func(context.Context, int) []Status { return []Status{{State: Sleeping}} },
+		Alive:  func(context.Context) bool { return alive }, Draining: func() bool { return draining },
 		Limits: func() HealthLimits { return HealthLimits{} },
 	}
 	h := p.Handler()

@@ -62,7 +62,7 @@ func Pair() (ours *Conn, theirs *os.File, err error) {
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(theirs.Fd()), &st); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("cannot look at the socket for the program: %w", err), conn.Close(), theirs.Close())
+		return nil, nil, errors.Join(fmt.Errorf("cannot read the state of the socket for the program: %w", err), conn.Close(), theirs.Close())
 	}
 	return &Conn{conn, scoreboard.Inode(st.Ino)}, theirs, nil
 }

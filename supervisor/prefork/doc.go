@@ -4,4 +4,6 @@
 // A program that has the module and arrives at its first FCGI::Accept says so and waits. If nothing is wrong with its
 // descriptors it becomes the template: it never accepts, and forks a worker for each order. Otherwise it is told to
 // serve, and is a worker like any other.
+//
+// It may import supervisor/{control, scoreboard}, and no other package of fcgisup.
 package prefork

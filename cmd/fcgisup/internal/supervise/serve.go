@@ -35,7 +35,7 @@ func (r *Runner) serve(ctx context.Context, sup *supervisor.Supervisor, opt supe
 	if r.metrics != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics)
-		mux.Handle("/", control.Pod{Look: sup.Look, Alive: sup.Alive, Draining: r.draining.Load, Limits: r.source.healthLimits}.Handler())
+		mux.Handle("/", control.Pod{Status: sup.FreshStatus, Alive: sup.Alive, Draining: r.draining.Load, Limits: r.source.healthLimits}.Handler())
 		failed = r.listenTCP(ctx, r.metrics, mux, metricsConnections)
 	}
 	if r.http != "" {
