@@ -1,8 +1,10 @@
 package prefork
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -27,7 +29,7 @@ const (
 	Child Said = "child"
 )
 
-// Message is one of them, from a process.
+// Message is one of them, from a process; 0 if that is not the one that it says.
 type Message struct {
 	Said Said
 	PID  int
@@ -75,6 +77,10 @@ func pair() (*net.UnixConn, *os.File, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(fds[0]), "prefork"), os.NewFile(uintptr(fds[1]), "prefork")
 	defer ours.Close()
+	err = unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
 	conn, err := net.FileConn(ours) // a duplicate
 	if err != nil {
 		return nil, nil, errors.Join(err, theirs.Close())
@@ -84,17 +90,36 @@ func pair() (*net.UnixConn, *os.File, error) {
 
 // Receive waits for a message; an error is the end of the conversation.
 func (c *Conn) Receive() (Message, error) {
-	text, err := read(c.conn)
+	text, sender, err := read(c.conn)
 	if err != nil {
 		return Message{}, err
 	}
-	return parseMessage(text)
+	m, err := parseMessage(text)
+	if m.PID != sender {
+		m.PID = 0 // it lies, or is in a PID namespace of its own
+	}
+	return m, err
 }
 
-func read(conn *net.UnixConn) (string, error) {
-	var buf [64]byte
-	n, err := conn.Read(buf[:])
-	return string(buf[:n]), err
+// read also returns the process that has sent the message, as the kernel says: the program may lie about it, and no signal
+// must go to a process that has nothing to do with it.
+func read(conn *net.UnixConn) (text string, sender int, err error) {
+	var buf, oob [64]byte
+	n, m, _, _, err := conn.ReadMsgUnix(buf[:], oob[:])
+	if err != nil || n == 0 {
+		return "", 0, cmp.Or(err, io.EOF)
+	}
+	messages, _ := unix.ParseSocketControlMessage(oob[:m])
+	for i := range messages {
+		if cred, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
+			sender = int(cred.Pid)
+		}
+		fds, _ := unix.ParseUnixRights(&messages[i]) // which are not asked for
+		for _, fd := range fds {
+			_ = unix.Close(fd)
+		}
+	}
+	return string(buf[:n]), sender, nil
 }
 
 // Keep makes a program that is ready the template.
@@ -134,15 +159,15 @@ func (c *Conn) Fork(parent int, output *os.File, within time.Duration) (*Birth, 
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, fmt.Errorf("cannot give the template an order: %w", errors.Join(err, conn.Close()))
 	}
-	text, err := read(conn)
+	text, sender, err := read(conn)
 	pid, bad := strconv.Atoi(text)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("the template has not forked a worker within %s", within)
 	case err != nil || text == "":
 		err = errors.New("the template could not fork a worker")
-	case bad != nil || pid <= 1:
-		err = fmt.Errorf("the template has answered %q instead of a process", text)
+	case bad != nil || pid <= 1 || pid != sender:
+		err = fmt.Errorf("the template has answered %q instead of the process that answers, %d", text, sender)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
