@@ -26,7 +26,7 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s: %v", r.Name, err)
 			continue
 		}
-		apps := r.Apps()
+		apps := r.apps()
 		if len(apps) != len(c.Apps) {
 			t.Errorf("%s: apps %v, the configuration has %d", r.Name, apps, len(c.Apps))
 		}
@@ -53,7 +53,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	const file = "../../../../docs/programs.md"
 	if *update {
-		if err := os.WriteFile(file, []byte(Page()), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(page()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != Page() {
+	if string(got) != page() {
 		t.Errorf("%s is out of date: run make golden", file)
 	}
 }

@@ -9,8 +9,8 @@ import (
 //go:embed page.md
 var intro string
 
-// Page returns docs/programs.md.
-func Page() string {
+// page returns docs/programs.md.
+func page() string {
 	var b strings.Builder
 	b.WriteString(intro)
 	b.WriteString("\n| `fcgisup init` | program | Debian packages |\n|---|---|---|\n")
@@ -44,15 +44,15 @@ func (r Recipe) serverBlock() string {
 	for _, line := range server {
 		fmt.Fprintf(&b, "    %s\n", line)
 	}
-	for _, app := range r.Apps() {
+	for _, app := range r.apps() {
 		fmt.Fprintf(&b, "    include snippets/%s-location.conf;\n", app)
 	}
 	b.WriteString("}\n")
 	return b.String()
 }
 
-// Apps returns the names of the configuration's apps: the keys two columns in.
-func (r Recipe) Apps() []string {
+// apps returns the names of the configuration's apps: the keys two columns in.
+func (r Recipe) apps() []string {
 	var names []string
 	for line := range strings.Lines(r.Config) {
 		name, found := strings.CutPrefix(strings.TrimRight(line, "\n"), "  ")
