@@ -26,20 +26,16 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 		l.wrong = name + " names an empty user or group"
 		return
 	}
+	kept := map[string]*string{
+		"socket": &l.socket, "port": &l.port, "host": &l.host, "mode": &l.mode, "socket-user": &l.owner, "socket-group": &l.team,
+		"user": &l.user, "group": &l.group, "line": &l.line, "program": &l.program, "startas": &l.startas, "variable": &l.named,
+	}
+	if to := kept[meaning]; to != nil {
+		*to = v
+		return
+	}
 	switch meaning {
 	case "keep", "skip", "shell":
-	case "socket":
-		l.socket = v
-	case "port":
-		l.port = v
-	case "host":
-		l.host = v
-	case "mode":
-		l.mode = v
-	case "socket-user":
-		l.owner = v
-	case "socket-group":
-		l.team = v
 	case "backlog":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
@@ -47,8 +43,6 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 			return
 		}
 		l.backlog = n
-	case "user":
-		l.user = v
 	case "account": // user[:group[:more]] of chpst; a user's own group otherwise
 		l.account(name, v)
 	case "user-or-owner":
@@ -57,14 +51,6 @@ func (l *launch) mean(name, meaning string, w shell.Word) {
 		}
 	case "owner":
 		l.owned(name, strings.Replace(v, ".", ":", 1))
-	case "group":
-		l.group = v
-	case "line":
-		l.line = v
-	case "program":
-		l.program = v
-	case "startas":
-		l.startas = v
 	case "stops":
 		l.stops = true
 	case "script":
@@ -138,8 +124,6 @@ func (l *launch) meanMore(name, meaning, v string) {
 	case "env":
 		variable, value, _ := strings.Cut(v, "=")
 		l.variableOf(variable, value)
-	case "variable":
-		l.named = v
 	case "value":
 		l.variableOf(l.named, v)
 	case "cpus":

@@ -48,7 +48,7 @@ func (r *run) stmt(s *syntax.Stmt) (Status, flow) {
 			r.redirections(s.Redirs)
 		}
 	}()
-	if s.Background || s.Coprocess {
+	if s.Background {
 		r.subshell(func() { r.command(s) })
 		return Success, next
 	}

@@ -169,9 +169,9 @@ type frame struct {
 	doubts []string
 }
 
-// Run follows a script.
-func Run(s Script, host Host) error {
-	r := &run{host: host, file: s.File, path: s.Path, fixed: s.At, funcs: map[string]*syntax.Stmt{}}
+// newRun is a run before the first command.
+func newRun(s Script, host Host) *run {
+	r := &run{host: host, file: s.File, path: s.Path, fixed: s.At, funcs: map[string]*syntax.Stmt{}, frames: []*frame{{left: map[string]int{}}}}
 	r.scope = &scope{vars: map[string]variable{}}
 	for name, value := range s.Env {
 		r.scope.vars[name] = variable{word: Known(value), set: true, exported: true}
@@ -179,6 +179,12 @@ func Run(s Script, host Host) error {
 	if s.Dir != "" {
 		r.scope.process.Dir = Known(s.Dir)
 	}
+	return r
+}
+
+// Run follows a script.
+func Run(s Script, host Host) error {
+	r := newRun(s, host)
 	kind := interpreter(s.Text)
 	r.braces = kind != "sh" && kind != "dash"
 	file, err := r.parse(s.Text)
@@ -191,7 +197,6 @@ func Run(s Script, host Host) error {
 	case isInit(file):
 		r.scope.positional, r.scope.knownArgs = []Word{Known("start")}, true
 	}
-	r.frames = []*frame{{left: map[string]int{}}}
 	r.stmts(file.Stmts)
 	r.services(kind)
 	if r.exhausted() {

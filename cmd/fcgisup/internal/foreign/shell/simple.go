@@ -12,15 +12,8 @@ var ErrNotSimple = errors.New("is not one simple command, and sh -c runs it")
 // Simple reads a text that a shell executes as "exec TEXT", and returns the words of its command. Redirections are
 // remarked on.
 func Simple(s Script, host Host) ([]Word, error) {
-	r := &run{host: host, file: s.File, fixed: s.At, funcs: map[string]*syntax.Stmt{}, braces: true}
-	r.scope = &scope{vars: map[string]variable{}, knownArgs: true}
-	for name, value := range s.Env {
-		r.scope.vars[name] = variable{word: Known(value), set: true, exported: true}
-	}
-	if s.Dir != "" {
-		r.scope.process.Dir = Known(s.Dir)
-	}
-	r.frames = []*frame{{left: map[string]int{}}}
+	r := newRun(s, host)
+	r.path, r.braces, r.scope.knownArgs = "", true, true
 	file, err := r.parse(append([]byte("exec "), s.Text...))
 	if err != nil {
 		return nil, err
@@ -30,7 +23,7 @@ func Simple(s Script, host Host) ([]Word, error) {
 	}
 	stmt := file.Stmts[0]
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
-	if !ok || stmt.Background || stmt.Coprocess || stmt.Negated || len(call.Assigns) > 0 || call.Args[0].Lit() != "exec" {
+	if !ok || stmt.Background || stmt.Negated || len(call.Assigns) > 0 || call.Args[0].Lit() != "exec" {
 		return nil, ErrNotSimple
 	}
 	words := r.fields(call.Args[1:])
