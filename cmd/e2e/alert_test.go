@@ -270,7 +270,7 @@ alerts:
 		t.Errorf("exit %d: %s", code, out)
 	}
 	writeFile(t, config, "apps: {a: {command: /bin/true}}\n")
-	if out, code := s.alertTest(t, "--config", config); code != exitFail || !strings.Contains(out, "no targets") {
+	if out, code := s.alertTest(t, "--config", config); code != exitFail || !strings.Contains(out, "no receivers") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }

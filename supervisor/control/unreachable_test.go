@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -31,18 +32,18 @@ func TestUnreachable(t *testing.T) {
 		"none": {"no such file or directory", "no supervisor runs there"},
 	} {
 		_, err := Fetch(t.Context(), nil, at(name))
-		hinted, ok := err.(*UnreachableError)
-		if text := "cannot reach the supervisor at " + at(name) + ": " + want.cause; !ok || err.Error() != text {
+		var hinted *UnreachableError
+		if text := "cannot reach the supervisor at " + at(name) + ": " + want.cause; !errors.As(err, &hinted) || err.Error() != text {
 			t.Errorf("%s: %v", name, err)
 		} else if !strings.HasPrefix(hinted.Hint(), want.hint) {
 			t.Errorf("%s: hint %q", name, hinted.Hint())
 		}
 	}
-	forbidden := unreachable("/x", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", unix.EACCES)}).(*UnreachableError)
-	if forbidden.Error() != "cannot reach the supervisor at /x: permission denied" || !strings.Contains(forbidden.Hint(), "root and the user of the app") {
+	var forbidden, other *UnreachableError
+	if !errors.As(unreachable("/x", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", unix.EACCES)}), &forbidden) || forbidden.Error() != "cannot reach the supervisor at /x: permission denied" || !strings.Contains(forbidden.Hint(), "root and the user of the app") {
 		t.Errorf("%v, hint %q", forbidden, forbidden.Hint())
 	}
-	if other := unreachable("/x", syscall.EIO).(*UnreachableError); other.Hint() != "" {
+	if !errors.As(unreachable("/x", syscall.EIO), &other) || other.Hint() != "" {
 		t.Errorf("hint %q", other.Hint())
 	}
 }
