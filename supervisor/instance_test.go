@@ -273,6 +273,13 @@ func (h *fakeHost) last() *fakeProcess {
 	return h.procs[len(h.procs)-1]
 }
 
+// nth is the process that was spawned after n others.
+func (h *fakeHost) nth(n int) *fakeProcess {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.procs[n]
+}
+
 func (p *fakeProcess) PID() int { return 100 + p.number }
 
 func (p *fakeProcess) Lines() []string { return []string{"last words"} }

@@ -183,7 +183,7 @@ func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
 						if int(pings.Add(1)) != at {
 							return control.ProbeResult{}
 						}
-						first, second := b.host.procs[0], b.host.procs[1]
+						first, second := b.host.nth(0), b.host.nth(1)
 						switch where {
 						case "worker":
 							first.set(worker.Observation{Held: 1})
@@ -201,7 +201,7 @@ func TestCrashOfAnotherWorkerThanThePingsIsACrash(t *testing.T) {
 							b.after(100 * time.Millisecond)
 						}
 						b.after(time.Second)
-						b.host.procs[1].set(worker.Observation{Held: 1})
+						b.host.nth(1).set(worker.Observation{Held: 1})
 						b.host.connected()
 					}
 					st := b.after(time.Minute)

@@ -334,11 +334,14 @@ func TestUpstart(t *testing.T) {
 		{
 			name: "exec", text: "# it's \\\ndescription \"a b\"\nstart on (filesystem\n  and net-device-up)\nrespawn\nsetuid web\nsetgid adm\nchdir /srv\numask 027\nnice 5\n" +
 				"kill timeout 20\nkill signal INT\nenv A=\"b c\"\nlimit nofile 4096 unlimited\noom score never\npre-start exec mkdir /run/a" + start,
-			want: []string{"user: web\n", "group: adm\n", "directory: /srv\n", "description: a b\n", "UMask: \"0027\"", "Nice: \"5\"", "stop_timeout: 20s", "stop_signal: SIGINT", "A: b c",
-				"LimitNOFILE: 4096:infinity", "OOMScoreAdjust: \"-1000\"", "command: [/srv/a]"},
+			want: []string{
+				"user: web\n", "group: adm\n", "directory: /srv\n", "description: a b\n", "UMask: \"0027\"", "Nice: \"5\"", "stop_timeout: 20s", "stop_signal: SIGINT", "A: b c",
+				"LimitNOFILE: 4096:infinity", "OOMScoreAdjust: \"-1000\"", "command: [/srv/a]",
+			},
 			say: []string{"run:3: start: no counterpart", "run:5: respawn: no counterpart", "run:16: pre-start: is not taken over"},
 			not: []string{"root", "run:4"},
-		}, {
+		},
+		{
 			name: "script", text: "setuid web\nconsole log\npre-start script\n  spawn-fcgi -s /run/b.sock -- /srv/b\nend script\nscript\n  cd /srv" + start + "end script\n",
 			want: []string{"user: web\n", "command: [/srv/a]", "stop_timeout: 5s"}, say: []string{"run:2: console: no counterpart"}, not: []string{"/srv/b"},
 		},
