@@ -151,7 +151,7 @@ func (g *Groups) recent(pgids []int, since time.Time) [][]int {
 		}
 		lists[i] = slices.Clone(members)
 		if t := g.tracked[pgid]; t != nil && len(t.has) > 0 {
-			lists[i] = slices.AppendSeq(lists[i], maps.Keys(t.has))
+			lists[i] = append(lists[i], t.settled()...)
 			slices.Sort(lists[i])
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,16 +34,25 @@ type outside struct {
 type outsider struct {
 	start uint64
 	fd    int
+	// since is when it was first seen, as a child of parent; settled is set once it was still that settleTime later.
+	since   time.Time
+	parent  int
+	settled bool
 }
+
+// settleTime is how long a process that has left a group keeps its parent before it belongs to the group. The parent of
+// a daemon ends at once.
+const settleTime = 500 * time.Millisecond
 
 // maxOutside bounds a walk through the descendants of a group.
 const maxOutside = 1024
 
 // Track has a group counted with those of its processes that have left it, as the
 // children of su(1), of sudo(8) with use_pty and of other wrappers do: processes with
-// the listener whose parent belongs to the group, or has left it itself. One that was
-// seen so belongs to it until it ends or closes the listener, also when its parent has
-// ended; one that has lost its parent before it was seen, as a daemon, does not.
+// the listener whose parent belongs to the group, or has left it itself, for half a
+// second. From then on such a process belongs to it until it ends or closes the
+// listener, also when its parent has ended; one that loses its parent before, as a
+// daemon does, never belongs to it.
 //
 // They are found through /proc/PID/task/TID/children of the group's own processes, so
 // what other processes of the host do costs nothing. Where the kernel has no such file
@@ -57,7 +67,7 @@ func (g *Groups) Track(pgid int, listener Inode) {
 }
 
 // Outside lists the processes that have left a tracked group, as of the last look, and of
-// those the ones that still live.
+// those the ones that still live; also those that do not belong to it yet.
 func (g *Groups) Outside(pgid int) []Outsider {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -73,6 +83,33 @@ func (g *Groups) Outside(pgid int) []Outsider {
 	return list
 }
 
+// Settle has all that Outside lists belong to the group for good: their parent is about to be signalled.
+func (g *Groups) Settle(pgid int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.tracked[pgid]
+	if t == nil {
+		return
+	}
+	g.recheck(t)
+	for pid, o := range t.has {
+		o.settled = true
+		t.has[pid] = o
+	}
+}
+
+// settled are those that belong to the group, in order.
+func (t *outside) settled() []int {
+	var all []int
+	for pid, o := range t.has {
+		if o.settled {
+			all = append(all, pid)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // withOutside adds to a group's live processes those that have left it. left tells that a process has gone from the group
 // since the last look, and may live elsewhere.
 func (g *Groups) withOutside(pgid int, live []int, left bool) []int {
@@ -86,15 +123,13 @@ func (g *Groups) withOutside(pgid int, live []int, left bool) []int {
 		g.walk(t, live)
 	}
 	t.emptied = t.emptied || len(live) == 0
-	if len(t.has) == 0 {
-		return slices.Clone(live)
-	}
-	all := slices.AppendSeq(slices.Clone(live), maps.Keys(t.has))
+	all := slices.Concat(live, t.settled())
 	slices.Sort(all)
 	return all
 }
 
-// recheck forgets those that have ended, have joined another group that is asked for, or have closed the listener.
+// recheck forgets those that have ended, have joined another group that is asked for, have closed the listener, or have lost
+// their parent too soon.
 func (g *Groups) recheck(t *outside) {
 	for pid, o := range t.has {
 		s, err := ReadStat(pid)
@@ -102,11 +137,17 @@ func (g *Groups) recheck(t *outside) {
 			delete(t.has, pid)
 			continue
 		}
+		if !o.settled && s.Parent != o.parent {
+			delete(t.has, pid)
+			continue
+		}
+		o.settled = o.settled || time.Since(o.since) >= settleTime
+		t.has[pid] = o
 		if inode, err := socketInode(unix.AT_FDCWD, procDir(pid)+"/fd/"+strconv.Itoa(o.fd)); err == nil && inode == t.listener {
 			continue
 		}
 		delete(t.has, pid)
-		t.judge(s)
+		t.judge(s, o)
 	}
 }
 
@@ -134,14 +175,14 @@ func (g *Groups) walk(t *outside, live []int) {
 			case lacked[child] == s.Start:
 				t.lacks[child] = s.Start
 			default:
-				t.judge(s)
+				t.judge(s, outsider{since: time.Now(), parent: queue[n]})
 			}
 		}
 	}
 }
 
-// judge finds out whether a process has the listener; one that cannot be read is asked again.
-func (t *outside) judge(s Stat) {
+// judge finds out whether a process, of which the rest is known, has the listener; one that cannot be read is asked again.
+func (t *outside) judge(s Stat, known outsider) {
 	at := -1
 	err := eachSocket(s.PID, func(fd int, inode Inode) {
 		if inode == t.listener {
@@ -150,7 +191,8 @@ func (t *outside) judge(s Stat) {
 	})
 	switch {
 	case at >= 0:
-		t.has[s.PID] = outsider{s.Start, at}
+		known.start, known.fd = s.Start, at
+		t.has[s.PID] = known
 	case err == nil && t.lacks != nil:
 		t.lacks[s.PID] = s.Start
 	}

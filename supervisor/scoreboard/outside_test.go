@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,11 +44,17 @@ func TestTracked(t *testing.T) {
 			said := readKin(t, bufio.NewReader(stdout), test.lines)
 			var g Groups
 			g.Track(p.pid, l.Inode())
-			for range 3 {
-				got, err := g.Members(p.pid)
+			var got []int
+			eventually(t, fmt.Sprintf("members %v (outside: %v)", said["in"], said["out"]), func() bool {
+				var err error
+				got, err = g.Members(p.pid)
 				must(t, err)
-				if !slices.Equal(got, said["in"]) {
-					t.Errorf("members %v, want %v (outside: %v)", got, said["in"], said["out"])
+				return slices.Equal(got, said["in"])
+			})
+			if said["out"] != nil {
+				time.Sleep(settleTime + 100*time.Millisecond)
+				if got, err := g.Members(p.pid); err != nil || !slices.Equal(got, said["in"]) {
+					t.Errorf("members %v (%v), want %v; %v have become some", got, err, said["in"], said["out"])
 				}
 			}
 			for _, o := range g.Outside(p.pid) {

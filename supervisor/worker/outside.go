@@ -19,12 +19,14 @@ const stopRounds = 3
 
 // signalAll signals the group, and those that have left it.
 func (g *group) signalAll(sig syscall.Signal) error {
+	g.groups.Settle(g.leader)
 	return errors.Join(g.spawner.signal(g.leader, sig), g.signalOutside(sig, nil))
 }
 
 // signalOutside signals those that have left the group, but those that are in sent, and adds them.
 func (g *group) signalOutside(sig syscall.Signal, sent map[scoreboard.Outsider]bool) error {
 	var all error
+	g.groups.Settle(g.leader)
 	for _, o := range g.groups.Outside(g.leader) {
 		if sent[o] {
 			continue
