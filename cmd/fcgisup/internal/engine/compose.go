@@ -6,16 +6,8 @@ import (
 	"github.com/fcgisup/fcgisup"
 )
 
-func compose(p *pod) []fcgisup.File {
-	n := p.app.Name
-	env, memory := "", ""
-	if p.ExpandEnv {
-		env = "    environment: {" + fcgisup.EnvExpand + ": \"1\"}\n"
-	}
-	if m := p.memory(); m > 0 {
-		memory = fmt.Sprintf("    # limits.max_memory for each worker, and the memory of fcgisup.\n    mem_limit: %dm\n", m)
-	}
-	text := p.head("Use it with docker compose -f. $$ stands for a $ that compose must not expand.") + fmt.Sprintf(`services:
+// composeFile has two services: fcgisup with its workers, and nginx.
+const composeFile = `services:
   %[1]s:
     image: %[2]s
     command: [fcgisup, run, --app, %[1]s, --metrics, "0.0.0.0:%[3]d"]
@@ -62,7 +54,18 @@ volumes:
   sockets:
     driver_opts: {type: tmpfs, device: tmpfs, o: "uid=%[4]d,gid=%[4]d,mode=755"}
 configs:
-`, n, quoted(p.Image), metricsPort, user, env, p.grace(), memory, seconds(p.app.Limits.StartTimeout), socketDir, configDir, nginxImage, webPort, snippetsDir)
+`
+
+func compose(p *pod) []fcgisup.File {
+	n := p.app.Name
+	env, memory := "", ""
+	if p.ExpandEnv {
+		env = "    environment: {" + fcgisup.EnvExpand + ": \"1\"}\n"
+	}
+	if m := p.memory(); m > 0 {
+		memory = fmt.Sprintf("    # limits.max_memory for each worker, and the memory of fcgisup.\n    mem_limit: %dm\n", m)
+	}
+	text := p.head("Use it with docker compose -f. $$ stands for a $ that compose must not expand.") + fmt.Sprintf(composeFile, n, quoted(p.Image), metricsPort, user, env, p.grace(), memory, seconds(p.app.Limits.StartTimeout), socketDir, configDir, nginxImage, webPort, snippetsDir)
 	for _, c := range []struct{ name, text string }{{"fcgisup", p.config}, {"server", p.server()}, {"upstream", p.upstream}, {"location", p.location}} {
 		text += "  " + n + "-" + c.name + ":\n    content: |\n" + indent(dollars(c.text), 6)
 	}

@@ -35,21 +35,8 @@ const securityContext = `          securityContext:
             capabilities: {drop: [ALL]}
 `
 
-func (p *pod) deployment() string {
-	n := p.app.Name
-	env := ""
-	if p.ExpandEnv {
-		env = "          env:\n            - {name: " + fcgisup.EnvExpand + ", value: \"1\"}\n"
-	}
-	resources := ""
-	if m := p.memory(); m > 0 {
-		resources = fmt.Sprintf("          # limits.max_memory for each worker, and the memory of fcgisup.\n          resources:\n            requests: {memory: %dMi}\n            limits: {memory: %[1]dMi}\n", m)
-	}
-	replicas := fmt.Sprintf("  # instances:\n  replicas: %d\n", p.instances)
-	if p.with(Autoscaler) { // else each kubectl apply would undo what it has set
-		replicas = "  # No replicas: the HorizontalPodAutoscaler sets their number.\n"
-	}
-	return "apiVersion: apps/v1\nkind: Deployment\n" + p.meta("") + fmt.Sprintf(`spec:
+// deploymentSpec has two containers: fcgisup with its workers, and nginx.
+const deploymentSpec = `spec:
 %[2]s  selector:
     matchLabels: {app.kubernetes.io/name: %[1]s}
   # A new pod is ready before an old one stops.
@@ -122,7 +109,23 @@ func (p *pod) deployment() string {
           emptyDir: {}
         - name: nginx-tmp
           emptyDir: {}
-`, n, replicas, p.grace(), user, quoted(p.Image), metricsPort, env, startPath, max(seconds(p.app.Limits.StartTimeout)/2+1, 3), livePath, readyPath,
+`
+
+func (p *pod) deployment() string {
+	n := p.app.Name
+	env := ""
+	if p.ExpandEnv {
+		env = "          env:\n            - {name: " + fcgisup.EnvExpand + ", value: \"1\"}\n"
+	}
+	resources := ""
+	if m := p.memory(); m > 0 {
+		resources = fmt.Sprintf("          # limits.max_memory for each worker, and the memory of fcgisup.\n          resources:\n            requests: {memory: %dMi}\n            limits: {memory: %[1]dMi}\n", m)
+	}
+	replicas := fmt.Sprintf("  # instances:\n  replicas: %d\n", p.instances)
+	if p.with(Autoscaler) { // else each kubectl apply would undo what it has set
+		replicas = "  # No replicas: the HorizontalPodAutoscaler sets their number.\n"
+	}
+	return "apiVersion: apps/v1\nkind: Deployment\n" + p.meta("") + fmt.Sprintf(deploymentSpec, n, replicas, p.grace(), user, quoted(p.Image), metricsPort, env, startPath, max(seconds(p.app.Limits.StartTimeout)/2+1, 3), livePath, readyPath,
 		resources, securityContext, configDir, socketDir, nginxImage, webPort, seconds(p.app.Limits.DrainDelay), snippetsDir)
 }
 

@@ -27,15 +27,6 @@ func quadlet(p *pod) []fcgisup.File {
 	if m := p.memory(); m > 0 {
 		memory = fmt.Sprintf("# limits.max_memory for each worker, and the memory of fcgisup.\nPodmanArgs=--memory=%dm\n", m)
 	}
-	var after strings.Builder
-	for _, list := range []struct {
-		key   string
-		units []string
-	}{{"After", p.app.After}, {"Wants", p.app.Wants}, {"Requires", p.app.Requires}} {
-		if len(list.units) > 0 {
-			after.WriteString(list.key + "=" + strings.Join(list.units, " ") + "\n")
-		}
-	}
 	container := p.head("Install it in /etc/containers/systemd.") + fmt.Sprintf(`
 [Unit]
 Description=FastCGI app %[1]s, instance %%i, in a container
@@ -65,7 +56,7 @@ Restart=always
 # After limits.idle_timeout the instance sleeps; the next connection starts the container again.
 RestartPreventExitStatus=0
 TimeoutStopSec=%[7]d
-`, n, after.String(), p.Image, configDir, memory, p.grace(), p.grace()+5)
+`, n, p.dependencies(), p.Image, configDir, memory, p.grace(), p.grace()+5)
 	var files []fcgisup.File
 	rendered, err := units.Render(p.app, units.Options{Binary: units.Binary, Generator: p.Generator})
 	if err != nil {
@@ -78,4 +69,18 @@ TimeoutStopSec=%[7]d
 		}
 	}
 	return append(files, p.file(n+"-fastcgi@.container", container))
+}
+
+// dependencies are the lines of the unit that order it after others.
+func (p *pod) dependencies() string {
+	var lines strings.Builder
+	for _, list := range []struct {
+		key   string
+		units []string
+	}{{"After", p.app.After}, {"Wants", p.app.Wants}, {"Requires", p.app.Requires}} {
+		if len(list.units) > 0 {
+			lines.WriteString(list.key + "=" + strings.Join(list.units, " ") + "\n")
+		}
+	}
+	return lines.String()
 }
