@@ -3,10 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -99,37 +96,5 @@ func (s *supervised) gone() error {
 		return fmt.Errorf("ended: %w\n%s", s.err, s.log())
 	default:
 		return nil
-	}
-}
-
-// TestDaemonThatForksAndExits: a process that a worker has left behind with the socket, and that is another one every few
-// milliseconds, is killed when the supervisor ends.
-func TestDaemonThatForksAndExits(t *testing.T) {
-	inTurn(t, light)
-	needFiles(t, "/usr/bin/perl")
-	s := newConfigured(t, "chain", fmt.Sprintf("command: [/usr/bin/perl, -MPOSIX=setsid, -e, "+
-		"'my $end = time + 60; if (!fork) { setsid; while (time < $end) { exit if fork; select undef, undef, undef, 0.002 } exit } exec shift', %s, DIR]", appPath(t, "hello.pl")))
-	worker := s.hello(t, nil)
-	chain := func() (all []string) {
-		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, file := range files {
-			if line, _ := os.ReadFile(file); strings.HasPrefix(string(line), "/usr/bin/perl\x00-MPOSIX") && strings.HasSuffix(string(line), "\x00"+s.dir+"\x00") {
-				all = append(all, file)
-			}
-		}
-		return all
-	}
-	within(t, 10*time.Second, func() error {
-		if len(chain()) == 0 {
-			return errors.New("no process was left behind")
-		}
-		return nil
-	})
-	s.stop(t, worker)
-	for range 3 {
-		if left := chain(); len(left) > 0 {
-			t.Errorf("%v outlive the supervisor\n%s", left, s.log())
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
