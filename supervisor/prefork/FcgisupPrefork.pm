@@ -118,7 +118,7 @@ sub waits {
 # spare keeps a process in store, so that the next order need not wait for a fork of all that memory: it takes that order,
 # and is then true. In the template it returns when the process has taken an order, or has ended.
 sub spare {
-    pipe my $store, my $stored or return 0;
+    socketpair my $store, my $stored, 1, 1, 0 or return 0; # AF_UNIX, SOCK_STREAM
     if (!fork_away()) {
         close $stored;
         undef $quiet unless sysread $store, my $taken, 1; # it has died of something, as the next one would
@@ -128,8 +128,7 @@ sub spare {
     my ($order, @fds) = receive();
     end() unless $order =~ /^fork (\d+)$/ && @fds == 2;
     my $supervisor = $1;
-    local $SIG{PIPE} = 'IGNORE';
-    syswrite $stored, '.';
+    send $stored, '.', $MSG_NOSIGNAL; # %SIG would take away the handler for SIGPIPE that the FastCGI library has set
     close $stored;
     return begin($supervisor, @fds);
 }

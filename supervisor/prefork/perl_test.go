@@ -206,6 +206,21 @@ func TestATemplateForksWorkersThatAreOurChildren(t *testing.T) {
 	}
 }
 
+// signals are what a process does with each signal, as proc_pid_status(5) has it.
+func signals(t *testing.T, pid int) (lines string) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "SigIgn:") || strings.HasPrefix(line, "SigCgt:") {
+			lines += line
+		}
+	}
+	return lines
+}
+
 // A template without orders forks in advance; that process takes the next order, or ends with the conversation.
 func TestAnIdleTemplateForksInAdvance(t *testing.T) {
 	t.Parallel()
@@ -232,6 +247,9 @@ func TestAnIdleTemplateForksInAdvance(t *testing.T) {
 	}
 	if answer := p.ask(); answer[0] != strconv.Itoa(first) {
 		t.Errorf("process %s has answered", answer[0])
+	}
+	if template, worker := signals(t, p.cmd.Process.Pid), signals(t, first); template != worker {
+		t.Errorf("the worker handles signals unlike the template:\n%s\n%s", worker, template)
 	}
 	second := spare(first)
 	burst := map[int]bool{}
